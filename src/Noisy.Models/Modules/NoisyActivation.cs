@@ -1,0 +1,64 @@
+using Noisy.Core;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Noisy.Models;
+
+/// <summary>A noisy activation as a module: drop it in where a model has a tanh, sigmoid or ReLU module.</summary>
+/// <remarks>
+/// Parameter <c>p</c> [units] if the spec has a gap gain (a buffer if it is frozen). <c>forward(x)</c> is torch's plain face
+/// and asks the clock; <see cref="Forward(Tensor, NoiseContext)"/> is the pure one. Source: paper, Algorithm 1, Section 5.
+/// </remarks>
+public sealed class NoisyActivation : nn.Module<Tensor, Tensor>
+{
+    private readonly NoiseClock clock;
+    private readonly uint site;
+
+    /// <summary>Creates the module.</summary>
+    /// <param name="spec">The activation.</param>
+    /// <param name="units">Width H of the last dimension of x: the number of gap gains.</param>
+    /// <param name="clock">The model's clock; source of key, update and scale.</param>
+    /// <param name="name">Name of the module, for torch.</param>
+    /// <exception cref="InvalidSpecException">The spec breaks a rule.</exception>
+    public NoisyActivation(NoisyActivationSpec spec, long units, NoiseClock clock, string name = nameof(NoisyActivation))
+        : base(name)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(units, 1);
+        Spec = spec.Validate();
+        Units = units;
+        this.clock = clock;
+        site = clock.NewSite();
+        if (!spec.UsesP) return;
+        var initial = GapGain.Initial(spec, units, clock.Key.Child("init").Child(site));
+        if (spec.LearnP) register_parameter("p", new Parameter(initial));
+        else register_buffer("p", initial);
+    }
+
+    /// <summary>The activation.</summary>
+    public NoisyActivationSpec Spec { get; }
+
+    /// <summary>Width H of the last dimension.</summary>
+    public long Units { get; }
+
+    /// <summary>Applies the activation in the module's mode.</summary>
+    /// <param name="x">Pre-activation [.., H].</param>
+    /// <returns>φ(x, ξ) in training, its value with the noise at its expectation in <c>eval()</c>; owned by the caller.</returns>
+    public override Tensor forward(Tensor x) => Forward(x, clock.Context(site, training));
+
+    /// <summary>Applies the activation as the context says, whatever the module's mode.</summary>
+    /// <param name="x">Pre-activation [.., H].</param>
+    /// <param name="context">Mode, key, update, time step and scale.</param>
+    /// <returns>φ; owned by the caller.</returns>
+    /// <exception cref="ArgumentException">The last dimension of x is not H.</exception>
+    public Tensor Forward(Tensor x, NoiseContext context)
+    {
+        if (x.dim() == 0 || x.shape[^1] != Units)
+            throw new ArgumentException($"the last dimension of x is {(x.dim() == 0 ? "missing" : x.shape[^1])}: must be {Units}", nameof(x));
+        using var xi = context.Mode == NoiseMode.Sample && Spec.Noise != NoiseKind.None
+            ? NoiseSource.Normal(context.Key, context.Update, context.TimeStep, [1, .. x.shape], x.device).squeeze_(0)
+            : null;
+        var p = !Spec.UsesP ? null : Spec.LearnP ? get_parameter("p") : get_buffer("p"); // by name: moving the module replaces it
+        return ComposedActivation.Apply(Spec, x, xi, p, context.Scale ?? Spec.C, context.Mode);
+    }
+}

@@ -1,0 +1,62 @@
+using Noisy.Core;
+using static TorchSharp.torch;
+
+namespace Noisy.Models;
+
+/// <summary>
+/// A GRU with noisy gates: signature, parameter names, shapes and gate order of torch's <c>nn.GRU</c>, so that weights load
+/// from one into the other.
+/// </summary>
+/// <remarks>
+/// Parameters for layer k: <c>weight_ih_lk</c> [3H, I], <c>weight_hh_lk</c> [3H, H], <c>bias_ih_lk</c>, <c>bias_hh_lk</c> [3H],
+/// gates in the order reset, update, candidate; <c>p_lk</c> [3, H] if the activations have gap gains.
+/// Source: paper, Section 6.1 (character model) and 6.4 (translation); torch's form of the candidate.
+/// </remarks>
+public sealed class NoisyGru : nn.Module<Tensor, Tensor, (Tensor, Tensor)>
+{
+    private readonly NoiseClock clock;
+    private readonly uint site;
+    private readonly NoisyRecurrent recurrent;
+
+    /// <summary>Creates the module; weights U(−1/√H, 1/√H) as in torch, from the clock's key.</summary>
+    /// <param name="shape">Sizes, layers, dropout, directions.</param>
+    /// <param name="activations">What replaces tanh and sigmoid.</param>
+    /// <param name="clock">The model's clock; source of key, update and scale.</param>
+    /// <exception cref="InvalidSpecException">Shape or activations break a rule.</exception>
+    public NoisyGru(RecurrentShape shape, ActivationPair activations, NoiseClock clock)
+        : base(nameof(NoisyGru))
+    {
+        activations.Tanh.Validate();
+        activations.Sigmoid.Validate();
+        this.clock = clock;
+        site = clock.NewSite();
+        Activations = activations;
+        recurrent = new NoisyRecurrent(this, shape, new GruCell(activations), clock.Key.Child("init").Child(site), register_parameter, (n, t) => register_buffer(n, t));
+    }
+
+    /// <summary>Sizes, layers, dropout, directions.</summary>
+    public RecurrentShape Shape => recurrent.Shape;
+
+    /// <summary>What replaces tanh and sigmoid.</summary>
+    public ActivationPair Activations { get; }
+
+    /// <summary>Runs the layers in the module's mode.</summary>
+    /// <param name="input">[T, B, I], or [B, T, I] if batch first.</param>
+    /// <param name="state">Initial hidden state [layers × directions, B, H]; null starts from zeros.</param>
+    /// <returns>Output [T, B, H × directions] (or batch first) and final hidden state; owned by the caller.</returns>
+    /// <exception cref="ArgumentException">A shape does not fit.</exception>
+    public override (Tensor, Tensor) forward(Tensor input, Tensor? state = null) =>
+        Forward(input, state, clock.Context(site, training, (int)input.shape[Shape.BatchFirst ? 1 : 0]));
+
+    /// <summary>Runs the layers as the context says, whatever the module's mode.</summary>
+    /// <param name="input">[T, B, I], or [B, T, I] if batch first.</param>
+    /// <param name="state">Initial hidden state [layers × directions, B, H]; null starts from zeros.</param>
+    /// <param name="context">Mode, key, update, first time step and scale.</param>
+    /// <returns>Output and final hidden state; owned by the caller.</returns>
+    /// <exception cref="ArgumentException">A shape does not fit.</exception>
+    public (Tensor Output, Tensor Hidden) Forward(Tensor input, Tensor? state, NoiseContext context)
+    {
+        var (output, final) = recurrent.Forward(input, state is null ? null : [state], context);
+        return (output, final[0]);
+    }
+}

@@ -1,0 +1,144 @@
+using Noisy.Core;
+using TorchSharp;
+using static TorchSharp.torch;
+using F = TorchSharp.torch.nn.functional;
+
+namespace Noisy.Models;
+
+/// <summary>
+/// The operator contract of a recurrent cell: how gate pre-activations become the next state. A new cell is a new operator.
+/// </summary>
+internal abstract class RecurrentCell
+{
+    /// <summary>Blocks of H rows in the weights.</summary>
+    public abstract int Gates { get; }
+
+    /// <summary>State tensors carried in time; the first is the output.</summary>
+    public abstract int States { get; }
+
+    /// <summary>The activation at each nonlinearity, in the order of the rows of p and of the noise keys.</summary>
+    public abstract IReadOnlyList<NoisyActivationSpec> Sites { get; }
+
+    /// <summary>One layer in one direction over a sequence.</summary>
+    /// <param name="w">The layer's weights.</param>
+    /// <param name="x">[T, B, I].</param>
+    /// <param name="start">Initial states, each [B, H].</param>
+    /// <param name="backwards">Whether time runs from T − 1 down to 0.</param>
+    /// <param name="context">The layer's context.</param>
+    /// <returns>Output [T, B, H] and final states, each [B, H], moved out of the inner scopes.</returns>
+    public (Tensor Output, Tensor[] End) Run(RecurrentWeights w, Tensor x, Tensor[] start, bool backwards, NoiseContext context)
+    {
+        using var scope = NewDisposeScope();
+        var steps = (int)x.shape[0];
+        var sites = new SiteNoise(this, w, x, context);
+        var inputs = Project(w, x).unbind(0);
+        var recurrent = w.WeightHh.t();
+        var outputs = new Tensor[steps];
+        var state = start;
+        for (var i = 0; i < steps; i++)
+        {
+            using var inner = NewDisposeScope();
+            var t = backwards ? steps - 1 - i : i;
+            state = Step(inputs[t], recurrent, w, state, (site, pre) => sites.Apply(site, t, pre));
+            foreach (var s in state) s.MoveToOuterDisposeScope();
+            outputs[t] = state[0];
+        }
+
+        return (stack(outputs).MoveToOuterDisposeScope(), state.Select(s => s.MoveToOuterDisposeScope()).ToArray());
+    }
+
+    /// <summary>The part of the gate pre-activations that does not depend on the state, for all time steps in one product.</summary>
+    protected abstract Tensor Project(RecurrentWeights w, Tensor x);
+
+    /// <summary>One time step.</summary>
+    /// <param name="input">This step's slice of <see cref="Project"/>.</param>
+    /// <param name="recurrent">Transposed recurrent weights [H, G H].</param>
+    /// <param name="w">All weights.</param>
+    /// <param name="state">States [B, H] before the step.</param>
+    /// <param name="activate">Applies the activation of a site to its pre-activation.</param>
+    /// <returns>States after the step, new tensors.</returns>
+    protected abstract Tensor[] Step(
+        Tensor input, Tensor recurrent, RecurrentWeights w, Tensor[] state, Func<int, Tensor, Tensor> activate);
+
+    /// <summary>Draws of one pass of one layer: site s uses child s of the layer's key, time step t its slice t.</summary>
+    private sealed class SiteNoise
+    {
+        private readonly RecurrentCell cell;
+        private readonly Tensor?[] gains;
+        private readonly Tensor[]?[] draws;
+        private readonly NoiseContext context;
+
+        public SiteNoise(RecurrentCell cell, RecurrentWeights w, Tensor x, NoiseContext context)
+        {
+            this.cell = cell;
+            this.context = context;
+            var hidden = w.WeightHh.shape[1];
+            gains = cell.Sites.Select((s, i) =>
+            {
+                if (!s.UsesP) return null;
+                var row = w.P!.select(0, i);
+                return s.LearnP ? row : row.detach();
+            }).ToArray();
+            draws = cell.Sites.Select((s, i) => context.Mode == NoiseMode.Sample && s.Noise != NoiseKind.None
+                ? NoiseSource.Normal(context.Key.Child((uint)i), context.Update, context.TimeStep, [x.shape[0], x.shape[1], hidden], x.device).unbind(0)
+                : null).ToArray();
+        }
+
+        public Tensor Apply(int site, int t, Tensor pre)
+        {
+            var spec = cell.Sites[site];
+            return ComposedActivation.Apply(spec, pre, draws[site]?[t], gains[site], context.Scale ?? spec.C, context.Mode);
+        }
+    }
+}
+
+/// <summary>LSTM: gates input, forget, candidate, output; sites in the same order, then the cell output.</summary>
+internal sealed class LstmCell(ActivationPair activations) : RecurrentCell
+{
+    private readonly NoisyActivationSpec[] sites =
+        [activations.Sigmoid, activations.Sigmoid, activations.Tanh, activations.Sigmoid, activations.Tanh];
+
+    public override int Gates => 4;
+
+    public override int States => 2;
+
+    public override IReadOnlyList<NoisyActivationSpec> Sites => sites;
+
+    protected override Tensor Project(RecurrentWeights w, Tensor x) => F.linear(x, w.WeightIh, w.BiasIh + w.BiasHh);
+
+    protected override Tensor[] Step(
+        Tensor input, Tensor recurrent, RecurrentWeights w, Tensor[] state, Func<int, Tensor, Tensor> activate)
+    {
+        var gates = addmm(input, state[0], recurrent, 1, 1).chunk(4, 1);
+        var keep = activate(1, gates[1]) * state[1];
+        var cell = keep.addcmul(activate(0, gates[0]), activate(2, gates[2]), 1);
+        var hidden = activate(3, gates[3]) * activate(4, cell);
+        return [hidden, cell];
+    }
+}
+
+/// <summary>GRU in torch's form: gates reset, update, candidate; n = tanh(W x + b + r (U h + b)), h = (1 − z) n + z h.</summary>
+internal sealed class GruCell(ActivationPair activations) : RecurrentCell
+{
+    private readonly NoisyActivationSpec[] sites = [activations.Sigmoid, activations.Sigmoid, activations.Tanh];
+
+    public override int Gates => 3;
+
+    public override int States => 1;
+
+    public override IReadOnlyList<NoisyActivationSpec> Sites => sites;
+
+    protected override Tensor Project(RecurrentWeights w, Tensor x) => F.linear(x, w.WeightIh, w.BiasIh);
+
+    protected override Tensor[] Step(
+        Tensor input, Tensor recurrent, RecurrentWeights w, Tensor[] state, Func<int, Tensor, Tensor> activate)
+    {
+        var h = state[0];
+        var x = input.chunk(3, 1);
+        var u = addmm(w.BiasHh, h, recurrent, 1, 1).chunk(3, 1);
+        var reset = activate(0, x[0] + u[0]);
+        var update = activate(1, x[1] + u[1]);
+        var candidate = activate(2, x[2].addcmul(reset, u[2], 1));
+        return [candidate.addcmul(update, h - candidate, 1)];
+    }
+}

@@ -1,0 +1,44 @@
+using Noisy.Core;
+
+namespace Noisy.Models;
+
+/// <summary>What a noisy unit does with its noise.</summary>
+public enum NoiseMode
+{
+    /// <summary>Draw ξ: training.</summary>
+    Sample,
+
+    /// <summary>Replace ε by its expectation: the paper's test time.</summary>
+    Mean,
+
+    /// <summary>Take the expectation of the unit's output, E[φ(x, ξ)]: for output noise without a clip the same as
+    /// <see cref="Mean"/>, for input noise the exact mean that the paper's test time only approximates (decision 6).</summary>
+    ExactMean,
+
+    /// <summary>Drop the noise term, ε = 0; the leak stays.</summary>
+    Off,
+}
+
+/// <summary>What one forward pass is told about noise; immutable.</summary>
+/// <param name="Mode">What to do with the noise.</param>
+/// <param name="Key">Root of the draws; each module derives its own child. Read only when sampling or dropping out.</param>
+/// <param name="Update">Optimiser update, from 0.</param>
+/// <param name="TimeStep">Time step of the pass's first element, from 0.</param>
+/// <param name="Scale">Noise scale c at this update, the same for every site; null takes each spec's own C.</param>
+public sealed record NoiseContext(NoiseMode Mode, NoiseKey Key = default, long Update = 0, int TimeStep = 0, double? Scale = null)
+{
+    /// <summary>Test time: the noise replaced by its expectation.</summary>
+    public static NoiseContext Test { get; } = new(NoiseMode.Mean);
+
+    /// <summary>Whether this is a training pass: noise is drawn and dropout acts.</summary>
+    public bool IsTraining => Mode == NoiseMode.Sample;
+
+    /// <summary>The same pass as seen by a numbered part of the model.</summary>
+    public NoiseContext Child(uint index) => this with { Key = Key.Child(index) };
+
+    /// <summary>The same pass as seen by a named part of the model.</summary>
+    public NoiseContext Child(string name) => this with { Key = Key.Child(name) };
+
+    /// <summary>The same pass, later in the sequence.</summary>
+    public NoiseContext Later(int timeSteps) => this with { TimeStep = TimeStep + timeSteps };
+}
