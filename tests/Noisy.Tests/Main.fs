@@ -1,0 +1,37 @@
+module Noisy.Tests.Main
+
+open System
+open Expecto
+open Expecto.Impl
+
+/// Every list of tests, one line a file: what is not named here does not run.
+let private lists = [
+    TorchNativeTests.tests
+]
+
+/// Runs the lists; the last line is 'N passed, N failed, N skipped' alone. A run of no tests fails, so that a
+/// mistyped filter cannot look like success.
+[<EntryPoint>]
+let main arguments =
+    let mutable counts = None
+
+    let summary config (run: TestRunSummary) =
+        async {
+            do! TestPrinters.defaultPrinter.summary config run
+            counts <- Some(run.passed.Length, run.failed.Length + run.errored.Length, run.ignored.Length)
+        }
+
+    let settings = [
+        CLIArguments.Printer { TestPrinters.defaultPrinter with summary = summary }
+        CLIArguments.Colours 0
+    ]
+
+    let code = runTestsWithCLIArgs settings arguments (testList "noisy" lists)
+    Console.Out.Flush()
+
+    match counts with
+    | None -> code // help or a list was asked for, or the arguments are wrong: nothing ran
+    | Some(passed, failed, skipped) ->
+        if passed + failed = 0 then eprintfn "no test ran: is the filter right?"
+        printf "\n%d passed, %d failed, %d skipped\n" passed failed skipped
+        if code = 0 && (failed > 0 || passed = 0) then 1 else code
