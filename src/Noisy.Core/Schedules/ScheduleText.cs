@@ -1,0 +1,149 @@
+using System.Globalization;
+
+namespace Noisy.Core;
+
+/// <summary>
+/// Text form of schedules. Grammar: pipeline = start { "|" change }; start = number | "paper" | inverseSqrt(n) | linear(n, n, k) |
+/// exponential(n, n) | constant(n); change = every(k) | clampMin(n) | clampMax(n) | then(k, pipeline).
+/// </summary>
+internal static class ScheduleText
+{
+    private const string Starts = "a number, paper, constant, inverseSqrt, linear, exponential";
+    private const string Changes = "every, clampMin, clampMax, then";
+
+    internal static string Of(double value) => value.ToString("R", CultureInfo.InvariantCulture);
+
+    internal static string Of(long value) => value.ToString(CultureInfo.InvariantCulture);
+
+    internal static Schedule Parse(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        var reader = new Reader(text);
+        var schedule = Pipeline(reader);
+        if (!reader.AtEnd) throw reader.Error("'|' or the end");
+        return schedule;
+    }
+
+    private static Schedule Pipeline(Reader reader)
+    {
+        var schedule = Start(reader);
+        while (reader.Take('|')) schedule = Change(reader, schedule);
+        return schedule;
+    }
+
+    private static Schedule Start(Reader reader)
+    {
+        if (reader.AtNumber) return Schedule.Constant(reader.Number());
+        var start = reader.Position;
+        switch (reader.Word())
+        {
+            case "paper":
+                return Schedule.Paper;
+            case "constant":
+                return reader.InBrackets(() => Schedule.Constant(reader.Number()));
+            case "inverseSqrt":
+                return reader.InBrackets(() => Schedule.InverseSqrt(reader.Number()));
+            case "linear":
+                return reader.InBrackets(() => Schedule.Linear(reader.Number(), reader.Next().Number(), reader.Next().Whole()));
+            case "exponential":
+                return reader.InBrackets(() => Schedule.Exponential(reader.Number(), reader.Next().Number()));
+            default:
+                throw reader.Error(Starts, start);
+        }
+    }
+
+    private static Schedule Change(Reader reader, Schedule inner)
+    {
+        reader.SkipSpaces();
+        var start = reader.Position;
+        return reader.Word() switch
+        {
+            "every" => reader.InBrackets(() => inner.Every(reader.Whole())),
+            "clampMin" => reader.InBrackets(() => inner.ClampMin(reader.Number())),
+            "clampMax" => reader.InBrackets(() => inner.ClampMax(reader.Number())),
+            "then" => reader.InBrackets(() => inner.Then(reader.Whole(), Pipeline(reader.Next()))),
+            _ => throw reader.Error(Changes, start),
+        };
+    }
+
+    /// <summary>Reads tokens from left to right; every error names the place.</summary>
+    private sealed class Reader(string text)
+    {
+        internal int Position { get; private set; }
+
+        internal bool AtEnd
+        {
+            get
+            {
+                SkipSpaces();
+                return Position == text.Length;
+            }
+        }
+
+        internal bool AtNumber => !AtEnd && (char.IsAsciiDigit(text[Position]) || text[Position] is '.' or '-' or '+');
+
+        internal void SkipSpaces()
+        {
+            while (Position < text.Length && char.IsWhiteSpace(text[Position])) Position++;
+        }
+
+        internal bool Take(char wanted)
+        {
+            if (AtEnd || text[Position] != wanted) return false;
+            Position++;
+            return true;
+        }
+
+        internal string Word()
+        {
+            SkipSpaces();
+            var start = Position;
+            while (Position < text.Length && char.IsAsciiLetter(text[Position])) Position++;
+            return text[start..Position];
+        }
+
+        internal double Number()
+        {
+            var (start, token) = Token();
+            return double.TryParse(token, NumberStyles.Float, CultureInfo.InvariantCulture, out var value)
+                ? value
+                : throw Error("a number", start);
+        }
+
+        internal long Whole()
+        {
+            var (start, token) = Token();
+            return long.TryParse(token, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value)
+                ? value
+                : throw Error("a whole number", start);
+        }
+
+        internal Reader Next() => Take(',') ? this : throw Error("','");
+
+        internal Schedule InBrackets(Func<Schedule> read)
+        {
+            if (!Take('(')) throw Error("'('");
+            SkipSpaces();
+            var schedule = read();
+            return Take(')') ? schedule : throw Error("')'");
+        }
+
+        internal InvalidSpecException Error(string expected, int? position = null)
+        {
+            SkipSpaces();
+            var at = position ?? Position;
+            var end = at;
+            while (end < text.Length && char.IsAsciiLetterOrDigit(text[end])) end++;
+            var found = at >= text.Length ? "the end" : $"'{text[at..Math.Max(end, at + 1)]}'";
+            return new([$"schedule '{text}': found {found} at position {Of(at + 1L)}, expected {expected}"]);
+        }
+
+        private (int Start, string Token) Token()
+        {
+            SkipSpaces();
+            var start = Position;
+            while (Position < text.Length && (char.IsAsciiLetterOrDigit(text[Position]) || text[Position] is '.' or '-' or '+')) Position++;
+            return (start, text[start..Position]);
+        }
+    }
+}
