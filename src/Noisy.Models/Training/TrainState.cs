@@ -26,4 +26,13 @@ public sealed record TrainState
 
     /// <summary>Update of <see cref="Best"/>.</summary>
     public long BestUpdate { get; init; }
+
+    /// <summary>Epochs whose end has been evaluated and logged.</summary>
+    public long EpochsEvaluated { get; init; }
+
+    /// <summary>Training metrics of the last whole epoch; null before its end.</summary>
+    public IReadOnlyDictionary<string, double>? Train { get; init; }
+
+    /// <summary>Validation metrics after the last whole epoch; null before its end.</summary>
+    public IReadOnlyDictionary<string, double>? Valid { get; init; }
 }

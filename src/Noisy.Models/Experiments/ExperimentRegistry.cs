@@ -1,0 +1,14 @@
+namespace Noisy.Models;
+
+/// <summary>The list of all experiments.</summary>
+public static class ExperimentRegistry
+{
+    /// <summary>Every experiment, in the paper's order.</summary>
+    public static IReadOnlyList<Experiment> All { get; } = [new PennTreebankLm()];
+
+    /// <summary>Finds an experiment by its name.</summary>
+    /// <param name="name">One of the names in <see cref="All"/>.</param>
+    /// <exception cref="UsageException">No experiment has that name; the message lists those that exist.</exception>
+    public static Experiment ByName(string name) => All.FirstOrDefault(e => e.Name == name)
+        ?? throw new UsageException($"unknown experiment '{name}': known are {string.Join(", ", All.Select(e => e.Name))}");
+}

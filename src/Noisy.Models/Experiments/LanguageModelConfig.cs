@@ -1,0 +1,39 @@
+namespace Noisy.Models;
+
+/// <summary>Config of a recurrent language model in Zaremba's form.</summary>
+public sealed record LanguageModelConfig : TrainConfig
+{
+    /// <summary>LSTM layers, ≥ 1.</summary>
+    public int Layers { get; init; } = 2;
+
+    /// <summary>Units a layer, and width of the embedding; ≥ 1.</summary>
+    public int Hidden { get; init; } = 200;
+
+    /// <summary>Time steps of truncated back-propagation, ≥ 1.</summary>
+    public int Bptt { get; init; } = 20;
+
+    /// <summary>Columns of text side by side, ≥ 1.</summary>
+    public int Batch { get; init; } = 20;
+
+    /// <summary>Dropout on every layer's input and before the output layer, in [0, 1).</summary>
+    public double Dropout { get; init; }
+
+    /// <summary>Half-width of the interval of all initial weights, &gt; 0.</summary>
+    public double InitRange { get; init; } = 0.1;
+
+    /// <summary>Training tokens used, from the start of the text; 0 uses all.</summary>
+    public int TrainTokens { get; init; }
+
+    /// <inheritdoc/>
+    protected override IEnumerable<string> BrokenRules()
+    {
+        foreach (var rule in base.BrokenRules()) yield return rule;
+        if (Layers < 1) yield return $"layers is {Layers}: must be >= 1";
+        if (Hidden < 1) yield return $"hidden is {Hidden}: must be >= 1";
+        if (Bptt < 1) yield return $"bptt is {Bptt}: must be >= 1";
+        if (Batch < 1) yield return $"batch is {Batch}: must be >= 1";
+        if (!(Dropout >= 0 && Dropout < 1)) yield return $"dropout is {Dropout}: must be in [0, 1)";
+        if (!(double.IsFinite(InitRange) && InitRange > 0)) yield return $"initRange is {InitRange}: must be finite and > 0";
+        if (TrainTokens < 0) yield return $"trainTokens is {TrainTokens}: must be >= 0 (0 uses all)";
+    }
+}

@@ -1,0 +1,140 @@
+using Noisy.Core;
+using TorchSharp;
+using static TorchSharp.torch;
+using F = TorchSharp.torch.nn.functional;
+
+namespace Noisy.Models;
+
+/// <summary>A language model with its text: state carried from window to window, zeroed at the start of each epoch.</summary>
+/// <remarks>
+/// The objective is the negative log-likelihood summed over time and averaged over the batch, as in Zaremba's code: the
+/// gradients of the time steps add up, and the clip acts on their sum. Validation runs in the training's number of columns;
+/// test in one column, one token after another, state never reset. Source: docs/paper.md, reference systems.
+/// </remarks>
+public sealed class LanguageModelTask : ITrainingTask
+{
+    private const int TestWindow = 256;
+    private readonly LanguageModelConfig config;
+    private readonly LanguageModelData data;
+    private readonly BpttBatches batches;
+    private readonly RecurrentLanguageModel model;
+    private readonly Device device;
+    private (Tensor Hidden, Tensor Cell) state;
+
+    /// <summary>Builds the model and lays out the text.</summary>
+    /// <param name="config">A valid config.</param>
+    /// <param name="data">The text.</param>
+    /// <param name="device">Where the model lives.</param>
+    /// <exception cref="UsageException">The text is too short for batch and window.</exception>
+    public LanguageModelTask(LanguageModelConfig config, LanguageModelData data, Device device)
+    {
+        this.config = config;
+        this.data = data;
+        this.device = device;
+        var train = config.TrainTokens > 0 && config.TrainTokens < data.Train.Length ? data.Train[..config.TrainTokens] : data.Train;
+        batches = new BpttBatches(train, config.Batch, config.Bptt);
+        model = new RecurrentLanguageModel(
+            data.Vocabulary.Count,
+            new RecurrentShape(config.Hidden, config.Hidden, config.Layers, Dropout: config.Dropout),
+            config.Activations(), config.InitRange, new NoiseClock(config.Seed));
+        model.to(device);
+        state = model.ZeroState(config.Batch, device);
+    }
+
+    /// <inheritdoc/>
+    public nn.Module Model => model;
+
+    /// <inheritdoc/>
+    public DataIdentity Data => data.Identity;
+
+    /// <summary>The exact entropy of the text's source, where it is known.</summary>
+    public SourceEntropy? Floor => data.Floor;
+
+    /// <inheritdoc/>
+    public long UpdatesPerEpoch => batches.Count;
+
+    /// <inheritdoc/>
+    public string ItemName => "token";
+
+    /// <inheritdoc/>
+    public string Metric => "perplexity";
+
+    /// <inheritdoc/>
+    public IReadOnlyDictionary<string, Tensor> Carried =>
+        new Dictionary<string, Tensor> { ["hidden"] = state.Hidden, ["cell"] = state.Cell };
+
+    /// <inheritdoc/>
+    public void Restore(IReadOnlyDictionary<string, Tensor> carried)
+    {
+        state.Hidden.copy_(carried["hidden"]);
+        state.Cell.copy_(carried["cell"]);
+    }
+
+    /// <inheritdoc/>
+    public BatchLoss Loss(long position, NoiseContext context)
+    {
+        if (position == 0)
+        {
+            state.Hidden.zero_();
+            state.Cell.zero_();
+        }
+
+        var (inputs, targets) = batches.At((int)position);
+        var tokens = tensor(inputs, ScalarType.Int64).reshape(config.Bptt, config.Batch).to(device);
+        var (logits, next) = model.Forward(tokens, state, context);
+        Keep(next);
+        var sum = F.cross_entropy(logits, tensor(targets, ScalarType.Int64).to(device), reduction: nn.Reduction.Sum);
+        return new BatchLoss(sum / config.Batch, sum.detach(), inputs.Length);
+    }
+
+    /// <inheritdoc/>
+    public IReadOnlyDictionary<string, double> Metrics(double meanNll) =>
+        new Dictionary<string, double> { ["perplexity"] = Math.Exp(meanNll), ["nll"] = meanNll };
+
+    /// <inheritdoc/>
+    public IReadOnlyDictionary<string, double> Evaluate(Split split, NoiseContext context, CancellationToken stop) => split switch
+    {
+        Split.Valid => Score(data.Valid, Math.Min(config.Batch, Math.Max(1, data.Valid.Length / 2)), config.Bptt, context, stop),
+        Split.Test => Score(data.Test, 1, TestWindow, context, stop),
+        _ => throw new ArgumentOutOfRangeException(nameof(split), split, "only validation and test are evaluated"),
+    };
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        state.Hidden.Dispose();
+        state.Cell.Dispose();
+        model.Dispose();
+    }
+
+    private Dictionary<string, double> Score(int[] text, int columns, int window, NoiseContext context, CancellationToken stop)
+    {
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        var length = text.Length / columns;
+        if (length < 2) throw new UsageException($"a text of {text.Length} tokens is too short to be evaluated in {columns} columns");
+        var grid = tensor(text.AsSpan(0, length * columns).ToArray(), ScalarType.Int64).reshape(columns, length).t().contiguous().to(device);
+        var running = model.ZeroState(columns, device);
+        double sum = 0;
+        for (var start = 0; start < length - 1; start += window)
+        {
+            stop.ThrowIfCancellationRequested();
+            using var inner = NewDisposeScope();
+            var steps = Math.Min(window, length - 1 - start);
+            var (logits, next) = model.Forward(grid.narrow(0, start, steps), running, context);
+            var nll = F.cross_entropy(logits, grid.narrow(0, start + 1, steps).reshape(-1), reduction: nn.Reduction.Sum);
+            sum += nll.item<float>();
+            running = (next.Hidden.MoveToOuterDisposeScope(), next.Cell.MoveToOuterDisposeScope());
+        }
+
+        return (Dictionary<string, double>)Metrics(sum / ((double)(length - 1) * columns));
+    }
+
+    private void Keep((Tensor Hidden, Tensor Cell) next)
+    {
+        var old = state;
+        state = (next.Hidden.detach().DetachFromDisposeScope(), next.Cell.detach().DetachFromDisposeScope());
+        old.Hidden.Dispose();
+        old.Cell.Dispose();
+    }
+}

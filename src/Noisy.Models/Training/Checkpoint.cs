@@ -1,0 +1,106 @@
+using System.Security.Cryptography;
+using System.Text.Json;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Noisy.Models;
+
+/// <summary>
+/// Everything that an exact resume needs: weights, carried state and <see cref="TrainState"/>, in one safetensors file with
+/// its SHA-256 beside it in the form that <c>sha256sum -c</c> reads. The two newest are kept.
+/// </summary>
+/// <remarks>The noise key, the data position and the learning rate need no place: they follow from seed and update.</remarks>
+public static class Checkpoint
+{
+    private const string Extension = ".safetensors", ChecksumExtension = ".sha256", StateKey = "state";
+    private const int Kept = 2;
+
+    /// <summary>Writes a checkpoint and removes all but the newest two.</summary>
+    /// <param name="folder">The run's checkpoint folder; created if missing.</param>
+    /// <param name="task">Model and carried state.</param>
+    /// <param name="state">Where the run stands.</param>
+    /// <exception cref="IOException">It cannot be written; those that exist are untouched.</exception>
+    public static void Save(string folder, ITrainingTask task, TrainState state)
+    {
+        Directory.CreateDirectory(folder);
+        var tensors = task.Model.state_dict().ToDictionary(t => "model." + t.Key, t => t.Value);
+        foreach (var (name, tensor) in task.Carried) tensors["carried." + name] = tensor;
+        var metadata = new Dictionary<string, string> { [StateKey] = JsonSerializer.Serialize(state, ConfigJson.Line), ["format"] = "noisy-checkpoint-1" };
+        var path = Path.Combine(folder, $"{state.Update:D9}{Extension}");
+        var hash = "";
+        AtomicFile.Write(path, stream =>
+        {
+            using var sha = SHA256.Create();
+            using (var hashing = new CryptoStream(stream, sha, CryptoStreamMode.Write, leaveOpen: true))
+            {
+                Safetensors.Write(hashing, tensors, metadata);
+            }
+
+            hash = Convert.ToHexStringLower(sha.Hash!);
+        });
+
+        // The checksum comes last: a checkpoint without one is not yet a checkpoint.
+        AtomicFile.Write(path + ChecksumExtension, $"{hash}  {Path.GetFileName(path)}\n");
+        foreach (var old in Files(folder).Skip(Kept))
+        {
+            AtomicFile.TryDelete(old + ChecksumExtension);
+            AtomicFile.TryDelete(old);
+        }
+
+        foreach (var leftover in Directory.EnumerateFiles(folder, "*.tmp")) AtomicFile.TryDelete(leftover);
+    }
+
+    /// <summary>Puts the newest sound checkpoint back.</summary>
+    /// <param name="folder">The run's checkpoint folder; need not exist.</param>
+    /// <param name="task">Receives weights and carried state.</param>
+    /// <param name="warn">Told of each checkpoint that is damaged and passed over.</param>
+    /// <returns>The state, or null if there is no checkpoint at all.</returns>
+    /// <exception cref="UsageException">There are checkpoints, but every one is damaged.</exception>
+    public static TrainState? Load(string folder, ITrainingTask task, Action<string> warn)
+    {
+        if (!Directory.Exists(folder)) return null;
+        var damaged = 0;
+        foreach (var path in Files(folder))
+        {
+            try
+            {
+                return Load(path, task);
+            }
+            catch (Exception e) when (e is InvalidDataException or IOException or JsonException or KeyNotFoundException or UnauthorizedAccessException)
+            {
+                damaged++;
+                warn($"checkpoint {path} is damaged and passed over ({e.Message})");
+            }
+        }
+
+        return damaged == 0 ? null : throw new UsageException(
+            $"every checkpoint in {folder} is damaged; delete the run's folder to start it again");
+    }
+
+    private static TrainState Load(string path, ITrainingTask task)
+    {
+        var expected = File.ReadAllText(path + ChecksumExtension).Split(' ')[0];
+        using (var stream = File.OpenRead(path))
+        {
+            if (Convert.ToHexStringLower(SHA256.HashData(stream)) != expected) throw new InvalidDataException("its checksum is wrong");
+        }
+
+        using var scope = NewDisposeScope();
+        var (tensors, metadata) = Safetensors.Read(path);
+        var state = JsonSerializer.Deserialize<TrainState>(metadata[StateKey], ConfigJson.Line)!;
+        using var _ = no_grad();
+        foreach (var (name, target) in task.Model.state_dict())
+        {
+            using var source = tensors["model." + name].to(target.device);
+            if (!source.shape.SequenceEqual(target.shape)) throw new InvalidDataException($"'{name}' has another shape");
+            target.copy_(source);
+        }
+
+        task.Restore(tensors.Where(t => t.Key.StartsWith("carried.", StringComparison.Ordinal))
+            .ToDictionary(t => t.Key["carried.".Length..], t => t.Value));
+        return state;
+    }
+
+    private static IEnumerable<string> Files(string folder) =>
+        Directory.GetFiles(folder, "*" + Extension).Where(f => File.Exists(f + ChecksumExtension)).OrderDescending(StringComparer.Ordinal);
+}

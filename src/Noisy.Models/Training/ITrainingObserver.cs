@@ -1,0 +1,34 @@
+namespace Noisy.Models;
+
+/// <summary>How far a run is.</summary>
+/// <param name="Update">Updates done.</param>
+/// <param name="StopAt">Updates at which this sitting stops.</param>
+/// <param name="Epoch">Epoch, from 1.</param>
+/// <param name="Epochs">Epochs of the whole run.</param>
+/// <param name="Loss">Mean negative log-likelihood of this epoch's batches so far, nats an item.</param>
+/// <param name="LearningRate">Learning rate in force.</param>
+/// <param name="ItemsPerSecond">Throughput of this sitting.</param>
+/// <param name="TimeLeft">Estimate of the time to <paramref name="StopAt"/>, evaluations not counted.</param>
+public sealed record TrainProgress(
+    long Update, long StopAt, int Epoch, int Epochs, double Loss, double LearningRate, double ItemsPerSecond, TimeSpan TimeLeft);
+
+/// <summary>Sees a run's progress; never changes it. Called on the training thread.</summary>
+public interface ITrainingObserver
+{
+    /// <summary>A run starts or goes on.</summary>
+    /// <param name="folder">Its folder.</param>
+    /// <param name="config">Its config.</param>
+    /// <param name="data">Its data.</param>
+    /// <param name="update">Updates done before this sitting.</param>
+    /// <param name="stopAt">Updates at which this sitting stops.</param>
+    void Started(string folder, TrainConfig config, DataIdentity data, long update, long stopAt);
+
+    /// <summary>An update is done.</summary>
+    void Updated(TrainProgress progress);
+
+    /// <summary>An epoch is done and evaluated.</summary>
+    void Evaluated(LogEvent epoch);
+
+    /// <summary>Something worth a line: a damaged checkpoint, a wait, an evaluation.</summary>
+    void Note(string message);
+}

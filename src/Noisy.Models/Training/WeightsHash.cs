@@ -1,0 +1,25 @@
+using System.Security.Cryptography;
+using System.Text;
+using TorchSharp;
+
+namespace Noisy.Models;
+
+/// <summary>A fingerprint of a model's weights, to compare runs bit by bit.</summary>
+public static class WeightsHash
+{
+    /// <summary>SHA-256 over all parameters and buffers in ordinal order of their names: name, shape and bytes of each.</summary>
+    /// <param name="model">The model, on any device.</param>
+    /// <returns>64 lower-case hexadecimal digits.</returns>
+    public static string Of(torch.nn.Module model)
+    {
+        using var sha = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach (var (name, tensor) in model.state_dict().OrderBy(t => t.Key, StringComparer.Ordinal))
+        {
+            using var cpu = tensor.detach().cpu().contiguous();
+            sha.AppendData(Encoding.UTF8.GetBytes($"{name} {tensor.dtype} [{string.Join(",", tensor.shape)}]\n"));
+            if (cpu.numel() > 0) sha.AppendData(cpu.bytes);
+        }
+
+        return Convert.ToHexStringLower(sha.GetHashAndReset());
+    }
+}
