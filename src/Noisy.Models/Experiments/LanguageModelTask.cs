@@ -81,7 +81,7 @@ public sealed class LanguageModelTask : ITrainingTask
 
         var (inputs, targets) = batches.At((int)position);
         var tokens = tensor(inputs, ScalarType.Int64).reshape(config.Bptt, config.Batch).to(device);
-        var (logits, next) = model.Forward(tokens, state, context);
+        var (logits, next) = model.forward(tokens, state, context);
         Keep(next);
         var sum = F.cross_entropy(logits, tensor(targets, ScalarType.Int64).to(device), reduction: nn.Reduction.Sum);
         return new BatchLoss(sum / config.Batch, sum.detach(), inputs.Length);
@@ -121,7 +121,7 @@ public sealed class LanguageModelTask : ITrainingTask
             stop.ThrowIfCancellationRequested();
             using var inner = NewDisposeScope();
             var steps = Math.Min(window, length - 1 - start);
-            var (logits, next) = model.Forward(grid.narrow(0, start, steps), running, context);
+            var (logits, next) = model.forward(grid.narrow(0, start, steps), running, context);
             var nll = F.cross_entropy(logits, grid.narrow(0, start + 1, steps).reshape(-1), reduction: nn.Reduction.Sum);
             sum += nll.item<float>();
             running = (next.Hidden.MoveToOuterDisposeScope(), next.Cell.MoveToOuterDisposeScope());

@@ -47,14 +47,15 @@ public static class ComposedActivation
         return Clip(u, unit);
     }
 
-    // torch's hardtanh has slope 0 exactly at its bounds (decision 24); clamp has slope 1 there.
-    private static Tensor Clip(Tensor u, SaturatingUnit unit) => F.hardtanh(u, unit.Lower, unit.Upper);
+    // torch's hardtanh has slope 0 exactly at its bounds (decision 24), clamp slope 1. The method, not the functional form:
+    // that one leaves the tensor as it is in TorchSharp 0.107.
+    private static Tensor Clip(Tensor u, SaturatingUnit unit) => u.hardtanh(unit.Lower, unit.Upper);
 
     /// <summary>ε: a tensor when sampling, a number when it is replaced by its expectation, null when there is none.</summary>
     private static EpsilonTerm? Noise(NoisyActivationSpec spec, Tensor? xi, NoiseMode mode) => (spec.Noise, mode) switch
     {
         (NoiseKind.None, _) or (_, NoiseMode.Off) or (NoiseKind.Normal, NoiseMode.Mean) => null,
-        (NoiseKind.HalfNormal, NoiseMode.Mean) => new EpsilonTerm(null, NoisyMoments.HalfNormalMean),
+        (NoiseKind.HalfNormal, NoiseMode.Mean) => new EpsilonTerm(null, Normal.HalfNormalMean),
         (NoiseKind.HalfNormal, _) => new EpsilonTerm(Needed(xi, nameof(xi)).abs(), 1),
         _ => new EpsilonTerm(Needed(xi, nameof(xi)).alias(), 1),
     };

@@ -8,7 +8,7 @@ namespace Noisy.Models;
 /// <summary>A noisy activation as a module: drop it in where a model has a tanh, sigmoid or ReLU module.</summary>
 /// <remarks>
 /// Parameter <c>p</c> [units] if the spec has a gap gain (a buffer if it is frozen). <c>forward(x)</c> is torch's plain face
-/// and asks the clock; <see cref="Forward(Tensor, NoiseContext)"/> is the pure one. Source: paper, Algorithm 1, Section 5.
+/// and asks the clock; <see cref="forward(Tensor, NoiseContext)"/> is the pure one. Source: paper, Algorithm 1, Section 5.
 /// </remarks>
 public sealed class NoisyActivation : nn.Module<Tensor, Tensor>
 {
@@ -44,14 +44,14 @@ public sealed class NoisyActivation : nn.Module<Tensor, Tensor>
     /// <summary>Applies the activation in the module's mode.</summary>
     /// <param name="x">Pre-activation [.., H].</param>
     /// <returns>φ(x, ξ) in training, its value with the noise at its expectation in <c>eval()</c>; owned by the caller.</returns>
-    public override Tensor forward(Tensor x) => Forward(x, clock.Context(site, training));
+    public override Tensor forward(Tensor x) => forward(x, clock.Context(site, training));
 
     /// <summary>Applies the activation as the context says, whatever the module's mode.</summary>
     /// <param name="x">Pre-activation [.., H].</param>
     /// <param name="context">Mode, key, update, time step and scale.</param>
     /// <returns>φ; owned by the caller.</returns>
     /// <exception cref="ArgumentException">The last dimension of x is not H.</exception>
-    public Tensor Forward(Tensor x, NoiseContext context)
+    public Tensor forward(Tensor x, NoiseContext context)
     {
         if (x.dim() == 0 || x.shape[^1] != Units)
             throw new ArgumentException($"the last dimension of x is {(x.dim() == 0 ? "missing" : x.shape[^1])}: must be {Units}", nameof(x));

@@ -47,7 +47,7 @@ public sealed class NoisyLstm : nn.Module<Tensor, (Tensor, Tensor)?, (Tensor, Te
     /// <returns>Output [T, B, H × directions] (or batch first), final hidden and cell state; owned by the caller.</returns>
     /// <exception cref="ArgumentException">A shape does not fit.</exception>
     public override (Tensor, Tensor, Tensor) forward(Tensor input, (Tensor, Tensor)? state = null) =>
-        Forward(input, state, clock.Context(site, training, (int)input.shape[Shape.BatchFirst ? 1 : 0]));
+        forward(input, state, clock.Context(site, training, (int)input.shape[Shape.BatchFirst ? 1 : 0]));
 
     /// <summary>Runs the layers as the context says, whatever the module's mode.</summary>
     /// <param name="input">[T, B, I], or [B, T, I] if batch first.</param>
@@ -55,7 +55,7 @@ public sealed class NoisyLstm : nn.Module<Tensor, (Tensor, Tensor)?, (Tensor, Te
     /// <param name="context">Mode, key, update, first time step and scale.</param>
     /// <returns>Output, final hidden and cell state; owned by the caller.</returns>
     /// <exception cref="ArgumentException">A shape does not fit.</exception>
-    public (Tensor Output, Tensor Hidden, Tensor Cell) Forward(Tensor input, (Tensor Hidden, Tensor Cell)? state, NoiseContext context)
+    public (Tensor Output, Tensor Hidden, Tensor Cell) forward(Tensor input, (Tensor Hidden, Tensor Cell)? state, NoiseContext context)
     {
         var (output, final) = recurrent.Forward(input, state is { } s ? [s.Hidden, s.Cell] : null, context);
         return (output, final[0], final[1]);

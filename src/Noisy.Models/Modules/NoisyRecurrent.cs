@@ -129,7 +129,7 @@ internal sealed class NoisyRecurrent
     private RecurrentWeights Weights(int index)
     {
         var suffix = Suffix(index);
-        Tensor Get(string name) => owner.get_parameter(name + suffix);
+        Tensor Get(string name) => owner.get_parameter(name + suffix)!;
         return new(Get("weight_ih"), Get("weight_hh"), Get("bias_ih"), Get("bias_hh"),
             !cell.Sites.Any(s => s.UsesP) ? null : cell.Sites.Any(s => s.UsesP && s.LearnP) ? Get("p") : owner.get_buffer("p" + suffix));
     }

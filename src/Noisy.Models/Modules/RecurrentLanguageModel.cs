@@ -55,14 +55,14 @@ public sealed class RecurrentLanguageModel : nn.Module
     /// <param name="state">Hidden and cell state before the window.</param>
     /// <param name="context">Mode, key, update, first time step and scale.</param>
     /// <returns>Logits [T B, V] and the state after the window; owned by the caller.</returns>
-    public (Tensor Logits, (Tensor Hidden, Tensor Cell) State) Forward(Tensor tokens, (Tensor Hidden, Tensor Cell) state, NoiseContext context)
+    public (Tensor Logits, (Tensor Hidden, Tensor Cell) State) forward(Tensor tokens, (Tensor Hidden, Tensor Cell) state, NoiseContext context)
     {
         using var scope = NewDisposeScope();
-        var embedded = F.embedding(tokens, get_parameter("encoder"));
+        var embedded = get_parameter("encoder")!.index_select(0, tokens.reshape(-1)).reshape(tokens.shape[0], tokens.shape[1], -1);
         var x = KeyedDropout.Apply(embedded, dropout, context.Child("embedding"));
-        var (output, hidden, cell) = lstm.Forward(x, state, context.Child("lstm"));
+        var (output, hidden, cell) = lstm.forward(x, state, context.Child("lstm"));
         var top = KeyedDropout.Apply(output, dropout, context.Child("output"));
-        var logits = F.linear(top.reshape(-1, lstm.Shape.HiddenSize), get_parameter("decoder_weight"), get_parameter("decoder_bias"));
+        var logits = F.linear(top.reshape(-1, lstm.Shape.HiddenSize), get_parameter("decoder_weight")!, get_parameter("decoder_bias"));
         return (logits.MoveToOuterDisposeScope(), (hidden.MoveToOuterDisposeScope(), cell.MoveToOuterDisposeScope()));
     }
 }
