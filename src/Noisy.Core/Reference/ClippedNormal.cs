@@ -38,14 +38,14 @@ internal readonly record struct ClippedNormal(double Mean, double Variance, doub
     }
 
     /// <summary>E[ε].</summary>
-    internal static double MeanOf(NoiseKind noise) => noise == NoiseKind.HalfNormal ? Normal.HalfNormalMean : 0;
+    internal static double MeanOf(NoiseKind noise) => noise == NoiseKind.HalfNormal ? NoisyMoments.HalfNormalMean : 0;
 
     /// <summary>Var[ε].</summary>
     internal static double VarianceOf(NoiseKind noise) => noise switch
     {
         NoiseKind.None => 0,
         NoiseKind.Normal => 1,
-        _ => Normal.HalfNormalVariance,
+        _ => NoisyMoments.HalfNormalVariance,
     };
 
     /// <summary>Integrals over [a, b] of n(ε) times 1, ε, d + tε and (d + tε)².</summary>

@@ -18,6 +18,12 @@ public readonly record struct NoisyExpectation(double Mean, double Variance, dou
 /// </remarks>
 public static class NoisyMoments
 {
+    /// <summary>√(2/π), the mean of |ξ| for ξ ~ N(0, 1).</summary>
+    public const double HalfNormalMean = 0.79788456080286535588;
+
+    /// <summary>1 − 2/π, the variance of |ξ| for ξ ~ N(0, 1).</summary>
+    public const double HalfNormalVariance = 0.36338022763241865692;
+
     /// <summary>All expectations at once.</summary>
     /// <param name="spec">The activation; valid (see <see cref="NoisyActivationSpec.Validate"/>).</param>
     /// <param name="x">Pre-activation; dimensionless.</param>

@@ -10,12 +10,6 @@ namespace Noisy.Core;
 /// </remarks>
 public static class Normal
 {
-    /// <summary>√(2/π), the mean of |ξ| for ξ ~ N(0, 1).</summary>
-    public const double HalfNormalMean = 0.79788456080286535588;
-
-    /// <summary>1 − 2/π, the variance of |ξ| for ξ ~ N(0, 1).</summary>
-    public const double HalfNormalVariance = 0.36338022763241865692;
-
     private const double InverseSqrt2 = 0.70710678118654752440;
     private const double InverseSqrtPi = 0.56418958354775628695;
     private const double InverseSqrt2Pi = 0.39894228040143267794;
