@@ -105,8 +105,10 @@ public static class NoisyFunction
 
     private static (double Value, double Dx, double Dp) InputNoise(SaturatingUnit unit, double x, NoiseDeviation sigma, double epsilon)
     {
-        var shifted = sigma.Value == 0 ? x : x + sigma.Value * epsilon;
+        var shifted = sigma.Value == 0 || double.IsInfinity(x) ? x : x + sigma.Value * epsilon;
         var slope = HardFunctions.HardSlope(unit, shifted);
-        return (HardFunctions.Hard(unit, shifted), slope * (1 + sigma.Dx * epsilon), slope * sigma.Dp * epsilon);
+        return slope == 0
+            ? (HardFunctions.Hard(unit, shifted), 0, 0)
+            : (HardFunctions.Hard(unit, shifted), slope * (1 + sigma.Dx * epsilon), slope * sigma.Dp * epsilon);
     }
 }
