@@ -1,0 +1,114 @@
+namespace Noisy.Core;
+
+/// <summary>All that the reference knows of an activation at one point; see <see cref="NoisyFunction.Evaluate(NoisyActivationSpec, double, double, double, double)"/>.</summary>
+/// <param name="H">Hard function h(x).</param>
+/// <param name="U">Linearisation u(x).</param>
+/// <param name="Gap">Saturation gap Δ = h − u.</param>
+/// <param name="Sigma">Factor σ of the noise term ε; its standard deviation for normal noise, except for
+/// <see cref="NoiseScaling.Ratio"/>, where it depends on ξ.</param>
+/// <param name="SigmaDx">∂σ/∂x at fixed ξ.</param>
+/// <param name="SigmaDp">∂σ/∂p at fixed ξ.</param>
+/// <param name="Value">The activation φ(x, ξ).</param>
+/// <param name="Dx">∂φ/∂x at fixed ξ.</param>
+/// <param name="Dp">∂φ/∂p at fixed ξ.</param>
+public readonly record struct NoisyPoint(
+    double H, double U, double Gap, double Sigma, double SigmaDx, double SigmaDp, double Value, double Dx, double Dp);
+
+/// <summary>The reference activation φ(x, ξ) in scalar double precision: what every faster path is tested against.</summary>
+/// <remarks>
+/// <para>Formula: output placement, φ = α h(x) + (1 − α) u(x) + d(x) σ(x) ε with d(x) = sgn(Δ) sgn(1 − α); input placement,
+/// φ = h(x + σ ε). ε is ξ, |ξ| or nothing.</para>
+/// <para>Source: paper, Algorithm 1, Eqs. 8 and 9, Section 5; decisions 1, 2, 5, 7, 8 and 24 where it is silent.</para>
+/// <para>Special values: inside the thresholds of output noise φ = h = u exactly, whatever the noise; NaN in x gives a NaN
+/// value, ±∞ the limit. Slopes at a kink are those of the saturated side. Randomness: none, ξ is an argument.</para>
+/// </remarks>
+public static class NoisyFunction
+{
+    /// <summary>Value and slopes of an activation at one pre-activation and one draw.</summary>
+    /// <param name="spec">The activation; valid (see <see cref="NoisyActivationSpec.Validate"/>).</param>
+    /// <param name="x">Pre-activation; dimensionless.</param>
+    /// <param name="xi">Raw noise ξ, a draw from N(0, 1); not read without noise.</param>
+    /// <param name="p">Gap gain; read only if <see cref="NoisyActivationSpec.UsesP"/>.</param>
+    /// <param name="c">Noise scale at this update; finite and ≥ 0.</param>
+    /// <returns>The point.</returns>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="c"/> is negative, NaN or infinite.</exception>
+    /// <exception cref="InvalidSpecException">The spec puts a noise where its scaling cannot be.</exception>
+    public static NoisyPoint Evaluate(NoisyActivationSpec spec, double x, double xi, double p, double c)
+    {
+        CheckScale(c);
+        var unit = spec.Unit;
+        var (h, u, gap) = (HardFunctions.Hard(unit, x), HardFunctions.Linear(unit, x), HardFunctions.Gap(unit, x));
+        if (spec.UseSoft)
+            return new(h, u, gap, 0, 0, 0, HardFunctions.Soft(unit.Soft, x), HardFunctions.SoftSlope(unit.Soft, x), 0);
+
+        var epsilon = Epsilon(spec.Noise, xi);
+        var sigma = NoiseDeviation.Of(spec, x, xi, p, c);
+        var (value, dx, dp) = spec.Placement == NoisePlacement.Output || spec.Noise == NoiseKind.None
+            ? OutputNoise(spec, x, sigma, epsilon)
+            : InputNoise(unit, x, sigma, epsilon);
+        return new(h, u, gap, sigma.Value, sigma.Dx, sigma.Dp, value, dx, dp);
+    }
+
+    /// <summary>The same at the spec's own noise scale.</summary>
+    /// <param name="spec">The activation; valid.</param>
+    /// <param name="x">Pre-activation; dimensionless.</param>
+    /// <param name="xi">Raw noise ξ.</param>
+    /// <param name="p">Gap gain.</param>
+    /// <returns>The point.</returns>
+    public static NoisyPoint Evaluate(NoisyActivationSpec spec, double x, double xi, double p) => Evaluate(spec, x, xi, p, spec.C);
+
+    /// <summary>φ(x, ξ) alone.</summary>
+    /// <inheritdoc cref="Evaluate(NoisyActivationSpec, double, double, double, double)"/>
+    public static double Value(NoisyActivationSpec spec, double x, double xi, double p, double c) => Evaluate(spec, x, xi, p, c).Value;
+
+    /// <summary>∂φ/∂x at fixed ξ alone.</summary>
+    /// <inheritdoc cref="Evaluate(NoisyActivationSpec, double, double, double, double)"/>
+    public static double Dx(NoisyActivationSpec spec, double x, double xi, double p, double c) => Evaluate(spec, x, xi, p, c).Dx;
+
+    /// <summary>∂φ/∂p at fixed ξ alone.</summary>
+    /// <inheritdoc cref="Evaluate(NoisyActivationSpec, double, double, double, double)"/>
+    public static double Dp(NoisyActivationSpec spec, double x, double xi, double p, double c) => Evaluate(spec, x, xi, p, c).Dp;
+
+    /// <summary>The noise term ε of a raw draw ξ.</summary>
+    internal static double Epsilon(NoiseKind noise, double xi) => noise switch
+    {
+        NoiseKind.None => 0,
+        NoiseKind.Normal => xi,
+        _ => Math.Abs(xi),
+    };
+
+    internal static void CheckScale(double c)
+    {
+        if (!double.IsFinite(c) || c < 0)
+            throw new ArgumentOutOfRangeException(nameof(c), c, "the noise scale must be finite and >= 0");
+    }
+
+    /// <summary>α h + (1 − α) u = h − (1 − α) Δ, and its slope.</summary>
+    internal static (double Value, double Dx) Leaky(NoisyActivationSpec spec, double x)
+    {
+        var (hard, leak) = (HardFunctions.Hard(spec.Unit, x), 1 - spec.Alpha);
+        if (!HardFunctions.IsSaturated(spec.Unit, x)) return (hard, spec.Unit.Slope);
+        return leak == 0 ? (hard, 0) : (hard - leak * HardFunctions.Gap(spec.Unit, x), leak * spec.Unit.Slope);
+    }
+
+    private static (double Value, double Dx, double Dp) OutputNoise(
+        NoisyActivationSpec spec, double x, NoiseDeviation sigma, double epsilon)
+    {
+        var (mean, slope) = Leaky(spec, x);
+        var noise = HardFunctions.Side(spec.Unit, x) * spec.LeakSign * epsilon;
+        var value = sigma.Value == 0 ? mean : mean + noise * sigma.Value;
+        var (dx, dp) = (slope + noise * sigma.Dx, noise * sigma.Dp);
+        if (!spec.ClipOutput || !HardFunctions.IsSaturated(spec.Unit, x)) return (value, dx, dp);
+        var inside = value > spec.Unit.Lower && value < spec.Unit.Upper;
+        return inside ? (value, dx, dp) : (Math.Clamp(value, spec.Unit.Lower, spec.Unit.Upper), 0, 0);
+    }
+
+    private static (double Value, double Dx, double Dp) InputNoise(SaturatingUnit unit, double x, NoiseDeviation sigma, double epsilon)
+    {
+        var shifted = sigma.Value == 0 || double.IsInfinity(x) ? x : x + sigma.Value * epsilon;
+        var slope = HardFunctions.HardSlope(unit, shifted);
+        return slope == 0
+            ? (HardFunctions.Hard(unit, shifted), 0, 0)
+            : (HardFunctions.Hard(unit, shifted), slope * (1 + sigma.Dx * epsilon), slope * sigma.Dp * epsilon);
+    }
+}
