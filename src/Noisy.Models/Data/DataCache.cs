@@ -1,0 +1,121 @@
+namespace Noisy.Models;
+
+/// <summary>Finds the folder of a data set: the one that the user names, else the cache, else none.</summary>
+/// <remarks>
+/// <para>A folder that the user names (--data or NOISY_DATA) must hold the set: what is missing there is an error and never
+/// a reason to take other data. Without one, the set is taken from the user's cache if it is whole there; else
+/// <see cref="Find"/> answers null and the caller takes its built-in data. Nothing is downloaded unless the user asks for it
+/// with "--data download", so a machine without a network never waits.</para>
+/// <para>Whether the contents are right is the loader's business; a download is checked here by size and SHA-256.</para>
+/// </remarks>
+/// <param name="settings">Where to look.</param>
+/// <param name="report">Told in one line what is being downloaded; null for silence.</param>
+public sealed class DataCache(DataCacheSettings settings, Action<string>? report = null)
+{
+    /// <summary>Finds a set.</summary>
+    /// <param name="set">The set.</param>
+    /// <returns>The folder that holds all of its files, plain or .gz; null where built-in data are to be used.</returns>
+    /// <exception cref="DataException">The folder that the user named does not hold the set, or a download failed.</exception>
+    /// <exception cref="UsageException">NOISY_DATA_URL is not an http address.</exception>
+    public string? Find(DataSet set) => settings.Data switch
+    {
+        DataCacheSettings.BuiltIn => null,
+        DataCacheSettings.Download => Download(set),
+        { } folder => Require(set, folder),
+        null => Cached(set),
+    };
+
+    private string Require(DataSet set, string folder)
+    {
+        var named = $"{settings.Origin} '{folder}'";
+        if (File.Exists(folder))
+        {
+            throw new DataException($"{named} is a file, not a folder. {set.Remedy(null)}");
+        }
+
+        if (!Directory.Exists(folder))
+        {
+            throw new DataException($"{named} is not there. {set.Remedy(Path.Combine(folder, set.Name))}");
+        }
+
+        // The set's own folder may be named as well as the one above it.
+        string[] places = [Path.Combine(folder, set.Name), folder];
+        var missing = places.Select(place => set.Files.FirstOrDefault(file => DataFile.Find(place, file.File) is null)).ToArray();
+        for (var i = 0; i < places.Length; i++)
+        {
+            if (missing[i] is null)
+            {
+                return places[i];
+            }
+        }
+
+        var file = missing[0]!.File;
+        var what = Directory.Exists(Path.Combine(places[0], file)) || Directory.Exists(Path.Combine(places[0], file + ".gz"))
+            ? $"{named}: '{Path.Combine(places[0], file)}' is a folder, not a file."
+            : $"{named} does not hold {set.Title}: '{file}' (or '{file}.gz') is neither in '{places[0]}' nor in '{places[1]}'.";
+        throw new DataException($"{what} {set.Remedy(places[0])}");
+    }
+
+    private string? Cached(DataSet set)
+    {
+        if (settings.CacheFolder is null)
+        {
+            return null;
+        }
+
+        var folder = Path.Combine(settings.CacheFolder, set.Name);
+        return set.Files.All(file => DataFile.Find(folder, file.File) is not null) ? folder : null;
+    }
+
+    private string Download(DataSet set)
+    {
+        if (settings.CacheFolder is null)
+        {
+            throw new DataException(
+                $"There is no folder to download {set.Title} to: neither XDG_CACHE_HOME nor a home folder is set. {set.Remedy(null)}");
+        }
+
+        var folder = Path.Combine(settings.CacheFolder, set.Name);
+        foreach (var file in set.Files.Where(file => !IsWhole(folder, file)))
+        {
+            var address = Address(set, file);
+            report?.Invoke($"downloading {file.File} ({file.Bytes / 1e6:0.0} MB) from {address}");
+            var remedy = set.Remedy(folder);
+            var content = DataDownload.Fetch(file, address, settings, remedy);
+            try
+            {
+                DataFile.WriteWhole(Path.Combine(folder, file.File), content);
+            }
+            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+            {
+                throw new DataException(
+                    $"'{file.File}' was downloaded but cannot be written to '{folder}' ({error.Message.TrimEnd('.')}). " +
+                    $"Make room there, or name another folder with XDG_CACHE_HOME. {remedy}", error);
+            }
+        }
+
+        return folder;
+    }
+
+    private static bool IsWhole(string folder, DataSource file)
+    {
+        try
+        {
+            return DataFile.Find(folder, file.File) is { } path
+                && DataFile.Sha256(DataFile.Read(path, remedy: "", file.Bytes)) == file.Sha256;
+        }
+        catch (DataException)
+        {
+            return false;
+        }
+    }
+
+    private Uri Address(DataSet set, DataSource file)
+    {
+        var text = settings.BaseUrl is { } root ? $"{root.TrimEnd('/')}/{set.Name}/{file.File}" : file.Url;
+        return Uri.TryCreate(text, UriKind.Absolute, out var address) && address.Scheme is ("http" or "https")
+            ? address
+            : throw new UsageException(
+                $"NOISY_DATA_URL is '{settings.BaseUrl}', which is not an http or https address; correct it or unset it.");
+    }
+}

