@@ -55,7 +55,7 @@ public static class ComposedActivation
     private static EpsilonTerm? Noise(NoisyActivationSpec spec, Tensor? xi, NoiseMode mode) => (spec.Noise, mode) switch
     {
         (NoiseKind.None, _) or (_, NoiseMode.Off) or (NoiseKind.Normal, NoiseMode.Mean) => null,
-        (NoiseKind.HalfNormal, NoiseMode.Mean) => new EpsilonTerm(null, Normal.HalfNormalMean),
+        (NoiseKind.HalfNormal, NoiseMode.Mean) => new EpsilonTerm(null, NoisyMoments.HalfNormalMean),
         (NoiseKind.HalfNormal, _) => new EpsilonTerm(Needed(xi, nameof(xi)).abs(), 1),
         _ => new EpsilonTerm(Needed(xi, nameof(xi)).alias(), 1),
     };
