@@ -84,7 +84,8 @@ public sealed class DataCache(DataCacheSettings settings, Action<string>? report
             var content = DataDownload.Fetch(file, address, settings, remedy);
             try
             {
-                DataFile.WriteWhole(Path.Combine(folder, file.File), content);
+                Directory.CreateDirectory(folder);
+                AtomicFile.Write(Path.Combine(folder, file.File), stream => stream.Write(content));
             }
             catch (Exception error) when (error is IOException or UnauthorizedAccessException)
             {

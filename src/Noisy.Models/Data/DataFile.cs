@@ -5,7 +5,7 @@ using System.Text.Unicode;
 
 namespace Noisy.Models;
 
-/// <summary>Reads and writes whole files of data; whatever goes wrong becomes one sentence for the user.</summary>
+/// <summary>Reads whole files of data; whatever goes wrong becomes one sentence for the user.</summary>
 public static class DataFile
 {
     private const int Chunk = 1 << 16;
@@ -35,12 +35,8 @@ public static class DataFile
                 : file;
             var bytes = ReadAtMost(content, maxBytes)
                 ?? throw new DataException($"'{path}' holds more than {maxBytes:N0} bytes. {remedy}");
-            if (content is GZipStream && bytes.Length == 0 && file.Length < 18)
-            {
-                throw new InvalidDataException("it is shorter than an empty gzip file");
-            }
-
-            return bytes;
+            // An empty file would pass for a compressed file without content.
+            return content is GZipStream && file.Length == 0 ? throw new InvalidDataException("it is empty") : bytes;
         }
         catch (InvalidDataException error)
         {
@@ -75,32 +71,6 @@ public static class DataFile
         }
 
         throw new DataException($"'{path}', line {line}: the bytes are not UTF-8 text. {remedy}");
-    }
-
-    /// <summary>Writes a file so that it is either whole or absent, even when two processes write it at once.</summary>
-    /// <param name="path">Where; its folder is created if need be. An older file of that name is replaced.</param>
-    /// <param name="content">The whole content.</param>
-    /// <exception cref="IOException">The disk refuses; no partial file stays behind.</exception>
-    /// <exception cref="UnauthorizedAccessException">The folder may not be written.</exception>
-    /// <remarks>Written to a name of its own beside the target, flushed to the disk, then renamed.</remarks>
-    public static void WriteWhole(string path, ReadOnlySpan<byte> content)
-    {
-        Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
-        var part = $"{path}.{Guid.NewGuid():N}.part";
-        try
-        {
-            using (var file = new FileStream(part, FileMode.CreateNew, FileAccess.Write, FileShare.None))
-            {
-                file.Write(content);
-                file.Flush(flushToDisk: true);
-            }
-
-            File.Move(part, path, overwrite: true);
-        }
-        finally
-        {
-            File.Delete(part);
-        }
     }
 
     /// <summary>SHA-256 of some contents, one after the other.</summary>

@@ -8,7 +8,7 @@ namespace Noisy.Models;
 /// <param name="Valid">Validation tokens, ≥ 2.</param>
 /// <param name="Test">Test tokens, ≥ 2.</param>
 /// <param name="Topics">Topics of the source, 2 to 30: more means more to remember and more words.</param>
-/// <param name="Speakers">Speakers of the source, 2 to 500: more means more to remember.</param>
+/// <param name="Speakers">Speakers of the source, 2 to 200: more means more to remember.</param>
 /// <param name="Seed">Decides the words and the texts; not the seed of a run, so that all runs see the same text.</param>
 public sealed record GeneratedCorpusConfig(int Train, int Valid, int Test, int Topics, int Speakers, long Seed)
 {

@@ -11,11 +11,12 @@ public readonly record struct SourceStep(int Token, double Probability, int Stat
 /// <summary>A random source of simple sentences whose every conditional probability, and so whose entropy, is known exactly.</summary>
 /// <remarks>
 /// <para>A sentence is: the name of its speaker; a topic; words; the speaker's name again; the end token. For instance
-/// "Banu galum ta tefo ri nusa pako Banu &lt;eos&gt;". The words follow a small grammar of classes (determiner, adjective, noun,
-/// verb, adverb, preposition). Which adjectives, nouns, verbs and adverbs are likely depends on the topic: each topic has
-/// its own word list in its own order, word r of a list having a probability proportional to 1/(r + 1), and each such word
-/// belongs to two topics. After a noun the sentence closes with probability <see cref="CloseProbability"/>.</para>
-/// <para>So a model must remember the topic through the sentence to know the words, and the speaker, some ten words back,
+/// "Lad nanum baba nano babas babu baba gari garo Lad &lt;eos&gt;". The words follow a small grammar of classes
+/// (determiner, adjective, noun, verb, adverb, preposition). Which adjectives, nouns, verbs and adverbs are likely depends on
+/// the topic: each topic has its own word list in its own order, word r of a list having a probability proportional to
+/// 1/(r + 1), and each such word belongs to two topics. After a noun the sentence closes with probability
+/// <see cref="CloseProbability"/>.</para>
+/// <para>So a model must remember the topic through the sentence to know the words, and the speaker, about ten words back,
 /// to know the closing name and that a name there is not an opening one. Neither is told by the last word.</para>
 /// <para>Everything hidden (speaker, topic, class) follows from the visible tokens since the last end token: the state is a
 /// function of the past, the next token's distribution is exact, and the entropy rate has a closed form, see
@@ -26,22 +27,22 @@ public readonly record struct SourceStep(int Token, double Probability, int Stat
 public sealed class SentenceSource
 {
     /// <summary>Probability that a sentence closes after a noun.</summary>
-    public const double CloseProbability = 0.25;
+    public const double CloseProbability = 0.35;
 
     private const int Opening = 0;
     private readonly SourceStep[][] steps;
 
     /// <summary>Makes a source.</summary>
     /// <param name="topics">Number of topics, 2 to 30.</param>
-    /// <param name="speakers">Number of speakers, 2 to 500.</param>
+    /// <param name="speakers">Number of speakers, 2 to 200.</param>
     /// <param name="key">Decides the word lists.</param>
     /// <exception cref="UsageException">A number is out of its range.</exception>
     public SentenceSource(int topics, int speakers, NoiseKey key)
     {
-        if (topics is < 2 or > 30 || speakers is < 2 or > 500)
+        if (topics is < 2 or > 30 || speakers is < 2 or > 200)
         {
             throw new UsageException(
-                $"The built-in corpus takes 2 to 30 topics and 2 to 500 speakers; {topics} and {speakers} were asked for.");
+                $"The built-in corpus takes 2 to 30 topics and 2 to 200 speakers; {topics} and {speakers} were asked for.");
         }
 
         var lexicon = new SentenceLexicon(topics, speakers, key);

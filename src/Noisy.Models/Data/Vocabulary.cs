@@ -196,7 +196,7 @@ public sealed class Vocabulary
             }
         }
 
-        lines[2] = Line(3).Length > 8 ? Line(3)[8..] : "";
+        lines[2] = Line(3)["unknown".Length..].TrimStart(' ');
         var unknown = lines[2].Length == 0 ? null : Token(3);
         return unknown is null || seen.Contains(unknown)
             ? new(tokens, unknown)
@@ -206,7 +206,7 @@ public sealed class Vocabulary
     /// <summary>Writes the text form to a file, whole or not at all.</summary>
     /// <param name="path">Where.</param>
     /// <exception cref="IOException">The disk refuses.</exception>
-    public void Save(string path) => DataFile.WriteWhole(path, Encoding.UTF8.GetBytes(ToText()));
+    public void Save(string path) => AtomicFile.Write(path, ToText());
 
     /// <summary>Reads what <see cref="Save"/> wrote.</summary>
     /// <param name="path">Where.</param>

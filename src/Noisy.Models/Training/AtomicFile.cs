@@ -9,7 +9,8 @@ internal static class AtomicFile
     /// <exception cref="IOException">The contents cannot be written; the old file is untouched and the new one removed.</exception>
     public static void Write(string path, Action<Stream> write)
     {
-        var temporary = $"{path}.{Environment.ProcessId}.tmp";
+        // A name of its own each time: two machines or containers that share a folder may have equal process numbers.
+        var temporary = $"{path}.{Guid.NewGuid():N}.tmp";
         try
         {
             using (var stream = new FileStream(temporary, FileMode.Create, FileAccess.Write, FileShare.None, 1 << 20))
