@@ -1,0 +1,158 @@
+// Everything that is done to this repository:  dotnet fsi build.fsx [-t TARGET] [ARGUMENTS OF THE SCRIPT]
+// No target means Test; --list names the targets. Plain fsi runs this file; nothing but the .NET SDK is needed.
+#r "nuget: FSharp.Control.Reactive, 4.4.2" // before FAKE, which would ask for one that not every feed has
+#r "nuget: Fake.Core.Target, 6.2.0"
+#r "nuget: Fake.Core.Process, 6.2.0"
+#r "nuget: Fake.IO.FileSystem, 6.2.0"
+
+open System
+open System.IO
+open System.Text.RegularExpressions
+open Fake.Core
+open Fake.Core.TargetOperators
+open Fake.IO
+open Fake.IO.Globbing.Operators
+
+Environment.CurrentDirectory <- __SOURCE_DIRECTORY__
+
+// ---- The command line -----------------------------------------------------------------------------------------------
+
+/// What was typed after build.fsx: the target, if one was named, and the rest, which belongs to a script.
+let target, scriptArguments =
+    // fsi would take some of these words for its own, so they are read from the process's command line.
+    let typed = Environment.GetCommandLineArgs() |> List.ofArray |> List.skipWhile (fun word -> not (word.EndsWith "build.fsx"))
+
+    let rec split target rest words =
+        match words with
+        | ("-t" | "--target") :: name :: more when target = None -> split (Some name) rest more
+        | ("--list" | "-l") :: more when target = None && rest = [] -> split (Some "--list") rest more
+        | "--" :: more -> target, List.rev rest @ more
+        | word :: more -> split target (word :: rest) more
+        | [] -> target, List.rev rest
+
+    split None [] (List.skip 1 typed)
+
+// ---- Helpers --------------------------------------------------------------------------------------------------------
+
+let dotnetWith configure (arguments: string list) =
+    let result = CreateProcess.fromRawCommand "dotnet" arguments |> configure |> Proc.run
+    if result.ExitCode <> 0 then failwithf "dotnet %s failed" (List.head arguments)
+
+let dotnet arguments = dotnetWith id arguments
+
+/// The first source that this machine's NuGet configuration enables: the repository names none.
+let feed () =
+    match Environment.environVarOrNone "NOISY_FEED" with
+    | Some address -> address
+    | None ->
+        let listed =
+            CreateProcess.fromRawCommand "dotnet" [ "nuget"; "list"; "source"; "--format"; "short" ]
+            |> CreateProcess.redirectOutput
+            |> Proc.run
+
+        match listed.Result.Output.Split '\n' |> Array.tryFind (fun line -> line.StartsWith "E ") with
+        | Some line -> line.Substring(2).Trim()
+        | None -> failwith "no NuGet source is enabled on this machine: add one, or set NOISY_FEED to its address"
+
+/// Scripts begin with the same line; their first comment says what they are.
+let scripts =
+    [ for path in !! "scripts/*.fsx" do
+          let lines = File.ReadAllLines path
+
+          if lines.Length > 0 && lines[0].StartsWith "#if !NOISY_BUILT" then
+              let name = Path.GetFileNameWithoutExtension path
+              let comment = lines |> Array.tryFind (fun line -> line.StartsWith "//")
+              let about = comment |> Option.map (fun line -> line.TrimStart('/', ' ')) |> Option.defaultValue $"scripts/{name}.fsx"
+              string (Char.ToUpperInvariant name[0]) + name[1..], path, about ]
+
+/// The tests' own last line, for this program's last line.
+let mutable summary = ""
+
+// ---- Targets --------------------------------------------------------------------------------------------------------
+
+Context.FakeExecutionContext.Create false "build.fsx" []
+|> Context.RuntimeContext.Fake
+|> Context.setExecutionContext
+
+Target.initEnvironment ()
+
+let create name about work =
+    Target.description about
+    Target.create name (fun _ -> work ())
+
+create "Clean" "delete everything that a build writes" (fun () ->
+    !! "src/**/bin" ++ "src/**/obj" ++ "scripts/**/bin" ++ "scripts/**/obj" ++ "tests/**/bin" ++ "tests/**/obj"
+    ++ "examples/**/bin" ++ "examples/**/obj" ++ "artifacts"
+    |> Shell.deleteDirs
+
+    !! "scripts/*.g.*" ++ "scripts/.build.*" |> File.deleteAll)
+
+create "Restore" "fetch the tools and all packages" (fun () ->
+    dotnet [ "tool"; "restore"; "--verbosity"; "quiet" ]
+    dotnet [ "restore"; "Noisy.sln"; "--verbosity"; "quiet" ])
+
+create "Build" "compile everything; warnings are errors" (fun () ->
+    dotnet [ "build"; "Noisy.sln"; "--configuration"; "Release"; "--no-restore"; "--verbosity"; "quiet"; "--nologo" ])
+
+create "Test" "run all tests (the default); arguments go to Expecto, e.g. --filter-test-list Philox" (fun () ->
+    let remember (line: string) =
+        Console.Out.WriteLine line
+        if Regex.IsMatch(line, @"^\d+ passed, \d+ failed, \d+ skipped$") then summary <- line
+
+    dotnetWith
+        (CreateProcess.redirectOutput >> CreateProcess.withOutputEventsNotNull remember Console.Error.WriteLine)
+        ([ "run"; "--configuration"; "Release"; "--no-build"; "--project"; "tests/Noisy.Tests"; "--" ] @ scriptArguments))
+
+create "Lock" "resolve paket.dependencies anew where it changed, and write paket.lock without a feed's address" (fun () ->
+    let address, placeholder = feed (), "%NOISY_FEED%"
+    let files = [ "paket.dependencies"; "paket.lock" ]
+
+    // Some feeds do not list what a package depends on; Paket learns it once the package is in the cache, so it takes
+    // a few rounds until nothing changes.
+    let rec settle round =
+        let before = File.ReadAllText "paket.lock"
+        dotnetWith (CreateProcess.setEnvironmentVariable "NOISY_FEED" address) [ "paket"; "install" ]
+        if File.ReadAllText "paket.lock" <> before then
+            if round = 10 then failwith "paket.lock does not settle" else settle (round + 1)
+
+    try
+        settle 1
+    finally
+        for file in files do
+            File.WriteAllText(file, (File.ReadAllText file).Replace(address, placeholder)))
+
+create "Format" "lay out the C# sources as .editorconfig says" (fun () ->
+    for project in !! "src/**/*.csproj" ++ "examples/**/*.csproj" do
+        dotnet [ "format"; "whitespace"; project; "--no-restore" ])
+
+create "Pack" "write the libraries' NuGet packages into artifacts/" (fun () ->
+    for project in [ "Noisy.Core"; "Noisy.Models" ] do
+        dotnet [ "pack"; $"src/{project}"; "--configuration"; "Package"; "--output"; "artifacts"; "--verbosity"; "quiet"; "--nologo" ])
+
+for name, path, about in scripts do
+    // A script builds what it needs by itself.
+    create name about (fun () -> dotnet ([ "fsi"; path; "--" ] @ scriptArguments))
+
+"Restore" ==> "Build" ==> "Test"
+"Restore" ==> "Lock"
+"Restore" ==> "Format"
+"Restore" ==> "Pack"
+
+// ---- Running --------------------------------------------------------------------------------------------------------
+
+let code =
+    try
+        match target with
+        | Some "--list" ->
+            Target.listAvailable ()
+            0
+        | _ ->
+            Target.runOrDefault (defaultArg target "Test")
+            0
+    with error ->
+        // FAKE has reported it; the exit code is what is left to say.
+        if not (error :? BuildFailedException) then eprintfn "%s" error.Message
+        1
+
+if summary <> "" then printfn "%s" summary
+exit code
