@@ -47,9 +47,20 @@ public static class ComposedActivation
         return Clip(u, unit);
     }
 
-    // torch's hardtanh has slope 0 exactly at its bounds (decision 24), clamp slope 1. The method, not the functional form:
-    // that one leaves the tensor as it is in TorchSharp 0.107.
-    private static Tensor Clip(Tensor u, SaturatingUnit unit) => u.hardtanh(unit.Lower, unit.Upper);
+    // Slope 0 exactly at the bounds (decision 24), where torch's clamp has slope 1. torch's hardtanh would do, but returns
+    // its argument unchanged in TorchSharp 0.107.
+    private static Tensor Clip(Tensor u, SaturatingUnit unit)
+    {
+        using var scope = NewDisposeScope();
+        Tensor inside, clamped;
+        using (no_grad())
+        {
+            inside = u.gt((float)unit.Lower).logical_and_(u.lt((float)unit.Upper));
+            clamped = u.clamp((float)unit.Lower, (float)unit.Upper);
+        }
+
+        return where(inside, u, clamped).MoveToOuterDisposeScope();
+    }
 
     /// <summary>ε: a tensor when sampling, a number when it is replaced by its expectation, null when there is none.</summary>
     private static EpsilonTerm? Noise(NoisyActivationSpec spec, Tensor? xi, NoiseMode mode) => (spec.Noise, mode) switch
