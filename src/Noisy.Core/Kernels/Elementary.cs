@@ -57,7 +57,7 @@ internal static class Elementary
     {
         var (exp, expMinusOne) = Exp(Abs(z) | SignBit);
         var inverse = 1f / (1f + exp);
-        var tanh = (expMinusOne ^ SignBit) * inverse;
+        var tanh = Abs(expMinusOne) * inverse;
         return (tanh, tanh * (4f * exp * (inverse * inverse)));
     }
 
@@ -67,7 +67,7 @@ internal static class Elementary
     {
         var (exp, expMinusOne) = Exp((Abs(x) | SignBit) * 2f);
         var sum = 1f + exp;
-        return (FlipBy((expMinusOne ^ SignBit) / sum, x), 4f * exp / (sum * sum));
+        return (FlipBy(Abs(expMinusOne) / sum, x), 4f * exp / (sum * sum));
     }
 
     /// <summary>Logistic sigmoid and its slope.</summary>
