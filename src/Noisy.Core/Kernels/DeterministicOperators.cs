@@ -1,0 +1,78 @@
+using System.Runtime.CompilerServices;
+using static System.Runtime.CompilerServices.MethodImplOptions;
+
+namespace Noisy.Core;
+
+/// <summary>tanh.</summary>
+internal readonly struct TanhOperator : INoisyOperator
+{
+    public static bool ReadsNoise => false;
+
+    public static bool ReadsP => false;
+
+    [MethodImpl(AggressiveInlining)]
+    public V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V> => Elementary.Tanh(x).Value;
+
+    [MethodImpl(AggressiveInlining)]
+    public Slopes<V> Backward<V>(V x, V xi, V p) where V : struct, ILanes<V> => new(Elementary.Tanh(x).Slope, 0f);
+}
+
+/// <summary>Logistic sigmoid.</summary>
+internal readonly struct SigmoidOperator : INoisyOperator
+{
+    public static bool ReadsNoise => false;
+
+    public static bool ReadsP => false;
+
+    [MethodImpl(AggressiveInlining)]
+    public V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V> => Elementary.Sigmoid(x).Value;
+
+    [MethodImpl(AggressiveInlining)]
+    public Slopes<V> Backward<V>(V x, V xi, V p) where V : struct, ILanes<V> => new(Elementary.Sigmoid(x).Slope, 0f);
+}
+
+/// <summary>α h + (1 − α) u, without noise; at α = 1 the plain hard function.</summary>
+internal readonly struct LeakyOperator(NoisyActivationSpec spec) : INoisyOperator
+{
+    private readonly UnitLanes _unit = new(spec.Unit);
+    private readonly float _leak = (float)(1 - spec.Alpha);
+    private readonly float _leakSlope = (float)((1 - spec.Alpha) * spec.Unit.Slope);
+
+    public static bool ReadsNoise => false;
+
+    public static bool ReadsP => false;
+
+    [MethodImpl(AggressiveInlining)]
+    public V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V>
+    {
+        var zone = _unit.At(x);
+        return V.MultiplyAdd(zone.Gap, -_leak, zone.Hard);
+    }
+
+    [MethodImpl(AggressiveInlining)]
+    public Slopes<V> Backward<V>(V x, V xi, V p) where V : struct, ILanes<V> =>
+        new(V.Select(_unit.At(x).Saturated, _leakSlope, _unit.Slope), 0f);
+}
+
+/// <summary>Another operator, its output clipped to the bounds of the unit.</summary>
+internal readonly struct ClippedOperator<TInner>(TInner inner, NoisyActivationSpec spec) : INoisyOperator
+    where TInner : struct, INoisyOperator
+{
+    private readonly TInner _inner = inner;
+    private readonly UnitLanes _unit = new(spec.Unit);
+
+    public static bool ReadsNoise => TInner.ReadsNoise;
+
+    public static bool ReadsP => TInner.ReadsP;
+
+    [MethodImpl(AggressiveInlining)]
+    public V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V> => _unit.Clip(_inner.Forward(x, xi, p));
+
+    [MethodImpl(AggressiveInlining)]
+    public Slopes<V> Backward<V>(V x, V xi, V p) where V : struct, ILanes<V>
+    {
+        var slopes = _inner.Backward(x, xi, p);
+        var inside = _unit.Inside(_inner.Forward(x, xi, p));
+        return new(V.Select(_unit.At(x).Saturated, slopes.Dx & inside, slopes.Dx), slopes.Dp & inside);
+    }
+}

@@ -1,0 +1,52 @@
+namespace Noisy.Core;
+
+/// <summary>
+/// One or several single-precision numbers in a register. Formulas are written once over this contract, so every width does
+/// the same IEEE operations in the same order and gives the same bits.
+/// </summary>
+/// <remarks>
+/// Comparisons give masks: all bits of a lane set or none. There is no estimate, no contraction and no minimum or maximum
+/// (whose NaN differs between machines): what is fused says so.
+/// </remarks>
+internal interface ILanes<TSelf>
+    where TSelf : struct, ILanes<TSelf>
+{
+    static abstract int Count { get; }
+
+    static abstract TSelf Load(ref readonly float source, nuint offset);
+
+    void Store(ref float destination, nuint offset);
+
+    static abstract implicit operator TSelf(float value);
+
+    static abstract TSelf operator +(TSelf a, TSelf b);
+
+    static abstract TSelf operator -(TSelf a, TSelf b);
+
+    static abstract TSelf operator *(TSelf a, TSelf b);
+
+    static abstract TSelf operator /(TSelf a, TSelf b);
+
+    static abstract TSelf operator &(TSelf a, TSelf b);
+
+    static abstract TSelf operator |(TSelf a, TSelf b);
+
+    static abstract TSelf operator ^(TSelf a, TSelf b);
+
+    static abstract TSelf operator <(TSelf a, TSelf b);
+
+    static abstract TSelf operator >(TSelf a, TSelf b);
+
+    static abstract TSelf operator <=(TSelf a, TSelf b);
+
+    static abstract TSelf operator >=(TSelf a, TSelf b);
+
+    /// <summary>a · b + c, rounded once.</summary>
+    static abstract TSelf MultiplyAdd(TSelf a, TSelf b, TSelf c);
+
+    /// <summary>Where the mask is set a, else b.</summary>
+    static abstract TSelf Select(TSelf mask, TSelf a, TSelf b);
+
+    /// <summary>2ⁿ from n + 1.5 · 2²³, for n in −126..127.</summary>
+    static abstract TSelf PowerOfTwo(TSelf shifted);
+}

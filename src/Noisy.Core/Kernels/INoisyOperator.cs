@@ -1,0 +1,35 @@
+namespace Noisy.Core;
+
+/// <summary>∂φ/∂x and ∂φ/∂p of several elements.</summary>
+internal readonly struct Slopes<V>(V dx, V dp)
+    where V : struct, ILanes<V>
+{
+    internal readonly V Dx = dx;
+    internal readonly V Dp = dp;
+}
+
+/// <summary>
+/// One activation on registers, its constants carried by the instance: what <see cref="SpanKernels"/> runs over spans, and
+/// what a recurrent engine calls inside a larger loop.
+/// </summary>
+internal interface INoisyOperator
+{
+    /// <summary>Whether ξ is read.</summary>
+    static abstract bool ReadsNoise { get; }
+
+    /// <summary>Whether p is read.</summary>
+    static abstract bool ReadsP { get; }
+
+    /// <summary>φ(x, ξ).</summary>
+    V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V>;
+
+    /// <summary>Slopes of φ at fixed ξ; the one in p is 0 where p is not read.</summary>
+    Slopes<V> Backward<V>(V x, V xi, V p) where V : struct, ILanes<V>;
+}
+
+/// <summary>Receives the operator of a spec under its own type, so that the code after it is compiled for that operator.</summary>
+internal interface IOperatorVisitor
+{
+    /// <summary>Called once.</summary>
+    void Visit<TOperator>(TOperator op) where TOperator : struct, INoisyOperator;
+}

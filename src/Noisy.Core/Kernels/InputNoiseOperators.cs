@@ -1,0 +1,134 @@
+using System.Runtime.CompilerServices;
+using static System.Runtime.CompilerServices.MethodImplOptions;
+
+namespace Noisy.Core;
+
+/// <summary>h(x + c ε): NANI.</summary>
+internal readonly struct InputOperator(NoisyActivationSpec spec, double c) : INoisyOperator
+{
+    private readonly UnitLanes _unit = new(spec.Unit);
+    private readonly NoiseTerm _noise = new(spec.Noise);
+    private readonly float _c = (float)c;
+
+    public static bool ReadsNoise => true;
+
+    public static bool ReadsP => false;
+
+    [MethodImpl(AggressiveInlining)]
+    public V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V> => Shifted(x, xi).Hard;
+
+    [MethodImpl(AggressiveInlining)]
+    public Slopes<V> Backward<V>(V x, V xi, V p) where V : struct, ILanes<V> =>
+        new(V.Select(Shifted(x, xi).Saturated, 0f, _unit.Slope), 0f);
+
+    [MethodImpl(AggressiveInlining)]
+    private Zone<V> Shifted<V>(V x, V xi) where V : struct, ILanes<V> => _unit.At(V.MultiplyAdd(_noise.Of(xi), _c, x));
+}
+
+/// <summary>h(x + c ε) where x saturates, else h(x): NANIS.</summary>
+internal readonly struct InputWhenSaturatedOperator(NoisyActivationSpec spec, double c) : INoisyOperator
+{
+    private readonly UnitLanes _unit = new(spec.Unit);
+    private readonly NoiseTerm _noise = new(spec.Noise);
+    private readonly float _c = (float)c;
+
+    public static bool ReadsNoise => true;
+
+    public static bool ReadsP => false;
+
+    [MethodImpl(AggressiveInlining)]
+    public V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V> => Shifted(x, xi).Hard;
+
+    [MethodImpl(AggressiveInlining)]
+    public Slopes<V> Backward<V>(V x, V xi, V p) where V : struct, ILanes<V> =>
+        new(V.Select(Shifted(x, xi).Saturated, 0f, _unit.Slope), 0f);
+
+    [MethodImpl(AggressiveInlining)]
+    private Zone<V> Shifted<V>(V x, V xi) where V : struct, ILanes<V> =>
+        _unit.At(V.Select(_unit.At(x).Saturated, V.MultiplyAdd(_noise.Of(xi), _c, x), x));
+}
+
+/// <summary>h(x + σ(x) ε) with the deviation of Eq. 9: NANIL as the paper has it.</summary>
+internal readonly struct InputGapOperator(NoisyActivationSpec spec, double c) : INoisyOperator
+{
+    private readonly UnitLanes _unit = new(spec.Unit);
+    private readonly NoiseTerm _noise = new(spec.Noise);
+    private readonly float _quarter = (float)(c / 4);
+    private readonly float _quarterSlope = (float)(c / 4 * spec.Unit.Slope);
+
+    public static bool ReadsNoise => true;
+
+    public static bool ReadsP => true;
+
+    [MethodImpl(AggressiveInlining)]
+    public V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V>
+    {
+        var (tanh, _) = Elementary.HalfTanh(p * _unit.At(x).Gap);
+        return Shifted(x, xi, tanh).Hard;
+    }
+
+    [MethodImpl(AggressiveInlining)]
+    public Slopes<V> Backward<V>(V x, V xi, V p) where V : struct, ILanes<V>
+    {
+        var zone = _unit.At(x);
+        var (tanh, slope) = Elementary.HalfTanh(p * zone.Gap);
+        var stuck = Shifted(x, xi, tanh).Saturated;
+        var noise = slope * _noise.Of(xi);
+        var sigmaDx = Elementary.FlipBy(Elementary.Abs(p) * _quarterSlope, zone.Left);
+        var dx = V.MultiplyAdd(sigmaDx * noise, _unit.Slope, _unit.Slope);
+        var dp = Elementary.FlipBy(Elementary.Abs(zone.Gap) * noise * _quarterSlope, p);
+        return new(V.Select(stuck, 0f, dx), V.Select(stuck, 0f, dp));
+    }
+
+    [MethodImpl(AggressiveInlining)]
+    private Zone<V> Shifted<V>(V x, V xi, V tanh) where V : struct, ILanes<V> =>
+        _unit.At(V.MultiplyAdd(tanh * tanh * _quarter, _noise.Of(xi), x));
+}
+
+/// <summary>h(x + c softplus(p|Δ|/|ξ|) ε): NANIL as the authors released it.</summary>
+internal readonly struct InputRatioOperator(NoisyActivationSpec spec, double c) : INoisyOperator
+{
+    private const float Guard = (float)NoiseDeviation.RatioGuard;
+
+    private readonly UnitLanes _unit = new(spec.Unit);
+    private readonly NoiseTerm _noise = new(spec.Noise);
+    private readonly float _c = (float)c;
+
+    public static bool ReadsNoise => true;
+
+    public static bool ReadsP => true;
+
+    [MethodImpl(AggressiveInlining)]
+    public V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V>
+    {
+        var noise = _noise.Of(xi);
+        var size = Elementary.Abs(xi) + Guard;
+        var product = p * Elementary.Abs(_unit.At(x).Gap);
+        var (exp, _) = Elementary.Exp(Elementary.Abs(product / size) | Elementary.SignBit);
+        return Shifted(x, noise, noise / size, product, exp).Hard;
+    }
+
+    [MethodImpl(AggressiveInlining)]
+    public Slopes<V> Backward<V>(V x, V xi, V p) where V : struct, ILanes<V>
+    {
+        var zone = _unit.At(x);
+        var noise = _noise.Of(xi);
+        var size = Elementary.Abs(xi) + Guard;
+        var direction = noise / size;
+        var distance = Elementary.Abs(zone.Gap);
+        var product = p * distance;
+        var (exp, _) = Elementary.Exp(Elementary.Abs(product / size) | Elementary.SignBit);
+        var stuck = Shifted(x, noise, direction, product, exp).Saturated;
+        var pull = V.Select(product < 0f, exp, 1f) / (1f + exp) * direction * (_c * _unit.Slope);
+        var distanceDx = Elementary.FlipBy(zone.Saturated & _unit.Slope, zone.Left);
+        return new(V.Select(stuck, 0f, V.MultiplyAdd(pull * p, distanceDx, _unit.Slope)), V.Select(stuck, 0f, pull * distance));
+    }
+
+    /// <summary>The shift as c (max(p|Δ|, 0) ε/|ξ| + ε log(1 + exp(−p|Δ|/|ξ|))), which no small ξ can make overflow.</summary>
+    [MethodImpl(AggressiveInlining)]
+    private Zone<V> Shifted<V>(V x, V noise, V direction, V product, V exp) where V : struct, ILanes<V>
+    {
+        var floor = V.Select(product < 0f, 0f, product) * direction;
+        return _unit.At(V.MultiplyAdd(V.MultiplyAdd(noise, Elementary.LogOnePlus(exp), floor), _c, x));
+    }
+}

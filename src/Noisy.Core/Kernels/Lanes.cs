@@ -1,0 +1,256 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using static System.Runtime.CompilerServices.MethodImplOptions;
+
+namespace Noisy.Core;
+
+/// <summary>One number; the tail of every loop, and the scalar form.</summary>
+internal readonly struct Lanes1(float value) : ILanes<Lanes1>
+{
+    private readonly float _value = value;
+
+    public static int Count => 1;
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes1 Load(ref readonly float source, nuint offset) => new(Unsafe.Add(ref Unsafe.AsRef(in source), offset));
+
+    [MethodImpl(AggressiveInlining)]
+    public void Store(ref float destination, nuint offset) => Unsafe.Add(ref destination, offset) = _value;
+
+    [MethodImpl(AggressiveInlining)]
+    public static implicit operator Lanes1(float value) => new(value);
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes1 operator +(Lanes1 a, Lanes1 b) => new(a._value + b._value);
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes1 operator -(Lanes1 a, Lanes1 b) => new(a._value - b._value);
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes1 operator *(Lanes1 a, Lanes1 b) => new(a._value * b._value);
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes1 operator /(Lanes1 a, Lanes1 b) => new(a._value / b._value);
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes1 operator &(Lanes1 a, Lanes1 b) => Of(a.Bits & b.Bits);
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes1 operator |(Lanes1 a, Lanes1 b) => Of(a.Bits | b.Bits);
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes1 operator ^(Lanes1 a, Lanes1 b) => Of(a.Bits ^ b.Bits);
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes1 operator <(Lanes1 a, Lanes1 b) => Mask(a._value < b._value);
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes1 operator >(Lanes1 a, Lanes1 b) => Mask(a._value > b._value);
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes1 operator <=(Lanes1 a, Lanes1 b) => Mask(a._value <= b._value);
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes1 operator >=(Lanes1 a, Lanes1 b) => Mask(a._value >= b._value);
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes1 MultiplyAdd(Lanes1 a, Lanes1 b, Lanes1 c) => new(MathF.FusedMultiplyAdd(a._value, b._value, c._value));
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes1 Select(Lanes1 mask, Lanes1 a, Lanes1 b) => mask.Bits != 0 ? a : b;
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes1 PowerOfTwo(Lanes1 shifted) => Of((shifted.Bits << 23) + 0x3F800000);
+
+    private int Bits
+    {
+        [MethodImpl(AggressiveInlining)]
+        get => BitConverter.SingleToInt32Bits(_value);
+    }
+
+    [MethodImpl(AggressiveInlining)]
+    private static Lanes1 Of(int bits) => new(BitConverter.Int32BitsToSingle(bits));
+
+    [MethodImpl(AggressiveInlining)]
+    private static Lanes1 Mask(bool set) => Of(set ? -1 : 0);
+}
+
+/// <summary>Four numbers in a Vector128.</summary>
+internal readonly struct Lanes4(Vector128<float> value) : ILanes<Lanes4>
+{
+    private readonly Vector128<float> _value = value;
+
+    public static int Count => 4;
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes4 Load(ref readonly float source, nuint offset) => new(Vector128.LoadUnsafe(in source, offset));
+
+    [MethodImpl(AggressiveInlining)]
+    public void Store(ref float destination, nuint offset) => _value.StoreUnsafe(ref destination, offset);
+
+    [MethodImpl(AggressiveInlining)]
+    public static implicit operator Lanes4(float value) => new(Vector128.Create(value));
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes4 operator +(Lanes4 a, Lanes4 b) => new(a._value + b._value);
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes4 operator -(Lanes4 a, Lanes4 b) => new(a._value - b._value);
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes4 operator *(Lanes4 a, Lanes4 b) => new(a._value * b._value);
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes4 operator /(Lanes4 a, Lanes4 b) => new(a._value / b._value);
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes4 operator &(Lanes4 a, Lanes4 b) => new(a._value & b._value);
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes4 operator |(Lanes4 a, Lanes4 b) => new(a._value | b._value);
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes4 operator ^(Lanes4 a, Lanes4 b) => new(a._value ^ b._value);
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes4 operator <(Lanes4 a, Lanes4 b) => new(Vector128.LessThan(a._value, b._value));
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes4 operator >(Lanes4 a, Lanes4 b) => new(Vector128.GreaterThan(a._value, b._value));
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes4 operator <=(Lanes4 a, Lanes4 b) => new(Vector128.LessThanOrEqual(a._value, b._value));
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes4 operator >=(Lanes4 a, Lanes4 b) => new(Vector128.GreaterThanOrEqual(a._value, b._value));
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes4 MultiplyAdd(Lanes4 a, Lanes4 b, Lanes4 c) => new(Vector128.FusedMultiplyAdd(a._value, b._value, c._value));
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes4 Select(Lanes4 mask, Lanes4 a, Lanes4 b) => new(Vector128.ConditionalSelect(mask._value, a._value, b._value));
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes4 PowerOfTwo(Lanes4 shifted) =>
+        new(((shifted._value.AsInt32() << 23) + Vector128.Create(0x3F800000)).AsSingle());
+}
+
+/// <summary>Eight numbers in a Vector256.</summary>
+internal readonly struct Lanes8(Vector256<float> value) : ILanes<Lanes8>
+{
+    private readonly Vector256<float> _value = value;
+
+    public static int Count => 8;
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes8 Load(ref readonly float source, nuint offset) => new(Vector256.LoadUnsafe(in source, offset));
+
+    [MethodImpl(AggressiveInlining)]
+    public void Store(ref float destination, nuint offset) => _value.StoreUnsafe(ref destination, offset);
+
+    [MethodImpl(AggressiveInlining)]
+    public static implicit operator Lanes8(float value) => new(Vector256.Create(value));
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes8 operator +(Lanes8 a, Lanes8 b) => new(a._value + b._value);
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes8 operator -(Lanes8 a, Lanes8 b) => new(a._value - b._value);
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes8 operator *(Lanes8 a, Lanes8 b) => new(a._value * b._value);
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes8 operator /(Lanes8 a, Lanes8 b) => new(a._value / b._value);
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes8 operator &(Lanes8 a, Lanes8 b) => new(a._value & b._value);
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes8 operator |(Lanes8 a, Lanes8 b) => new(a._value | b._value);
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes8 operator ^(Lanes8 a, Lanes8 b) => new(a._value ^ b._value);
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes8 operator <(Lanes8 a, Lanes8 b) => new(Vector256.LessThan(a._value, b._value));
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes8 operator >(Lanes8 a, Lanes8 b) => new(Vector256.GreaterThan(a._value, b._value));
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes8 operator <=(Lanes8 a, Lanes8 b) => new(Vector256.LessThanOrEqual(a._value, b._value));
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes8 operator >=(Lanes8 a, Lanes8 b) => new(Vector256.GreaterThanOrEqual(a._value, b._value));
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes8 MultiplyAdd(Lanes8 a, Lanes8 b, Lanes8 c) => new(Vector256.FusedMultiplyAdd(a._value, b._value, c._value));
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes8 Select(Lanes8 mask, Lanes8 a, Lanes8 b) => new(Vector256.ConditionalSelect(mask._value, a._value, b._value));
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes8 PowerOfTwo(Lanes8 shifted) =>
+        new(((shifted._value.AsInt32() << 23) + Vector256.Create(0x3F800000)).AsSingle());
+}
+
+/// <summary>Sixteen numbers in a Vector512.</summary>
+internal readonly struct Lanes16(Vector512<float> value) : ILanes<Lanes16>
+{
+    private readonly Vector512<float> _value = value;
+
+    public static int Count => 16;
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes16 Load(ref readonly float source, nuint offset) => new(Vector512.LoadUnsafe(in source, offset));
+
+    [MethodImpl(AggressiveInlining)]
+    public void Store(ref float destination, nuint offset) => _value.StoreUnsafe(ref destination, offset);
+
+    [MethodImpl(AggressiveInlining)]
+    public static implicit operator Lanes16(float value) => new(Vector512.Create(value));
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes16 operator +(Lanes16 a, Lanes16 b) => new(a._value + b._value);
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes16 operator -(Lanes16 a, Lanes16 b) => new(a._value - b._value);
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes16 operator *(Lanes16 a, Lanes16 b) => new(a._value * b._value);
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes16 operator /(Lanes16 a, Lanes16 b) => new(a._value / b._value);
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes16 operator &(Lanes16 a, Lanes16 b) => new(a._value & b._value);
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes16 operator |(Lanes16 a, Lanes16 b) => new(a._value | b._value);
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes16 operator ^(Lanes16 a, Lanes16 b) => new(a._value ^ b._value);
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes16 operator <(Lanes16 a, Lanes16 b) => new(Vector512.LessThan(a._value, b._value));
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes16 operator >(Lanes16 a, Lanes16 b) => new(Vector512.GreaterThan(a._value, b._value));
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes16 operator <=(Lanes16 a, Lanes16 b) => new(Vector512.LessThanOrEqual(a._value, b._value));
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes16 operator >=(Lanes16 a, Lanes16 b) => new(Vector512.GreaterThanOrEqual(a._value, b._value));
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes16 MultiplyAdd(Lanes16 a, Lanes16 b, Lanes16 c) => new(Vector512.FusedMultiplyAdd(a._value, b._value, c._value));
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes16 Select(Lanes16 mask, Lanes16 a, Lanes16 b) => new(Vector512.ConditionalSelect(mask._value, a._value, b._value));
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes16 PowerOfTwo(Lanes16 shifted) =>
+        new(((shifted._value.AsInt32() << 23) + Vector512.Create(0x3F800000)).AsSingle());
+}

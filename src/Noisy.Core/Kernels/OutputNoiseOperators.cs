@@ -1,0 +1,86 @@
+using System.Runtime.CompilerServices;
+using static System.Runtime.CompilerServices.MethodImplOptions;
+
+namespace Noisy.Core;
+
+/// <summary>Output noise with the deviation of Eq. 9 and a gap gain p: NAN and NAH.</summary>
+/// <remarks>
+/// With s the side (sgn Δ), T = tanh(pΔ/2) and S = sech²(pΔ/2), the signs collect to
+/// ∂(dσε)/∂x = −L (c/4) k |p| |T| S ε and ∂(dσε)/∂p = L (c/4) Δ sgn(p) |T| S ε, L = sgn(1 − α).
+/// </remarks>
+internal readonly struct OutputGapOperator(NoisyActivationSpec spec, double c) : INoisyOperator
+{
+    private readonly UnitLanes _unit = new(spec.Unit);
+    private readonly NoiseTerm _noise = new(spec.Noise);
+    private readonly float _leak = (float)(1 - spec.Alpha);
+    private readonly float _leakSlope = (float)((1 - spec.Alpha) * spec.Unit.Slope);
+    private readonly float _push = (float)(spec.LeakSign * c / 4);
+    private readonly float _pushSlope = (float)(-spec.LeakSign * c / 4 * spec.Unit.Slope);
+
+    public static bool ReadsNoise => true;
+
+    public static bool ReadsP => true;
+
+    [MethodImpl(AggressiveInlining)]
+    public V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V>
+    {
+        var zone = _unit.At(x);
+        var (tanh, _) = Elementary.HalfTanh(p * zone.Gap);
+        var push = Elementary.FlipBy(tanh * tanh * _push, zone.Right);
+        return V.MultiplyAdd(push, _noise.Of(xi), V.MultiplyAdd(zone.Gap, -_leak, zone.Hard));
+    }
+
+    [MethodImpl(AggressiveInlining)]
+    public Slopes<V> Backward<V>(V x, V xi, V p) where V : struct, ILanes<V>
+    {
+        var zone = _unit.At(x);
+        var (_, slope) = Elementary.HalfTanh(p * zone.Gap);
+        var noise = slope * _noise.Of(xi);
+        var dx = V.MultiplyAdd(Elementary.Abs(p) * _pushSlope, noise, _leakSlope);
+        return new(V.Select(zone.Saturated, dx, _unit.Slope), Elementary.FlipBy(zone.Gap * noise * _push, p));
+    }
+}
+
+/// <summary>Output noise with the deviation of Eq. 9 in the excess over the threshold, without p (decision 8).</summary>
+internal readonly struct OutputExcessOperator(NoisyActivationSpec spec, double c) : INoisyOperator
+{
+    private readonly UnitLanes _unit = new(spec.Unit);
+    private readonly NoiseTerm _noise = new(spec.Noise);
+    private readonly float _leak = (float)(1 - spec.Alpha);
+    private readonly float _leakSlope = (float)((1 - spec.Alpha) * spec.Unit.Slope);
+    private readonly float _push = (float)(spec.LeakSign * c / 4);
+    private readonly float _pushSlope = (float)(-spec.LeakSign * c / 2);
+
+    public static bool ReadsNoise => true;
+
+    public static bool ReadsP => false;
+
+    [MethodImpl(AggressiveInlining)]
+    public V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V>
+    {
+        var zone = _unit.At(x);
+        var excess = _unit.Excess(x, zone);
+        var (tanh, _) = Elementary.HalfTanh(excess * excess);
+        var push = Elementary.FlipBy(tanh * tanh * _push, zone.Right);
+        return V.MultiplyAdd(push, _noise.Of(xi), V.MultiplyAdd(zone.Gap, -_leak, zone.Hard));
+    }
+
+    [MethodImpl(AggressiveInlining)]
+    public Slopes<V> Backward<V>(V x, V xi, V p) where V : struct, ILanes<V>
+    {
+        var zone = _unit.At(x);
+        var excess = _unit.Excess(x, zone);
+        var (_, slope) = Elementary.HalfTanh(excess * excess);
+        var dx = V.MultiplyAdd(excess * slope * _pushSlope, _noise.Of(xi), _leakSlope);
+        return new(V.Select(zone.Saturated, dx, _unit.Slope), 0f);
+    }
+}
+
+/// <summary>ε from ξ: as it is, or without its sign.</summary>
+internal readonly struct NoiseTerm(NoiseKind noise)
+{
+    private readonly float _mask = BitConverter.Int32BitsToSingle(noise == NoiseKind.HalfNormal ? 0x7FFFFFFF : -1);
+
+    [MethodImpl(AggressiveInlining)]
+    internal V Of<V>(V xi) where V : struct, ILanes<V> => xi & _mask;
+}

@@ -1,0 +1,232 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace Noisy.Core;
+
+/// <summary>Value and gradients of an activation over whole spans, in single precision.</summary>
+/// <remarks>
+/// <para>Layout: x is rows of n units; element i belongs to unit i mod n, n the length of p (1: one p for all).</para>
+/// <para>Precision: single, a few roundings from <see cref="NoisyFunction"/>. The same bits for every vector width,
+/// alignment and machine. Special values: NaN in gives NaN out; x is expected finite, ±∞ may give NaN. Randomness: none,
+/// ξ is an argument. Aliasing: an output may be the very span of an input of its length, but not overlap one partly.</para>
+/// <para>Source: as <see cref="NoisyFunction"/>; operator structs and one shared loop after .NET's TensorPrimitives.</para>
+/// </remarks>
+public static class SpanKernels
+{
+    /// <summary>Units below which several copies of p are laid side by side, so that short rows still fill a vector.</summary>
+    private const int ShortRow = 64;
+
+    /// <summary>y = φ(x, ξ), element by element.</summary>
+    /// <param name="spec">The activation; validated here.</param>
+    /// <param name="c">Noise scale; finite and ≥ 0.</param>
+    /// <param name="x">Pre-activations.</param>
+    /// <param name="noise">Raw noise ξ, as many as x; may be empty for an activation without noise.</param>
+    /// <param name="p">Gap gains, one a unit or one for all; may be empty if the activation has none.</param>
+    /// <param name="y">Receives the activations; as long as x; may be x itself.</param>
+    /// <param name="width">Vector width; default the best of this machine.</param>
+    /// <exception cref="InvalidSpecException">The spec is not valid.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="c"/> or <paramref name="width"/> is out of range.</exception>
+    /// <exception cref="ArgumentException">Lengths do not fit, or an output overlaps an input partly.</exception>
+    public static void Forward(
+        NoisyActivationSpec spec, double c, ReadOnlySpan<float> x, ReadOnlySpan<float> noise, ReadOnlySpan<float> p,
+        Span<float> y, VectorWidth width = VectorWidth.Auto)
+    {
+        Check(spec, c, x, noise, p);
+        if (spec.Noise == NoiseKind.None) noise = default;
+        if (!spec.UsesP) p = default;
+        SameLength(y, x, nameof(y));
+        Apart(y, nameof(y), x, nameof(x));
+        Apart(y, nameof(y), noise, nameof(noise));
+        if (y.Overlaps(p)) throw new ArgumentException("y overlaps p", nameof(y));
+        var pass = new ForwardPass(x, noise, p, y, VectorWidths.Resolve(width));
+        NoisyOperators.Accept(spec, c, ref pass);
+    }
+
+    /// <summary>gradX = gradY · ∂φ/∂x, and gradY · ∂φ/∂p added up over the rows into gradP.</summary>
+    /// <param name="spec">The activation; validated here.</param>
+    /// <param name="c">Noise scale; finite and ≥ 0.</param>
+    /// <param name="x">Pre-activations of the forward pass.</param>
+    /// <param name="noise">Raw noise of the forward pass.</param>
+    /// <param name="p">Gap gains of the forward pass.</param>
+    /// <param name="gradY">Gradient of the loss in y; as long as x.</param>
+    /// <param name="gradX">Receives the gradient in x; as long as x; may be gradY or x itself.</param>
+    /// <param name="gradP">Its old content plus the gradient in p, added in row order; as long as p. May be empty where p is
+    /// not read or not learned.</param>
+    /// <param name="width">Vector width; default the best of this machine.</param>
+    /// <exception cref="InvalidSpecException">The spec is not valid.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="c"/> or <paramref name="width"/> is out of range.</exception>
+    /// <exception cref="ArgumentException">Lengths do not fit, or an output overlaps an input partly.</exception>
+    public static void Backward(
+        NoisyActivationSpec spec, double c, ReadOnlySpan<float> x, ReadOnlySpan<float> noise, ReadOnlySpan<float> p,
+        ReadOnlySpan<float> gradY, Span<float> gradX, Span<float> gradP, VectorWidth width = VectorWidth.Auto)
+    {
+        Check(spec, c, x, noise, p);
+        if (spec.Noise == NoiseKind.None) noise = default;
+        if (!spec.UsesP) p = default;
+        SameLength(gradY, x, nameof(gradY));
+        SameLength(gradX, x, nameof(gradX));
+        if (!spec.UsesP) gradP = default;
+        if (!gradP.IsEmpty) SameLength(gradP, p, nameof(gradP));
+        Apart(gradX, nameof(gradX), x, nameof(x));
+        Apart(gradX, nameof(gradX), noise, nameof(noise));
+        Apart(gradX, nameof(gradX), gradY, nameof(gradY));
+        if (gradX.Overlaps(p) || gradX.Overlaps(gradP)) throw new ArgumentException("gradX overlaps p or gradP", nameof(gradX));
+        if (gradP.Overlaps(p) || gradP.Overlaps(x) || gradP.Overlaps(noise) || gradP.Overlaps(gradY))
+            throw new ArgumentException("gradP overlaps another span", nameof(gradP));
+        var pass = new BackwardPass(x, noise, p, gradY, gradX, gradP, VectorWidths.Resolve(width));
+        NoisyOperators.Accept(spec, c, ref pass);
+    }
+
+    /// <summary>Checks what both passes have in common.</summary>
+    private static void Check(
+        NoisyActivationSpec spec, double c, ReadOnlySpan<float> x, ReadOnlySpan<float> noise, ReadOnlySpan<float> p)
+    {
+        spec.Validate();
+        NoisyFunction.CheckScale(c);
+        if (spec.Noise != NoiseKind.None) SameLength(noise, x, nameof(noise));
+        if (!spec.UsesP) return;
+        if (p.IsEmpty) throw new ArgumentException("this activation has a gap gain, but p is empty", nameof(p));
+        if (x.Length % p.Length != 0)
+            throw new ArgumentException($"x has {x.Length} elements: must be whole rows of {p.Length}, the length of p", nameof(x));
+    }
+
+    private static void SameLength(ReadOnlySpan<float> span, ReadOnlySpan<float> model, string name)
+    {
+        if (span.Length != model.Length)
+            throw new ArgumentException($"{name} has {span.Length} elements: must be {model.Length}", name);
+    }
+
+    private static void Apart(ReadOnlySpan<float> output, string outputName, ReadOnlySpan<float> input, string inputName)
+    {
+        if (output.Overlaps(input, out var offset) && offset != 0)
+            throw new ArgumentException($"{outputName} overlaps {inputName} partly: must be apart from it or the same", outputName);
+    }
+
+    /// <summary>How often p is laid side by side to make a row.</summary>
+    private static int Copies(int units) => units is > 0 and < ShortRow ? (ShortRow + units - 1) / units : 1;
+
+    /// <summary>p, or copies of it side by side in a buffer.</summary>
+    private static ReadOnlySpan<float> Widen(ReadOnlySpan<float> p, int copies, Span<float> buffer)
+    {
+        if (copies == 1) return p;
+        for (var copy = 0; copy < copies; copy++) p.CopyTo(buffer[(copy * p.Length)..]);
+        return buffer[..(copies * p.Length)];
+    }
+
+    private readonly ref struct ForwardPass(
+        ReadOnlySpan<float> x, ReadOnlySpan<float> noise, ReadOnlySpan<float> p, Span<float> y, VectorWidth width)
+        : IOperatorVisitor
+    {
+        private readonly ReadOnlySpan<float> _x = x;
+        private readonly ReadOnlySpan<float> _noise = noise;
+        private readonly ReadOnlySpan<float> _p = p;
+        private readonly Span<float> _y = y;
+        private readonly VectorWidth _width = width;
+
+        public void Visit<TOperator>(TOperator op)
+            where TOperator : struct, INoisyOperator
+        {
+            var p = Widen(_p, Copies(_p.Length), stackalloc float[2 * ShortRow]);
+            var row = TOperator.ReadsP ? p.Length : _x.Length;
+            for (var start = 0; start < _x.Length; start += row)
+            {
+                var length = Math.Min(row, _x.Length - start);
+                ref readonly var x = ref MemoryMarshal.GetReference(_x[start..]);
+                ref readonly var noise = ref MemoryMarshal.GetReference(TOperator.ReadsNoise ? _noise[start..] : _x);
+                ref readonly var gain = ref MemoryMarshal.GetReference(TOperator.ReadsP ? p : _x);
+                ref var y = ref MemoryMarshal.GetReference(_y[start..]);
+                var done = 0;
+                if (_width >= VectorWidth.Bits512) done = Row<TOperator, Lanes16>(op, in x, in noise, in gain, ref y, done, length);
+                if (_width >= VectorWidth.Bits256) done = Row<TOperator, Lanes8>(op, in x, in noise, in gain, ref y, done, length);
+                if (_width >= VectorWidth.Bits128) done = Row<TOperator, Lanes4>(op, in x, in noise, in gain, ref y, done, length);
+                Row<TOperator, Lanes1>(op, in x, in noise, in gain, ref y, done, length);
+            }
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private static int Row<TOperator, V>(
+            TOperator op, ref readonly float x, ref readonly float noise, ref readonly float p, ref float y, int done, int length)
+            where TOperator : struct, INoisyOperator
+            where V : struct, ILanes<V>
+        {
+            for (; done <= length - V.Count; done += V.Count)
+            {
+                var i = (nuint)done;
+                var xi = TOperator.ReadsNoise ? V.Load(in noise, i) : 0f;
+                var gain = TOperator.ReadsP ? V.Load(in p, i) : 0f;
+                op.Forward(V.Load(in x, i), xi, gain).Store(ref y, i);
+            }
+            return done;
+        }
+    }
+
+    private readonly ref struct BackwardPass(
+        ReadOnlySpan<float> x, ReadOnlySpan<float> noise, ReadOnlySpan<float> p, ReadOnlySpan<float> gradY,
+        Span<float> gradX, Span<float> gradP, VectorWidth width)
+        : IOperatorVisitor
+    {
+        private readonly ReadOnlySpan<float> _x = x;
+        private readonly ReadOnlySpan<float> _noise = noise;
+        private readonly ReadOnlySpan<float> _p = p;
+        private readonly ReadOnlySpan<float> _gradY = gradY;
+        private readonly Span<float> _gradX = gradX;
+        private readonly Span<float> _gradP = gradP;
+        private readonly VectorWidth _width = width;
+
+        public void Visit<TOperator>(TOperator op)
+            where TOperator : struct, INoisyOperator
+        {
+            var copies = Copies(_p.Length);
+            var p = Widen(_p, copies, stackalloc float[2 * ShortRow]);
+            Span<float> partial = stackalloc float[2 * ShortRow];
+            partial.Clear();
+            var sums = _gradP.IsEmpty ? default : copies == 1 ? _gradP : partial;
+            var row = TOperator.ReadsP ? p.Length : _x.Length;
+            for (var start = 0; start < _x.Length; start += row) Columns(op, start, Math.Min(row, _x.Length - start), p, sums);
+            if (_gradP.IsEmpty || copies == 1) return;
+            for (var copy = 0; copy < copies; copy++)
+                for (var unit = 0; unit < _gradP.Length; unit++)
+                    _gradP[unit] += partial[copy * _gradP.Length + unit];
+        }
+
+        private void Columns<TOperator>(TOperator op, int start, int length, ReadOnlySpan<float> p, Span<float> sums)
+            where TOperator : struct, INoisyOperator
+        {
+            ref readonly var x = ref MemoryMarshal.GetReference(_x[start..]);
+            ref readonly var noise = ref MemoryMarshal.GetReference(TOperator.ReadsNoise ? _noise[start..] : _x);
+            ref readonly var gain = ref MemoryMarshal.GetReference(TOperator.ReadsP ? p : _x);
+            ref readonly var gradY = ref MemoryMarshal.GetReference(_gradY[start..]);
+            ref var gradX = ref MemoryMarshal.GetReference(_gradX[start..]);
+            ref var sum = ref MemoryMarshal.GetReference(sums);
+            var adds = !sums.IsEmpty;
+            var done = 0;
+            if (_width >= VectorWidth.Bits512)
+                done = Row<TOperator, Lanes16>(op, in x, in noise, in gain, in gradY, ref gradX, ref sum, adds, done, length);
+            if (_width >= VectorWidth.Bits256)
+                done = Row<TOperator, Lanes8>(op, in x, in noise, in gain, in gradY, ref gradX, ref sum, adds, done, length);
+            if (_width >= VectorWidth.Bits128)
+                done = Row<TOperator, Lanes4>(op, in x, in noise, in gain, in gradY, ref gradX, ref sum, adds, done, length);
+            Row<TOperator, Lanes1>(op, in x, in noise, in gain, in gradY, ref gradX, ref sum, adds, done, length);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private static int Row<TOperator, V>(
+            TOperator op, ref readonly float x, ref readonly float noise, ref readonly float p, ref readonly float gradY,
+            ref float gradX, ref float sum, bool adds, int done, int length)
+            where TOperator : struct, INoisyOperator
+            where V : struct, ILanes<V>
+        {
+            for (; done <= length - V.Count; done += V.Count)
+            {
+                var i = (nuint)done;
+                var xi = TOperator.ReadsNoise ? V.Load(in noise, i) : 0f;
+                var gain = TOperator.ReadsP ? V.Load(in p, i) : 0f;
+                var slopes = op.Backward(V.Load(in x, i), xi, gain);
+                var grad = V.Load(in gradY, i);
+                (slopes.Dx * grad).Store(ref gradX, i);
+                if (TOperator.ReadsP && adds) V.MultiplyAdd(slopes.Dp, grad, V.Load(in sum, i)).Store(ref sum, i);
+            }
+            return done;
+        }
+    }
+}

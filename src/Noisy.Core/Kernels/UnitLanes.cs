@@ -1,0 +1,69 @@
+using System.Runtime.CompilerServices;
+using static System.Runtime.CompilerServices.MethodImplOptions;
+
+namespace Noisy.Core;
+
+/// <summary>h, u and the saturated zones in single precision.</summary>
+internal readonly struct UnitLanes
+{
+    internal readonly float Slope;
+    internal readonly float Lower;
+    internal readonly float Upper;
+    private readonly float _offset;
+    private readonly float _lowerThreshold;
+    private readonly float _upperThreshold;
+
+    /// <summary>
+    /// Thresholds are rounded outward, so that a single-precision x saturates here exactly when it does in the reference;
+    /// one that does not exist is NaN, which compares false with everything.
+    /// </summary>
+    internal UnitLanes(SaturatingUnit unit)
+    {
+        (Slope, Lower, Upper, _offset) = ((float)unit.Slope, (float)unit.Lower, (float)unit.Upper, (float)unit.Offset);
+        var (lower, upper) = ((float)unit.LowerThreshold, (float)unit.UpperThreshold);
+        if (lower > unit.LowerThreshold) lower = MathF.BitDecrement(lower);
+        if (upper < unit.UpperThreshold) upper = MathF.BitIncrement(upper);
+        _lowerThreshold = float.IsFinite(lower) ? lower : float.NaN;
+        _upperThreshold = float.IsFinite(upper) ? upper : float.NaN;
+    }
+
+    /// <summary>Where x lies, as masks, with h and Δ there.</summary>
+    [MethodImpl(AggressiveInlining)]
+    internal Zone<V> At<V>(V x) where V : struct, ILanes<V>
+    {
+        var left = x <= _lowerThreshold;
+        var right = x >= _upperThreshold;
+        var linear = V.MultiplyAdd(x, Slope, _offset);
+        var hard = V.Select(left, Lower, V.Select(right, Upper, linear));
+        return new(left, right, hard, hard - linear);
+    }
+
+    /// <summary>How far x lies beyond the nearer threshold.</summary>
+    [MethodImpl(AggressiveInlining)]
+    internal V Excess<V>(V x, Zone<V> zone) where V : struct, ILanes<V> =>
+        V.Select(zone.Left, _lowerThreshold - x, V.Select(zone.Right, x - _upperThreshold, 0f));
+
+    /// <summary>y clipped to the bounds.</summary>
+    [MethodImpl(AggressiveInlining)]
+    internal V Clip<V>(V y) where V : struct, ILanes<V> => V.Select(y <= Lower, Lower, V.Select(y >= Upper, Upper, y));
+
+    /// <summary>Mask of the y that a clip leaves alone.</summary>
+    [MethodImpl(AggressiveInlining)]
+    internal V Inside<V>(V y) where V : struct, ILanes<V> => (y > Lower) & (y < Upper);
+}
+
+/// <summary>Where several pre-activations lie.</summary>
+/// <param name="Left">Mask: left saturated zone.</param>
+/// <param name="Right">Mask: right saturated zone.</param>
+/// <param name="Hard">h.</param>
+/// <param name="Gap">Δ; exactly 0 in the linear zone.</param>
+internal readonly record struct Zone<V>(V Left, V Right, V Hard, V Gap)
+    where V : struct, ILanes<V>
+{
+    /// <summary>Mask: either saturated zone.</summary>
+    internal V Saturated
+    {
+        [MethodImpl(AggressiveInlining)]
+        get => Left | Right;
+    }
+}

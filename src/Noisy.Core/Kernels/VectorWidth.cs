@@ -1,0 +1,43 @@
+using System.Runtime.Intrinsics;
+
+namespace Noisy.Core;
+
+/// <summary>How many single-precision numbers a kernel handles at once. Every width gives the same bits.</summary>
+public enum VectorWidth
+{
+    /// <summary>The widest that this machine does in hardware.</summary>
+    Auto = 0,
+
+    /// <summary>One number at a time.</summary>
+    Scalar = 32,
+
+    /// <summary>Four numbers, Vector128.</summary>
+    Bits128 = 128,
+
+    /// <summary>Eight numbers, Vector256.</summary>
+    Bits256 = 256,
+
+    /// <summary>Sixteen numbers, Vector512.</summary>
+    Bits512 = 512,
+}
+
+/// <summary>Chooses the vector width.</summary>
+public static class VectorWidths
+{
+    /// <summary>The widest vector that this machine does in hardware.</summary>
+    public static VectorWidth Best { get; } =
+        Vector512.IsHardwareAccelerated ? VectorWidth.Bits512
+        : Vector256.IsHardwareAccelerated ? VectorWidth.Bits256
+        : Vector128.IsHardwareAccelerated ? VectorWidth.Bits128
+        : VectorWidth.Scalar;
+
+    /// <summary>The width itself, or <see cref="Best"/> for <see cref="VectorWidth.Auto"/>.</summary>
+    /// <param name="width">A wish; one that the hardware lacks is emulated, slowly but with the same bits.</param>
+    /// <returns>A definite width.</returns>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="width"/> is none of the named values.</exception>
+    public static VectorWidth Resolve(VectorWidth width)
+    {
+        if (!Enum.IsDefined(width)) throw new ArgumentOutOfRangeException(nameof(width), width, "must be one of the named widths");
+        return width == VectorWidth.Auto ? Best : width;
+    }
+}
