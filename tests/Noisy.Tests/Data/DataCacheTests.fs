@@ -93,7 +93,7 @@ let private findTests =
     ]
 
 /// Settings for a download from an address into a cache, with so many seconds of patience.
-let private patient seconds address cache =
+let private patient (seconds: float) address cache =
     DataCacheSettings
         .From("download", Func<string, string>(fun name -> if name = "NOISY_DATA_URL" then address else null))
         .WithCacheFolder(cache)
