@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.IO.Compression;
 using System.Security.Cryptography;
 using System.Text;
@@ -21,7 +22,7 @@ public static class DataFile
     }
 
     /// <summary>The uncompressed content of a file.</summary>
-    /// <param name="path">A plain file, or one whose name ends in ".gz".</param>
+    /// <param name="path">A plain file, or one whose name ends in ".gz" and which gzip made in one part.</param>
     /// <param name="remedy">What the user can do; a sentence that ends the message.</param>
     /// <param name="maxBytes">The most bytes to accept after decompression; default 1 GiB.</param>
     /// <exception cref="DataException">The file cannot be read, is not a whole gzip file, or is larger.</exception>
@@ -29,18 +30,16 @@ public static class DataFile
     {
         try
         {
-            using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read);
-            using Stream content = path.EndsWith(".gz", StringComparison.Ordinal)
-                ? new GZipStream(file, CompressionMode.Decompress)
-                : file;
-            var bytes = ReadAtMost(content, maxBytes)
-                ?? throw new DataException($"'{path}' holds more than {maxBytes:N0} bytes. {remedy}");
-            // An empty file would pass for a compressed file without content.
-            return content is GZipStream && file.Length == 0 ? throw new InvalidDataException("it is empty") : bytes;
+            var stored = File.ReadAllBytes(path);
+            var content = path.EndsWith(".gz", StringComparison.Ordinal) ? Unzip(stored, maxBytes) : stored;
+            return content.LongLength <= maxBytes
+                ? content
+                : throw new DataException($"'{path}' holds more than {maxBytes:N0} bytes. {remedy}");
         }
         catch (InvalidDataException error)
         {
-            throw new DataException($"'{path}' is not a whole gzip file ({error.Message.TrimEnd('.')}). {remedy}", error);
+            throw new DataException(
+                $"'{path}' is not a whole gzip file: it is damaged, cut short or of another kind. {remedy}", error);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
@@ -76,7 +75,7 @@ public static class DataFile
     /// <summary>SHA-256 of some contents, one after the other.</summary>
     /// <param name="contents">The contents, in order.</param>
     /// <returns>64 lower-case hexadecimal digits.</returns>
-    public static string Sha256(params IEnumerable<byte[]> contents)
+    public static string Sha256(params byte[][] contents)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         foreach (var content in contents)
@@ -87,20 +86,22 @@ public static class DataFile
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 
-    private static byte[]? ReadAtMost(Stream content, long maxBytes)
+    /// <summary>The uncompressed content, or somewhat more than the limit of it.</summary>
+    private static byte[] Unzip(byte[] stored, long maxBytes)
     {
+        using var unzipped = new GZipStream(new MemoryStream(stored), CompressionMode.Decompress);
         using var memory = new MemoryStream();
         var buffer = new byte[Chunk];
-        for (int read; (read = content.Read(buffer)) > 0;)
+        for (int read; memory.Length <= maxBytes && (read = unzipped.Read(buffer)) > 0;)
         {
-            if (memory.Length + read > maxBytes)
-            {
-                return null;
-            }
-
             memory.Write(buffer, 0, read);
         }
 
-        return memory.ToArray();
+        // GZipStream takes a file that is cut short for a whole one; the last word of a whole one is its content's length.
+        const int smallest = 18;
+        return memory.Length > maxBytes
+            || (stored.Length >= smallest && BinaryPrimitives.ReadUInt32LittleEndian(stored.AsSpan(stored.Length - 4)) == (uint)memory.Length)
+            ? memory.ToArray()
+            : throw new InvalidDataException();
     }
 }

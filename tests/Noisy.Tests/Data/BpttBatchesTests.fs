@@ -85,6 +85,6 @@ let tests =
             for window in [ -1; 2 ] do
                 refused<ArgumentOutOfRangeException> [] (fun () -> batches.At window |> ignore)
 
-            refused<ArgumentException> [ "3·3"; "8 and 9" ] (fun () -> batches.Fill(0, Array.zeroCreate 8, Array.zeroCreate 9))
+            refused<ArgumentException> [ "3·3"; "8 and 9" ] (fun () -> batches.Fill(0, Span(Array.zeroCreate<int> 8), Span(Array.zeroCreate<int> 9)))
         }
     ]

@@ -92,14 +92,18 @@ let private findTests =
         }
     ]
 
-/// Settings for a download from a server into a cache; short patience.
-let private downloading (server: Server) cache =
+/// Settings for a download from an address into a cache, with so many seconds of patience.
+let private patient (seconds: float) address cache =
     DataCacheSettings
-        .From("download", Func<string, string>(fun name -> if name = "NOISY_DATA_URL" then server.Address else null))
+        .From("download", Func<string, string>(fun name -> if name = "NOISY_DATA_URL" then address else null))
         .WithCacheFolder(cache)
-        .WithTimeouts(TimeSpan.FromSeconds 5.0, TimeSpan.FromSeconds 0.5, TimeSpan.FromSeconds 5.0)
+        .WithTimeouts(TimeSpan.FromSeconds 30.0, TimeSpan.FromSeconds seconds, TimeSpan.FromSeconds 60.0)
 
-let private whole = answer "200 OK" toyContent.Length toyContent
+// Long enough for a busy machine; only the servers that never answer are waited for.
+let private downloading (server: Server) cache = patient 30.0 server.Address cache
+let private impatient address cache = patient 0.5 address cache
+
+let private whole: byte[] = answer "200 OK" toyContent.Length toyContent
 let private filesIn folder = if Directory.Exists folder then Directory.GetFiles(folder, "*", SearchOption.AllDirectories) else [||]
 
 /// A download that must fail, leaving nothing behind, with a message that has these parts and all that helps the user.
@@ -107,10 +111,11 @@ let private fails name parts (reply: byte[]) =
     test name {
         use cache = new TempFolder()
         use server = new Server(fun _ -> reply)
+        let settings = (if isNull reply then impatient else patient 30.0) server.Address cache.Path
 
         refused<DataException>
             (parts @ [ "'toy.txt'"; $"{server.Address}/toy/toy.txt"; "into '" + cache.At "toy" + "' by hand"; "--data built-in" ])
-            (fun () -> DataCache(downloading server cache.Path).Find toySet |> ignore)
+            (fun () -> DataCache(settings).Find toySet |> ignore)
 
         Expect.isGreaterThan server.Requests 0 "the server was asked"
         Expect.isEmpty (filesIn cache.Path) "nothing is left in the cache"
@@ -123,7 +128,7 @@ let private downloadTests =
             use cache = new TempFolder()
             use server = new Server(fun path -> if path = "/toy/toy.txt" then whole else answer "404 Not Found" 0 [||])
             let lines = ResizeArray<string>()
-            let folder = DataCache(downloading server cache.Path, lines.Add).Find toySet
+            let folder = DataCache(downloading server cache.Path, Action<string>(lines.Add)).Find toySet
             Expect.equal folder (cache.At "toy") "folder"
             Expect.equal (File.ReadAllBytes(cache.At "toy/toy.txt")) toyContent "content"
             Expect.hasLength (filesIn cache.Path) 1 "nothing else is left"
@@ -168,20 +173,14 @@ let private downloadTests =
                     use client = listener.AcceptTcpClient()
                     let part = answer "200 OK" toyContent.Length toyContent[..5000]
                     client.GetStream().Write(part, 0, part.Length)
-                    finish.Wait(TimeSpan.FromSeconds 10.0) |> ignore)
+                    finish.Wait(TimeSpan.FromSeconds 60.0) |> ignore)
 
             let stalled = { new IDisposable with member _.Dispose() = finish.Set(); serving.Wait() }
             use _ = stalled
             let url = $"http://{listener.LocalEndpoint}"
 
-            let settings =
-                DataCacheSettings
-                    .From("download", Func<string, string>(fun name -> if name = "NOISY_DATA_URL" then url else null))
-                    .WithCacheFolder(cache.Path)
-                    .WithTimeouts(TimeSpan.FromSeconds 5.0, TimeSpan.FromSeconds 0.5, TimeSpan.FromSeconds 5.0)
-
             refused<DataException> [ "'toy.txt'"; url; "no answer for 0.5 s"; "by hand"; "built-in" ] (fun () ->
-                DataCache(settings).Find toySet |> ignore)
+                DataCache(impatient url cache.Path).Find toySet |> ignore)
             Expect.isEmpty (filesIn cache.Path) "nothing is left"
         }
 
@@ -190,12 +189,7 @@ let private downloadTests =
             let address = (let server = new Server(fun _ -> null) in (server :> IDisposable).Dispose(); server.Address)
             Expect.stringContains address "127.0.0.1" "an address that was in use"
 
-            let settings =
-                DataCacheSettings
-                    .From("download", Func<string, string>(fun name -> if name = "NOISY_DATA_URL" then address else null))
-                    .WithCacheFolder(cache.Path)
-
-            refused<DataException> [ "'toy.txt'"; address; "by hand"; "built-in" ] (fun () -> DataCache(settings).Find toySet |> ignore)
+            refused<DataException> [ "'toy.txt'"; address; "by hand"; "built-in" ] (fun () -> DataCache(patient 30.0 address cache.Path).Find toySet |> ignore)
         }
 
         test "downloads at the same time all end with the whole file" {

@@ -51,7 +51,7 @@ let refused<'e when 'e :> exn> (parts: string list) (action: unit -> unit) =
 let toyContent = utf8 (String.replicate 1000 "a line of the toy set\n")
 
 let toySet =
-    DataSet("toy", "the toy set", [| DataSource("toy.txt", "http://127.0.0.1:9/toy.txt", DataFile.Sha256 toyContent, toyContent.LongLength) |])
+    DataSet("toy", "the toy set", [| DataSource("toy.txt", "http://127.0.0.1:9/toy.txt", DataFile.Sha256(toyContent), toyContent.LongLength) |])
 
 /// Settings that look nowhere but into the given cache.
 let settings (data: string option) cache =
