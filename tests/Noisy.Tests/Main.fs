@@ -25,6 +25,7 @@ let main arguments =
     let settings = [
         CLIArguments.Printer { TestPrinters.defaultPrinter with summary = summary }
         CLIArguments.Colours 0
+        CLIArguments.No_Spinner
     ]
 
     let code = runTestsWithCLIArgs settings arguments (testList "noisy" lists)
