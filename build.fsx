@@ -1,6 +1,7 @@
 // Everything that is done to this repository:  dotnet fsi build.fsx [-t TARGET] [ARGUMENTS OF THE SCRIPT]
 // No target means Test; --list names the targets. Plain fsi runs this file; nothing but the .NET SDK is needed.
-#r "nuget: FSharp.Control.Reactive, 4.4.2" // before FAKE, which would ask for one that not every feed has
+#r "nuget: System.Reactive, 5.0.0"
+#r "nuget: FSharp.Control.Reactive, 4.4.2" // both before FAKE, which would ask for one that not every feed has
 #r "nuget: Fake.Core.Target, 6.2.0"
 #r "nuget: Fake.Core.Process, 6.2.0"
 #r "nuget: Fake.IO.FileSystem, 6.2.0"
@@ -68,6 +69,9 @@ let scripts =
 /// The tests' own last line, for this program's last line.
 let mutable summary = ""
 
+/// What a script ended with, for this program to end with.
+let mutable scriptCode = 0
+
 // ---- Targets --------------------------------------------------------------------------------------------------------
 
 Context.FakeExecutionContext.Create false "build.fsx" []
@@ -131,7 +135,10 @@ create "Pack" "write the libraries' NuGet packages into artifacts/" (fun () ->
 
 for name, path, about in scripts do
     // A script builds what it needs by itself.
-    create name about (fun () -> dotnet ([ "fsi"; path; "--" ] @ scriptArguments))
+    create name about (fun () ->
+        let result = CreateProcess.fromRawCommand "dotnet" ([ "fsi"; path; "--" ] @ scriptArguments) |> Proc.run
+        scriptCode <- result.ExitCode
+        if result.ExitCode <> 0 then failwithf "%s ended with exit code %d" path result.ExitCode)
 
 "Restore" ==> "Build" ==> "Test"
 "Restore" ==> "Lock"
@@ -152,7 +159,7 @@ let code =
     with error ->
         // FAKE has reported it; the exit code is what is left to say.
         if not (error :? BuildFailedException) then eprintfn "%s" error.Message
-        1
+        if scriptCode <> 0 then scriptCode else 1
 
 if summary <> "" then printfn "%s" summary
 exit code

@@ -25,7 +25,7 @@ let fingerprint (scripts: string) =
         |> Seq.filter isSource
 
     let settings =
-        [ "paket.lock"; "Directory.Build.props"; "Directory.Build.targets"; "BannedSymbols.txt"; ".editorconfig"; "global.json" ]
+        [ "paket.lock"; "Directory.Build.props"; "Directory.Build.targets"; "global.json" ]
         |> Seq.map (fun name -> Path.Combine(root, name))
         |> Seq.filter File.Exists
 

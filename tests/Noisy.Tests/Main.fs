@@ -7,6 +7,7 @@ open Expecto.Impl
 /// Every list of tests, one line a file: what is not named here does not run.
 let private lists = [
     TorchNativeTests.tests
+    ExampleTests.tests
 ]
 
 /// Runs the lists; the last line is 'N passed, N failed, N skipped' alone. A run of no tests fails, so that a
@@ -24,6 +25,7 @@ let main arguments =
     let settings = [
         CLIArguments.Printer { TestPrinters.defaultPrinter with summary = summary }
         CLIArguments.Colours 0
+        CLIArguments.No_Spinner
     ]
 
     let code = runTestsWithCLIArgs settings arguments (testList "noisy" lists)

@@ -24,7 +24,7 @@ internal static class ElfVersions
         {
             return WeakenChecked(image, Encoding.ASCII.GetBytes(version));
         }
-        catch (Exception e) when (e is ArgumentOutOfRangeException or OverflowException)
+        catch (Exception e) when (e is ArgumentOutOfRangeException or IndexOutOfRangeException or OverflowException)
         {
             throw new InvalidDataException("the ELF file is cut short or damaged", e);
         }
