@@ -1,0 +1,201 @@
+/// The options that all experiment scripts share.
+module Noisy.Scripts.Options
+
+open System
+open System.Globalization
+open System.Text.Json
+open Argu
+open Noisy.Core
+open Noisy.Models
+open TorchSharp
+
+/// The options as Argu reads them; values are checked afterwards, so that every message can say what is expected.
+[<RequireQualifiedAccess>]
+type Argument =
+    | [<Unique>] Preset of name: string
+    | Activation of list: string list
+    | Seed of list: string list
+    | [<Unique>] Device of name: string
+    | [<Unique>] Threads of number: string
+    | [<Unique>] Data of folder: string
+    | [<Unique>] Out of folder: string
+    | [<Unique>] Max_Updates of number: string
+    | Set of assignment: string list
+
+    interface IArgParserTemplate with
+        member this.Usage =
+            match this with
+            | Preset _ -> "size of the experiment; see below"
+            | Activation _ -> "one or more activations, separated by commas, trained one after another and compared; see below"
+            | Seed _ -> "one or more whole numbers, separated by commas; the table gives mean ± standard deviation (default: 1)"
+            | Device _ -> "cpu or cuda (default: cuda if there is one)"
+            | Threads _ -> $"CPU threads; the same number gives the same bits (default: all, here {Environment.ProcessorCount})"
+            | Data _ ->
+                "folder of the data sets; or 'built-in', or 'download'. Default: NOISY_DATA if that is set, else what an earlier "
+                + "download left in the user's cache, else the data that the experiment generates itself"
+            | Out _ -> "folder of the results, with one folder a run beneath it"
+            | Max_Updates _ -> "stop each run there; a later command with a larger number, or without it, goes on from that point"
+            | Set _ -> "name=value: override a field of the preset, as often as needed; see below"
+
+/// What the user asked for.
+type Options =
+    { Preset: string
+      Activations: string list
+      Seeds: int64 list
+      Device: torch.Device
+      Threads: int
+      Data: string option
+      Out: string
+      MaxUpdates: int64 option
+      Set: (string * string) list }
+
+/// Fails with exit code 2.
+let refuse message : 'T = raise (UsageException message)
+
+/// The elements of a list option, given with commas, with spaces or with both.
+let elements (words: string list) =
+    words
+    |> List.collect (fun word -> List.ofArray (word.Split(',', StringSplitOptions.RemoveEmptyEntries ||| StringSplitOptions.TrimEntries)))
+
+/// The elements of a list option, of which there must be one.
+let someElements option words =
+    match elements words with
+    | [] -> refuse $"{option} needs at least one value"
+    | list -> List.distinct list
+
+/// A whole number at or above a limit.
+let wholeNumber option (least: int64) (text: string) =
+    match Int64.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture) with
+    | true, value when value >= least -> value
+    | true, value when least > Int64.MinValue -> refuse $"{option} is {value}: must be at least {least}"
+    | _ -> refuse $"{option} is '{text}': must be a whole number"
+
+/// Edits that turn one word into the other.
+let private distance (a: string) (b: string) =
+    let step (previous: int[]) (i: int) =
+        let row = Array.create (b.Length + 1) (i + 1)
+
+        for j in 1 .. b.Length do
+            let replaced = previous[j - 1] + (if a[i] = b[j - 1] then 0 else 1)
+            row[j] <- min replaced (1 + min (previous[j]) (row[j - 1]))
+
+        row
+
+    (Array.init (b.Length + 1) id, [ 0 .. a.Length - 1 ]) ||> List.fold step |> Array.last
+
+/// Argu's complaint as one sentence, with the option that was probably meant.
+let complaint (known: string list) (message: string) =
+    let sentence = (Array.head (message.Split '\n')).Trim()
+    let sentence = if sentence.StartsWith "ERROR: " then sentence.Substring 7 else sentence
+    let quoted = sentence.Split '\''
+
+    let hint =
+        if sentence.StartsWith "unrecognized argument" && quoted.Length > 2 then
+            let nearest = known |> List.minBy (distance quoted[1])
+            let list = String.Join(", ", known)
+            if distance quoted[1] nearest <= 3 then $" Did you mean {nearest}?" else $" Known are {list}."
+        else
+            ""
+
+    sentence.TrimEnd '.' + "." + hint + " --help explains all options."
+
+/// Reads a command line.
+///
+/// script: its name in messages. Returns None after --help, whose text is Argu's with `explain ()` after it. Every
+/// mistake is a UsageException of one sentence.
+let parse<'argument when 'argument :> IArgParserTemplate> (script: string) (explain: unit -> string) (words: string[]) =
+    let parser = ArgumentParser.Create<'argument>(programName = $"dotnet fsi scripts/{script}.fsx", usageStringCharacterWidth = 110)
+    let known = parser.GetArgumentCases() |> List.collect _.CommandLineNames.Value
+
+    try
+        Some(parser.ParseCommandLine(words, raiseOnUsage = true))
+    with :? ArguParseException as error ->
+        if error.ErrorCode = ErrorCode.HelpText then
+            printfn "%s\n%s" (parser.PrintUsage()) (explain ())
+            None
+        else
+            refuse (complaint (known @ [ "--help" ]) error.Message)
+
+let private device name =
+    match name with
+    | None -> if torch.cuda.is_available () then torch.CUDA else torch.CPU
+    | Some "cpu" -> torch.CPU
+    | Some "cuda" when torch.cuda.is_available () -> torch.CUDA
+    | Some "cuda" ->
+        refuse "--device cuda: this machine has no CUDA device that libtorch can use; NOISY_LIBTORCH must name a CUDA build of libtorch, or take --device cpu"
+    | Some other -> refuse $"--device is '{other}': must be cpu or cuda"
+
+/// name=value, where the value may hold further '='. What has an option of its own is left to it.
+let private assignment (text: string) =
+    match text.Split('=', 2) with
+    | [| name; value |] when name.Trim() <> "" ->
+        match name.Trim().ToLowerInvariant() with
+        | "activation" | "seed" as own -> refuse $"--set {text}: use --{own}, which also names the run's folder"
+        | _ -> name.Trim(), value.Trim()
+    | _ -> refuse $"--set {text}: must have the form name=value"
+
+let private presets (experiment: Experiment) = experiment.Presets |> Seq.map (fun struct (name, summary) -> name, summary)
+let private firstPreset experiment = presets experiment |> Seq.head |> fst
+
+let private explain (experiment: Experiment) () =
+    let table rows =
+        let width = rows |> Seq.map (fst >> String.length) |> Seq.max
+        rows |> Seq.map (fun (name: string, text) -> $"    {name.PadRight width}  {text}") |> String.concat "\n"
+
+    let preset = firstPreset experiment
+    let fields = ConfigJson.ToJson(experiment.Config preset) |> Seq.filter (fun field -> not (List.contains field.Key [ "experiment"; "preset"; "activation"; "seed" ]))
+    let value (node: Nodes.JsonNode) = if isNull node then "null" else node.ToJsonString ConfigJson.Line
+    let defaults = String.Join(",", experiment.DefaultActivations)
+
+    $"""{experiment.Title}; section {experiment.PaperSection} of "Noisy Activation Functions".
+
+PRESETS (default: {preset}):
+
+{table (presets experiment)}
+
+ACTIVATIONS (default: {defaults}):
+
+{table (Variants.All |> Seq.map (fun variant -> variant.Name, variant.Summary))}
+
+FIELDS for --set, with their values in the preset {preset}; null stands for "not set":
+
+{table (fields |> Seq.map (fun field -> field.Key, value field.Value))}
+
+RESULTS: runs/{experiment.Name}, unless --out says otherwise, with a folder <preset>-<activation>-s<seed> a run. The same command
+goes on where it was stopped, and does not repeat what is finished.
+
+EXIT CODES: 0 done; 2 wrong usage; 3 data missing or damaged; 4 training diverged; 130 interrupted, checkpoint written."""
+
+/// The options of an experiment script; None after --help.
+let ofExperiment (experiment: Experiment) (words: string[]) =
+    parse<Argument> experiment.Name (explain experiment) words
+    |> Option.map (fun found ->
+        let canonical (name: string) =
+            match Variants.All |> Seq.tryFind (fun v -> v.Name.Equals(name, StringComparison.OrdinalIgnoreCase)) with
+            | Some variant -> variant.Name
+            | None -> name
+
+        let list option (results: string list list) =
+            if results.IsEmpty then None else Some(someElements option (List.concat results))
+
+        { Preset = found.GetResult(Argument.Preset, firstPreset experiment)
+          Activations =
+            list "--activation" (found.GetResults Argument.Activation)
+            |> Option.map (List.map canonical >> List.distinct)
+            |> Option.defaultValue (List.ofSeq experiment.DefaultActivations)
+          Seeds =
+            list "--seed" (found.GetResults Argument.Seed)
+            |> Option.map (List.map (wholeNumber "--seed" Int64.MinValue) >> List.distinct)
+            |> Option.defaultValue [ 1L ]
+          Device = device (found.TryGetResult Argument.Device)
+          Threads =
+            found.TryGetResult Argument.Threads
+            |> Option.map (wholeNumber "--threads" 1L >> min 1024L >> int)
+            |> Option.defaultValue Environment.ProcessorCount
+          Data = found.TryGetResult Argument.Data
+          Out = found.GetResult(Argument.Out, $"runs/{experiment.Name}")
+          MaxUpdates = found.TryGetResult Argument.Max_Updates |> Option.map (wholeNumber "--max-updates" 1L)
+          Set =
+            match found.GetResults Argument.Set with
+            | results when List.exists List.isEmpty results -> refuse "--set needs name=value"
+            | results -> results |> List.concat |> List.map assignment })

@@ -1,0 +1,127 @@
+/// The table at the end of an experiment, and the same as CSV.
+module Noisy.Scripts.Results
+
+open System
+open System.Collections.Generic
+open System.Globalization
+open System.IO
+open Deedle
+open Spectre.Console
+open Noisy.Models
+
+/// A finished run as a row of results.csv; NaN stands for "none".
+type Row =
+    { Activation: string
+      Seed: int64
+      Metric: string
+      Train: float
+      Valid: float
+      Test: float
+      Floor: float
+      Paper: float
+      Updates: int64
+      Epochs: float
+      Finished: bool
+      Speed: float
+      Item: string
+      Folder: string }
+
+let private metricOf (metric: string) (values: IReadOnlyDictionary<string, float>) =
+    match values.TryGetValue metric with
+    | true, value -> value
+    | _ -> nan
+
+/// A summary as a row.
+let row metric (folder: string) (summary: RunSummary) =
+    { Activation = summary.Activation
+      Seed = summary.Seed
+      Metric = metric
+      Train = metricOf metric summary.Metrics.Train
+      Valid = metricOf metric summary.Metrics.Valid
+      Test = metricOf metric summary.Metrics.Test
+      Floor = if summary.Floor.HasValue then summary.Floor.Value else nan
+      Paper = if isNull (box summary.Paper) || not summary.Paper.Test.HasValue then nan else summary.Paper.Test.Value
+      Updates = summary.Updates
+      Epochs = summary.Epochs
+      Finished = summary.Finished
+      Speed = summary.ItemsPerSecond
+      Item = summary.ItemName
+      Folder = folder }
+
+/// A number in two decimals, "–" for none.
+let figure (value: float) =
+    if Double.IsNaN value then "–" else value.ToString("#,0.00", CultureInfo.InvariantCulture)
+
+/// "115.60" for one value, "115.60 ± 0.42" (mean and sample standard deviation) for more.
+let spread (values: float list) =
+    match values with
+    | [] -> "–"
+    | [ one ] -> figure one
+    | many ->
+        let mean = List.average many
+        let deviation = sqrt (List.sumBy (fun v -> (v - mean) ** 2.0) many / float (many.Length - 1))
+        $"{figure mean} ± {figure deviation}"
+
+/// All runs as a frame, a row a run.
+let frame (rows: Row list) : Frame<int, string> = Frame.ofRecords rows
+
+/// The columns and cells of the table: a row an activation, seeds together.
+let cells (frame: Frame<int, string>) =
+    let metric = frame.GetColumn<string>("Metric").GetAt 0
+    let item = frame.GetColumn<string>("Item").GetAt 0
+    let head = [ "activation"; "seeds"; $"train {metric}"; "valid"; "test"; "floor"; "paper"; "updates"; $"{item}s/s"; "folder" ]
+    let activations = frame.GetColumn<string>("Activation").Values |> Seq.distinct |> List.ofSeq
+
+    let body =
+        [ for activation in activations do
+              let group = frame |> Frame.filterRowValues (fun row -> row.GetAs<string> "Activation" = activation)
+              let numbers (name: string) = group.GetColumn<float>(name).Values |> List.ofSeq
+              let texts (name: string) = group.GetColumn<string>(name).Values |> List.ofSeq
+              let updates = group.GetColumn<int64>("Updates").Values |> Seq.distinct |> List.ofSeq
+              let finished = group.GetColumn<bool>("Finished").Values |> Seq.forall id
+              let count = updates |> List.map (fun n -> n.ToString("#,0", CultureInfo.InvariantCulture)) |> String.concat ", "
+              let single name = match numbers name with | value :: _ -> figure value | [] -> "–"
+              let speed = match numbers "Speed" with | [] -> "–" | all -> (List.average all).ToString("#,0", CultureInfo.InvariantCulture)
+
+              [ activation
+                texts "Folder" |> List.length |> string
+                spread (numbers "Train")
+                spread (numbers "Valid")
+                spread (numbers "Test")
+                single "Floor"
+                single "Paper"
+                (if finished then count else $"{count}, unfinished")
+                speed
+                String.concat "\n" (texts "Folder") ] ]
+
+    head, body
+
+/// Prints the table; without colours and as wide as it needs to be where output is piped.
+let print (frame: Frame<int, string>) =
+    let head, body = cells frame
+    let table = Table()
+    let terminal = Progress.isTerminal ()
+    table.Border <- if terminal then TableBorder.Rounded else TableBorder.Ascii2
+
+    for name in head do
+        let column = TableColumn(Markup.Escape name)
+        column.Alignment <- if name = "activation" || name = "folder" then Justify.Left else Justify.Right
+        column.NoWrap <- not terminal
+        table.AddColumn column |> ignore
+
+    for row in body do
+        table.AddRow(row |> List.map Markup.Escape |> Array.ofList) |> ignore
+
+    if terminal then
+        AnsiConsole.Write table
+    else
+        let settings = AnsiConsoleSettings(Ansi = AnsiSupport.No, ColorSystem = ColorSystemSupport.NoColors, Out = AnsiConsoleOutput Console.Out)
+        let console = AnsiConsole.Create settings
+        console.Profile.Width <- 400
+        console.Write table
+
+/// Writes results.csv with a row a run.
+let save (path: string) (frame: Frame<int, string>) =
+    Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath path)) |> ignore
+    use writer = new StreamWriter(path)
+    frame.SaveCsv(writer, includeRowKeys = false, culture = CultureInfo.InvariantCulture)

@@ -1,0 +1,127 @@
+/// Runs an experiment: every activation with every seed, one after another.
+module Noisy.Scripts.Runs
+
+open System
+open System.IO
+open System.Threading
+open Noisy.Core
+open Noisy.Models
+open TorchSharp
+open Noisy.Scripts.Options
+
+/// A run that was asked for.
+type Run = { Config: TrainConfig; Folder: string }
+
+/// The config of a run: the preset, then the activation and the seed, then the fields that --set names.
+let private config (experiment: Experiment) (options: Options) (activation: string) (seed: int64) =
+    let start = experiment.Config(options.Preset).With("activation", activation).With("seed", string seed)
+    (start, options.Set) ||> List.fold (fun config (name, value) -> config.With(name, value))
+
+let private brokenRules (config: TrainConfig) =
+    try
+        config.Validate()
+        []
+    with :? InvalidSpecException as e ->
+        List.ofSeq e.Broken
+
+/// All runs of a command, checked before the first one starts.
+///
+/// Raises UsageException for an unknown preset or field, InvalidSpecException with every broken rule of every config.
+let plan (experiment: Experiment) (options: Options) =
+    let runs =
+        [ for activation in options.Activations do
+              for seed in options.Seeds do
+                  { Config = config experiment options activation seed
+                    Folder = Path.Combine(options.Out, $"{options.Preset}-{activation}-s{seed}") } ]
+
+    match runs |> List.collect (fun run -> brokenRules run.Config) |> List.distinct with
+    | [] -> runs
+    | broken -> raise (InvalidSpecException(ResizeArray broken))
+
+let private where (options: Options) =
+    let threads = if options.Threads = 1 then "1 thread" else $"{options.Threads} threads"
+    if options.Device.``type`` = DeviceType.CUDA then $"cuda, {threads}" else $"cpu, {threads}"
+
+/// "ptb (real), SHA-256 …": which data a run sees.
+let private describe (data: DataIdentity) =
+    let kind =
+        if data.Source = DataIdentity.Real then "real" else "built-in: generated, no real data were named by --data or NOISY_DATA"
+
+    $"data: {data.Name} ({kind}), SHA-256 {data.Sha256[..11]}"
+
+/// What is known of a run after its sitting; no summary if it was interrupted.
+type private Outcome = { Run: Run; Metric: string; Floor: float option; Summary: RunSummary option }
+
+/// Trains one run and draws its curves, also those of an interrupted one.
+let private train (experiment: Experiment) options (cache: DataCache) (said: string ref) run stop =
+    use task = experiment.Build(run.Config, cache, options.Device)
+    let data = describe task.Data
+
+    if said.Value <> data then
+        printfn "%s" data
+        said.Value <- data
+
+    let terminal = Progress.isTerminal ()
+    let reporter = Progress.Reporter(terminal, where options, task.ItemName, task.Metric)
+    let place = TrainOptions(run.Folder, options.Device, options.Threads, Option.toNullable options.MaxUpdates)
+    let paper = experiment.Paper(run.Config, task.Data)
+    let floor = experiment.Floor task
+
+    let summary =
+        try
+            Trainer.Run(run.Config, task, place, paper, floor, reporter, stop)
+        finally
+            reporter.Close()
+
+    let floor = Option.ofNullable floor
+    Pictures.ofRun run.Folder run.Config task.Data task.Metric task.UpdatesPerEpoch floor paper
+    { Run = run; Metric = task.Metric; Floor = floor; Summary = Option.ofObj summary }
+
+/// Trains what was planned until it is done or interrupted; the outcomes in order.
+let private trainAll experiment options runs stop =
+    let cache = DataCache(DataCacheSettings.FromEnvironment(Option.toObj options.Data), Action<string>(printfn "%s"))
+    let said = ref ""
+
+    let rec go outcomes remaining =
+        match remaining with
+        | [] -> List.rev outcomes
+        | run :: rest ->
+            let outcome = train experiment options cache said run stop
+            if outcome.Summary.IsNone then List.rev (outcome :: outcomes) else go (outcome :: outcomes) rest
+
+    go [] runs
+
+/// The comparison picture, the table and results.csv in the folder of the results.
+let private report (experiment: Experiment) options outcomes =
+    let title = $"{experiment.Name}, {options.Preset}: validation by activation"
+    let folders = outcomes |> List.map (fun o -> o.Run.Config.Activation, o.Run.Folder)
+    let metric = (List.head outcomes).Metric
+    Pictures.compare options.Out title metric folders (outcomes |> List.tryPick _.Floor)
+
+    match outcomes |> List.choose (fun o -> o.Summary |> Option.map (Results.row metric o.Run.Folder)) with
+    | [] -> ()
+    | rows ->
+        let frame = Results.frame rows
+        Results.save (Path.Combine(options.Out, "results.csv")) frame
+        printfn ""
+        Results.print frame
+
+/// A whole experiment script.
+///
+/// name: the experiment; words: the command line after the script's name. Returns the exit code.
+let main (name: string) (words: string[]) =
+    Host.run (fun stop ->
+        let experiment = ExperimentRegistry.ByName name
+
+        match Options.ofExperiment experiment words with
+        | None -> 0
+        | Some options ->
+            let outcomes = trainAll experiment options (plan experiment options) stop
+            report experiment options outcomes
+
+            if outcomes |> List.exists _.Summary.IsNone then
+                printfn "interrupted: the same command goes on from here"
+                Host.interrupted
+            else
+                printfn "curves and results.csv are in %s" options.Out
+                0)
