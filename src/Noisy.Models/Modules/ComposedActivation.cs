@@ -74,8 +74,11 @@ public static class ComposedActivation
     private static Tensor Output(NoisyActivationSpec spec, Tensor x, EpsilonTerm? noise, Tensor? p, double c)
     {
         var u = Linear(spec.Unit, x);
-        var gap = Clip(u, spec.Unit) - u;
-        var mean = u.add(gap, alpha: (float)spec.Alpha);
+        var hard = Clip(u, spec.Unit);
+        var gap = hard - u;
+
+        // h − (1 − α) Δ, not u + α Δ: that one cancels for large |x|.
+        var mean = spec.Alpha == 1 ? hard : hard.add(gap, alpha: (float)(spec.Alpha - 1));
         if (noise is null || spec.LeakSign == 0 || c == 0) return mean;
         Tensor direction;
         using (no_grad()) direction = noise.Times(gap.sign() * (float)spec.LeakSign);
@@ -103,10 +106,12 @@ public static class ComposedActivation
             return noise.Times(saturated.to_type(x.dtype) * (float)c);
         }
 
-        var gap = Clip(u, spec.Unit) - u;
-        if (spec.Scaling == NoiseScaling.Gap) return noise.Times(Deviation(spec, x, gap, p, c));
+        if (spec.Scaling == NoiseScaling.Gap) return noise.Times(Deviation(spec, x, Clip(u, spec.Unit) - u, p, c));
         var magnitude = noise.Times(ones_like(x)).abs();
-        var ratio = Needed(p, nameof(p)) * gap.abs() / (magnitude + 1e-10f);
+
+        // |Δ| by its two sides, since abs would have slope 0 at a threshold, which belongs to the saturated zone.
+        var distance = (u - (float)spec.Unit.Upper).clamp_min(0) + ((float)spec.Unit.Lower - u).clamp_min(0);
+        var ratio = Needed(p, nameof(p)) * distance / (magnitude + 1e-10f);
         return noise.Times(F.softplus(ratio) * (float)c);
     }
 

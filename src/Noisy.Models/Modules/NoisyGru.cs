@@ -46,7 +46,7 @@ public sealed class NoisyGru : nn.Module<Tensor, Tensor, (Tensor, Tensor)>
     /// <returns>Output [T, B, H × directions] (or batch first) and final hidden state; owned by the caller.</returns>
     /// <exception cref="ArgumentException">A shape does not fit.</exception>
     public override (Tensor, Tensor) forward(Tensor input, Tensor? state = null) =>
-        forward(input, state, clock.Context(site, training, (int)input.shape[Shape.BatchFirst ? 1 : 0]));
+        forward(input, state, clock.Context(site, training, recurrent.Steps(input)));
 
     /// <summary>Runs the layers as the context says, whatever the module's mode.</summary>
     /// <param name="input">[T, B, I], or [B, T, I] if batch first.</param>

@@ -47,7 +47,7 @@ public sealed class NoisyLstm : nn.Module<Tensor, (Tensor, Tensor)?, (Tensor, Te
     /// <returns>Output [T, B, H × directions] (or batch first), final hidden and cell state; owned by the caller.</returns>
     /// <exception cref="ArgumentException">A shape does not fit.</exception>
     public override (Tensor, Tensor, Tensor) forward(Tensor input, (Tensor, Tensor)? state = null) =>
-        forward(input, state, clock.Context(site, training, (int)input.shape[Shape.BatchFirst ? 1 : 0]));
+        forward(input, state, clock.Context(site, training, recurrent.Steps(input)));
 
     /// <summary>Runs the layers as the context says, whatever the module's mode.</summary>
     /// <param name="input">[T, B, I], or [B, T, I] if batch first.</param>

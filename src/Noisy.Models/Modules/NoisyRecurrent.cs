@@ -137,6 +137,15 @@ internal sealed class NoisyRecurrent
     private string Suffix(int index) =>
         $"_l{index / Shape.Directions}{(index % Shape.Directions == 1 ? "_reverse" : "")}";
 
+    /// <summary>Time steps of an input.</summary>
+    /// <param name="input">[T, B, I], or [B, T, I] if batch first.</param>
+    /// <exception cref="ArgumentException">The input does not fit.</exception>
+    public int Steps(Tensor input)
+    {
+        Check(input, null);
+        return (int)input.shape[Shape.BatchFirst ? 1 : 0];
+    }
+
     private void Check(Tensor input, Tensor[]? states)
     {
         if (input.dim() != 3 || input.shape[2] != Shape.InputSize || input.shape[0] == 0 || input.shape[1] == 0)

@@ -34,7 +34,13 @@ public sealed class NoiseClock(NoiseKey key)
     public double? Scale { get; private set; }
 
     /// <summary>What modules do in <c>eval()</c>; default <see cref="NoiseMode.Mean"/>, as in the paper.</summary>
-    public NoiseMode TestMode { get; set; } = NoiseMode.Mean;
+    /// <exception cref="ArgumentOutOfRangeException">Set to <see cref="NoiseMode.Sample"/>, which is what <c>train()</c> does.</exception>
+    public NoiseMode TestMode
+    {
+        get;
+        set => field = value != NoiseMode.Sample ? value
+            : throw new ArgumentOutOfRangeException(nameof(value), value, "modules sample in train(), not in eval()");
+    } = NoiseMode.Mean;
 
     /// <summary>Moves to an update and forgets the call counts.</summary>
     /// <param name="update">Optimiser update, ≥ 0; going back is allowed (a resume, or a second look at a batch).</param>

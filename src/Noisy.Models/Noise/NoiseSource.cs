@@ -38,15 +38,19 @@ public static class NoiseSource
         });
 
     /// <summary>A dropout mask: 0 with the given probability, else 1 / (1 − probability).</summary>
-    /// <param name="stream">Key, update and time step.</param>
-    /// <param name="shape">Shape of the mask; elements are numbered from 0 in row order.</param>
+    /// <param name="key">Key of the site.</param>
+    /// <param name="update">Optimiser update, ≥ 0.</param>
+    /// <param name="firstTimeStep">Time step of the first slice, ≥ 0.</param>
+    /// <param name="shape">[T, …]; slice t belongs to time step first + t, its elements numbered from 0 in row order.</param>
     /// <param name="probability">Probability of dropping an element, in [0, 1).</param>
     /// <param name="device">Where the tensor goes.</param>
     /// <returns>A float tensor that the caller owns.</returns>
-    public static Tensor DropoutMask(NoiseStream stream, long[] shape, double probability, Device device) =>
+    public static Tensor DropoutMask(NoiseKey key, long update, int firstTimeStep, long[] shape, double probability, Device device) =>
         Create(shape, device, values =>
         {
-            NoiseSampler.Uniform(stream, 0, values);
+            var slice = values.Length / (int)shape[0];
+            for (var t = 0; t < shape[0]; t++)
+                NoiseSampler.Uniform(key.At(update, firstTimeStep + t), 0, values.Slice(t * slice, slice));
             var kept = (float)(1 / (1 - probability));
             foreach (ref var v in values) v = v < probability ? 0 : kept;
         });

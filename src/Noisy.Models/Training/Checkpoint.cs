@@ -26,7 +26,9 @@ public static class Checkpoint
         var tensors = task.Model.state_dict().ToDictionary(t => "model." + t.Key, t => t.Value);
         foreach (var (name, tensor) in task.Carried) tensors["carried." + name] = tensor;
         var metadata = new Dictionary<string, string> { [StateKey] = JsonSerializer.Serialize(state, ConfigJson.Line), ["format"] = "noisy-checkpoint-1" };
-        var path = Path.Combine(folder, $"{state.Update:D9}{Extension}");
+
+        // An update is saved before and after an epoch's evaluation: two names, so that neither is ever half of each.
+        var path = Path.Combine(folder, $"{state.Update:D9}-{state.EpochsEvaluated:D5}{Extension}");
         var hash = "";
         AtomicFile.Write(path, stream =>
         {
@@ -41,7 +43,9 @@ public static class Checkpoint
 
         // The checksum comes last: a checkpoint without one is not yet a checkpoint.
         AtomicFile.Write(path + ChecksumExtension, $"{hash}  {Path.GetFileName(path)}\n");
-        foreach (var old in Files(folder).Skip(Kept))
+        // One of a later update belongs to a future that was lost: damaged, or it would have been the start of this one.
+        var files = Files(folder).ToLookup(f => string.CompareOrdinal(f, path) > 0);
+        foreach (var old in files[true].Concat(files[false].Skip(Kept)))
         {
             AtomicFile.TryDelete(old + ChecksumExtension);
             AtomicFile.TryDelete(old);

@@ -62,7 +62,9 @@ public static class ConfigJson
         if (inner == typeof(string) || inner.IsEnum) return JsonValue.Create(text);
         var culture = System.Globalization.CultureInfo.InvariantCulture;
         if (inner == typeof(bool)) return JsonValue.Create(bool.Parse(text));
-        if (inner == typeof(double)) return JsonValue.Create(double.Parse(text, culture));
+
+        // Float allows no thousands: "1,15" is an error, not 115.
+        if (inner == typeof(double)) return JsonValue.Create(double.Parse(text, System.Globalization.NumberStyles.Float, culture));
         return JsonValue.Create(long.Parse(text, culture));
     }
 

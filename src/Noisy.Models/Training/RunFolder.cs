@@ -9,7 +9,7 @@ namespace Noisy.Models;
 /// </summary>
 public sealed class RunFolder : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan DefaultPatience = TimeSpan.FromSeconds(20);
     private readonly FileStream hold;
 
     private RunFolder(string path, FileStream hold)
@@ -38,14 +38,15 @@ public sealed class RunFolder : IDisposable
     /// <param name="config">The run's config.</param>
     /// <param name="data">What the run is trained on.</param>
     /// <param name="warn">Told when it waits for another process.</param>
+    /// <param name="patience">How long to wait for another process to end; null waits 20 seconds.</param>
     /// <exception cref="UsageException">The folder cannot be written, belongs to another config, or another process holds it.</exception>
-    public static RunFolder Open(string path, TrainConfig config, DataIdentity data, Action<string> warn)
+    public static RunFolder Open(string path, TrainConfig config, DataIdentity data, Action<string> warn, TimeSpan? patience = null)
     {
         var full = System.IO.Path.GetFullPath(path);
         try
         {
             Directory.CreateDirectory(full);
-            var folder = new RunFolder(full, Hold(System.IO.Path.Combine(full, ".lock"), full, warn));
+            var folder = new RunFolder(full, Hold(System.IO.Path.Combine(full, ".lock"), full, warn, patience ?? DefaultPatience));
             try
             {
                 folder.CheckConfig(config, data);
@@ -76,7 +77,7 @@ public sealed class RunFolder : IDisposable
 
     // The lock is the operating system's, so that a killed process leaves none behind. The process of a killed script may
     // need a moment to end.
-    private static FileStream Hold(string file, string folder, Action<string> warn)
+    private static FileStream Hold(string file, string folder, Action<string> warn, TimeSpan patience)
     {
         var start = Environment.TickCount64;
         for (var told = false; ;)
@@ -87,7 +88,7 @@ public sealed class RunFolder : IDisposable
             }
             catch (IOException) when (File.Exists(file))
             {
-                if (Environment.TickCount64 - start > Patience.TotalMilliseconds)
+                if (Environment.TickCount64 - start > patience.TotalMilliseconds)
                     throw new UsageException($"another process is writing to {folder}: wait for it, or name another folder with --out");
                 if (!told) warn($"waiting for another process that holds {folder}");
                 told = true;

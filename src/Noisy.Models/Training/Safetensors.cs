@@ -93,20 +93,30 @@ public static class Safetensors
                 var shape = entry!["shape"]!.AsArray().Select(s => s!.GetValue<long>()).ToArray();
                 var begin = entry["data_offsets"]![0]!.GetValue<long>();
                 var end = entry["data_offsets"]![1]!.GetValue<long>();
+
+                // Before anything is allocated: a damaged header may ask for any size.
+                if (begin < 0 || end < begin || end > stream.Length - data || shape.Any(s => s < 0) || end - begin != Bytes(shape, type))
+                    throw Damaged(path, $"has impossible offsets for '{name}'");
                 var tensor = empty(shape, dtype: type);
                 tensors[name] = tensor;
-                if (end - begin != tensor.numel() * tensor.element_size() || begin < 0 || data + end > stream.Length)
-                    throw Damaged(path, $"has impossible offsets for '{name}'");
                 stream.Position = data + begin;
                 if (tensor.numel() > 0) stream.ReadExactly(tensor.bytes);
             }
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException or NullReferenceException or FormatException)
+        catch (Exception e)
         {
+            foreach (var tensor in tensors.Values) tensor.Dispose();
+            if (e is not (JsonException or InvalidOperationException or NullReferenceException or FormatException or ArgumentException or OverflowException)) throw;
             throw Damaged(path, "has an unreadable header", e);
         }
 
         return (tensors, metadata);
+    }
+
+    private static long Bytes(long[] shape, ScalarType type)
+    {
+        using var element = empty(0, dtype: type);
+        return shape.Aggregate(element.element_size(), (bytes, s) => checked(bytes * s));
     }
 
     private static InvalidDataException Damaged(string path, string what, Exception? inner = null) =>

@@ -88,6 +88,7 @@ public abstract record TrainConfig
         if (!(double.IsFinite(Decay) && Decay >= 1)) yield return $"decay is {Decay}: must be finite and >= 1";
         if (DecayAfter < 0) yield return $"decayAfter is {DecayAfter}: must be >= 0";
         if (!(Clip > 0)) yield return $"clip is {Clip}: must be > 0";
+        if (TestNoise == NoiseMode.Sample) yield return "testNoise is sample: must be mean, exactMean or off, so that an evaluation can be repeated";
         foreach (var rule in ActivationRules()) yield return rule;
     }
 

@@ -59,7 +59,7 @@ public static class Trainer
     {
         var state = Checkpoint.Load(folder.Checkpoints, task, observer.Note) ?? new TrainState();
         using var log = new RunLog(folder.Log, state.LogLength);
-        var saver = new Saver(folder, task, log);
+        var saver = new Saver(folder, task, log, state.Update);
         observer.Started(options.Folder, config, task.Data, state.Update, stopAt);
         var parameters = task.Model.parameters().ToArray();
         var noise = NoiseKey.FromSeed(config.Seed).Child("noise");
@@ -205,17 +205,19 @@ public static class Trainer
         return new DivergedException(
             $"training diverged at update {update + 1} (epoch {epoch}): loss {loss:G6}, gradient norm {norm:G6}, learning rate {rate:G4}, {at}; "
             + $"largest weight norms: {string.Join(", ", norms)}. "
-            + $"The checkpoint of update {saved} is kept. Try a smaller learningRate or clip, or --set clipOutput=true, with another --out");
+            + (saved > 0 ? $"The checkpoint of update {saved} is kept. " : "It came before the first checkpoint. ")
+            + "Try a smaller learningRate or clip, or --set clipOutput=true, with another --out");
     }
 
     /// <summary>Saves checkpoints so often that a kill loses little, and so rarely that it costs under 5 % of the time.</summary>
-    private sealed class Saver(RunFolder folder, ITrainingTask task, RunLog log)
+    private sealed class Saver(RunFolder folder, ITrainingTask task, RunLog log, long loaded)
     {
         private static readonly TimeSpan Shortest = TimeSpan.FromSeconds(1), Longest = TimeSpan.FromSeconds(60);
         private TimeSpan interval = Shortest;
         private long last = Stopwatch.GetTimestamp();
 
-        public long Saved { get; private set; }
+        /// <summary>Update of the newest checkpoint; 0 if there is none.</summary>
+        public long Saved { get; private set; } = loaded;
 
         public void SaveIfDue(TrainState state)
         {
