@@ -6,6 +6,19 @@ open Expecto.Impl
 
 /// Every list of tests, one line a file: what is not named here does not run.
 let private lists = [
+    SpecTests.tests
+    ScheduleTests.tests
+    NormalTests.tests
+    HardFunctionTests.tests
+    NoisyFunctionTests.tests
+    MomentTests.tests
+    KernelTests.tests
+    VocabularyTests.tests
+    DataFileTests.tests
+    DataCacheTests.tests
+    PennTreebankTests.tests
+    GeneratedCorpusTests.tests
+    BpttBatchesTests.tests
     TorchNativeTests.tests
     ExampleTests.tests
 ]
