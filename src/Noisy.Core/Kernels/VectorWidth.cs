@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Noisy.Core;
 
@@ -25,8 +26,9 @@ public enum VectorWidth
 public static class VectorWidths
 {
     /// <summary>The widest vector that this machine does in hardware.</summary>
+    /// <remarks>.NET does not count Vector512 as accelerated on the first generations of AVX-512; these kernels gain there too.</remarks>
     public static VectorWidth Best { get; } =
-        Vector512.IsHardwareAccelerated ? VectorWidth.Bits512
+        Vector512.IsHardwareAccelerated || Avx512F.IsSupported ? VectorWidth.Bits512
         : Vector256.IsHardwareAccelerated ? VectorWidth.Bits256
         : Vector128.IsHardwareAccelerated ? VectorWidth.Bits128
         : VectorWidth.Scalar;

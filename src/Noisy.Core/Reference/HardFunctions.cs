@@ -44,11 +44,12 @@ public static class HardFunctions
     /// <summary>The saturation gap Δ(x) = h(x) − u(x).</summary>
     /// <param name="unit">The unit.</param>
     /// <param name="x">Pre-activation.</param>
-    /// <returns>Δ(x); exactly 0 where the unit does not saturate, else of the sign opposite to x's side.</returns>
+    /// <returns>Δ(x); exactly 0 where the unit does not saturate, else 0 or of the sign of <see cref="Side"/>, also where a
+    /// rounded threshold would turn it.</returns>
     public static double Gap(SaturatingUnit unit, double x) => Side(unit, x) switch
     {
-        > 0 => unit.Lower - Linear(unit, x),
-        < 0 => unit.Upper - Linear(unit, x),
+        > 0 => Math.Max(unit.Lower - Linear(unit, x), 0),
+        < 0 => Math.Min(unit.Upper - Linear(unit, x), 0),
         _ => double.IsNaN(x) ? x : 0,
     };
 
