@@ -68,16 +68,24 @@ let private build () =
 
     File.WriteAllText(Freshness.stampFile scripts, before)
 
-let rec private takeLock waiting =
+/// The lock, or None while another process has it.
+let private tryLock () =
+    let path = Path.Combine(scripts, ".build.lock")
+
     try
-        new FileStream(Path.Combine(scripts, ".build.lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None)
+        Some(new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None))
     with
     | :? UnauthorizedAccessException -> fail $"The library must be built, but {scripts} cannot be written: have its owner run a script once."
-    | :? IOException when File.Exists(Path.Combine(scripts, ".build.lock")) ->
-        if not waiting then eprintfn "waiting for another script to finish building the library"
-        Thread.Sleep 200
-        takeLock true
+    | :? IOException when File.Exists path -> None
 
-let private lock = takeLock false
+let mutable private lock = tryLock ()
+
+if lock.IsNone then
+    eprintfn "waiting for another script to finish building the library"
+
+    while lock.IsNone do
+        Thread.Sleep 200
+        lock <- tryLock ()
+
 if not (Freshness.isFresh scripts) then build ()
-lock.Dispose()
+lock.Value.Dispose()
