@@ -97,15 +97,18 @@ let complaint (known: string list) (message: string) =
         else
             ""
 
-    sentence.TrimEnd '.' + "." + hint + " --help explains all options."
+    sentence.TrimEnd '.' + "." + hint + " -- --help explains all options."
 
 /// Reads a command line.
 ///
-/// script: its name in messages. Returns None after --help, whose text is Argu's with `explain ()` after it. Every
-/// mistake is a UsageException of one sentence.
+/// script: its name in messages. Returns None after --help, whose text is Argu's with `explain ()` after it; "help" alone
+/// does the same, because `dotnet fsi` keeps a --help to itself unless a -- precedes it. Every mistake is a
+/// UsageException of one sentence.
 let parse<'argument when 'argument :> IArgParserTemplate> (script: string) (explain: unit -> string) (words: string[]) =
     let parser = ArgumentParser.Create<'argument>(programName = $"dotnet fsi scripts/{script}.fsx", usageStringCharacterWidth = 110)
     let known = parser.GetArgumentCases() |> List.collect _.CommandLineNames.Value
+
+    let words = if words = [| "help" |] || words = [| "-h" |] then [| "--help" |] else words
 
     try
         Some(parser.ParseCommandLine(words, raiseOnUsage = true))

@@ -49,10 +49,16 @@ let private describe (data: DataIdentity) =
 
     $"data: {data.Name} ({kind}), SHA-256 {data.Sha256[..11]}"
 
-/// What is known of a run after its sitting; no summary if it was interrupted.
-type private Outcome = { Run: Run; Metric: string; Floor: float option; Summary: RunSummary option }
+/// How a run's sitting ended.
+type private Ending =
+    | Done of RunSummary
+    | Interrupted
+    | Diverged of DivergedException
 
-/// Trains one run and draws its curves, also those of an interrupted one.
+/// What is known of a run after its sitting.
+type private Outcome = { Run: Run; Metric: string; Floor: float option; Ending: Ending }
+
+/// Trains one run and draws its curves, however it ends.
 let private train (experiment: Experiment) options (cache: DataCache) (said: string ref) run stop =
     use task = experiment.Build(run.Config, cache, options.Device)
     let data = describe task.Data
@@ -61,23 +67,27 @@ let private train (experiment: Experiment) options (cache: DataCache) (said: str
         printfn "%s" data
         said.Value <- data
 
-    let terminal = Progress.isTerminal ()
-    let reporter = Progress.Reporter(terminal, where options, task.ItemName, task.Metric)
+    let reporter = Progress.Reporter(Progress.isTerminal (), where options, task.ItemName, task.Metric)
     let place = TrainOptions(run.Folder, options.Device, options.Threads, Option.toNullable options.MaxUpdates)
     let paper = experiment.Paper(run.Config, task.Data)
     let floor = experiment.Floor task
 
-    let summary =
+    let ending =
         try
-            Trainer.Run(run.Config, task, place, paper, floor, reporter, stop)
+            try
+                match Trainer.Run(run.Config, task, place, paper, floor, reporter, stop) with
+                | null -> Interrupted
+                | summary -> Done summary
+            with :? DivergedException as error ->
+                Diverged error
         finally
             reporter.Close()
 
     let floor = Option.ofNullable floor
     Pictures.ofRun run.Folder run.Config task.Data task.Metric task.UpdatesPerEpoch floor paper
-    { Run = run; Metric = task.Metric; Floor = floor; Summary = Option.ofObj summary }
+    { Run = run; Metric = task.Metric; Floor = floor; Ending = ending }
 
-/// Trains what was planned until it is done or interrupted; the outcomes in order.
+/// Trains what was planned until it is done, interrupted or diverged; the outcomes in order.
 let private trainAll experiment options runs stop =
     let cache = DataCache(DataCacheSettings.FromEnvironment(Option.toObj options.Data), Action<string>(printfn "%s"))
     let said = ref ""
@@ -87,7 +97,8 @@ let private trainAll experiment options runs stop =
         | [] -> List.rev outcomes
         | run :: rest ->
             let outcome = train experiment options cache said run stop
-            if outcome.Summary.IsNone then List.rev (outcome :: outcomes) else go (outcome :: outcomes) rest
+            let outcomes = outcome :: outcomes
+            if outcome.Ending.IsDone then go outcomes rest else List.rev outcomes
 
     go [] runs
 
@@ -98,7 +109,7 @@ let private report (experiment: Experiment) options outcomes =
     let metric = (List.head outcomes).Metric
     Pictures.compare options.Out title metric folders (outcomes |> List.tryPick _.Floor)
 
-    match outcomes |> List.choose (fun o -> o.Summary |> Option.map (Results.row metric o.Run.Folder)) with
+    match [ for o in outcomes do match o.Ending with Done summary -> Results.row metric o.Run.Folder summary | _ -> () ] with
     | [] -> ()
     | rows ->
         let frame = Results.frame rows
@@ -119,9 +130,11 @@ let main (name: string) (words: string[]) =
             let outcomes = trainAll experiment options (plan experiment options) stop
             report experiment options outcomes
 
-            if outcomes |> List.exists _.Summary.IsNone then
+            match (List.last outcomes).Ending with
+            | Done _ ->
+                printfn "curves and results.csv are in %s" options.Out
+                0
+            | Interrupted ->
                 printfn "interrupted: the same command goes on from here"
                 Host.interrupted
-            else
-                printfn "curves and results.csv are in %s" options.Out
-                0)
+            | Diverged error -> raise error)

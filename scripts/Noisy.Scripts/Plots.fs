@@ -1,0 +1,178 @@
+/// Figures of one or more panels, as PNG (ScottPlot) and as self-contained pages (Plotly), from one description.
+module Noisy.Scripts.Plots
+
+open System
+open System.Globalization
+open System.IO
+open Plotly.NET
+open Plotly.NET.LayoutObjects
+
+/// How something is drawn.
+type Mark =
+    | Line of x: float[] * y: float[]
+    /// A line with a mark at each point.
+    | Marked of x: float[] * y: float[]
+    | Thin of x: float[] * y: float[]
+    | Dashed of x: float[] * y: float[]
+    | Dots of x: float[] * y: float[]
+    | Band of x: float[] * low: float[] * high: float[]
+
+/// A mark with its entry in the legend ("" for none) and its colour (#RRGGBB).
+type Item = { Name: string; Colour: string; Mark: Mark }
+
+/// One system of axes.
+type Panel =
+    { Title: string
+      Horizontal: string
+      Vertical: string
+      /// Whether the vertical axis is logarithmic.
+      Log: bool
+      Items: Item list }
+
+/// Panels in rows.
+type Figure = { Title: string; Columns: int; Panels: Panel list }
+
+/// Colours that differ for most colour-blind readers too (Okabe and Ito's).
+let palette = [| "#0072B2"; "#D55E00"; "#009E73"; "#CC79A7"; "#E69F00"; "#56B4E9"; "#000000"; "#8C6D31" |]
+
+/// A number for people.
+let number (value: float) = value.ToString("#,0.###", CultureInfo.InvariantCulture)
+
+/// Round values between two bounds for a logarithmic axis: 1, 2, 5 and their powers of ten, and more of them where the
+/// axis is short.
+let logTicks (low: float) (high: float) =
+    let choose steps =
+        [ for power in int (floor (log10 low)) .. int (ceil (log10 high)) do
+              for step in steps do
+                  let value = step * Math.Pow(10.0, float power)
+                  if value >= low && value <= high then value ]
+
+    let even =
+        lazy
+            (let step = Math.Pow(10.0, floor (log10 (high - low)))
+             let step = if (high - low) / step < 3.0 then step / 5.0 else step
+             [ for i in ceil (low / step) .. floor (high / step) -> i * step ])
+
+    [ lazy (choose [ 1.0; 2.0; 5.0 ]); lazy (choose [ 1.0; 1.2; 1.5; 2.0; 2.5; 3.0; 4.0; 5.0; 6.0; 7.0; 8.0; 9.0 ]); even ]
+    |> List.map _.Force()
+    |> List.tryFind (fun ticks -> ticks.Length >= 4)
+    |> Option.defaultWith even.Force
+
+let private coordinates mark =
+    match mark with
+    | Line(x, y) | Marked(x, y) | Thin(x, y) | Dashed(x, y) | Dots(x, y) -> x, [ y ]
+    | Band(x, low, high) -> x, [ low; high ]
+
+let private bounds (panel: Panel) =
+    let values =
+        [ for item in panel.Items do
+              for y in snd (coordinates item.Mark) do
+                  for v in y do
+                      if Double.IsFinite v && v > 0.0 then v ]
+
+    if values.IsEmpty then 1.0, 10.0 else List.min values / 1.06, List.max values * 1.06
+
+let private draw (panel: Panel) (plot: ScottPlot.Plot) =
+    let value y = if panel.Log then Array.map log10 y else y
+    let mutable named = false
+
+    for item in panel.Items do
+        let colour = ScottPlot.Color.FromHex item.Colour
+        let legend = if item.Name = "" then null else item.Name
+        named <- named || item.Name <> ""
+
+        match item.Mark with
+        | Band(x, low, high) ->
+            let band = plot.Add.FillY(x, value low, value high)
+            band.FillColor <- colour.WithAlpha 0.25
+            band.LineWidth <- 0f
+            band.LegendText <- legend
+        | mark ->
+            let x, y = coordinates mark
+            let line = plot.Add.Scatter(x, value y.Head)
+            line.Color <- colour
+            line.LegendText <- legend
+            line.MarkerSize <- match mark with | Marked _ -> 7f | Dots _ -> 2.5f | _ -> 0f
+            line.LineWidth <- match mark with | Line _ | Marked _ -> 2.5f | Dots _ -> 0f | _ -> 1.5f
+            line.LinePattern <- match mark with | Dashed _ -> ScottPlot.LinePattern.Dashed | _ -> ScottPlot.LinePattern.Solid
+
+    if panel.Log then
+        let low, high = bounds panel
+        let ticks = Array.ofList (logTicks low high)
+        plot.Axes.Left.TickGenerator <- ScottPlot.TickGenerators.NumericManual(Array.map log10 ticks, Array.map number ticks)
+        plot.Axes.SetLimitsY(log10 low, log10 high)
+
+    plot.Title panel.Title
+    plot.XLabel panel.Horizontal
+    plot.YLabel panel.Vertical
+    plot.Axes.Bottom.Label.Bold <- false
+    plot.Axes.Left.Label.Bold <- false
+    if named then plot.ShowLegend(if panel.Log then ScottPlot.Alignment.UpperRight else ScottPlot.Alignment.UpperLeft) |> ignore
+
+/// Writes a figure as PNG, each panel of the given size.
+let savePng (path: string) (width: int, height: int) (figure: Figure) =
+    let rows = (figure.Panels.Length + figure.Columns - 1) / figure.Columns
+    let plots = ScottPlot.Multiplot()
+    ScottPlot.IMultiplotExtensions.AddPlots(plots, figure.Panels.Length)
+    figure.Panels |> List.iteri (fun i panel -> draw panel (ScottPlot.IMultiplotExtensions.GetPlot(plots, i)))
+    plots.Layout <- ScottPlot.MultiplotLayouts.Grid(rows, figure.Columns)
+    ScottPlot.IMultiplotExtensions.SavePng(plots, path, width * figure.Columns, height * rows) |> ignore
+
+let private chart seen (panel: Panel) =
+    let traces =
+        [ for item in panel.Items do
+              let colour = Color.fromString item.Colour
+              let show = item.Name <> "" && not (Set.contains item.Name seen)
+
+              match item.Mark with
+              | Band(x, low, high) ->
+                  Chart.Line(x = Array.append x (Array.rev x), y = Array.append high (Array.rev low), Name = item.Name, ShowLegend = show, LineWidth = 0.0, LineColor = colour, Opacity = 0.5)
+                  |> GenericChart.mapTrace (Trace2DStyle.Scatter(Fill = StyleParam.Fill.ToSelf))
+              | Dots(x, y) -> Chart.Point(x = x, y = y, Name = item.Name, ShowLegend = show, MarkerColor = colour, Opacity = 0.5)
+              | mark ->
+                  let x, y = coordinates mark
+                  let dash = match mark with | Dashed _ -> StyleParam.DrawingStyle.Dash | _ -> StyleParam.DrawingStyle.Solid
+                  let width = match mark with | Line _ | Marked _ -> 2.5 | _ -> 1.3
+
+                  Chart.Line(x = x, y = y.Head, Name = item.Name, ShowLegend = show, ShowMarkers = mark.IsMarked, MarkerColor = colour, LineColor = colour, LineDash = dash, LineWidth = width) ]
+
+    let vertical =
+        if panel.Log then
+            let low, high = bounds panel
+            let ticks = logTicks low high
+
+            LinearAxis.init (
+                Title = Title.init panel.Vertical, AxisType = StyleParam.AxisType.Log, TickMode = StyleParam.TickMode.Array,
+                TickVals = ticks, TickText = List.map number ticks, Range = StyleParam.Range.MinMax(log10 low, log10 high)
+            )
+        else
+            LinearAxis.init (Title = Title.init panel.Vertical)
+
+    Chart.combine traces
+    |> Chart.withYAxis vertical
+    |> Chart.withXAxis (LinearAxis.init (Title = Title.init panel.Horizontal))
+
+let private page (figure: Figure) =
+    let rows = (figure.Panels.Length + figure.Columns - 1) / figure.Columns
+    let names (panel: Panel) = panel.Items |> List.map _.Name |> Set.ofList
+    let seen = figure.Panels |> List.scan (fun seen panel -> Set.union seen (names panel)) Set.empty
+    let charts = List.map2 chart (List.take figure.Panels.Length seen) figure.Panels
+
+    let whole =
+        match charts with
+        | [ one ] -> one
+        | many -> Chart.Grid(rows, figure.Columns, SubPlotTitles = (figure.Panels |> List.map _.Title), YGap = 0.3 / float rows) many
+
+    whole
+    |> Chart.withTemplate ChartTemplates.lightMirrored
+    |> Chart.withTitle figure.Title
+    |> Chart.withSize (1100, (if rows = 1 then 560 else 340 * rows + 120))
+    |> Chart.withDisplayOptionsStyle (PlotlyJSReference = PlotlyJSReference.Full)
+
+/// Writes figures one below another as a page that needs no network.
+let saveHtml (path: string) (figures: Figure list) =
+    let pages = figures |> List.map page
+    let rest = pages.Tail |> List.map GenericChart.toChartHTML |> String.concat "\n"
+    let html = GenericChart.toEmbeddedHTML pages.Head
+    let ending = html.LastIndexOf "</body>"
+    File.WriteAllText(path, html.Insert(ending, rest))

@@ -1,0 +1,194 @@
+/// Gathers run folders into Markdown, with the paper's numbers beside ours.
+module Noisy.Scripts.Tables
+
+open System
+open System.Collections.Generic
+open System.Globalization
+open System.IO
+open System.Text.Json.Nodes
+open Argu
+open Noisy.Models
+open Noisy.Scripts.Options
+
+/// A summary and the folder that it was found in.
+type Found = { Folder: string; Summary: RunSummary }
+
+/// Every summary.json at or below the folders, in the order of their paths; a folder that is not there holds none.
+let gather (folders: string seq) =
+    [ for folder in folders do
+          if Directory.Exists folder then
+              for file in Directory.EnumerateFiles(folder, "summary.json", SearchOption.AllDirectories) |> Seq.sortWith (fun a b -> String.CompareOrdinal(a, b)) do
+                  { Folder = Path.GetDirectoryName file; Summary = RunSummary.Read file } ]
+
+/// The same run found twice counts once: the one that is further, of equals the first.
+let distinct (found: Found list) =
+    found
+    |> List.groupBy (fun f -> f.Summary.Experiment, f.Summary.Config.ToJsonString(), f.Summary.Data.Sha256)
+    |> List.map (fun (_, same) -> same |> List.maxBy _.Summary.Updates)
+
+/// What the runs of one row have in common: all but the seed.
+let private group (found: Found) =
+    let config = found.Summary.Config.DeepClone().AsObject()
+    config.Remove "seed" |> ignore
+    config.ToJsonString ConfigJson.Line, found.Summary.Data.Sha256, found.Summary.Finished, (if found.Summary.Finished then 0L else found.Summary.Updates)
+
+/// The fields in which a run's config leaves those of its preset; empty if the preset is unknown here.
+let private overrides (summary: RunSummary) =
+    try
+        let preset = ExperimentRegistry.ByName(summary.Experiment).Config(summary.Preset)
+        let expected = ConfigJson.ToJson preset
+
+        [ for field in summary.Config do
+              if not (List.contains field.Key [ "activation"; "seed"; "data" ])
+                 && not (JsonNode.DeepEquals(field.Value, expected[field.Key])) then
+                  let text = if isNull field.Value then "null" else field.Value.ToJsonString(ConfigJson.Line).Trim '"'
+                  $"{field.Key}={text}" ]
+    with :? UsageException ->
+        []
+
+/// The metric that a run is judged by: the paper's, else the first known one.
+let private metric (summary: RunSummary) =
+    let known = [ "perplexity"; "bpc"; "error"; "accuracy"; "bleu"; "nll" ]
+
+    if not (isNull (box summary.Paper)) then summary.Paper.Metric
+    else known |> List.tryFind summary.Metrics.Test.ContainsKey |> Option.defaultWith (fun () -> Seq.head summary.Metrics.Test.Keys)
+
+let private count (n: int64) = n.ToString("#,0", CultureInfo.InvariantCulture)
+
+let private valueOf (name: string) (values: IReadOnlyDictionary<string, float>) =
+    match values.TryGetValue name with
+    | true, value -> [ value ]
+    | _ -> []
+
+/// One line of a table.
+let private row metric (runs: Found list) =
+    let first = runs.Head.Summary
+    let all split = runs |> List.collect (fun f -> valueOf metric (split f.Summary.Metrics)) |> Results.spread
+    let paper = first.Paper
+
+    let published =
+        if isNull (box paper) then
+            "–"
+        else
+            let figure (value: Nullable<float>) = if value.HasValue then Results.figure value.Value else "–"
+            $"{figure paper.Valid} / {figure paper.Test} ({paper.Confidence})"
+
+    let state =
+        if first.Finished then count first.Updates
+        else $"**unfinished**, {count first.Updates} (%.1f{first.Epochs} epochs)"
+
+    let name =
+        match overrides first with
+        | [] -> first.Activation
+        | fields -> first.Activation + " (" + String.Join(", ", fields) + ")"
+
+    let cells =
+        [ name
+          all _.Train
+          all _.Valid
+          all _.Test
+          published
+          (if first.Floor.HasValue then Results.figure first.Floor.Value else "–")
+          string runs.Length
+          state
+          $"{first.Path}, {first.Device}" ]
+
+    "| " + String.Join(" | ", cells |> List.map _.Replace("|", "\\|")) + " |"
+
+/// The Markdown of everything that was found.
+let markdown (found: Found list) =
+    let heading (f: Found) =
+        let s = f.Summary
+        let title = if String.IsNullOrEmpty s.Table then "" else $", {s.Table} of the paper"
+        s.Experiment, s.Preset, $"{s.Data.Name}, {s.Data.Source}", title
+
+    let sections = distinct found |> List.groupBy (fun f -> (let e, p, d, _ = heading f in e, p, d), metric f.Summary)
+
+    let section (((experiment, preset, data), metric), (runs: Found list)) =
+        let table = runs |> List.tryPick (fun f -> (let _, _, _, title = heading f in if title = "" then None else Some title))
+        let place name = [ for i, v in Seq.indexed Noisy.Core.Variants.All do if v.Name = name then i ]
+
+        let rows =
+            runs
+            |> List.groupBy group
+            |> List.map snd
+            |> List.sortBy (fun group -> not group.Head.Summary.Finished, place group.Head.Summary.Activation, overrides group.Head.Summary)
+            |> List.map (row metric)
+
+        [ $"## {experiment}, preset {preset} ({data}){defaultArg table String.Empty}"
+          ""
+          $"| activation | train {metric} | valid | test | paper: valid / test | floor | seeds | updates | path |"
+          "|---|---|---|---|---|---|---|---|---|"
+          yield! rows
+          "" ]
+
+    let preface =
+        [ "# Results"
+          ""
+          "Written by `scripts/tables.fsx` from the `summary.json` of each run; do not edit. Mean ± sample standard deviation over"
+          "seeds. \"Train\" is over the last epoch's batches with their noise, \"floor\" the best that anyone can reach on a source"
+          "that is known exactly. \"Recalled\" marks a published number that could not be read in a source (`docs/paper.md`)."
+          "" ]
+
+    if sections.IsEmpty then String.Join("\n", preface @ [ "No runs yet."; "" ])
+    else String.Join("\n", preface @ List.collect section sections)
+
+/// Copies the summaries to folder/experiment/run/summary.json, except those that are there already; the files written.
+let keep (folder: string) (found: Found list) =
+    [ for f in found do
+          let target = Path.Combine(folder, f.Summary.Experiment, Path.GetFileName f.Folder, "summary.json")
+          let source = Path.Combine(f.Folder, "summary.json")
+
+          if Path.GetFullPath source <> Path.GetFullPath target then
+              Directory.CreateDirectory(Path.GetDirectoryName target) |> ignore
+              File.Copy(source, target, overwrite = true)
+              target ]
+
+/// The options as Argu reads them.
+[<RequireQualifiedAccess>]
+type Argument =
+    | Runs of folder: string list
+    | [<Unique>] Out of file: string
+    | [<Unique>] Keep
+
+    interface IArgParserTemplate with
+        member this.Usage =
+            match this with
+            | Runs _ -> "folders to search for runs (default: runs and docs/results)"
+            | Out _ -> "file to write instead of the terminal, such as docs/results.md"
+            | Keep -> "copy the summaries that were found to docs/results/<experiment>/<run>/summary.json"
+
+/// The script; the exit code.
+let main (words: string[]) =
+    Host.run (fun _ ->
+        match parse<Argument> "tables" (fun () -> "Gathers run folders into Markdown, with the paper's numbers beside ours.") words with
+        | None -> 0
+        | Some given ->
+            let folders =
+                match given.GetResults Argument.Runs with
+                | [] -> [ "runs"; "docs/results" ]
+                | words -> someElements "--runs" (List.concat words)
+
+            for folder in folders do
+                if not (given.GetResults(Argument.Runs).IsEmpty || Directory.Exists folder) then
+                    refuse $"--runs: there is no folder '{folder}'"
+
+            let found = gather folders
+
+            if given.Contains Argument.Keep then
+                for file in keep (Path.Combine("docs", "results")) found do
+                    eprintfn "kept %s" file
+
+            let text = markdown found
+
+            match given.TryGetResult Argument.Out with
+            | None -> printf "%s" text
+            | Some file ->
+                try
+                    Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath file)) |> ignore
+                    File.WriteAllText(file, text)
+                    printfn "%s: %d runs" file (distinct found).Length
+                with error when (error :? IOException || error :? UnauthorizedAccessException) ->
+                    refuse $"cannot write {file}: {error.Message.TrimEnd '.'}; name another file with --out"
+
+            0)

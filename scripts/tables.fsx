@@ -1,0 +1,13 @@
+// Gathers run folders into Markdown, with the paper's numbers beside ours.
+//
+//     dotnet fsi scripts/tables.fsx                                        all runs in runs and docs/results, printed
+//     dotnet fsi scripts/tables.fsx --runs docs/results --out docs/results.md   the published tables
+//     dotnet fsi scripts/tables.fsx --runs runs/ptb/paper-soft-s1 --keep   keep that run's summary in docs/results
+//
+#if !NOISY_BUILT && !EDITING
+#load "bootstrap.fsx"
+#else
+#load "refs.fsx"
+
+exit (Noisy.Scripts.Tables.main (Array.tail fsi.CommandLineArgs))
+#endif
