@@ -37,10 +37,13 @@ internal static class RatioMoments
                     var mass = weight * step * Normal.Density(s);
                     var sigma = NoiseDeviation.Of(spec, x, s, p, c);
                     var epsilon = sign * s;
-                    sum.Add(mass, HardFunctions.Linear(unit, x + sigma.Value * epsilon) - centre);
-                    sum.Dx += mass * unit.Slope * (1 + sigma.Dx * epsilon);
-                    sum.Dp += mass * unit.Slope * sigma.Dp * epsilon;
-                    sum.Dc += mass * unit.Slope * sigma.Dc * epsilon;
+                    // Rounding, or the guard at the smallest s, may leave a node beyond a bound: h and its slope, not u and k.
+                    var shifted = x + sigma.Value * epsilon;
+                    var slope = mass * HardFunctions.HardSlope(unit, shifted);
+                    sum.Add(mass, HardFunctions.Hard(unit, shifted) - centre);
+                    sum.Dx += slope * (1 + sigma.Dx * epsilon);
+                    sum.Dp += slope * sigma.Dp * epsilon;
+                    sum.Dc += slope * sigma.Dc * epsilon;
                 }
         }
         return new(centre + sum.First, Math.Max(0, sum.Second - sum.First * sum.First), sum.Dx, sum.Dp, sum.Dc);

@@ -205,7 +205,8 @@ let tests =
         property "the expected slope at fixed input noise lies between 0 and k, with input noise the mean in bounds" 3000 (fun (case: Case) ->
             if not (isOutput case.Spec) then
                 let unit, found = case.Spec.Unit, moments case
-                Expect.isTrue (found.Mean >= unit.Lower && found.Mean <= unit.Upper) $"{found}"
+                // u itself may round past a bound, one unit in the last place inside a rounded threshold.
+                Tol.close Tol.scalar (Math.Clamp(found.Mean, unit.Lower, unit.Upper)) found.Mean $"{found}"
                 if case.Spec.Scaling = NoiseScaling.Constant then
                     Expect.isTrue (found.MeanDx >= 0.0 && found.MeanDx <= unit.Slope * (1.0 + 1e-12)) $"{found}"
                 if Double.IsFinite(unit.Upper - unit.Lower) then

@@ -160,9 +160,10 @@ let tests =
             let clipped = NoisyFunction.Evaluate(case.Spec.WithClipOutput true, case.X, case.Xi, case.P, case.C)
             let free = NoisyFunction.Evaluate(case.Spec.WithClipOutput false, case.X, case.Xi, case.P, case.C)
             if not case.Spec.UseSoft then
-                Expect.isTrue (clipped.Value >= unit.Lower && clipped.Value <= unit.Upper) "in bounds"
+                // u itself may round past a bound, one unit in the last place inside a rounded threshold.
+                Tol.close Tol.scalar (Math.Clamp(clipped.Value, unit.Lower, unit.Upper)) clipped.Value "in bounds"
             if free.Value > unit.Lower && free.Value < unit.Upper then Expect.equal clipped free "the same"
-            elif free.Value < unit.Lower || free.Value > unit.Upper then
+            elif HardFunctions.IsSaturated(unit, case.X) && (free.Value < unit.Lower || free.Value > unit.Upper) then
                 Expect.equal (clipped.Dx, clipped.Dp) (0.0, 0.0) "flat")
 
         property "input noise is h at a shifted place" 3000 (fun (case: Case) ->
