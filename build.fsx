@@ -55,12 +55,12 @@ let feed () =
         | Some line -> line.Substring(2).Trim()
         | None -> failwith "no NuGet source is enabled on this machine: add one, or set NOISY_FEED to its address"
 
-/// Scripts begin with the same line; their first comment says what they are.
+/// Scripts start in the same way, and their first comment says what they are.
 let scripts =
     [ for path in !! "scripts/*.fsx" do
           let lines = File.ReadAllLines path
 
-          if lines.Length > 0 && lines[0].StartsWith "#if !NOISY_BUILT" then
+          if lines |> Array.exists (fun line -> line.StartsWith "#if !NOISY_BUILT") then
               let name = Path.GetFileNameWithoutExtension path
               let comment = lines |> Array.tryFind (fun line -> line.StartsWith "//")
               let about = comment |> Option.map (fun line -> line.TrimStart('/', ' ')) |> Option.defaultValue $"scripts/{name}.fsx"
