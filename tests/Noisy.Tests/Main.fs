@@ -13,6 +13,7 @@ let private lists = [
     NoisyFunctionTests.tests
     MomentTests.tests
     KernelTests.tests
+    SamplingTests.tests
     VocabularyTests.tests
     DataFileTests.tests
     DataCacheTests.tests
@@ -20,6 +21,10 @@ let private lists = [
     GeneratedCorpusTests.tests
     BpttBatchesTests.tests
     TorchNativeTests.tests
+    ActivationTests.tests
+    RecurrentTests.tests
+    FormatTests.tests
+    TrainingTests.tests
     ExampleTests.tests
 ]
 

@@ -29,6 +29,9 @@ let simd32 = { Absolute = 2e-6; Relative = 2e-6; Reason = "some ten roundings of
 /// Single-precision elementary functions against double ones.
 let elementary32 = { Absolute = 1e-37; Relative = 3e-7; Reason = "four units in the last place of single precision; nothing below the subnormal range" }
 
+/// Single-precision draws against the exact inverse of the normal law.
+let draw32 = { Absolute = 0.0; Relative = 2e-6; Reason = "the precision that the transform promises" }
+
 /// Whether two numbers agree; NaN agrees with NaN, an infinity with itself.
 let agree tolerance (expected: float) (actual: float) =
     (Double.IsNaN expected && Double.IsNaN actual)

@@ -31,8 +31,10 @@ public sealed class NoisyActivation : nn.Module<Tensor, Tensor>
         site = clock.NewSite();
         if (!spec.UsesP) return;
         var initial = GapGain.Initial(spec, units, clock.Key.Child("init").Child(site));
-        if (spec.LearnP) register_parameter("p", new Parameter(initial));
-        else register_buffer("p", initial);
+        var p = spec.LearnP ? new Parameter(initial) : initial;
+        p.DetachFromDisposeScope(); // the module owns it, whatever scope it is built in
+        if (p is Parameter learned) register_parameter("p", learned);
+        else register_buffer("p", p);
     }
 
     /// <summary>The activation.</summary>

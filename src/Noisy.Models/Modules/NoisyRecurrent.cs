@@ -74,8 +74,12 @@ internal sealed class NoisyRecurrent
             New("bias_hh", rows);
             if (cell.Sites.Any(s => s.UsesP)) NewGains(key.Child("p"), "p" + Suffix(index));
 
-            void New(string name, params long[] size) => parameter(name + Suffix(index),
-                new Parameter(NoiseSource.Uniform(key.Child(name).At(0, 0), size, -bound, bound, CPU)));
+            void New(string name, params long[] size)
+            {
+                var weight = new Parameter(NoiseSource.Uniform(key.Child(name).At(0, 0), size, -bound, bound, CPU));
+                weight.DetachFromDisposeScope(); // the module owns it, whatever scope it is built in
+                parameter(name + Suffix(index), weight);
+            }
         }
 
         void NewGains(NoiseKey key, string name)
@@ -83,8 +87,15 @@ internal sealed class NoisyRecurrent
             using var scope = NewDisposeScope();
             var initial = stack(cell.Sites.Select((s, i) => GapGain.Initial(s, shape.HiddenSize, key.Child((uint)i))).ToArray())
                 .DetachFromDisposeScope();
-            if (cell.Sites.Any(s => s.UsesP && s.LearnP)) parameter(name, new Parameter(initial));
-            else buffer(name, initial);
+            if (!cell.Sites.Any(s => s.UsesP && s.LearnP))
+            {
+                buffer(name, initial);
+                return;
+            }
+
+            var gains = new Parameter(initial);
+            gains.DetachFromDisposeScope();
+            parameter(name, gains);
         }
     }
 

@@ -1,0 +1,76 @@
+/// Scopes, devices, comparison of tensors.
+module Noisy.Tests.TorchHelpers
+
+open System
+open System.IO
+open Expecto
+open Noisy.Core
+open Noisy.Models
+open TorchSharp
+
+type Tensor = torch.Tensor
+
+/// Two ways to the same single-precision tensor: sums of some dozens of products.
+let tensor32 : Tol.Tolerance = { Absolute = 1e-5; Relative = 1e-5; Reason = "sums of some dozens of products in single precision" }
+
+/// Gradients through several steps in single precision against differences in double.
+let tensor32Slope : Tol.Tolerance = { Absolute = 2e-4; Relative = 2e-4; Reason = "products of wide weights through several layers and steps in single precision" }
+
+/// A test in one dispose scope, with one thread, so that small tensors do not pay for a team.
+let torchTest name (body: unit -> unit) =
+    testCase name (fun () ->
+        TorchNative.EnsureLoaded()
+        torch.set_num_threads 1
+        use _ = torch.NewDisposeScope()
+        body ())
+
+/// A property in one dispose scope a case.
+let torchProperty name count (body: 'a -> unit) =
+    Arbitraries.property name count (fun (case: 'a) ->
+        TorchNative.EnsureLoaded()
+        torch.set_num_threads 1
+        use _ = torch.NewDisposeScope()
+        body case)
+
+/// A test that needs a GPU: reported as skipped where there is none.
+let cudaTest name (body: torch.Device -> unit) =
+    torchTest name (fun () ->
+        if not (torch.cuda.is_available ()) then skiptest "no CUDA device"
+        body torch.CUDA)
+
+let shape (t: Tensor) = Array.toList t.shape
+
+let vector (values: float seq) : Tensor = torch.tensor (Seq.toArray (Seq.map float32 values))
+
+/// Values in row order, as double.
+let values (t: Tensor) : float[] = t.detach().cpu().to_type(torch.ScalarType.Float64).contiguous().data<float>().ToArray()
+
+/// Deterministic values in (−1, 1), by a stream of their own.
+let filled (seed: int64) (size: int64 list) : Tensor =
+    NoiseSource.Uniform(NoiseKey.FromSeed(seed).Child("test").At(0L, 0), List.toArray size, -1.0f, 1.0f, torch.CPU)
+
+let closeTensor tolerance (expected: Tensor) (actual: Tensor) message =
+    Expect.equal (shape actual) (shape expected) $"{message}: shape"
+    let e, a = values expected, values actual
+    for i in 0 .. e.Length - 1 do Tol.close tolerance e[i] a[i] $"{message}, element {i}"
+
+/// Bit for bit.
+let sameTensor (expected: Tensor) (actual: Tensor) message =
+    Expect.equal (shape actual) (shape expected) $"{message}: shape"
+    Expect.isTrue (expected.equal(actual).all().item<bool> ()) $"{message}: not the same bits"
+
+let scalarOf (t: Tensor) = (values t)[0]
+
+/// A folder that exists for one test.
+type TempFolder() =
+    let path = Directory.CreateTempSubdirectory("noisy-tests-").FullName
+    member _.Path = path
+    member _.In([<ParamArray>] parts: string[]) = Path.Combine(Array.append [| path |] parts)
+
+    interface IDisposable with
+        member _.Dispose() =
+            if Directory.Exists path then
+                for folder in Directory.GetDirectories(path, "*", SearchOption.AllDirectories) do
+                    if not (OperatingSystem.IsWindows()) then
+                        File.SetUnixFileMode(folder, UnixFileMode.UserRead ||| UnixFileMode.UserWrite ||| UnixFileMode.UserExecute)
+                Directory.Delete(path, true)
