@@ -71,7 +71,7 @@ let private objective (outputs: Tensor list) =
     |> List.reduce (fun a b -> a + b)
 
 let private isSoftLstm =
-    [ sizesProperty "the soft LSTM is torch's: outputs, states and all gradients" 60 (fun s ->
+    [ sizesProperty "the soft LSTM is torch's: outputs, states and all gradients" 30 (fun s ->
           let ours = new NoisyLstm(s.Shape, Variants.Soft, NoiseClock s.Seed)
           let theirs =
               torch.nn.LSTM(s.Input, s.Hidden, numLayers = int64 s.Layers, batchFirst = s.BatchFirst, bidirectional = s.Bidirectional)
@@ -87,7 +87,7 @@ let private isSoftLstm =
               closeTensor tensor32 e a name
           sameGradients theirs ours)
 
-      sizesProperty "the soft GRU is torch's: outputs, states and all gradients" 60 (fun s ->
+      sizesProperty "the soft GRU is torch's: outputs, states and all gradients" 30 (fun s ->
           let ours = new NoisyGru(s.Shape, Variants.Soft, NoiseClock s.Seed)
           let theirs =
               torch.nn.GRU(s.Input, s.Hidden, numLayers = int64 s.Layers, batchFirst = s.BatchFirst, bidirectional = s.Bidirectional)
@@ -265,7 +265,7 @@ let private scalarTests =
 let private noisy = [ Variants.Nan; Variants.Nah; Variants.NanilReleased; Variants.Nanis ]
 
 let private addressTests =
-    [ sizesProperty "pieces with the state handed on are the whole sequence: noise and dropout go by time step" 30 (fun s ->
+    [ sizesProperty "pieces with the state handed on are the whole sequence: noise and dropout go by time step" 12 (fun s ->
           let s = { s with Bidirectional = false; BatchFirst = false; Steps = s.Steps + 1L }
           let dims = RecurrentShape(s.Input, s.Hidden, s.Layers, Dropout = 0.4)
           let context = NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed s.Seed, 5L, 3)
