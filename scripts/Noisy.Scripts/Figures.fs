@@ -63,7 +63,7 @@ let private noisy = Variants.All |> Seq.filter _.IsNoisy |> List.ofSeq
 let private visible name (spec: NoisyActivationSpec) =
     match spec.Placement, spec.Scaling with
     | NoisePlacement.Output, _ -> if name = "tanh" then 0.5 else 1.0
-    | _, NoiseScaling.Gap -> 10.0
+    | _, NoiseScaling.Gap -> if name = "tanh" then 10.0 else 60.0
     | _ -> if name = "tanh" then 0.25 else 0.75
 
 /// Mean and deviation of each noisy variant.
