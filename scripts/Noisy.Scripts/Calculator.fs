@@ -17,8 +17,8 @@ type Query =
 /// The columns, in the order of every row.
 let header = "x,xi,h,u,delta,sigma,phi,dphi_dx,dphi_dp,mean,variance,mean_dx"
 
-/// A number of 17 significant digits, from which the double is read back exactly.
-let digits (value: float) = value.ToString("G17", CultureInfo.InvariantCulture)
+/// A number of 17 significant digits, from which the double is read back exactly; zero has no sign.
+let digits (value: float) = (value + 0.0).ToString("G17", CultureInfo.InvariantCulture)
 
 /// The header and a line a point.
 let table (query: Query) =

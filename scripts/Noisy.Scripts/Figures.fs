@@ -32,7 +32,7 @@ let functions =
               let inside = x |> Array.filter (fun v -> abs v <= range * 0.45)
 
               { Title = if name = "tanh" then "tanh: h(x) = clip(x, -1, 1)" else "sigmoid: h(x) = clip(x/4 + 1/2, 0, 1)"
-                Horizontal = "pre-activation x"; Vertical = "value"; Log = false
+                Horizontal = "pre-activation x"; Vertical = "value"; Log = false; Legend = ScottPlot.Alignment.UpperLeft
                 Items =
                   [ line palette[0] name x (fun v -> HardFunctions.Soft(unit.Soft, v))
                     dashed palette[2] "u" inside (fun v -> HardFunctions.Linear(unit, v))
@@ -51,7 +51,7 @@ let alphas =
               let colour = palette[i]
 
               { Title = $"α = %.1f{alpha}"
-                Horizontal = "pre-activation x"; Vertical = "φ(x, ξ)"; Log = false
+                Horizontal = "pre-activation x"; Vertical = "φ(x, ξ)"; Log = false; Legend = ScottPlot.Alignment.UpperLeft
                 Items =
                   [ { Name = "draws"; Colour = colour; Mark = Dots(x, Array.map2 (fun v n -> NoisyFunction.Value(spec, v, n, p, 0.5)) x xi) }
                     line "#222222" "mean" x (fun v -> NoisyMoments.Mean(spec, v, p, 0.5))
@@ -59,22 +59,30 @@ let alphas =
 
 let private noisy = Variants.All |> Seq.filter _.IsNoisy |> List.ofSeq
 
+/// A noise scale at which the noise can be seen: the defaults of the sigmoid and of nanil are too small for a picture.
+let private visible name (spec: NoisyActivationSpec) =
+    match spec.Placement, spec.Scaling with
+    | NoisePlacement.Output, _ -> if name = "tanh" then 0.5 else 1.0
+    | _, NoiseScaling.Gap -> if name = "tanh" then 10.0 else 60.0
+    | _ -> if name = "tanh" then 0.25 else 0.75
+
 /// Mean and deviation of each noisy variant.
 let bands =
     [ for name, side, range in sides do
           let x = grid -range range 401
 
-          { Title = $"Mean ± standard deviation of the noisy variants of {name}, with their default α and c, p = 1"
+          { Title = $"Mean ± standard deviation of the noisy variants of {name}, p = 1"
             Columns = 3
             Panels =
               [ for i, variant in List.indexed noisy do
                     let spec = side variant
-                    let at = x |> Array.map (fun v -> NoisyMoments.Evaluate(spec, v, p, spec.C))
+                    let c = visible name spec
+                    let at = x |> Array.map (fun v -> NoisyMoments.Evaluate(spec, v, p, c))
                     let edge sign = at |> Array.map (fun m -> m.Mean + sign * sqrt m.Variance)
                     let leak = if spec.Placement = NoisePlacement.Output then $"α = {number spec.Alpha}, " else ""
 
-                    { Title = $"{variant.Name}, {name}: {leak}c = {number spec.C}"
-                      Horizontal = "pre-activation x"; Vertical = "φ"; Log = false
+                    { Title = $"{variant.Name}, {name}: {leak}c = {number c}"
+                      Horizontal = "pre-activation x"; Vertical = "φ"; Log = false; Legend = ScottPlot.Alignment.UpperLeft
                       Items =
                         [ { Name = "mean ± sd"; Colour = palette[i]; Mark = Band(x, edge -1.0, edge 1.0) }
                           { Name = "mean"; Colour = palette[i]; Mark = Line(x, at |> Array.map _.Mean) }
@@ -82,18 +90,29 @@ let bands =
 
 /// The gradient that a unit passes on, on average over its noise.
 let gradients =
-    { Title = "Expected gradient E[∂φ/∂x], with the default α and c, p = 1"
+    let groups =
+        [ "noise at the output", (fun (spec: NoisyActivationSpec) -> spec.Placement = NoisePlacement.Output)
+          "noise at the input", (fun spec -> spec.Placement <> NoisePlacement.Output) ]
+
+    { Title = "Expected gradient E[∂φ/∂x], p = 1"
       Columns = 2
       Panels =
-        [ for name, side, range in sides do
-              let x = grid -range range 802
+        [ for place, belongs in groups do
+              for name, side, range in sides do
+                  let x = grid -range range 802
+                  let mean spec c v = NoisyMoments.Evaluate(spec, v, p, c).MeanDx
 
-              { Title = $"{name}"
-                Horizontal = "pre-activation x"; Vertical = "E[∂φ/∂x]"; Log = false
-                Items =
-                  [ for i, variant in Seq.indexed Variants.All do
-                        let spec = side variant
-                        line palette[i] variant.Name x (fun v -> NoisyMoments.Evaluate(spec, v, p, spec.C).MeanDx) ] } ] }
+                  { Title = $"{name}, {place}"
+                    Horizontal = "pre-activation x"; Vertical = "E[∂φ/∂x]"; Log = false; Legend = ScottPlot.Alignment.UpperLeft
+                    Items =
+                      [ dashed "#7F7F7F" "soft" x (mean (side Variants.Soft) 0.0)
+                        for i, variant in List.indexed noisy do
+                            let spec = side variant
+
+                            if belongs spec then
+                                let c = visible name spec
+                                line palette[i] $"{variant.Name}, c = {number c}" x (mean spec c)
+                        dashed "#222222" "hard" x (mean (side Variants.Hard) 0.0) ] } ] }
 
 /// The noise deviation of Eq. 9.
 let deviations =
@@ -105,7 +124,7 @@ let deviations =
               let x = grid -range range 401
 
               { Title = $"{name}, c = 0.5"
-                Horizontal = "pre-activation x"; Vertical = "σ(x)"; Log = false
+                Horizontal = "pre-activation x"; Vertical = "σ(x)"; Log = false; Legend = ScottPlot.Alignment.UpperCenter
                 Items =
                   [ for i, gain in List.indexed [ 0.25; 0.5; 1.0; 2.0; 4.0 ] do
                         line palette[i] $"p = {number gain}" x (fun v -> NoisyFunction.Evaluate(spec, v, 0.0, gain, 0.5).Sigma) ] } ] }

@@ -84,7 +84,7 @@ let private distance (a: string) (b: string) =
     (Array.init (b.Length + 1) id, [ 0 .. a.Length - 1 ]) ||> List.fold step |> Array.last
 
 /// Argu's complaint as one sentence, with the option that was probably meant.
-let complaint (known: string list) (message: string) =
+let complaint (script: string) (known: string list) (message: string) =
     let sentence = (Array.head (message.Split '\n')).Trim()
     let sentence = if sentence.StartsWith "ERROR: " then sentence.Substring 7 else sentence
     let quoted = sentence.Split '\''
@@ -97,7 +97,7 @@ let complaint (known: string list) (message: string) =
         else
             ""
 
-    sentence.TrimEnd '.' + "." + hint + " -- --help explains all options."
+    $"{sentence.TrimEnd '.'}.{hint} All options: dotnet fsi scripts/{script}.fsx -- --help"
 
 /// Reads a command line.
 ///
@@ -117,7 +117,7 @@ let parse<'argument when 'argument :> IArgParserTemplate> (script: string) (expl
             printfn "%s\n%s" (parser.PrintUsage()) (explain ())
             None
         else
-            refuse (complaint (known @ [ "--help" ]) error.Message)
+            refuse (complaint script (known @ [ "--help" ]) error.Message)
 
 let private device name =
     match name with

@@ -27,6 +27,8 @@ type Panel =
       Vertical: string
       /// Whether the vertical axis is logarithmic.
       Log: bool
+      /// Where the legend of the PNG lies.
+      Legend: ScottPlot.Alignment
       Items: Item list }
 
 /// Panels in rows.
@@ -107,7 +109,7 @@ let private draw (panel: Panel) (plot: ScottPlot.Plot) =
     plot.YLabel panel.Vertical
     plot.Axes.Bottom.Label.Bold <- false
     plot.Axes.Left.Label.Bold <- false
-    if named then plot.ShowLegend(if panel.Log then ScottPlot.Alignment.UpperRight else ScottPlot.Alignment.UpperLeft) |> ignore
+    if named then plot.ShowLegend panel.Legend |> ignore
 
 /// Writes a figure as PNG, each panel of the given size.
 let savePng (path: string) (width: int, height: int) (figure: Figure) =

@@ -25,6 +25,9 @@ let private lists = [
     RecurrentTests.tests
     FormatTests.tests
     TrainingTests.tests
+    OptionsTests.tests
+    CalculatorTests.tests
+    ReportTests.tests
     ExampleTests.tests
 ]
 

@@ -1,0 +1,93 @@
+module Noisy.Tests.OptionsTests
+
+open System
+open Expecto
+open Noisy.Models
+open Noisy.Scripts
+open Noisy.Scripts.Options
+
+let private ptb = ExperimentRegistry.ByName "ptb"
+
+let private parsed (words: string list) =
+    match Options.ofExperiment ptb (Array.ofList words) with
+    | Some options -> options
+    | None -> failtest "taken for --help"
+
+/// The message and exit code of a command line that must be refused.
+let private refused (words: string list) =
+    try
+        parsed words |> Runs.plan ptb |> ignore
+        failtestf "%A was accepted" words
+    with
+    | :? NoisyException
+    | :? Noisy.Core.InvalidSpecException as error -> Host.describe error
+
+let private refusal (words: string list) (parts: string list) =
+    test $"""'{String.Join(" ", words)}' is refused""" {
+        let code, message = refused words
+        Expect.equal code 2 "exit code"
+        for part in parts do
+            Expect.stringContains message part "message"
+    }
+
+let tests =
+    testList "options of the experiment scripts" [
+        test "without options everything has its default" {
+            let options = parsed []
+            Expect.equal options.Preset "tiny" "preset"
+            Expect.equal options.Activations [ "soft"; "nan"; "nah" ] "activations"
+            Expect.equal options.Seeds [ 1L ] "seeds"
+            Expect.equal options.Threads Environment.ProcessorCount "threads"
+            Expect.equal options.Out "runs/ptb" "folder"
+            Expect.isNone options.MaxUpdates "limit"
+        }
+        test "lists may have commas, spaces and repetitions, and names any case" {
+            let options = parsed [ "--activation"; "NAN,nah"; "soft"; "--seed"; "3, 1"; "-2"; "--seed"; "3" ]
+            Expect.equal options.Activations [ "nan"; "nah"; "soft" ] "activations"
+            Expect.equal options.Seeds [ 3L; 1L; -2L ] "seeds"
+        }
+        test "--set keeps what follows the first equals sign" {
+            let options = parsed [ "--set"; "schedule=a=b"; "c = 2"; "--set"; "p=-0.7" ]
+            Expect.equal options.Set [ "schedule", "a=b"; "c", "2"; "p", "-0.7" ] "assignments"
+        }
+        test "a plan has a run for each activation and seed, named by both" {
+            let runs = parsed [ "--activation"; "nan,soft"; "--seed"; "1,2"; "--set"; "hidden=32" ] |> Runs.plan ptb
+            let names = runs |> List.map (fun run -> IO.Path.GetFileName run.Folder)
+            Expect.equal names [ "tiny-nan-s1"; "tiny-nan-s2"; "tiny-soft-s1"; "tiny-soft-s2" ] "folders"
+            Expect.equal (runs |> List.map _.Config.Seed) [ 1L; 2L; 1L; 2L ] "seeds"
+            Expect.all runs (fun run -> (run.Config :?> LanguageModelConfig).Hidden = 32) "override"
+        }
+        test "the word help alone asks for help" {
+            Expect.isNone (Options.ofExperiment ptb [| "help" |]) "help"
+        }
+        testList "wrong usage names the culprit and the remedy" [
+            refusal [ "--presett"; "tiny" ] [ "--presett"; "Did you mean --preset?" ]
+            refusal [ "--colour"; "red" ] [ "--colour"; "Known are"; "--max-updates" ]
+            refusal [ "tiny" ] [ "'tiny'" ]
+            refusal [ "--preset" ] [ "--preset" ]
+            refusal [ "--preset"; "huge" ] [ "huge"; "tiny, small, paper, medium, large" ]
+            refusal [ "--activation" ] [ "--activation needs at least one value" ]
+            refusal [ "--activation"; "," ] [ "--activation needs at least one value" ]
+            refusal [ "--activation"; "nan,foo,bar" ] [ "'foo'"; "'bar'"; "nanis" ]
+            refusal [ "--seed"; "1,x" ] [ "--seed is 'x': must be a whole number" ]
+            refusal [ "--threads"; "0" ] [ "--threads is 0: must be at least 1" ]
+            refusal [ "--threads"; "1.5" ] [ "--threads is '1.5': must be a whole number" ]
+            refusal [ "--max-updates"; "0" ] [ "--max-updates is 0: must be at least 1" ]
+            refusal [ "--device"; "tpu" ] [ "'tpu'"; "cpu or cuda" ]
+            refusal [ "--set" ] [ "--set needs name=value" ]
+            refusal [ "--set"; "hidden" ] [ "name=value" ]
+            refusal [ "--set"; "hiden=3" ] [ "hiden"; "hidden" ]
+            refusal [ "--set"; "seed=3" ] [ "--seed" ]
+            refusal [ "--set"; "hidden=abc" ] [ "hidden=abc"; "whole number" ]
+            refusal [ "--set"; "hidden=0"; "clip=-1" ] [ "hidden is 0"; "clip is -1" ]
+            refusal [ "--set"; "alpha=1.2"; "--activation"; "nani,soft" ] [ "'nani'"; "'soft'" ]
+        ]
+        test "any error is one message, and an unknown one has exit code 1" {
+            let code, message = Host.describe (InvalidOperationException "boom")
+            Expect.equal code 1 "exit code"
+            Expect.stringContains message "unexpected error: " "message"
+            Expect.isFalse (message.Contains '\n') "one line"
+            Expect.equal (fst (Host.describe (DataException "x"))) 3 "data"
+            Expect.equal (fst (Host.describe (OperationCanceledException()))) 130 "interrupted"
+        }
+    ]
