@@ -66,7 +66,7 @@ let ofRun folder (config: TrainConfig) (data: DataIdentity) metric perEpoch floo
               Horizontal = "epochs"
               Vertical = $"{metric}, logarithmic"
               Log = true
-              Legend = ScottPlot.Alignment.UpperRight
+              Legend = None
               Items =
                 [ { Name = "training, with noise"; Colour = palette[5]; Mark = Thin(Array.unzip train) }
                   if valid.Length > 0 then { Name = "validation"; Colour = palette[1]; Mark = Marked(Array.unzip valid) }
@@ -103,7 +103,7 @@ let compare folder title metric (runs: (string * string) list) floor =
               Horizontal = "epochs"
               Vertical = $"validation {metric}, logarithmic"
               Log = true
-              Legend = ScottPlot.Alignment.UpperRight
+              Legend = None
               Items =
                 [ for name, colour, points in curves do
                       { Name = name; Colour = colour; Mark = Marked(Array.unzip points) }

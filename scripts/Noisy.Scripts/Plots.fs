@@ -27,8 +27,8 @@ type Panel =
       Vertical: string
       /// Whether the vertical axis is logarithmic.
       Log: bool
-      /// Where the legend of the PNG lies.
-      Legend: ScottPlot.Alignment
+      /// Where the legend of the PNG lies; below the axes if nowhere within them.
+      Legend: ScottPlot.Alignment option
       Items: Item list }
 
 /// Panels in rows.
@@ -109,7 +109,11 @@ let private draw (panel: Panel) (plot: ScottPlot.Plot) =
     plot.YLabel panel.Vertical
     plot.Axes.Bottom.Label.Bold <- false
     plot.Axes.Left.Label.Bold <- false
-    if named then plot.ShowLegend panel.Legend |> ignore
+
+    if named then
+        match panel.Legend with
+        | Some corner -> plot.ShowLegend corner |> ignore
+        | None -> plot.ShowLegend(ScottPlot.Edge.Bottom).Legend.Orientation <- ScottPlot.Orientation.Horizontal
 
 /// Writes a figure as PNG, each panel of the given size.
 let savePng (path: string) (width: int, height: int) (figure: Figure) =

@@ -57,9 +57,6 @@ let tests =
             Expect.equal (runs |> List.map _.Config.Seed) [ 1L; 2L; 1L; 2L ] "seeds"
             Expect.all runs (fun run -> (run.Config :?> LanguageModelConfig).Hidden = 32) "override"
         }
-        test "the word help alone asks for help" {
-            Expect.isNone (Options.ofExperiment ptb [| "help" |]) "help"
-        }
         testList "wrong usage names the culprit and the remedy" [
             refusal [ "--presett"; "tiny" ] [ "--presett"; "Did you mean --preset?" ]
             refusal [ "--colour"; "red" ] [ "--colour"; "Known are"; "--max-updates" ]
