@@ -127,6 +127,7 @@ let main (name: string) (words: string[]) =
         match Options.ofExperiment experiment words with
         | None -> 0
         | Some options ->
+            TorchNative.EnsureLoaded()
             let outcomes = trainAll experiment options (plan experiment options) stop
             report experiment options outcomes
 

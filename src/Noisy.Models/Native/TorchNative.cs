@@ -70,7 +70,7 @@ public static class TorchNative
         catch (Exception e) when (e is DllNotFoundException or BadImageFormatException or IOException or UnauthorizedAccessException)
         {
             return new TorchNotLoadableException(
-                $"libtorch cannot be loaded on this machine ({FirstLine(e)}): it needs 64-bit Linux on x64 with glibc 2.28 or newer; "
+                $"libtorch cannot be loaded on this machine ({Reason(e)}): it needs 64-bit Linux on x64 with glibc 2.28 or newer; "
                 + $"on another system set {FolderVariable} to a folder with a libtorch 2.10 made for it.", e);
         }
     }
@@ -138,12 +138,9 @@ public static class TorchNative
 
     private static string Quoted(string path) => path.Length == 0 ? "the application's folder" : $"'{path}'";
 
-    private static string FirstLine(Exception e)
-    {
-        // .NET's message begins with a paragraph of advice; the loader's own words follow it.
-        string[] lines = e.Message.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
-        return (lines.FirstOrDefault(line => line.Contains(".so", StringComparison.Ordinal)) ?? lines[0]).TrimEnd('.');
-    }
+    /// <summary>The loader's own words: the last line of .NET's message, after a paragraph of advice.</summary>
+    private static string Reason(Exception e) =>
+        e.Message.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)[^1].TrimEnd('.');
 
     [DllImport("libc", CharSet = CharSet.Ansi, BestFitMapping = false)]
     private static extern int setenv(string name, string value, int overwrite);
