@@ -84,7 +84,7 @@ public sealed class LanguageModelTask : ITrainingTask
         var (logits, next) = model.forward(tokens, state, context);
         Keep(next);
         var sum = F.cross_entropy(logits, tensor(targets, ScalarType.Int64).to(device), reduction: nn.Reduction.Sum);
-        return new BatchLoss(sum / config.Batch, sum.detach(), inputs.Length);
+        return new BatchLoss(sum.Times(1.0 / config.Batch), sum.detach(), inputs.Length);
     }
 
     /// <inheritdoc/>

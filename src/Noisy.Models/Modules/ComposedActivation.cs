@@ -1,7 +1,6 @@
 using Noisy.Core;
 using TorchSharp;
 using static TorchSharp.torch;
-using F = TorchSharp.torch.nn.functional;
 
 namespace Noisy.Models;
 
@@ -38,7 +37,7 @@ public static class ComposedActivation
 
     /// <summary>The linearisation u.</summary>
     private static Tensor Linear(SaturatingUnit unit, Tensor x) =>
-        unit.Slope == 1 && unit.Offset == 0 ? x.alias() : (x * (float)unit.Slope).add_((float)unit.Offset);
+        unit.Slope == 1 && unit.Offset == 0 ? x.alias() : x.Times(unit.Slope).Plus(unit.Offset);
 
     private static Tensor Hard(SaturatingUnit unit, Tensor x)
     {
@@ -55,8 +54,8 @@ public static class ComposedActivation
         Tensor inside, clamped;
         using (no_grad())
         {
-            inside = u.gt((float)unit.Lower).logical_and_(u.lt((float)unit.Upper));
-            clamped = u.clamp((float)unit.Lower, (float)unit.Upper);
+            inside = u.IsAbove(unit.Lower).logical_and_(u.IsBelow(unit.Upper));
+            clamped = u.Between(unit.Lower, unit.Upper);
         }
 
         return where(inside, u, clamped).MoveToOuterDisposeScope();
@@ -78,41 +77,41 @@ public static class ComposedActivation
         var gap = hard - u;
 
         // h − (1 − α) Δ, not u + α Δ: that one cancels for large |x|.
-        var mean = spec.Alpha == 1 ? hard : hard.add(gap, alpha: (float)(spec.Alpha - 1));
+        var mean = spec.Alpha == 1 ? hard : hard.PlusTimes(gap, spec.Alpha - 1);
         if (noise is null || spec.LeakSign == 0 || c == 0) return mean;
         Tensor direction;
-        using (no_grad()) direction = noise.Times(gap.sign() * (float)spec.LeakSign);
+        using (no_grad()) direction = noise.Times(gap.sign().Times(spec.LeakSign));
         return mean + (direction * Deviation(spec, x, gap, p, c));
     }
 
     private static Tensor Deviation(NoisyActivationSpec spec, Tensor x, Tensor gap, Tensor? p, double c)
     {
-        if (spec.Scaling == NoiseScaling.Constant) return full_like(x, c);
+        if (spec.Scaling == NoiseScaling.Constant) return ones_like(x).Times(c);
         var gain = spec.Scaling == NoiseScaling.Gap
             ? gap * Needed(p, nameof(p))
-            : (gap * (float)(1 / spec.Unit.Slope)).square();
-        return (gain * 0.5f).tanh().square() * (float)(c / 4);
+            : gap.Times(1 / spec.Unit.Slope).Squared();
+        return gain.Times(0.5).tanh().Squared().Times(c / 4);
     }
 
     private static Tensor Shift(NoisyActivationSpec spec, Tensor x, EpsilonTerm noise, Tensor? p, double c)
     {
         if (spec.Scaling == NoiseScaling.Constant && spec.Placement == NoisePlacement.Input)
-            return noise.Times(full_like(x, c));
+            return noise.Times(ones_like(x).Times(c));
         var u = Linear(spec.Unit, x);
         if (spec.Placement == NoisePlacement.InputWhenSaturated)
         {
             using var _ = no_grad();
-            var saturated = u.le((float)spec.Unit.Lower).logical_or(u.ge((float)spec.Unit.Upper));
-            return noise.Times(saturated.to_type(x.dtype) * (float)c);
+            var saturated = u.IsAbove(spec.Unit.Lower).logical_and_(u.IsBelow(spec.Unit.Upper)).logical_not();
+            return noise.Times(saturated.to_type(x.dtype).Times(c));
         }
 
         if (spec.Scaling == NoiseScaling.Gap) return noise.Times(Deviation(spec, x, Clip(u, spec.Unit) - u, p, c));
         var magnitude = noise.Times(ones_like(x)).abs();
 
         // |Δ| by its two sides, since abs would have slope 0 at a threshold, which belongs to the saturated zone.
-        var distance = (u - (float)spec.Unit.Upper).clamp_min(0) + ((float)spec.Unit.Lower - u).clamp_min(0);
-        var ratio = Needed(p, nameof(p)) * distance / (magnitude + 1e-10f);
-        return noise.Times(F.softplus(ratio) * (float)c);
+        var distance = u.Plus(-spec.Unit.Upper).AtLeastZero() + (-u).Plus(spec.Unit.Lower).AtLeastZero();
+        var ratio = Needed(p, nameof(p)) * distance / magnitude.Plus(1e-10);
+        return noise.Times(ratio.Softplus().Times(c));
     }
 
     /// <summary>Element by element through Core's closed forms: exact, without gradient, meant for evaluation.</summary>
@@ -134,6 +133,6 @@ public static class ComposedActivation
 
     private sealed record EpsilonTerm(Tensor? Draw, double Expectation)
     {
-        public Tensor Times(Tensor other) => Draw is null ? other * (float)Expectation : other * Draw;
+        public Tensor Times(Tensor other) => Draw is null ? other.Times(Expectation) : other * Draw;
     }
 }

@@ -14,5 +14,5 @@ public static class GapGain
     /// <param name="key">Key of this site's initial values.</param>
     /// <returns>[H], float, on the CPU; zeros never occur, since p = 0 is a stationary point.</returns>
     public static Tensor Initial(NoisyActivationSpec spec, long units, NoiseKey key) =>
-        spec.P is { } p ? full(units, (float)p) : NoiseSource.Uniform(key.At(0, 0), [units], -1, 1, CPU);
+        spec.P is { } p ? tensor(Enumerable.Repeat((float)p, (int)units).ToArray()) : NoiseSource.Uniform(key.At(0, 0), [units], -1, 1, CPU);
 }

@@ -111,7 +111,7 @@ internal sealed class LstmCell(ActivationPair activations) : RecurrentCell
     {
         var gates = addmm(input, state[0], recurrent, 1, 1).chunk(4, 1);
         var keep = activate(1, gates[1]) * state[1];
-        var cell = keep.addcmul(activate(0, gates[0]), activate(2, gates[2]), 1);
+        var cell = keep.PlusProduct(activate(0, gates[0]), activate(2, gates[2]));
         var hidden = activate(3, gates[3]) * activate(4, cell);
         return [hidden, cell];
     }
@@ -138,7 +138,7 @@ internal sealed class GruCell(ActivationPair activations) : RecurrentCell
         var u = addmm(w.BiasHh, h, recurrent, 1, 1).chunk(3, 1);
         var reset = activate(0, x[0] + u[0]);
         var update = activate(1, x[1] + u[1]);
-        var candidate = activate(2, x[2].addcmul(reset, u[2], 1));
-        return [candidate.addcmul(update, h - candidate, 1)];
+        var candidate = activate(2, x[2].PlusProduct(reset, u[2]));
+        return [candidate.PlusProduct(update, h - candidate)];
     }
 }

@@ -30,7 +30,7 @@ public static class Sgd
         foreach (var p in parameters)
         {
             if (p.grad is not { } gradient) continue;
-            p.add_(gradient, alpha: (float)-rate);
+            p.AddInPlace(gradient, -rate);
             p.grad = null;
         }
     }

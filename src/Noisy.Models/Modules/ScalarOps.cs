@@ -1,0 +1,80 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Noisy.Models;
+
+/// <summary>Operations of a tensor with a number.</summary>
+/// <remarks>
+/// TorchSharp 0.107 makes a native scalar of the number, hands its address to libtorch and holds nothing that keeps it
+/// alive: a garbage collection at that moment frees it during the call, and the result is wrong or the call fails. Here the
+/// scalar is disposed after the call and so outlives it. This library uses these and not the operators.
+/// </remarks>
+internal static class ScalarOps
+{
+    public static Tensor Times(this Tensor tensor, double value)
+    {
+        using var scalar = ((float)value).ToScalar();
+        return tensor.mul(scalar);
+    }
+
+    public static Tensor Plus(this Tensor tensor, double value)
+    {
+        using var scalar = ((float)value).ToScalar();
+        return tensor.add(scalar);
+    }
+
+    /// <summary>tensor + factor · other.</summary>
+    public static Tensor PlusTimes(this Tensor tensor, Tensor other, double factor)
+    {
+        using var scalar = ((float)factor).ToScalar();
+        return tensor.add(other, scalar);
+    }
+
+    /// <summary>tensor ← tensor + factor · other.</summary>
+    public static void AddInPlace(this Tensor tensor, Tensor other, double factor)
+    {
+        using var scalar = ((float)factor).ToScalar();
+        tensor.add_(other, scalar);
+    }
+
+    /// <summary>tensor + left · right.</summary>
+    public static Tensor PlusProduct(this Tensor tensor, Tensor left, Tensor right)
+    {
+        using var one = 1f.ToScalar();
+        return tensor.addcmul(left, right, one);
+    }
+
+    public static Tensor Between(this Tensor tensor, double lower, double upper)
+    {
+        using var low = ((float)lower).ToScalar();
+        using var high = ((float)upper).ToScalar();
+        return tensor.clamp(low, high);
+    }
+
+    public static Tensor AtLeastZero(this Tensor tensor)
+    {
+        using var zero = 0f.ToScalar();
+        return tensor.clamp_min(zero);
+    }
+
+    public static Tensor IsAbove(this Tensor tensor, double value)
+    {
+        using var scalar = ((float)value).ToScalar();
+        return tensor.gt(scalar);
+    }
+
+    public static Tensor IsBelow(this Tensor tensor, double value)
+    {
+        using var scalar = ((float)value).ToScalar();
+        return tensor.lt(scalar);
+    }
+
+    public static Tensor Squared(this Tensor tensor) => tensor * tensor;
+
+    /// <summary>log(1 + exp(x)).</summary>
+    public static Tensor Softplus(this Tensor tensor)
+    {
+        using var zero = zeros_like(tensor);
+        return tensor.logaddexp(zero);
+    }
+}
