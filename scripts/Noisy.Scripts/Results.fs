@@ -90,9 +90,9 @@ let cells (frame: Frame<int, string>) =
                 spread (numbers "Test")
                 single "Floor"
                 single "Paper"
-                (if finished then count else $"{count}, unfinished")
+                (if finished then count else $"{count}\nunfinished")
                 speed
-                String.concat "\n" (texts "Folder") ] ]
+                texts "Folder" |> List.map Path.GetFileName |> String.concat "\n" ] ]
 
     head, body
 
@@ -106,7 +106,7 @@ let print (frame: Frame<int, string>) =
     for name in head do
         let column = TableColumn(Markup.Escape name)
         column.Alignment <- if name = "activation" || name = "folder" then Justify.Left else Justify.Right
-        column.NoWrap <- not terminal
+        column.NoWrap <- not terminal || name = "folder"
         table.AddColumn column |> ignore
 
     for row in body do

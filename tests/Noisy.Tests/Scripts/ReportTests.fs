@@ -46,7 +46,7 @@ let tests =
             Expect.equal (cell 0 "test") "116.00 ± 1.41" "mean over seeds"
             Expect.equal (cell 0 "paper") "115.60" "the paper's figure"
             Expect.equal (cell 0 "seeds") "2" "seeds"
-            Expect.equal (cell 1 "updates") "30,191, unfinished" "unfinished runs say so"
+            Expect.equal (cell 1 "updates") "30,191\nunfinished" "unfinished runs say so"
         }
         test "Markdown sets ours beside the paper's, and keeps overridden and unfinished runs apart" {
             let text =
