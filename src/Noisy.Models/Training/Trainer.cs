@@ -101,7 +101,7 @@ public static class Trainer
                     loss.Objective.backward();
                     (nll, items) = (loss.NllSum.item<float>(), loss.Items);
                     norm = Sgd.GradientNorm(parameters);
-                    if (!double.IsFinite(nll) || !double.IsFinite(norm))
+                    if (!double.IsFinite(Math.Exp(nll / items)) || !double.IsFinite(norm)) // a perplexity beyond all numbers counts too
                         throw Diverged(task, state.Update, epoch, nll / items, norm, rate, scale, saver.Saved);
                     Sgd.Step(parameters, norm, rate, config.Clip);
                 }
