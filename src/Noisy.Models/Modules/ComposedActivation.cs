@@ -30,7 +30,7 @@ public static class ComposedActivation
         var noise = Noise(spec, xi, mode);
         var output = spec.Placement == NoisePlacement.Output || noise is null
             ? Output(spec, x, noise, p, c)
-            : Hard(spec.Unit, x + Shift(spec, x, noise, p, c));
+            : Hard(spec.Unit, x.Plus(Shift(spec, x, noise, p, c)));
         if (spec.ClipOutput) output = Clip(output, spec.Unit);
         return output.MoveToOuterDisposeScope();
     }
@@ -81,7 +81,7 @@ public static class ComposedActivation
         if (noise is null || spec.LeakSign == 0 || c == 0) return mean;
         Tensor direction;
         using (no_grad()) direction = noise.Times(gap.sign().Times(spec.LeakSign));
-        return mean + (direction * Deviation(spec, x, gap, p, c));
+        return mean.Plus(direction * Deviation(spec, x, gap, p, c));
     }
 
     private static Tensor Deviation(NoisyActivationSpec spec, Tensor x, Tensor gap, Tensor? p, double c)
@@ -109,7 +109,7 @@ public static class ComposedActivation
         var magnitude = noise.Times(ones_like(x)).abs();
 
         // |Δ| by its two sides, since abs would have slope 0 at a threshold, which belongs to the saturated zone.
-        var distance = u.Plus(-spec.Unit.Upper).AtLeastZero() + (-u).Plus(spec.Unit.Lower).AtLeastZero();
+        var distance = u.Plus(-spec.Unit.Upper).AtLeastZero().Plus((-u).Plus(spec.Unit.Lower).AtLeastZero());
         var ratio = Needed(p, nameof(p)) * distance / magnitude.Plus(1e-10);
         return noise.Times(ratio.Softplus().Times(c));
     }

@@ -104,7 +104,7 @@ internal sealed class LstmCell(ActivationPair activations) : RecurrentCell
 
     public override IReadOnlyList<NoisyActivationSpec> Sites => sites;
 
-    protected override Tensor Project(RecurrentWeights w, Tensor x) => F.linear(x, w.WeightIh, w.BiasIh + w.BiasHh);
+    protected override Tensor Project(RecurrentWeights w, Tensor x) => F.linear(x, w.WeightIh, w.BiasIh.Plus(w.BiasHh));
 
     protected override Tensor[] Step(
         Tensor input, Tensor recurrent, RecurrentWeights w, Tensor[] state, Func<int, Tensor, Tensor> activate)
@@ -136,8 +136,8 @@ internal sealed class GruCell(ActivationPair activations) : RecurrentCell
         var h = state[0];
         var x = input.chunk(3, 1);
         var u = addmm(w.BiasHh, h, recurrent, 1, 1).chunk(3, 1);
-        var reset = activate(0, x[0] + u[0]);
-        var update = activate(1, x[1] + u[1]);
+        var reset = activate(0, x[0].Plus(u[0]));
+        var update = activate(1, x[1].Plus(u[1]));
         var candidate = activate(2, x[2].PlusProduct(reset, u[2]));
         return [candidate.PlusProduct(update, h - candidate)];
     }

@@ -20,8 +20,12 @@ internal static class ScalarOps
     public static Tensor Plus(this Tensor tensor, double value)
     {
         using var scalar = ((float)value).ToScalar();
-        return tensor.add(scalar);
+        using var one = 1f.ToScalar();
+        return tensor.add(scalar, one);
     }
+
+    /// <summary>tensor + other: the operator has a number in it too, the factor 1.</summary>
+    public static Tensor Plus(this Tensor tensor, Tensor other) => tensor.PlusTimes(other, 1);
 
     /// <summary>tensor + factor · other.</summary>
     public static Tensor PlusTimes(this Tensor tensor, Tensor other, double factor)
