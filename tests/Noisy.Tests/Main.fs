@@ -23,6 +23,7 @@ let private lists = [
     TorchNativeTests.tests
     ActivationTests.tests
     RecurrentTests.tests
+    EngineTests.tests
     FormatTests.tests
     TrainingTests.tests
     OptionsTests.tests

@@ -14,7 +14,11 @@ internal readonly struct TanhOperator : INoisyOperator
     public V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V> => Elementary.Tanh(x).Value;
 
     [MethodImpl(AggressiveInlining)]
-    public Slopes<V> Backward<V>(V x, V xi, V p) where V : struct, ILanes<V> => new(Elementary.Tanh(x).Slope, 0f);
+    public Slopes<V> Backward<V>(V x, V xi, V p) where V : struct, ILanes<V>
+    {
+        var (value, slope) = Elementary.Tanh(x);
+        return new(value, slope, 0f);
+    }
 }
 
 /// <summary>Logistic sigmoid.</summary>
@@ -28,7 +32,11 @@ internal readonly struct SigmoidOperator : INoisyOperator
     public V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V> => Elementary.Sigmoid(x).Value;
 
     [MethodImpl(AggressiveInlining)]
-    public Slopes<V> Backward<V>(V x, V xi, V p) where V : struct, ILanes<V> => new(Elementary.Sigmoid(x).Slope, 0f);
+    public Slopes<V> Backward<V>(V x, V xi, V p) where V : struct, ILanes<V>
+    {
+        var (value, slope) = Elementary.Sigmoid(x);
+        return new(value, slope, 0f);
+    }
 }
 
 /// <summary>α h + (1 − α) u, without noise; at α = 1 the plain hard function.</summary>
@@ -50,8 +58,11 @@ internal readonly struct LeakyOperator(NoisyActivationSpec spec) : INoisyOperato
     }
 
     [MethodImpl(AggressiveInlining)]
-    public Slopes<V> Backward<V>(V x, V xi, V p) where V : struct, ILanes<V> =>
-        new(V.Select(_unit.At(x).Saturated, _leakSlope, _unit.Slope), 0f);
+    public Slopes<V> Backward<V>(V x, V xi, V p) where V : struct, ILanes<V>
+    {
+        var zone = _unit.At(x);
+        return new(V.MultiplyAdd(zone.Gap, -_leak, zone.Hard), V.Select(zone.Saturated, _leakSlope, _unit.Slope), 0f);
+    }
 }
 
 /// <summary>Another operator, its output clipped to the bounds of the unit.</summary>
@@ -72,7 +83,7 @@ internal readonly struct ClippedOperator<TInner>(TInner inner, NoisyActivationSp
     public Slopes<V> Backward<V>(V x, V xi, V p) where V : struct, ILanes<V>
     {
         var slopes = _inner.Backward(x, xi, p);
-        var inside = _unit.Inside(_inner.Forward(x, xi, p));
-        return new(V.Select(_unit.At(x).Saturated, slopes.Dx & inside, slopes.Dx), slopes.Dp & inside);
+        var inside = _unit.Inside(slopes.Value);
+        return new(_unit.Clip(slopes.Value), V.Select(_unit.At(x).Saturated, slopes.Dx & inside, slopes.Dx), slopes.Dp & inside);
     }
 }

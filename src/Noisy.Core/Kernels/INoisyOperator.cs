@@ -1,9 +1,10 @@
 namespace Noisy.Core;
 
-/// <summary>∂φ/∂x and ∂φ/∂p of several elements.</summary>
-internal readonly struct Slopes<V>(V dx, V dp)
+/// <summary>φ, ∂φ/∂x and ∂φ/∂p of several elements.</summary>
+internal readonly struct Slopes<V>(V value, V dx, V dp)
     where V : struct, ILanes<V>
 {
+    internal readonly V Value = value;
     internal readonly V Dx = dx;
     internal readonly V Dp = dp;
 }
@@ -23,7 +24,7 @@ internal interface INoisyOperator
     /// <summary>φ(x, ξ).</summary>
     V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V>;
 
-    /// <summary>Slopes of φ at fixed ξ; the one in p is 0 where p is not read.</summary>
+    /// <summary>φ with the bits that <see cref="Forward"/> gives, and its slopes at fixed ξ; the one in p is 0 where p is not read.</summary>
     Slopes<V> Backward<V>(V x, V xi, V p) where V : struct, ILanes<V>;
 }
 

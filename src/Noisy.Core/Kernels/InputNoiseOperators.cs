@@ -18,8 +18,11 @@ internal readonly struct InputOperator(NoisyActivationSpec spec, double c) : INo
     public V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V> => Shifted(x, xi).Hard;
 
     [MethodImpl(AggressiveInlining)]
-    public Slopes<V> Backward<V>(V x, V xi, V p) where V : struct, ILanes<V> =>
-        new(V.Select(Shifted(x, xi).Saturated, 0f, _unit.Slope), 0f);
+    public Slopes<V> Backward<V>(V x, V xi, V p) where V : struct, ILanes<V>
+    {
+        var shifted = Shifted(x, xi);
+        return new(shifted.Hard, V.Select(shifted.Saturated, 0f, _unit.Slope), 0f);
+    }
 
     [MethodImpl(AggressiveInlining)]
     private Zone<V> Shifted<V>(V x, V xi) where V : struct, ILanes<V> => _unit.At(V.MultiplyAdd(_noise.Of(xi), _c, x));
@@ -40,8 +43,11 @@ internal readonly struct InputWhenSaturatedOperator(NoisyActivationSpec spec, do
     public V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V> => Shifted(x, xi).Hard;
 
     [MethodImpl(AggressiveInlining)]
-    public Slopes<V> Backward<V>(V x, V xi, V p) where V : struct, ILanes<V> =>
-        new(V.Select(Shifted(x, xi).Saturated, 0f, _unit.Slope), 0f);
+    public Slopes<V> Backward<V>(V x, V xi, V p) where V : struct, ILanes<V>
+    {
+        var shifted = Shifted(x, xi);
+        return new(shifted.Hard, V.Select(shifted.Saturated, 0f, _unit.Slope), 0f);
+    }
 
     [MethodImpl(AggressiveInlining)]
     private Zone<V> Shifted<V>(V x, V xi) where V : struct, ILanes<V> =>
@@ -72,12 +78,13 @@ internal readonly struct InputGapOperator(NoisyActivationSpec spec, double c) : 
     {
         var zone = _unit.At(x);
         var (tanh, slope) = Elementary.HalfTanh(p * zone.Gap);
-        var stuck = Shifted(x, xi, tanh).Saturated;
+        var shifted = Shifted(x, xi, tanh);
+        var stuck = shifted.Saturated;
         var noise = slope * _noise.Of(xi);
         var sigmaDx = Elementary.FlipBy(Elementary.Abs(p) * _quarterSlope, zone.Left);
         var dx = V.MultiplyAdd(sigmaDx * noise, _unit.Slope, _unit.Slope);
         var dp = Elementary.FlipBy(Elementary.Abs(zone.Gap) * noise * _quarterSlope, p);
-        return new(V.Select(stuck, 0f, dx), V.Select(stuck, 0f, dp));
+        return new(shifted.Hard, V.Select(stuck, 0f, dx), V.Select(stuck, 0f, dp));
     }
 
     [MethodImpl(AggressiveInlining)]
@@ -118,10 +125,11 @@ internal readonly struct InputRatioOperator(NoisyActivationSpec spec, double c) 
         var distance = Elementary.Abs(zone.Gap);
         var product = p * distance;
         var (exp, _) = Elementary.Exp(Elementary.Abs(product / size) | Elementary.SignBit);
-        var stuck = Shifted(x, noise, direction, product, exp).Saturated;
+        var shifted = Shifted(x, noise, direction, product, exp);
+        var stuck = shifted.Saturated;
         var pull = V.Select(product < 0f, exp, 1f) / (1f + exp) * direction * (_c * _unit.Slope);
         var distanceDx = Elementary.FlipBy(zone.Saturated & _unit.Slope, zone.Left);
-        return new(V.Select(stuck, 0f, V.MultiplyAdd(pull * p, distanceDx, _unit.Slope)), V.Select(stuck, 0f, pull * distance));
+        return new(shifted.Hard, V.Select(stuck, 0f, V.MultiplyAdd(pull * p, distanceDx, _unit.Slope)), V.Select(stuck, 0f, pull * distance));
     }
 
     /// <summary>The shift as c (max(p|Δ|, 0) ε/|ξ| + ε log(1 + exp(−p|Δ|/|ξ|))), which no small ξ can make overflow.</summary>

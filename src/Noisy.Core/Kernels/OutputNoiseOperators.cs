@@ -34,10 +34,14 @@ internal readonly struct OutputGapOperator(NoisyActivationSpec spec, double c) :
     public Slopes<V> Backward<V>(V x, V xi, V p) where V : struct, ILanes<V>
     {
         var zone = _unit.At(x);
-        var (_, slope) = Elementary.HalfTanh(p * zone.Gap);
-        var noise = slope * _noise.Of(xi);
+        var (tanh, slope) = Elementary.HalfTanh(p * zone.Gap);
+        var epsilon = _noise.Of(xi);
+        var push = Elementary.FlipBy(tanh * tanh * _push, zone.Right);
+        var noise = slope * epsilon;
         var dx = V.MultiplyAdd(Elementary.Abs(p) * _pushSlope, noise, _leakSlope);
-        return new(V.Select(zone.Saturated, dx, _unit.Slope), Elementary.FlipBy(zone.Gap * noise * _push, p));
+        return new(
+            V.MultiplyAdd(push, epsilon, V.MultiplyAdd(zone.Gap, -_leak, zone.Hard)),
+            V.Select(zone.Saturated, dx, _unit.Slope), Elementary.FlipBy(zone.Gap * noise * _push, p));
     }
 }
 
@@ -70,9 +74,13 @@ internal readonly struct OutputExcessOperator(NoisyActivationSpec spec, double c
     {
         var zone = _unit.At(x);
         var excess = _unit.Excess(x, zone);
-        var (_, slope) = Elementary.HalfTanh(excess * excess);
-        var dx = V.MultiplyAdd(excess * slope * _pushSlope, _noise.Of(xi), _leakSlope);
-        return new(V.Select(zone.Saturated, dx, _unit.Slope), 0f);
+        var (tanh, slope) = Elementary.HalfTanh(excess * excess);
+        var epsilon = _noise.Of(xi);
+        var push = Elementary.FlipBy(tanh * tanh * _push, zone.Right);
+        var dx = V.MultiplyAdd(excess * slope * _pushSlope, epsilon, _leakSlope);
+        return new(
+            V.MultiplyAdd(push, epsilon, V.MultiplyAdd(zone.Gap, -_leak, zone.Hard)),
+            V.Select(zone.Saturated, dx, _unit.Slope), 0f);
     }
 }
 

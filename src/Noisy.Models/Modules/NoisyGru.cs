@@ -40,6 +40,16 @@ public sealed class NoisyGru : nn.Module<Tensor, Tensor, (Tensor, Tensor)>
     /// <summary>What replaces tanh and sigmoid.</summary>
     public ActivationPair Activations { get; }
 
+    /// <summary>Which implementation to run on; default the fused engine where it can.</summary>
+    public EnginePath Engine
+    {
+        get => recurrent.Engine;
+        set => recurrent.Engine = value;
+    }
+
+    /// <summary>Which implementation the last pass ran on: "fused-cpu" or "composed".</summary>
+    public string LastPath => recurrent.LastPath;
+
     /// <summary>Runs the layers in the module's mode.</summary>
     /// <param name="input">[T, B, I], or [B, T, I] if batch first.</param>
     /// <param name="state">Initial hidden state [layers × directions, B, H]; null starts from zeros.</param>

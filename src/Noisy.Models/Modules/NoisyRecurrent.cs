@@ -99,6 +99,12 @@ internal sealed class NoisyRecurrent
         }
     }
 
+    /// <summary>Which implementation is asked for.</summary>
+    public EnginePath Engine { get; set; }
+
+    /// <summary>Which implementation the last pass ran on, by the name that summaries use.</summary>
+    public string LastPath { get; private set; } = FusedEngine.ComposedName;
+
     private int Count => Shape.NumLayers * Shape.Directions;
 
     public RecurrentShape Shape { get; }
@@ -114,8 +120,14 @@ internal sealed class NoisyRecurrent
         using var scope = NewDisposeScope();
         var x = Shape.BatchFirst ? input.transpose(0, 1) : input.alias();
         var batch = x.shape[1];
-        states ??= Enumerable.Range(0, cell.States)
-            .Select(_ => zeros(Count, batch, Shape.HiddenSize, device: x.device, dtype: x.dtype)).ToArray();
+        var fused = Fuses(x, context);
+        LastPath = fused ? FusedEngine.FusedName : FusedEngine.ComposedName;
+        if (!fused)
+        {
+            states ??= Enumerable.Range(0, cell.States)
+                .Select(_ => zeros(Count, batch, Shape.HiddenSize, device: x.device, dtype: x.dtype)).ToArray();
+        }
+
         var finals = Enumerable.Range(0, cell.States).Select(_ => new Tensor[Count]).ToArray();
         for (var layer = 0; layer < Shape.NumLayers; layer++)
         {
@@ -124,8 +136,10 @@ internal sealed class NoisyRecurrent
             for (var direction = 0; direction < Shape.Directions; direction++)
             {
                 var index = (layer * Shape.Directions) + direction;
-                var start = states.Select(s => s.select(0, index)).ToArray();
-                (outputs[direction], var end) = cell.Run(Weights(index), x, start, direction == 1, context.Child((uint)index));
+                var start = states?.Select(s => s.select(0, index)).ToArray();
+                (outputs[direction], var end) = fused
+                    ? FusedRecurrent.Run(cell.Kind, cell.Sites, Weights(index), x, start, direction == 1, context.Child((uint)index))
+                    : cell.Run(Weights(index), x, start!, direction == 1, context.Child((uint)index));
                 for (var s = 0; s < end.Length; s++) finals[s][index] = end[s];
             }
 
@@ -136,6 +150,12 @@ internal sealed class NoisyRecurrent
         var final = finals.Select(f => stack(f).MoveToOuterDisposeScope()).ToArray();
         return (x.MoveToOuterDisposeScope(), final);
     }
+
+    /// <summary>Whether a pass can go through the fused engine: not on other devices or types, and not for means that only
+    /// the scalar closed forms give.</summary>
+    private bool Fuses(Tensor x, NoiseContext context) =>
+        Engine == EnginePath.Auto && context.Mode != NoiseMode.ExactMean && FusedEngine.Takes(x)
+        && FusedEngine.Takes(owner.get_parameter("weight_hh_l0")!);
 
     private RecurrentWeights Weights(int index)
     {

@@ -10,6 +10,9 @@ namespace Noisy.Models;
 /// </summary>
 internal abstract class RecurrentCell
 {
+    /// <summary>The same recurrence in the fused engine.</summary>
+    public abstract RecurrentCellKind Kind { get; }
+
     /// <summary>Blocks of H rows in the weights.</summary>
     public abstract int Gates { get; }
 
@@ -98,6 +101,8 @@ internal sealed class LstmCell(ActivationPair activations) : RecurrentCell
     private readonly NoisyActivationSpec[] sites =
         [activations.Sigmoid, activations.Sigmoid, activations.Tanh, activations.Sigmoid, activations.Tanh];
 
+    public override RecurrentCellKind Kind => RecurrentCellKind.Lstm;
+
     public override int Gates => 4;
 
     public override int States => 2;
@@ -121,6 +126,8 @@ internal sealed class LstmCell(ActivationPair activations) : RecurrentCell
 internal sealed class GruCell(ActivationPair activations) : RecurrentCell
 {
     private readonly NoisyActivationSpec[] sites = [activations.Sigmoid, activations.Sigmoid, activations.Tanh];
+
+    public override RecurrentCellKind Kind => RecurrentCellKind.Gru;
 
     public override int Gates => 3;
 

@@ -1,0 +1,177 @@
+using System.Runtime.CompilerServices;
+
+namespace Noisy.Core;
+
+/// <summary>How the left operand of a product lies in memory.</summary>
+internal interface IOperandLayout
+{
+    /// <summary>Whether element (row, k) is at a + k · stride + row, and not at a + row · stride + k.</summary>
+    static abstract bool Interleaved { get; }
+}
+
+/// <summary>Rows as they are, a stride apart.</summary>
+internal readonly struct RowMajor : IOperandLayout
+{
+    public static bool Interleaved => false;
+}
+
+/// <summary>The rows of a tile side by side: all of k = 0, then all of k = 1, …</summary>
+internal readonly struct InterleavedRows : IOperandLayout
+{
+    public static bool Interleaved => true;
+}
+
+/// <summary>The innermost loop of every product: a tile of the result kept in registers.</summary>
+/// <remarks>
+/// Each element is one chain of fused multiply-adds in the order of k, added at the end to what it starts from. So the bits
+/// depend neither on the tile's shape nor on the vector width. The counts are types, so that the compiler drops the rows
+/// and vectors that a tile does not have.
+/// </remarks>
+internal static unsafe class MatrixTile
+{
+    /// <summary>Most rows of a tile.</summary>
+    internal const int MaxRows = 10;
+
+    /// <summary>C = start + A·B for TRows rows and TWide vectors.</summary>
+    /// <param name="a">First element of A.</param>
+    /// <param name="stride">Row-major: floats from row to row of A. Interleaved: floats from k to k.</param>
+    /// <param name="b">Panel: TWide vectors for each k, one after another.</param>
+    /// <param name="depth">Length of k.</param>
+    /// <param name="c">First element of C.</param>
+    /// <param name="rowC">Floats from row to row of C.</param>
+    /// <param name="vectorC">Floats from the first vector of a row of C to the second.</param>
+    /// <param name="start">What the products are added to, laid out as C; null for nothing.</param>
+    /// <param name="rowStart">Floats from row to row of start.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static void Multiply<V, TRows, TWide, TLayout>(
+        float* a, nint stride, float* b, nint depth, float* c, nint rowC, nint vectorC, float* start, nint rowStart)
+        where V : struct, ILanes<V>
+        where TRows : struct, ICount
+        where TWide : struct, ICount
+        where TLayout : struct, IOperandLayout
+    {
+        V c00 = 0f, c01 = 0f, c10 = 0f, c11 = 0f;
+        V c20 = 0f, c21 = 0f, c30 = 0f, c31 = 0f;
+        V c40 = 0f, c41 = 0f, c50 = 0f, c51 = 0f;
+        V c60 = 0f, c61 = 0f, c70 = 0f, c71 = 0f;
+        V c80 = 0f, c81 = 0f, c90 = 0f, c91 = 0f;
+        var step = TLayout.Interleaved ? stride : 1;
+        var a0 = a;
+        var a1 = TLayout.Interleaved ? a0 + 1 : a0 + stride;
+        var a2 = TLayout.Interleaved ? a0 + 2 : a1 + stride;
+        var a3 = TLayout.Interleaved ? a0 + 3 : a2 + stride;
+        var a4 = TLayout.Interleaved ? a0 + 4 : a3 + stride;
+        var a5 = TLayout.Interleaved ? a0 + 5 : a4 + stride;
+        var a6 = TLayout.Interleaved ? a0 + 6 : a5 + stride;
+        var a7 = TLayout.Interleaved ? a0 + 7 : a6 + stride;
+        var a8 = TLayout.Interleaved ? a0 + 8 : a7 + stride;
+        var a9 = TLayout.Interleaved ? a0 + 9 : a8 + stride;
+        for (nint k = 0; k < depth; k++)
+        {
+            var b0 = V.Load(in *b, 0);
+            var b1 = TWide.Value > 1 ? V.Load(in *b, (nuint)V.Count) : 0f;
+            b += V.Count * TWide.Value;
+            V x = *a0;
+            c00 = V.MultiplyAdd(x, b0, c00);
+            if (TWide.Value > 1) c01 = V.MultiplyAdd(x, b1, c01);
+            a0 += step;
+            if (TRows.Value > 1)
+            {
+                x = *a1;
+                c10 = V.MultiplyAdd(x, b0, c10);
+                if (TWide.Value > 1) c11 = V.MultiplyAdd(x, b1, c11);
+                a1 += step;
+            }
+
+            if (TRows.Value > 2)
+            {
+                x = *a2;
+                c20 = V.MultiplyAdd(x, b0, c20);
+                if (TWide.Value > 1) c21 = V.MultiplyAdd(x, b1, c21);
+                a2 += step;
+            }
+
+            if (TRows.Value > 3)
+            {
+                x = *a3;
+                c30 = V.MultiplyAdd(x, b0, c30);
+                if (TWide.Value > 1) c31 = V.MultiplyAdd(x, b1, c31);
+                a3 += step;
+            }
+
+            if (TRows.Value > 4)
+            {
+                x = *a4;
+                c40 = V.MultiplyAdd(x, b0, c40);
+                if (TWide.Value > 1) c41 = V.MultiplyAdd(x, b1, c41);
+                a4 += step;
+            }
+
+            if (TRows.Value > 5)
+            {
+                x = *a5;
+                c50 = V.MultiplyAdd(x, b0, c50);
+                if (TWide.Value > 1) c51 = V.MultiplyAdd(x, b1, c51);
+                a5 += step;
+            }
+
+            if (TRows.Value > 6)
+            {
+                x = *a6;
+                c60 = V.MultiplyAdd(x, b0, c60);
+                if (TWide.Value > 1) c61 = V.MultiplyAdd(x, b1, c61);
+                a6 += step;
+            }
+
+            if (TRows.Value > 7)
+            {
+                x = *a7;
+                c70 = V.MultiplyAdd(x, b0, c70);
+                if (TWide.Value > 1) c71 = V.MultiplyAdd(x, b1, c71);
+                a7 += step;
+            }
+
+            if (TRows.Value > 8)
+            {
+                x = *a8;
+                c80 = V.MultiplyAdd(x, b0, c80);
+                if (TWide.Value > 1) c81 = V.MultiplyAdd(x, b1, c81);
+                a8 += step;
+            }
+
+            if (TRows.Value > 9)
+            {
+                x = *a9;
+                c90 = V.MultiplyAdd(x, b0, c90);
+                if (TWide.Value > 1) c91 = V.MultiplyAdd(x, b1, c91);
+                a9 += step;
+            }
+        }
+
+        Finish<V, TWide>(c00, c01, c, vectorC, start);
+        if (TRows.Value > 1) Finish<V, TWide>(c10, c11, c + (1 * rowC), vectorC, start == null ? null : start + (1 * rowStart));
+        if (TRows.Value > 2) Finish<V, TWide>(c20, c21, c + (2 * rowC), vectorC, start == null ? null : start + (2 * rowStart));
+        if (TRows.Value > 3) Finish<V, TWide>(c30, c31, c + (3 * rowC), vectorC, start == null ? null : start + (3 * rowStart));
+        if (TRows.Value > 4) Finish<V, TWide>(c40, c41, c + (4 * rowC), vectorC, start == null ? null : start + (4 * rowStart));
+        if (TRows.Value > 5) Finish<V, TWide>(c50, c51, c + (5 * rowC), vectorC, start == null ? null : start + (5 * rowStart));
+        if (TRows.Value > 6) Finish<V, TWide>(c60, c61, c + (6 * rowC), vectorC, start == null ? null : start + (6 * rowStart));
+        if (TRows.Value > 7) Finish<V, TWide>(c70, c71, c + (7 * rowC), vectorC, start == null ? null : start + (7 * rowStart));
+        if (TRows.Value > 8) Finish<V, TWide>(c80, c81, c + (8 * rowC), vectorC, start == null ? null : start + (8 * rowStart));
+        if (TRows.Value > 9) Finish<V, TWide>(c90, c91, c + (9 * rowC), vectorC, start == null ? null : start + (9 * rowStart));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Finish<V, TWide>(V first, V second, float* c, nint vectorC, float* start)
+        where V : struct, ILanes<V>
+        where TWide : struct, ICount
+    {
+        if (start != null)
+        {
+            first = V.Load(in *start, 0) + first;
+            if (TWide.Value > 1) second = V.Load(in *(start + vectorC), 0) + second;
+        }
+
+        first.Store(ref *c, 0);
+        if (TWide.Value > 1) second.Store(ref *(c + vectorC), 0);
+    }
+}

@@ -1,0 +1,125 @@
+using System.Runtime.InteropServices;
+
+namespace Noisy.Core;
+
+/// <summary>Single-precision memory outside the garbage collector's heap, aligned to a cache line; on Linux in huge pages
+/// where the system allows them, because a walk through large weights otherwise misses the address cache at every row.</summary>
+internal sealed unsafe class NativeBuffer : IDisposable
+{
+    private const nuint Line = 64, HugePage = 1 << 21;
+
+    /// <summary>Floats beyond the end that may be read or written, so that kernels can handle whole vectors.</summary>
+    internal const int Slack = 64;
+
+    /// <summary>Allocates memory full of zeros.</summary>
+    /// <param name="length">Floats, ≥ 0.</param>
+    internal NativeBuffer(long length)
+    {
+        Length = length;
+        var bytes = (nuint)(length + Slack) * sizeof(float);
+        Start = (float*)NativeMemory.AlignedAlloc(bytes, bytes >= HugePage ? HugePage : Line);
+        if (bytes >= HugePage) HugePages.Advise(Start, bytes);
+        NativeMemory.Clear(Start, bytes);
+        GC.AddMemoryPressure((long)bytes);
+    }
+
+    /// <summary>Frees the memory of a buffer that nobody disposed.</summary>
+    ~NativeBuffer() => Free();
+
+    internal float* Start { get; private set; }
+
+    internal long Length { get; }
+
+    public void Dispose()
+    {
+        Free();
+        GC.SuppressFinalize(this);
+    }
+
+    private void Free()
+    {
+        if (Start == null) return;
+        NativeMemory.AlignedFree(Start);
+        Start = null;
+        GC.RemoveMemoryPressure((Length + Slack) * sizeof(float));
+    }
+}
+
+/// <summary>Asks the system for huge pages; silent where there are none.</summary>
+internal static unsafe partial class HugePages
+{
+    private const int AdviseHuge = 14;
+    private const nuint Page = 4096;
+    private static bool available = OperatingSystem.IsLinux();
+
+    /// <summary>Advises that a range be backed by huge pages; what is touched later is.</summary>
+    /// <param name="start">First byte.</param>
+    /// <param name="bytes">Length.</param>
+    internal static void Advise(void* start, nuint bytes)
+    {
+        if (!available) return;
+        var first = ((nuint)start + Page - 1) / Page * Page;
+        var last = ((nuint)start + bytes) / Page * Page;
+        if (last <= first) return;
+        try
+        {
+            _ = MAdvise((void*)first, last - first, AdviseHuge); // refused: ordinary pages do as well
+        }
+        catch (Exception e) when (e is DllNotFoundException or EntryPointNotFoundException)
+        {
+            available = false;
+        }
+    }
+
+    [LibraryImport("libc", EntryPoint = "madvise")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int MAdvise(void* start, nuint length, int advice);
+}
+
+/// <summary>Buffers that wait for their next use: a training loop asks for the same sizes at every update.</summary>
+internal static class BufferPool
+{
+    private const int MaxWaiting = 64;
+    private static readonly List<NativeBuffer> Waiting = [];
+    private static readonly Lock Gate = new();
+
+    /// <summary>A buffer of at least a length, with any content.</summary>
+    internal static NativeBuffer Rent(long length)
+    {
+        lock (Gate)
+        {
+            var best = -1;
+            for (var i = 0; i < Waiting.Count; i++)
+            {
+                var size = Waiting[i].Length;
+                if (size >= length && size <= (2 * length) + 1024 && (best < 0 || size < Waiting[best].Length)) best = i;
+            }
+
+            if (best >= 0)
+            {
+                var found = Waiting[best];
+                Waiting.RemoveAt(best);
+                return found;
+            }
+        }
+
+        return new NativeBuffer(length);
+    }
+
+    /// <summary>Takes a buffer back; the longest-waiting one goes if there are many.</summary>
+    internal static void Return(NativeBuffer buffer)
+    {
+        NativeBuffer? old = null;
+        lock (Gate)
+        {
+            Waiting.Add(buffer);
+            if (Waiting.Count > MaxWaiting)
+            {
+                old = Waiting[0];
+                Waiting.RemoveAt(0);
+            }
+        }
+
+        old?.Dispose();
+    }
+}

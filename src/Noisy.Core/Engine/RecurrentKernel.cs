@@ -1,0 +1,138 @@
+namespace Noisy.Core;
+
+/// <summary>Which recurrence.</summary>
+internal enum RecurrentCellKind
+{
+    /// <summary>LSTM: four gates, five sites, two states.</summary>
+    Lstm,
+
+    /// <summary>GRU in torch's form: three gates, three sites, one state.</summary>
+    Gru,
+}
+
+/// <summary>
+/// A recurrent layer over a whole sequence, forward and backward: projection of the inputs, recurrence with noise, gate
+/// arithmetic and every gradient.
+/// </summary>
+/// <remarks>
+/// Precision: single; each matrix element is one chain of fused multiply-adds. The same bits for every number of threads and
+/// every vector width. Noise: the bits of <see cref="NoiseSampler"/>, element b H + u of slice t of site s.
+/// </remarks>
+internal abstract class RecurrentKernel
+{
+    /// <summary>The kernel of a cell with its activations.</summary>
+    /// <param name="kind">Which recurrence.</param>
+    /// <param name="sigmoid">What replaces the sigmoid; valid.</param>
+    /// <param name="tanh">What replaces the tanh; valid.</param>
+    /// <param name="scale">Noise scale c of every site; null takes each spec's own.</param>
+    /// <param name="width">Vector width.</param>
+    internal static RecurrentKernel Create(
+        RecurrentCellKind kind, NoisyActivationSpec sigmoid, NoisyActivationSpec tanh, double? scale, VectorWidth width)
+    {
+        var visitor = new SigmoidVisitor(kind, tanh, scale ?? tanh.C, VectorWidths.Resolve(width));
+        NoisyOperators.Accept(sigmoid, scale ?? sigmoid.C, ref visitor);
+        return visitor.Kernel!;
+    }
+
+    /// <summary>Whether any site draws noise, or has a gap gain.</summary>
+    internal abstract bool ReadsNoise { get; }
+
+    internal abstract bool ReadsP { get; }
+
+    /// <summary>Runs the layer.</summary>
+    /// <param name="size">Sizes and direction.</param>
+    /// <param name="x">Parameters, inputs, initial states.</param>
+    /// <param name="noise">Where ξ comes from.</param>
+    /// <param name="y">Receives output and final states.</param>
+    /// <param name="threads">Threads, ≥ 1.</param>
+    /// <returns>What the backward pass needs; the caller disposes it.</returns>
+    internal abstract RecurrentTape Forward(RecurrentSize size, RecurrentInputs x, RecurrentNoise noise, RecurrentOutputs y, int threads);
+
+    /// <summary>Runs the layer back.</summary>
+    /// <param name="tape">From the forward pass; read only.</param>
+    /// <param name="x">As in the forward pass; weights and input are read.</param>
+    /// <param name="grad">Gradients from above, and those that are asked for.</param>
+    /// <param name="threads">Threads, ≥ 1.</param>
+    internal abstract void Backward(RecurrentTape tape, RecurrentInputs x, RecurrentGradients grad, int threads);
+
+    private struct SigmoidVisitor(RecurrentCellKind kind, NoisyActivationSpec tanh, double scale, VectorWidth width) : IOperatorVisitor
+    {
+        internal RecurrentKernel? Kernel { get; private set; }
+
+        public void Visit<TSigmoid>(TSigmoid op)
+            where TSigmoid : struct, INoisyOperator
+        {
+            var inner = new TanhVisitor<TSigmoid>(kind, op, width);
+            NoisyOperators.Accept(tanh, scale, ref inner);
+            Kernel = inner.Kernel;
+        }
+    }
+
+    private struct TanhVisitor<TSigmoid>(RecurrentCellKind kind, TSigmoid sigmoid, VectorWidth width) : IOperatorVisitor
+        where TSigmoid : struct, INoisyOperator
+    {
+        internal RecurrentKernel? Kernel { get; private set; }
+
+        public void Visit<TTanh>(TTanh op)
+            where TTanh : struct, INoisyOperator =>
+            Kernel = kind == RecurrentCellKind.Lstm
+                ? Of(new LstmOperator<TSigmoid, TTanh>(sigmoid, op), width)
+                : Of(new GruOperator<TSigmoid, TTanh>(sigmoid, op), width);
+
+        private static RecurrentKernel Of<TCell>(TCell cell, VectorWidth width)
+            where TCell : struct, ICell => width switch
+            {
+                VectorWidth.Bits512 => new RecurrentKernel<Lanes16, TCell>(cell),
+                VectorWidth.Bits256 => new RecurrentKernel<Lanes8, TCell>(cell),
+                VectorWidth.Bits128 => new RecurrentKernel<Lanes4, TCell>(cell),
+                _ => new RecurrentKernel<Lanes1, TCell>(cell),
+            };
+    }
+}
+
+/// <summary>The kernel compiled for one cell and one vector width; the two passes are in files of their own.</summary>
+internal sealed unsafe partial class RecurrentKernel<V, TCell>(TCell cell) : RecurrentKernel
+    where V : struct, ILanes<V>
+    where TCell : struct, ICell
+{
+    private readonly TCell _cell = cell;
+
+    internal override bool ReadsNoise => TCell.ReadsNoise;
+
+    internal override bool ReadsP => TCell.ReadsP;
+
+    /// <summary>
+    /// A member's part of every time step: rows if there are enough of them, since rows need nothing from each other;
+    /// otherwise pairs of unit vectors, and a barrier at each step.
+    /// </summary>
+    private readonly struct Part
+    {
+        internal readonly int FirstRow, EndRow, FirstPair, EndPair, FirstDrawn, EndDrawn;
+        private readonly TeamMember? _waits;
+
+        internal Part(TeamMember member, int batch, int pairs)
+        {
+            (FirstRow, EndRow, FirstPair, EndPair) = (0, batch, 0, pairs);
+            (FirstDrawn, EndDrawn) = member.Share(batch);
+            if (batch >= 4 * member.Count)
+            {
+                (FirstRow, EndRow) = (FirstDrawn, EndDrawn);
+                return;
+            }
+
+            (FirstPair, EndPair) = member.Share(pairs);
+            _waits = member;
+        }
+
+        internal int Rows => EndRow - FirstRow;
+
+        /// <summary>Waits for the others where they depend on each other within a step.</summary>
+        internal void EndStep() => _waits?.Barrier();
+    }
+
+    /// <summary>Vectors of units a layer has.</summary>
+    private static int Vectors(int units) => (units + V.Count - 1) / V.Count;
+
+    /// <summary>Pairs of vectors.</summary>
+    private static int Pairs(int units) => (Vectors(units) + 1) / 2;
+}

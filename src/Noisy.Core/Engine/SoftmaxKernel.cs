@@ -1,0 +1,375 @@
+namespace Noisy.Core;
+
+/// <summary>A linear layer with a softmax over its outputs, and examples with their targets.</summary>
+internal unsafe struct SoftmaxInputs
+{
+    /// <summary>Inputs [N, H].</summary>
+    internal float* Hidden;
+
+    /// <summary>Weights [V, H].</summary>
+    internal float* Weight;
+
+    /// <summary>Biases [V]; null means zeros.</summary>
+    internal float* Bias;
+
+    /// <summary>Sizes, each ≥ 1.</summary>
+    internal int Rows, Units, Classes;
+}
+
+/// <summary>Gradients asked for.</summary>
+internal unsafe struct SoftmaxGradients
+{
+    /// <summary>[N, H], overwritten; null if not wanted.</summary>
+    internal float* Hidden;
+
+    /// <summary>[V, H] and [V].</summary>
+    internal GradientTarget Weight, Bias;
+}
+
+/// <summary>What the forward pass leaves: exp(logit − greatest logit) of every class and row, and what makes them probabilities.</summary>
+internal sealed unsafe class SoftmaxTape : IDisposable
+{
+    private NativeBuffer? buffer;
+
+    internal SoftmaxTape(int rows, int classes, int lanes, int[] targets)
+    {
+        (Targets, Panel) = (targets, 2 * lanes);
+        Losses = new double[rows];
+        Inverse = new float[rows];
+        buffer = BufferPool.Rent((long)((rows + Panel - 1) / Panel) * Panel * classes);
+        Exponentials = buffer.Start;
+        ByTarget = Enumerable.Range(0, rows).Where(r => targets[r] >= 0).ToArray();
+        Array.Sort(ByTarget, (a, b) => targets[a] != targets[b] ? targets[a].CompareTo(targets[b]) : a.CompareTo(b));
+    }
+
+    /// <summary>Gives the memory back if nobody did.</summary>
+    ~SoftmaxTape() => Dispose();
+
+    /// <summary>Class of each row; a negative one leaves the row out.</summary>
+    internal int[] Targets { get; }
+
+    /// <summary>Rows that count, by class and then by number.</summary>
+    internal int[] ByTarget { get; }
+
+    /// <summary>Rows side by side in a panel.</summary>
+    internal int Panel { get; }
+
+    /// <summary>Negative log-likelihood of each row in nats; 0 for one that is left out.</summary>
+    internal double[] Losses { get; }
+
+    /// <summary>Reciprocal of each row's sum; 0 for one that is left out.</summary>
+    internal float[] Inverse { get; }
+
+    /// <summary>[panel, V, row in panel].</summary>
+    internal float* Exponentials { get; }
+
+    /// <summary>Whether the memory was given back.</summary>
+    internal bool IsDisposed => buffer is null;
+
+    public void Dispose()
+    {
+        if (Interlocked.Exchange(ref buffer, null) is { } owned) BufferPool.Return(owned);
+        GC.SuppressFinalize(this);
+    }
+}
+
+/// <summary>Linear layer, softmax and cross-entropy in one, forward and backward, for many classes.</summary>
+/// <remarks>
+/// Logits are kept as [V, rows]: then weights are read in their own layout, rows of a panel are lanes of a vector, and no sum
+/// goes across lanes. Only exponentials are kept; what makes them probabilities is folded into the products of the backward
+/// pass. Precision: single; the same bits for every number of threads and every vector width.
+/// </remarks>
+internal abstract class SoftmaxKernel
+{
+    /// <summary>The kernel of a vector width.</summary>
+    internal static SoftmaxKernel Create(VectorWidth width) => VectorWidths.Resolve(width) switch
+    {
+        VectorWidth.Bits512 => new SoftmaxKernel<Lanes16>(),
+        VectorWidth.Bits256 => new SoftmaxKernel<Lanes8>(),
+        VectorWidth.Bits128 => new SoftmaxKernel<Lanes4>(),
+        _ => new SoftmaxKernel<Lanes1>(),
+    };
+
+    /// <summary>Losses of all rows.</summary>
+    /// <param name="x">Layer and inputs.</param>
+    /// <param name="targets">Class of each row in [0, V); negative leaves the row out.</param>
+    /// <param name="threads">Threads, ≥ 1.</param>
+    /// <returns>Losses, and what the backward pass needs; the caller disposes it.</returns>
+    internal abstract SoftmaxTape Forward(SoftmaxInputs x, int[] targets, int threads);
+
+    /// <summary>Gradients of scale · (sum of the losses).</summary>
+    internal abstract void Backward(SoftmaxTape tape, SoftmaxInputs x, float scale, SoftmaxGradients grad, int threads);
+}
+
+/// <summary>The kernel compiled for one vector width.</summary>
+internal sealed unsafe class SoftmaxKernel<V> : SoftmaxKernel
+    where V : struct, ILanes<V>
+{
+    // Floats of weights that stay in a core's second-level cache while everything else passes by.
+    private const int CacheBlock = 100_000;
+
+    private static int Width => 2 * V.Count;
+
+    internal override SoftmaxTape Forward(SoftmaxInputs x, int[] targets, int threads)
+    {
+        var tape = new SoftmaxTape(x.Rows, x.Classes, V.Count, targets);
+        var panels = (x.Rows + Width - 1) / Width;
+        var transposed = BufferPool.Rent((long)panels * Width * x.Units);
+        ThreadTeam.Shared.Run(threads, member =>
+        {
+            var (first, end) = member.Share(panels * Width);
+            for (var r = first; r < end; r++)
+            {
+                Panels.PackColumn(
+                    r < x.Rows ? x.Hidden + ((nint)r * x.Units) : null, x.Units,
+                    transposed.Start + ((nint)(r / Width) * Width * x.Units) + (r % Width), Width);
+            }
+
+            member.Barrier();
+            Logits(tape, x, transposed.Start, panels, member);
+            member.Barrier();
+            (first, end) = member.Share((x.Rows + V.Count - 1) / V.Count);
+            for (var vector = first; vector < end; vector++) Normalise(tape, x, vector * V.Count);
+        });
+        BufferPool.Return(transposed);
+        return tape;
+    }
+
+    internal override void Backward(SoftmaxTape tape, SoftmaxInputs x, float scale, SoftmaxGradients grad, int threads)
+    {
+        // One column more than there are units: its entries are the rows' factors, and its product is the gradient in the bias.
+        var columns = x.Units + 1;
+        var panels = (columns + Width - 1) / Width;
+        var (chunk, group) = (Chunk(x.Units), Group(x.Rows));
+        var wide = (x.Units + Width - 1) / Width * Width;
+        var stride = (x.Rows + V.Count - 1) / V.Count * V.Count;
+        var own = Math.Max((long)chunk * wide, (long)group * MatrixTile.MaxRows * (stride + Width)) + (MatrixTile.MaxRows * Width);
+        var work = BufferPool.Rent(((long)panels * Width * x.Rows) + ((long)x.Rows * wide) + (threads * own));
+        var (packed, sums, mine) = ((nint)0, (nint)panels * Width * x.Rows, ((nint)panels * Width * x.Rows) + ((nint)x.Rows * wide));
+        ThreadTeam.Shared.Run(threads, member =>
+        {
+            if (grad.Weight.At != null || grad.Bias.At != null)
+            {
+                var (first, end) = member.Share(x.Rows);
+                for (var r = first; r < end; r++) PackScaled(tape, x, r, scale, work.Start + packed, panels);
+            }
+
+            if (grad.Hidden != null) GradHidden(tape, x, scale, grad.Hidden, work.Start + sums, wide, work.Start + mine + (nint)(member.Index * own), chunk, member);
+            member.Barrier();
+            if (grad.Weight.At != null || grad.Bias.At != null)
+                GradWeight(tape, x, scale, grad, work.Start + packed, panels, work.Start + mine + (nint)(member.Index * own), stride, group, member);
+        });
+        BufferPool.Return(work);
+    }
+
+    /// <summary>Classes whose weights make a cache block; whole tiles.</summary>
+    private static int Chunk(int units) => Math.Max(1, CacheBlock / units / MatrixTile.MaxRows) * MatrixTile.MaxRows;
+
+    /// <summary>Tiles of classes that pass through the gradient of the weights together.</summary>
+    private static int Group(int rows) => Math.Clamp(CacheBlock / 2 / (rows * MatrixTile.MaxRows), 1, 16);
+
+    private static void Logits(SoftmaxTape tape, SoftmaxInputs x, float* transposed, int panels, TeamMember member)
+    {
+        var tiles = (x.Classes + MatrixTile.MaxRows - 1) / MatrixTile.MaxRows;
+        var (first, end) = member.Share(tiles);
+        var (from, until) = (first * MatrixTile.MaxRows, Math.Min(x.Classes, end * MatrixTile.MaxRows));
+        for (var v = from; v < until; v += Chunk(x.Units))
+        {
+            var count = Math.Min(Chunk(x.Units), until - v);
+            for (var panel = 0; panel < panels; panel++)
+            {
+                MatrixProduct.Multiply<V, RowMajor>(
+                    count, 2, x.Weight + ((nint)v * x.Units), x.Units, transposed + ((nint)panel * Width * x.Units), x.Units,
+                    tape.Exponentials + ((((nint)panel * x.Classes) + v) * Width), Width, V.Count, null, 0);
+            }
+        }
+    }
+
+    /// <summary>From logits to exponentials and losses for one vector of rows.</summary>
+    private static void Normalise(SoftmaxTape tape, SoftmaxInputs x, int row)
+    {
+        var logits = tape.Exponentials + ((nint)(row / Width) * x.Classes * Width) + (row % Width);
+        V greatest = float.NegativeInfinity;
+        for (nint v = 0; v < x.Classes; v++)
+        {
+            var logit = V.Load(in *(logits + (v * Width)), 0) + Bias(x, v);
+            greatest = V.Select(logit > greatest, logit, greatest);
+        }
+
+        var tops = stackalloc float[16];
+        var sums = stackalloc float[16];
+        greatest.Store(ref *tops, 0);
+        var there = Math.Min(V.Count, x.Rows - row);
+        for (var lane = 0; lane < there; lane++)
+        {
+            if (tape.Targets[row + lane] is >= 0 and var target)
+                tape.Losses[row + lane] = (double)tops[lane] - (logits[((nint)target * Width) + lane] + Bias(x, target));
+        }
+
+        V sum = 0f;
+        for (nint v = 0; v < x.Classes; v++)
+        {
+            var at = logits + (v * Width);
+            var (exp, _) = Elementary.Exp(V.Load(in *at, 0) + Bias(x, v) - greatest);
+            exp.Store(ref *at, 0);
+            sum = sum + exp;
+        }
+
+        sum.Store(ref *sums, 0);
+        for (var lane = 0; lane < there; lane++)
+        {
+            if (tape.Targets[row + lane] < 0) continue;
+            tape.Losses[row + lane] += Math.Log(sums[lane]);
+            tape.Inverse[row + lane] = 1 / sums[lane];
+        }
+    }
+
+    private static float Bias(SoftmaxInputs x, nint v) => x.Bias == null ? 0 : x.Bias[v];
+
+    /// <summary>A row of inputs times its factor, with the factor itself behind it, as a row of all panels.</summary>
+    private static void PackScaled(SoftmaxTape tape, SoftmaxInputs x, int row, float scale, float* packed, int panels)
+    {
+        var factor = scale * tape.Inverse[row];
+        var from = x.Hidden + ((nint)row * x.Units);
+        for (var panel = 0; panel < panels; panel++)
+        {
+            var to = packed + ((((nint)panel * x.Rows) + row) * Width);
+            for (var i = 0; i < Width; i++)
+            {
+                var column = (panel * Width) + i;
+                to[i] = column < x.Units ? factor * from[column] : column == x.Units ? factor : 0;
+            }
+        }
+    }
+
+    /// <summary>Gradient in the inputs; a member has groups of rows, and all classes pass by in blocks.</summary>
+    private static void GradHidden(
+        SoftmaxTape tape, SoftmaxInputs x, float scale, float* grad, float* sums, int wide, float* block, int chunk, TeamMember member)
+    {
+        var height = Math.Min(8, Width);
+        var (first, end) = member.Share((x.Rows + height - 1) / height);
+        if (first == end) return;
+        for (var v = 0; v < x.Classes; v += chunk)
+        {
+            var depth = Math.Min(chunk, x.Classes - v);
+            for (var column = 0; column < x.Units; column += Width)
+            {
+                var there = Math.Min(Width, x.Units - column);
+                Panels.PackRows<V>(x.Weight + ((nint)v * x.Units) + column, x.Units, depth, there, block + ((nint)column * depth), Vectors(there) * V.Count);
+            }
+
+            for (var group = first; group < end; group++)
+            {
+                var row = group * height;
+                var left = tape.Exponentials + ((((nint)(row / Width) * x.Classes) + v) * Width) + (row % Width);
+                for (var column = 0; column < x.Units; column += Width)
+                {
+                    var to = sums + ((nint)row * wide) + column;
+                    MatrixProduct.Multiply<V, InterleavedRows>(
+                        Math.Min(height, x.Rows - row), Vectors(x.Units - column), left, Width, block + ((nint)column * depth), depth,
+                        to, wide, V.Count, v == 0 ? null : to, wide);
+                }
+            }
+        }
+
+        for (var row = first * height; row < Math.Min(x.Rows, end * height); row++)
+        {
+            var to = new Span<float>(grad + ((nint)row * x.Units), x.Units);
+            var from = sums + ((nint)row * wide);
+            var target = tape.Targets[row];
+            if (target < 0)
+            {
+                to.Clear();
+                continue;
+            }
+
+            var factor = scale * tape.Inverse[row];
+            var weight = x.Weight + ((nint)target * x.Units);
+            for (var i = 0; i < to.Length; i++) to[i] = (factor * from[i]) - (scale * weight[i]);
+        }
+    }
+
+    /// <summary>Vectors that so many columns need, at most two.</summary>
+    private static int Vectors(int columns) => columns > V.Count ? 2 : 1;
+
+    /// <summary>Gradient in weights and biases; a member has tiles of classes.</summary>
+    private static void GradWeight(
+        SoftmaxTape tape, SoftmaxInputs x, float scale, SoftmaxGradients grad, float* packed, int panels, float* block, int stride, int group, TeamMember member)
+    {
+        var edge = block + ((nint)group * MatrixTile.MaxRows * stride);
+        var tiles = (x.Classes + MatrixTile.MaxRows - 1) / MatrixTile.MaxRows;
+        var (first, end) = member.Share(tiles);
+        var (from, until) = (first * MatrixTile.MaxRows, Math.Min(x.Classes, end * MatrixTile.MaxRows));
+        var next = FirstWithTarget(tape, from);
+        for (var v = from; v < until; v += group * MatrixTile.MaxRows)
+        {
+            var count = Math.Min(group * MatrixTile.MaxRows, until - v);
+            Gather(tape, x, v, count, block, stride);
+            for (var panel = 0; panel < panels; panel++)
+            {
+                var column = panel * Width;
+                var weights = packed + ((nint)panel * Width * x.Rows);
+                if (column + Width <= x.Units && grad.Weight.At != null)
+                {
+                    var to = grad.Weight.At + ((nint)v * x.Units) + column;
+                    MatrixProduct.Multiply<V, RowMajor>(count, 2, block, stride, weights, x.Rows, to, x.Units, V.Count, grad.Weight.Add ? to : null, x.Units);
+                    continue;
+                }
+
+                MatrixProduct.Multiply<V, RowMajor>(count, 2, block, stride, weights, x.Rows, edge, Width, V.Count, null, 0);
+                for (var r = 0; r < count; r++) Scatter(x, grad, v + r, column, edge + ((nint)r * Width));
+            }
+
+            for (; next < tape.ByTarget.Length && tape.Targets[tape.ByTarget[next]] < v + count; next++)
+                Subtract(tape, x, scale, grad, tape.ByTarget[next]);
+        }
+    }
+
+    private static int FirstWithTarget(SoftmaxTape tape, int target)
+    {
+        var (low, high) = (0, tape.ByTarget.Length);
+        while (low < high)
+        {
+            var middle = (low + high) / 2;
+            if (tape.Targets[tape.ByTarget[middle]] < target) low = middle + 1;
+            else high = middle;
+        }
+
+        return low;
+    }
+
+    /// <summary>Exponentials of some classes, a class a row.</summary>
+    private static void Gather(SoftmaxTape tape, SoftmaxInputs x, int v, int count, float* block, int stride)
+    {
+        for (var r = 0; r < count; r++)
+        {
+            for (var row = 0; row < x.Rows; row += V.Count)
+            {
+                var at = tape.Exponentials + ((((nint)(row / Width) * x.Classes) + v + r) * Width) + (row % Width);
+                V.Load(in *at, 0).Store(ref *(block + ((nint)r * stride) + row), 0);
+            }
+        }
+    }
+
+    private static void Scatter(SoftmaxInputs x, SoftmaxGradients grad, int v, int column, float* edge)
+    {
+        for (var i = 0; i < Math.Min(Width, x.Units + 1 - column); i++)
+        {
+            var target = column + i == x.Units ? grad.Bias : grad.Weight;
+            if (target.At == null) continue;
+            var at = column + i == x.Units ? target.At + v : target.At + ((nint)v * x.Units) + column + i;
+            *at = target.Add ? *at + edge[i] : edge[i];
+        }
+    }
+
+    /// <summary>The part of the gradient that comes from a row's own class.</summary>
+    private static void Subtract(SoftmaxTape tape, SoftmaxInputs x, float scale, SoftmaxGradients grad, int row)
+    {
+        var target = tape.Targets[row];
+        if (grad.Bias.At != null) grad.Bias.At[target] -= scale;
+        if (grad.Weight.At == null) return;
+        var to = grad.Weight.At + ((nint)target * x.Units);
+        var from = x.Hidden + ((nint)row * x.Units);
+        for (var i = 0; i < x.Units; i++) to[i] -= scale * from[i];
+    }
+}
