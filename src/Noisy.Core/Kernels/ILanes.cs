@@ -44,6 +44,8 @@ internal interface ILanes<TSelf>
     /// <summary>a · b + c, rounded once.</summary>
     static abstract TSelf MultiplyAdd(TSelf a, TSelf b, TSelf c);
 
+    static abstract TSelf Sqrt(TSelf a);
+
     /// <summary>Where the mask is set a, else b.</summary>
     static abstract TSelf Select(TSelf mask, TSelf a, TSelf b);
 

@@ -57,6 +57,9 @@ internal readonly struct Lanes1(float value) : ILanes<Lanes1>
     public static Lanes1 MultiplyAdd(Lanes1 a, Lanes1 b, Lanes1 c) => new(MathF.FusedMultiplyAdd(a._value, b._value, c._value));
 
     [MethodImpl(AggressiveInlining)]
+    public static Lanes1 Sqrt(Lanes1 a) => new(MathF.Sqrt(a._value));
+
+    [MethodImpl(AggressiveInlining)]
     public static Lanes1 Select(Lanes1 mask, Lanes1 a, Lanes1 b) => mask.Bits != 0 ? a : b;
 
     [MethodImpl(AggressiveInlining)]
@@ -128,6 +131,9 @@ internal readonly struct Lanes4(Vector128<float> value) : ILanes<Lanes4>
     public static Lanes4 MultiplyAdd(Lanes4 a, Lanes4 b, Lanes4 c) => new(Vector128.FusedMultiplyAdd(a._value, b._value, c._value));
 
     [MethodImpl(AggressiveInlining)]
+    public static Lanes4 Sqrt(Lanes4 a) => new(Vector128.Sqrt(a._value));
+
+    [MethodImpl(AggressiveInlining)]
     public static Lanes4 Select(Lanes4 mask, Lanes4 a, Lanes4 b) => new(Vector128.ConditionalSelect(mask._value, a._value, b._value));
 
     [MethodImpl(AggressiveInlining)]
@@ -188,6 +194,9 @@ internal readonly struct Lanes8(Vector256<float> value) : ILanes<Lanes8>
     public static Lanes8 MultiplyAdd(Lanes8 a, Lanes8 b, Lanes8 c) => new(Vector256.FusedMultiplyAdd(a._value, b._value, c._value));
 
     [MethodImpl(AggressiveInlining)]
+    public static Lanes8 Sqrt(Lanes8 a) => new(Vector256.Sqrt(a._value));
+
+    [MethodImpl(AggressiveInlining)]
     public static Lanes8 Select(Lanes8 mask, Lanes8 a, Lanes8 b) => new(Vector256.ConditionalSelect(mask._value, a._value, b._value));
 
     [MethodImpl(AggressiveInlining)]
@@ -246,6 +255,9 @@ internal readonly struct Lanes16(Vector512<float> value) : ILanes<Lanes16>
 
     [MethodImpl(AggressiveInlining)]
     public static Lanes16 MultiplyAdd(Lanes16 a, Lanes16 b, Lanes16 c) => new(Vector512.FusedMultiplyAdd(a._value, b._value, c._value));
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes16 Sqrt(Lanes16 a) => new(Vector512.Sqrt(a._value));
 
     [MethodImpl(AggressiveInlining)]
     public static Lanes16 Select(Lanes16 mask, Lanes16 a, Lanes16 b) => new(Vector512.ConditionalSelect(mask._value, a._value, b._value));

@@ -39,6 +39,9 @@ internal sealed record RecurrentCall(RecurrentKernel Kernel, RecurrentSize Size,
 {
     /// <summary>Memory of the forward pass; its backward pass gives it back.</summary>
     internal RecurrentTape? Tape { get; set; }
+
+    /// <summary>Places for the gradients of the parameters that have one, by number of the argument.</summary>
+    internal GradientSlot?[] Slots { get; set; } = [];
 }
 
 /// <summary>The layer as a function with a gradient.</summary>
@@ -48,7 +51,7 @@ internal sealed record RecurrentCall(RecurrentKernel Kernel, RecurrentSize Size,
 /// </remarks>
 internal sealed unsafe class RecurrentFunction : autograd.MultiTensorFunction<RecurrentFunction>
 {
-    private const int Tensors = 8;
+    private const int Tensors = 8, Gains = 5;
 
     // torch switches gradients off inside forward(); what the caller had is noted on the way in.
     [ThreadStatic]
@@ -75,6 +78,7 @@ internal sealed unsafe class RecurrentFunction : autograd.MultiTensorFunction<Re
         if (AnyGradient(given))
         {
             call.Tape = tape;
+            call.Slots = [.. given.Select(GradientSlot.Of)];
             ctx.save_for_backward([.. tensors.Select((t, i) => ReferenceEquals(t, given[i]) ? t : t?.MoveToOuterDisposeScope())!]);
             ctx.set_materialize_grads(false);
             ctx.save_data("call", call);
@@ -100,26 +104,27 @@ internal sealed unsafe class RecurrentFunction : autograd.MultiTensorFunction<Re
             call.Tape = Forward(call, tensors, results);
         }
 
-        // torch asks for the gradients of all inputs together; those of leaves that need none are dropped by it.
-        var wanted = tensors.Select(t => t is { requires_grad: true } ? empty_like(t) : null).ToArray();
-        if (wanted[5] is { } gains && call.LearnsGain.Contains(false)) gains.zero_();
+        // A gain that is not learned at every site gets a tensor of its own, whose other rows can be cleared.
+        if (call.LearnsGain.Contains(false)) call.Slots[Gains] = null;
+        var wanted = tensors.Select((t, i) => t is { requires_grad: true } && call.Slots[i] is null ? empty_like(t) : null).ToArray();
+        GradientTarget Target(int i) => call.Slots[i]?.Whole() ?? new GradientTarget { At = FusedEngine.Pointer(wanted[i]) };
         var grad = new RecurrentGradients
         {
             Output = FusedEngine.Pointer(above[0]),
             HiddenEnd = FusedEngine.Pointer(above[1]),
             CellEnd = above.Length > 2 ? FusedEngine.Pointer(above[2]) : null,
             Input = FusedEngine.Pointer(wanted[0]),
-            WeightIh = Target(wanted[1]),
-            WeightHh = Target(wanted[2]),
-            BiasIh = Target(wanted[3]),
-            BiasHh = Target(wanted[4]),
-            Gains = Target(wanted[5]),
+            WeightIh = Target(1),
+            WeightHh = Target(2),
+            BiasIh = Target(3),
+            BiasHh = Target(4),
+            Gains = Target(Gains),
             Hidden = FusedEngine.Pointer(wanted[6]),
             Cell = FusedEngine.Pointer(wanted[7]),
         };
         call.Kernel.Backward(call.Tape, Inputs(tensors), grad, call.Threads);
         call.Tape.Dispose();
-        if (wanted[5] is { } sums)
+        if (wanted[Gains] is { } sums)
         {
             for (var site = 0; site < call.LearnsGain.Length; site++)
             {
@@ -154,6 +159,4 @@ internal sealed unsafe class RecurrentFunction : autograd.MultiTensorFunction<Re
         Hidden = FusedEngine.Pointer(tensors[6]),
         Cell = FusedEngine.Pointer(tensors[7]),
     };
-
-    private static GradientTarget Target(Tensor? tensor) => new() { At = FusedEngine.Pointer(tensor) };
 }

@@ -1,0 +1,142 @@
+using System.Runtime.CompilerServices;
+
+namespace Noisy.Core;
+
+/// <summary>A stretch of weights with its gradient and running values.</summary>
+internal unsafe struct WeightSegment
+{
+    internal float* Weight, Gradient, First, Second, Third;
+    internal long Length;
+}
+
+/// <summary>Norm of a gradient and step of an optimiser over many stretches of memory, in one pass each.</summary>
+/// <remarks>Stretches are cut into chunks of one size, and sums go chunk by chunk: the same bits for every number of threads
+/// and every vector width.</remarks>
+internal static unsafe class OptimizerKernel
+{
+    private const int ChunkLength = 1 << 14, Sums = 32;
+
+    /// <summary>Sum of the squares of all gradients.</summary>
+    internal static double SquaredNorm(WeightSegment[] segments, VectorWidth width, int threads)
+    {
+        var chunks = Cut(segments);
+        var sums = new double[chunks.Length];
+        ThreadTeam.Shared.Run(chunks.Length > 4 ? threads : 1, member =>
+        {
+            var (first, end) = member.Share(chunks.Length);
+            for (var i = first; i < end; i++)
+            {
+                sums[i] = VectorWidths.Resolve(width) switch
+                {
+                    VectorWidth.Bits512 => SquaredNorm<Lanes16>(chunks[i]),
+                    VectorWidth.Bits256 => SquaredNorm<Lanes8>(chunks[i]),
+                    VectorWidth.Bits128 => SquaredNorm<Lanes4>(chunks[i]),
+                    _ => SquaredNorm<Lanes1>(chunks[i]),
+                };
+            }
+        });
+        return sums.Sum();
+    }
+
+    /// <summary>One step of every weight.</summary>
+    /// <param name="spec">The method; valid.</param>
+    /// <param name="segments">Weights; running values as many as <see cref="OptimizerSpec.States"/>.</param>
+    /// <param name="rate">Learning rate.</param>
+    /// <param name="scale">What every gradient is multiplied by first.</param>
+    /// <param name="step">Number of this step, from 1.</param>
+    /// <param name="width">Vector width.</param>
+    /// <param name="threads">Threads, ≥ 1.</param>
+    internal static void Step(OptimizerSpec spec, WeightSegment[] segments, double rate, double scale, long step, VectorWidth width, int threads)
+    {
+        switch (spec.Kind)
+        {
+            case OptimizerKind.Sgd when spec.Momentum == 0: Run(new SgdRule(rate), segments, scale, width, threads); break;
+            case OptimizerKind.Sgd: Run(new MomentumRule(spec, rate), segments, scale, width, threads); break;
+            case OptimizerKind.RmsProp: Run(new RmsPropRule(spec, rate), segments, scale, width, threads); break;
+            case OptimizerKind.GravesRmsProp: Run(new GravesRule(spec, rate), segments, scale, width, threads); break;
+            case OptimizerKind.Adam: Run(new AdamRule(spec, rate, step), segments, scale, width, threads); break;
+            default: Run(new AdadeltaRule(spec, rate), segments, scale, width, threads); break;
+        }
+    }
+
+    private static void Run<TRule>(TRule rule, WeightSegment[] segments, double scale, VectorWidth width, int threads)
+        where TRule : struct, IUpdateRule
+    {
+        var chunks = Cut(segments);
+        ThreadTeam.Shared.Run(chunks.Length > 4 ? threads : 1, member =>
+        {
+            var (first, end) = member.Share(chunks.Length);
+            for (var i = first; i < end; i++)
+            {
+                long done = 0;
+                switch (VectorWidths.Resolve(width))
+                {
+                    case VectorWidth.Bits512: done = Run<Lanes16, TRule>(rule, chunks[i], (float)scale, done); break;
+                    case VectorWidth.Bits256: done = Run<Lanes8, TRule>(rule, chunks[i], (float)scale, done); break;
+                    case VectorWidth.Bits128: done = Run<Lanes4, TRule>(rule, chunks[i], (float)scale, done); break;
+                }
+
+                Run<Lanes1, TRule>(rule, chunks[i], (float)scale, done);
+            }
+        });
+    }
+
+    private static WeightSegment[] Cut(WeightSegment[] segments)
+    {
+        List<WeightSegment> chunks = [];
+        foreach (var s in segments)
+        {
+            for (long first = 0; first < s.Length; first += ChunkLength)
+            {
+                chunks.Add(new WeightSegment
+                {
+                    Weight = s.Weight + first,
+                    Gradient = s.Gradient + first,
+                    First = s.First + first,
+                    Second = s.Second + first,
+                    Third = s.Third + first,
+                    Length = Math.Min(ChunkLength, s.Length - first),
+                });
+            }
+        }
+
+        return [.. chunks];
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static long Run<V, TRule>(TRule rule, WeightSegment s, float scale, long done)
+        where V : struct, ILanes<V>
+        where TRule : struct, IUpdateRule
+    {
+        for (; done <= s.Length - V.Count; done += V.Count)
+        {
+            var gradient = V.Load(in *(s.Gradient + done), 0) * scale;
+            rule.Step(V.Load(in *(s.Weight + done), 0), gradient, s.First + done, s.Second + done, s.Third + done).Store(ref *(s.Weight + done), 0);
+        }
+
+        return done;
+    }
+
+    // Always the same 32 running sums, whatever the width.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static double SquaredNorm<V>(WeightSegment s)
+        where V : struct, ILanes<V>
+    {
+        var sums = stackalloc float[Sums];
+        new Span<float>(sums, Sums).Clear();
+        long done = 0;
+        for (; done <= s.Length - Sums; done += Sums)
+        {
+            for (var lane = 0; lane < Sums; lane += V.Count)
+            {
+                var x = V.Load(in *(s.Gradient + done + lane), 0);
+                V.MultiplyAdd(x, x, V.Load(in *(sums + lane), 0)).Store(ref *(sums + lane), 0);
+            }
+        }
+
+        double total = 0;
+        for (; done < s.Length; done++) total += (double)s.Gradient[done] * s.Gradient[done];
+        for (var lane = 0; lane < Sums; lane++) total += sums[lane];
+        return total;
+    }
+}

@@ -1,0 +1,129 @@
+using Noisy.Core;
+using TorchSharp;
+using static TorchSharp.torch;
+using F = TorchSharp.torch.nn.functional;
+
+namespace Noisy.Models;
+
+/// <summary>A linear layer, softmax and cross-entropy in one: for output layers with many classes.</summary>
+/// <remarks>
+/// On the CPU in single precision through the fused engine, which keeps one number for each example and class where torch
+/// keeps three; elsewhere composed of torch's operations.
+/// </remarks>
+public static class LinearCrossEntropy
+{
+    /// <summary>A target that leaves its example out.</summary>
+    public const long IgnoreIndex = -100;
+
+    /// <summary>Sum over all examples of the negative log-likelihood of their targets.</summary>
+    /// <param name="input">[N, H].</param>
+    /// <param name="weight">[V, H].</param>
+    /// <param name="bias">[V]; null for none.</param>
+    /// <param name="targets">[N], int64, each in [0, V) or <see cref="IgnoreIndex"/>.</param>
+    /// <param name="path">Which implementation to run on.</param>
+    /// <returns>A scalar in nats, differentiable in input, weight and bias; owned by the caller.</returns>
+    /// <exception cref="ArgumentException">Shapes do not fit, or a target is no class.</exception>
+    public static Tensor Sum(Tensor input, Tensor weight, Tensor? bias, Tensor targets, EnginePath path = EnginePath.Auto)
+    {
+        if (input.dim() != 2 || weight.dim() != 2 || input.shape[1] != weight.shape[1])
+            throw new ArgumentException($"input is [{string.Join(", ", input.shape)}], weight [{string.Join(", ", weight.shape)}]: must be [N, H] and [V, H]", nameof(input));
+        if (bias is not null && !bias.shape.SequenceEqual([weight.shape[0]]))
+            throw new ArgumentException($"bias is [{string.Join(", ", bias.shape)}]: must be [{weight.shape[0]}]", nameof(bias));
+        if (!targets.shape.SequenceEqual([input.shape[0]]))
+            throw new ArgumentException($"targets are [{string.Join(", ", targets.shape)}]: must be [{input.shape[0]}]", nameof(targets));
+        if (path == EnginePath.Composed || !FusedEngine.Takes(input) || !FusedEngine.Takes(weight) || input.shape[0] == 0)
+        {
+            using var logits = F.linear(input, weight, bias);
+            return F.cross_entropy(logits, targets, ignore_index: IgnoreIndex, reduction: nn.Reduction.Sum);
+        }
+
+        var classes = new int[targets.shape[0]];
+        using var cpu = targets.cpu().contiguous();
+        var given = System.Runtime.InteropServices.MemoryMarshal.Cast<byte, long>(cpu.bytes);
+        for (var i = 0; i < classes.Length; i++)
+        {
+            if (given[i] != IgnoreIndex && (given[i] < 0 || given[i] >= weight.shape[0]))
+                throw new ArgumentException($"target {i} is {given[i]}: must be in [0, {weight.shape[0]}) or {IgnoreIndex}", nameof(targets));
+            classes[i] = given[i] == IgnoreIndex ? -1 : (int)given[i];
+        }
+
+        return LinearCrossEntropyFunction.Apply(input, weight, bias, new SoftmaxCall(classes, FusedEngine.Width, FusedEngine.Threads));
+    }
+}
+
+/// <summary>What a pass is besides tensors.</summary>
+internal sealed record SoftmaxCall(int[] Targets, VectorWidth Width, int Threads)
+{
+    internal SoftmaxTape? Tape { get; set; }
+
+    internal GradientSlot?[] Slots { get; set; } = [];
+}
+
+/// <summary>The function with its gradient. Arguments: input, weight, bias, call.</summary>
+internal sealed unsafe class LinearCrossEntropyFunction : autograd.SingleTensorFunction<LinearCrossEntropyFunction>
+{
+    private const int Tensors = 3;
+
+    [ThreadStatic]
+    private static bool recording;
+
+    public override string Name => nameof(LinearCrossEntropyFunction);
+
+    internal static Tensor Apply(params object?[] vars)
+    {
+        recording = is_grad_enabled();
+        return apply(vars!);
+    }
+
+    public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
+    {
+        var call = (SoftmaxCall)vars[Tensors];
+        var given = vars.Take(Tensors).Select(v => v as Tensor).ToArray();
+        using var scope = NewDisposeScope();
+        var tensors = given.Select(t => t?.contiguous()).ToArray();
+        var tape = SoftmaxKernel.Create(call.Width).Forward(Inputs(tensors), call.Targets, call.Threads);
+        var sum = tensor((float)tape.Losses.Sum());
+        if (recording && given.Any(t => t is { requires_grad: true }))
+        {
+            call.Tape = tape;
+            call.Slots = [.. given.Select(GradientSlot.Of)];
+            ctx.save_for_backward([.. tensors.Select((t, i) => ReferenceEquals(t, given[i]) ? t : t?.MoveToOuterDisposeScope())!]);
+            ctx.save_data("call", call);
+        }
+        else
+        {
+            tape.Dispose();
+        }
+
+        return sum.MoveToOuterDisposeScope();
+    }
+
+    public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
+    {
+        var call = (SoftmaxCall)ctx.get_data("call");
+        using var scope = NewDisposeScope();
+        var tensors = ctx.get_saved_variables().Select(t => t is null || t.IsInvalid ? null : t).ToArray();
+        var kernel = SoftmaxKernel.Create(call.Width);
+        if (call.Tape is null or { IsDisposed: true }) call.Tape = kernel.Forward(Inputs(tensors), call.Targets, call.Threads);
+        var wanted = tensors.Select((t, i) => t is { requires_grad: true } && call.Slots[i] is null ? empty_like(t) : null).ToArray();
+        var grad = new SoftmaxGradients
+        {
+            Hidden = FusedEngine.Pointer(wanted[0]),
+            Weight = call.Slots[1]?.Whole() ?? new GradientTarget { At = FusedEngine.Pointer(wanted[1]) },
+            Bias = call.Slots[2]?.Whole() ?? new GradientTarget { At = FusedEngine.Pointer(wanted[2]) },
+        };
+        kernel.Backward(call.Tape, Inputs(tensors), grad_output.item<float>(), grad, call.Threads);
+        call.Tape.Dispose();
+        return [.. wanted.Select(w => w?.MoveToOuterDisposeScope()!), null!];
+    }
+
+    private static SoftmaxInputs Inputs(Tensor?[] tensors) => new()
+    {
+        Hidden = FusedEngine.Pointer(tensors[0]),
+        Weight = FusedEngine.Pointer(tensors[1]),
+        Bias = FusedEngine.Pointer(tensors[2]),
+        Rows = (int)tensors[0]!.shape[0],
+        Units = (int)tensors[0]!.shape[1],
+        Classes = (int)tensors[1]!.shape[0],
+    };
+}

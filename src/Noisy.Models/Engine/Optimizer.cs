@@ -1,0 +1,242 @@
+using Noisy.Core;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Noisy.Models;
+
+/// <summary>An optimiser over all parameters of a model; a norm and a step, each in one pass.</summary>
+/// <remarks>
+/// On the CPU in single precision, gradients lie in one flat buffer that the fused functions write to; those of torch's own
+/// functions are added. Elsewhere the same formulas are composed of tensor operations. Formulas: <see cref="OptimizerSpec"/>.
+/// </remarks>
+public abstract class Optimizer : IDisposable
+{
+    private protected Optimizer(OptimizerSpec spec, IReadOnlyList<(string Name, Parameter Parameter)> parameters)
+    {
+        Spec = spec.Validate();
+        Parameters = parameters;
+        Dictionary<string, Tensor> state = [];
+        foreach (var (name, parameter) in parameters)
+        {
+            for (var i = 0; i < spec.States; i++)
+            {
+                using var _ = no_grad();
+                state[$"{name}.{i}"] = zeros_like(parameter).detach().DetachFromDisposeScope();
+            }
+        }
+
+        State = state;
+    }
+
+    /// <summary>The method.</summary>
+    public OptimizerSpec Spec { get; }
+
+    /// <summary>Running values by "parameter.number": what a checkpoint keeps.</summary>
+    public IReadOnlyDictionary<string, Tensor> State { get; }
+
+    /// <summary>What is trained.</summary>
+    private protected IReadOnlyList<(string Name, Parameter Parameter)> Parameters { get; }
+
+    /// <summary>An optimiser for a model.</summary>
+    /// <param name="spec">The method.</param>
+    /// <param name="model">Its parameters are trained; it must stay on its device.</param>
+    /// <exception cref="InvalidSpecException">The spec breaks a rule.</exception>
+    public static Optimizer Of(OptimizerSpec spec, nn.Module model)
+    {
+        var parameters = model.named_parameters().Select(p => (p.name, p.parameter)).ToList();
+        return parameters.All(p => FusedEngine.Takes(p.parameter) && p.parameter.is_contiguous())
+            ? new FusedOptimizer(spec, parameters)
+            : new ComposedOptimizer(spec, parameters);
+    }
+
+    /// <summary>Euclidean norm of the whole gradient; NaN or infinite if the gradient is.</summary>
+    public abstract double GradientNorm();
+
+    /// <summary>Changes every parameter, and clears the gradients.</summary>
+    /// <param name="rate">Learning rate, &gt; 0.</param>
+    /// <param name="step">Number of this step, from 1.</param>
+    /// <param name="scale">What the gradient is multiplied by first: below 1 where a clip acts.</param>
+    public abstract void Step(double rate, long step, double scale = 1);
+
+    /// <summary>Forgets the gradients.</summary>
+    public virtual void Clear()
+    {
+        foreach (var (_, parameter) in Parameters) parameter.grad = null;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Dispose(true);
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Frees the running values.</summary>
+    /// <param name="disposing">Always true.</param>
+    protected virtual void Dispose(bool disposing)
+    {
+        foreach (var tensor in State.Values) tensor.Dispose();
+    }
+}
+
+/// <summary>The formulas as tensor operations: any device, and what the fused form is tested against.</summary>
+internal sealed class ComposedOptimizer(OptimizerSpec spec, IReadOnlyList<(string Name, Parameter Parameter)> parameters) : Optimizer(spec, parameters)
+{
+    public override double GradientNorm()
+    {
+        using var scope = NewDisposeScope();
+        var norms = Parameters.Where(p => p.Parameter.grad is not null).Select(p => p.Parameter.grad!.norm()).ToArray();
+        return norms.Length == 0 ? 0 : stack(norms).norm().item<float>();
+    }
+
+    public override void Step(double rate, long step, double scale = 1)
+    {
+        using var _ = no_grad();
+        foreach (var (name, parameter) in Parameters)
+        {
+            using var scope = NewDisposeScope();
+            var gradient = parameter.grad is { } g ? g.Times(scale) : zeros_like(parameter);
+            parameter.AddInPlace(Change(name, gradient, rate, step), 1);
+        }
+
+        Clear();
+    }
+
+    private Tensor Change(string name, Tensor g, double rate, long step)
+    {
+        Tensor Decayed(int i, Tensor news, double decay)
+        {
+            var state = State[$"{name}.{i}"];
+            state.copy_(state.Times(decay).PlusTimes(news, 1 - decay));
+            return state;
+        }
+
+        switch (Spec.Kind)
+        {
+            case OptimizerKind.Sgd when Spec.Momentum == 0:
+                return g.Times(-rate);
+            case OptimizerKind.Sgd:
+                var velocity = State[$"{name}.0"];
+                velocity.copy_(velocity.Times(Spec.Momentum).Plus(g));
+                return velocity.Times(-rate);
+            case OptimizerKind.RmsProp:
+                return (g / Decayed(0, g.Squared(), Spec.Decay).sqrt().Plus(Spec.Epsilon)).Times(-rate);
+            case OptimizerKind.GravesRmsProp:
+                var (square, mean) = (Decayed(0, g.Squared(), Spec.Decay), Decayed(1, g, Spec.Decay));
+                var step3 = State[$"{name}.2"];
+                step3.copy_(step3.Times(Spec.Momentum).PlusTimes(g / (square - mean.Squared()).Plus(Spec.Epsilon).sqrt(), -rate));
+                return step3.alias();
+            case OptimizerKind.Adam:
+                var first = Decayed(0, g, Spec.Beta1).Times(1 / (1 - Math.Pow(Spec.Beta1, step)));
+                var second = Decayed(1, g.Squared(), Spec.Beta2).Times(1 / (1 - Math.Pow(Spec.Beta2, step)));
+                return (first / second.sqrt().Plus(Spec.Epsilon)).Times(-rate);
+            default:
+                var mean2 = Decayed(0, g.Squared(), Spec.Decay);
+                var steps = State[$"{name}.1"];
+                var delta = steps.Plus(Spec.Epsilon).sqrt() / mean2.Plus(Spec.Epsilon).sqrt() * g;
+                Decayed(1, delta.Squared(), Spec.Decay);
+                return delta.Times(-rate);
+        }
+    }
+}
+
+/// <summary>The optimiser over flat memory.</summary>
+internal sealed unsafe class FusedOptimizer : Optimizer
+{
+    private readonly NativeBuffer gradients;
+    private readonly GradientSlot[] slots;
+
+    internal FusedOptimizer(OptimizerSpec spec, IReadOnlyList<(string Name, Parameter Parameter)> parameters)
+        : base(spec, parameters)
+    {
+        const int line = 16;
+        gradients = new NativeBuffer(parameters.Sum(p => (p.Parameter.numel() + line - 1) / line * line));
+        slots = new GradientSlot[parameters.Count];
+        var at = gradients.Start;
+        for (var i = 0; i < slots.Length; i++)
+        {
+            var parameter = parameters[i].Parameter;
+            var length = parameter.numel();
+            slots[i] = new GradientSlot(at, length, parameter.dim() > 1 ? length / parameter.shape[0] : length);
+            slots[i].Attach(parameter);
+            at += (length + line - 1) / line * line;
+            HugePages.Advise(FusedEngine.Pointer(parameter), (nuint)length * sizeof(float));
+        }
+    }
+
+    public override double GradientNorm()
+    {
+        Collect();
+        return Math.Sqrt(OptimizerKernel.SquaredNorm(Segments(), FusedEngine.Width, FusedEngine.Threads));
+    }
+
+    public override void Step(double rate, long step, double scale = 1)
+    {
+        Collect();
+        if (Spec.States > 0)
+        {
+            // Running values decay where there is no gradient too.
+            foreach (var slot in slots) slot.Fill();
+        }
+
+        OptimizerKernel.Step(Spec, Segments(), rate, scale, step, FusedEngine.Width, FusedEngine.Threads);
+        Clear();
+    }
+
+    public override void Clear()
+    {
+        base.Clear();
+        foreach (var slot in slots) slot.Clear();
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        for (var i = 0; i < slots.Length; i++) slots[i].Detach(Parameters[i].Parameter);
+        gradients.Dispose();
+        base.Dispose(disposing);
+    }
+
+    /// <summary>Takes over what torch's own functions left in the parameters.</summary>
+    private void Collect()
+    {
+        for (var i = 0; i < slots.Length; i++)
+        {
+            var parameter = Parameters[i].Parameter;
+            if (parameter.grad is not { } gradient) continue;
+            slots[i].Add(gradient);
+            parameter.grad = null;
+        }
+    }
+
+    private WeightSegment[] Segments()
+    {
+        List<WeightSegment> segments = [];
+        for (var i = 0; i < slots.Length; i++)
+        {
+            var (name, parameter) = Parameters[i];
+            var slot = slots[i];
+            if (slot.IsWritten)
+            {
+                segments.Add(Segment(0, slot.Length));
+                continue;
+            }
+
+            foreach (var row in slot.Rows) segments.Add(Segment(row * slot.RowLength, slot.RowLength));
+
+            WeightSegment Segment(long first, long length) => new()
+            {
+                Weight = FusedEngine.Pointer(parameter) + first,
+                Gradient = slot.At + first,
+                First = Running(0) + first,
+                Second = Running(1) + first,
+                Third = Running(2) + first,
+                Length = length,
+            };
+
+            float* Running(int number) => State.TryGetValue($"{name}.{number}", out var state) ? FusedEngine.Pointer(state) : null;
+        }
+
+        return [.. segments];
+    }
+}
