@@ -80,6 +80,10 @@ let private deviation (f: float -> float) mean variance (values: float32[]) =
 let private correlation (a: float32[]) (b: float32[]) =
     Array.fold2 (fun sum x y -> sum + float x * float y) 0.0 a b / sqrt (float a.Length)
 
+/// What the scalar specification makes of every leading 23 bits of a word, with either sign.
+let private everyWord = lazy Array.init (1 <<< 23) (fun k -> (uint32 k <<< 9) ||| (uint32 k &&& 1u))
+let private everyNormal = lazy (everyWord.Value |> Array.map (NoiseTransform.Normal >> bits))
+
 let tests =
     testList "sampling" [
         testList "Philox4x32-10 gives the known answers of Random123" [
@@ -135,6 +139,22 @@ let tests =
                             for first in [ element; element - 64L ] do
                                 Expect.equal (around kind width s first 128) (specified kind s first 128) $"element {element}"
                     }
+        ]
+
+        testList "the vector form of the transform gives the specification's bits for all of its 2^23 values" [
+            for name, replace in
+                [ "four numbers", fun (words: float32[]) (scratch: float32[]) ->
+                      NormalDraw().Replace<Lanes4>(&words[0], &scratch[0], unativeint words.Length)
+                  "eight numbers", fun words scratch ->
+                      NormalDraw().Replace<Lanes8>(&words[0], &scratch[0], unativeint words.Length)
+                  "sixteen numbers", fun words scratch ->
+                      NormalDraw().Replace<Lanes16>(&words[0], &scratch[0], unativeint words.Length) ] do
+                test name {
+                    let found = everyWord.Value |> Array.map BitConverter.UInt32BitsToSingle
+                    replace found (Array.zeroCreate found.Length)
+                    let differing = Array.fold2 (fun n e f -> if e = bits f then n else n + 1) 0 everyNormal.Value found
+                    Expect.equal differing 0 "values that differ"
+                }
         ]
 
         testList "a span cut anywhere is the whole span" [
