@@ -53,14 +53,23 @@ internal static class GroupLoop
         var block = (uint)(group * Blocks);
         switch (width)
         {
-            case VectorWidth.Bits512: Groups<TDraw, Words16, Lanes16>(draw, stream, block, count, ref start, ref spare); break;
-            case VectorWidth.Bits256: Groups<TDraw, Words8, Lanes8>(draw, stream, block, count, ref start, ref spare); break;
-            case VectorWidth.Bits128: Groups<TDraw, Words4, Lanes4>(draw, stream, block, count, ref start, ref spare); break;
-            default: Groups(draw, stream, block, destination[..(count * NoiseStream.Group)]); break;
+            case VectorWidth.Bits512:
+                Groups<TDraw, Words16, Lanes16>(draw, stream, block, count, ref start, ref spare);
+                break;
+            case VectorWidth.Bits256:
+                Groups<TDraw, Words8, Lanes8>(draw, stream, block, count, ref start, ref spare);
+                break;
+            case VectorWidth.Bits128:
+                Groups<TDraw, Words4, Lanes4>(draw, stream, block, count, ref start, ref spare);
+                break;
+            default:
+                Groups(draw, stream, block, destination[..(count * NoiseStream.Group)]);
+                break;
         }
     }
 
-    private static void Groups<TDraw, W, V>(TDraw draw, NoiseStream stream, uint block, int count, ref float destination, ref float scratch)
+    private static void Groups<TDraw, W, V>(
+        TDraw draw, NoiseStream stream, uint block, int count, ref float destination, ref float scratch)
         where TDraw : struct, INoiseDraw
         where W : struct, IWords<W, V>
         where V : struct, ILanes<V>, IBitLanes<V>

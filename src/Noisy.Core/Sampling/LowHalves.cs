@@ -6,7 +6,8 @@ using static System.Runtime.CompilerServices.MethodImplOptions;
 
 namespace Noisy.Core;
 
-/// <summary>Multiplication of 32 by 32 bits to 64: each machine's instruction, or halves of the vector, or plain arithmetic.</summary>
+/// <summary>Multiplication of 32 by 32 bits to 64: each machine's instruction, or halves of the vector, or plain
+/// arithmetic.</summary>
 internal static class LowHalves
 {
     /// <summary>Products of the low halves of 64-bit lanes; the high halves do not matter.</summary>

@@ -12,7 +12,9 @@ internal readonly struct Words4(Vector128<ulong> even, Vector128<ulong> odd) : I
 
     [MethodImpl(AggressiveInlining)]
     public static Words4 From(uint first) =>
-        new(Vector128.Create((ulong)first) + Vector128.Create(0UL, 2), Vector128.Create((ulong)first) + Vector128.Create(1UL, 3));
+        new(
+            Vector128.Create((ulong)first) + Vector128.Create(0UL, 2),
+            Vector128.Create((ulong)first) + Vector128.Create(1UL, 3));
 
     [MethodImpl(AggressiveInlining)]
     public static implicit operator Words4(uint word) => new(Vector128.Create((ulong)word), Vector128.Create((ulong)word));
@@ -41,7 +43,9 @@ internal readonly struct Words8(Vector256<ulong> even, Vector256<ulong> odd) : I
 
     [MethodImpl(AggressiveInlining)]
     public static Words8 From(uint first) =>
-        new(Vector256.Create((ulong)first) + Vector256.Create(0UL, 2, 4, 6), Vector256.Create((ulong)first) + Vector256.Create(1UL, 3, 5, 7));
+        new(
+            Vector256.Create((ulong)first) + Vector256.Create(0UL, 2, 4, 6),
+            Vector256.Create((ulong)first) + Vector256.Create(1UL, 3, 5, 7));
 
     [MethodImpl(AggressiveInlining)]
     public static implicit operator Words8(uint word) => new(Vector256.Create((ulong)word), Vector256.Create((ulong)word));
@@ -70,7 +74,9 @@ internal readonly struct Words16(Vector512<ulong> even, Vector512<ulong> odd) : 
 
     [MethodImpl(AggressiveInlining)]
     public static Words16 From(uint first) =>
-        new(Vector512.Create((ulong)first) + Vector512.Create(0UL, 2, 4, 6, 8, 10, 12, 14), Vector512.Create((ulong)first) + Vector512.Create(1UL, 3, 5, 7, 9, 11, 13, 15));
+        new(
+            Vector512.Create((ulong)first) + Vector512.Create(0UL, 2, 4, 6, 8, 10, 12, 14),
+            Vector512.Create((ulong)first) + Vector512.Create(1UL, 3, 5, 7, 9, 11, 13, 15));
 
     [MethodImpl(AggressiveInlining)]
     public static implicit operator Words16(uint word) => new(Vector512.Create((ulong)word), Vector512.Create((ulong)word));
