@@ -79,7 +79,7 @@ internal readonly struct Lanes1(float value) : ILanes<Lanes1>
 }
 
 /// <summary>Four numbers in a Vector128.</summary>
-internal readonly struct Lanes4(Vector128<float> value) : ILanes<Lanes4>
+internal readonly partial struct Lanes4(Vector128<float> value) : ILanes<Lanes4>
 {
     private readonly Vector128<float> _value = value;
 
@@ -142,7 +142,7 @@ internal readonly struct Lanes4(Vector128<float> value) : ILanes<Lanes4>
 }
 
 /// <summary>Eight numbers in a Vector256.</summary>
-internal readonly struct Lanes8(Vector256<float> value) : ILanes<Lanes8>
+internal readonly partial struct Lanes8(Vector256<float> value) : ILanes<Lanes8>
 {
     private readonly Vector256<float> _value = value;
 
@@ -205,7 +205,7 @@ internal readonly struct Lanes8(Vector256<float> value) : ILanes<Lanes8>
 }
 
 /// <summary>Sixteen numbers in a Vector512.</summary>
-internal readonly struct Lanes16(Vector512<float> value) : ILanes<Lanes16>
+internal readonly partial struct Lanes16(Vector512<float> value) : ILanes<Lanes16>
 {
     private readonly Vector512<float> _value = value;
 

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Noisy.Core;
 
 /// <summary>The Philox4x32-10 counter-based generator: a keyed bijection of 128-bit counters, without state.</summary>
@@ -31,5 +33,27 @@ public static class Philox
         }
 
         return (c0, c1, c2, c3);
+    }
+
+    /// <summary>The blocks of consecutive counters, a lane each: the first word of every block, then the second, …</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static (W W0, W W1, W W2, W W3) Blocks<W, V>(uint k0, uint k1, uint firstC0, uint c1, uint c2, uint c3)
+        where W : struct, IWords<W, V>
+        where V : struct, ILanes<V>, IBitLanes<V>
+    {
+        W x0 = W.From(firstC0), x1 = c1, x2 = c2, x3 = c3, multiplier0 = Multiplier0, multiplier1 = Multiplier1;
+        for (var round = 0; round < Rounds; round++)
+        {
+            var a = W.Product(x0, multiplier0);
+            var b = W.Product(x2, multiplier1);
+            x0 = W.Xor(W.High(b), x1, k0);
+            x1 = b;
+            x2 = W.Xor(W.High(a), x3, k1);
+            x3 = a;
+            k0 += Weyl0;
+            k1 += Weyl1;
+        }
+
+        return (x0, x1, x2, x3);
     }
 }

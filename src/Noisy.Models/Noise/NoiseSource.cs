@@ -50,9 +50,7 @@ public static class NoiseSource
         {
             var slice = values.Length / (int)shape[0];
             for (var t = 0; t < shape[0]; t++)
-                NoiseSampler.Uniform(key.At(update, firstTimeStep + t), 0, values.Slice(t * slice, slice));
-            var kept = (float)(1 / (1 - probability));
-            foreach (ref var v in values) v = v < probability ? 0 : kept;
+                NoiseSampler.Mask(key.At(update, firstTimeStep + t), 0, probability, values.Slice(t * slice, slice));
         });
 
     private delegate void Filler(Span<float> values);

@@ -25,9 +25,43 @@ let private bits (v: float32) = BitConverter.SingleToUInt32Bits v
 let private stream seed = NoiseKey.FromSeed(seed).Child("noise").Child(3u).At(12L, 5)
 
 let private samplers =
-    [ "uniform", uniform, NoiseTransform.Uniform
-      "normal", normal, NoiseTransform.Normal
-      "half-normal", halfNormal, NoiseTransform.HalfNormal ]
+    [ "uniform", uniform; "normal", normal; "half-normal", halfNormal; "mask", fill (fun s first v -> NoiseSampler.Mask(s, first, 0.5, v.AsSpan())) ]
+
+let private widths = [ VectorWidth.Scalar; VectorWidth.Bits128; VectorWidth.Bits256; VectorWidth.Bits512; VectorWidth.Auto ]
+
+/// A sampler into part of an array, at a width, and what it makes of a word by the scalar specification.
+type private Kind =
+    { Name: string
+      Fill: VectorWidth -> NoiseStream -> int64 -> Memory<float32> -> unit
+      Of: uint32 -> float32 }
+
+/// Elements of the long stretch's stream whose words have the smallest and the largest leading 23 bits.
+let private ends = [ 2652660L, 0u; 14243300L, 0x7FFFFFu ]
+
+let private mask (p: float) =
+    { Name = $"mask of probability {p:R}"
+      Fill = fun width s first v -> NoiseSampler.Mask(s, first, p, v.Span, width)
+      Of = fun word -> if float (NoiseTransform.Uniform word) < p then 0.0f else float32 (1.0 / (1.0 - p)) }
+
+let private kinds =
+    [ { Name = "uniform"; Fill = (fun width s first v -> NoiseSampler.Uniform(s, first, v.Span, width)); Of = NoiseTransform.Uniform }
+      { Name = "normal"; Fill = (fun width s first v -> NoiseSampler.Normal(s, first, v.Span, width)); Of = NoiseTransform.Normal }
+      { Name = "half-normal"; Fill = (fun width s first v -> NoiseSampler.HalfNormal(s, first, v.Span, width)); Of = NoiseTransform.HalfNormal }
+      for p in [ 0.0; 0.3; 0.5; 1.0 - 1e-9 ] do mask p ]
+
+/// Bits that no sampler makes: a NaN with a payload.
+let private untouched = BitConverter.UInt32BitsToSingle 0x7FC12345u
+
+/// The bits of an array of which a sampler is given the middle.
+let private around kind width stream first count =
+    let margin = 70
+    let values = Array.create (count + 2 * margin) untouched
+    kind.Fill width stream first (values.AsMemory(margin, count))
+    Array.map bits values
+
+let private specified kind (stream: NoiseStream) first count =
+    let margin = Array.create 70 (bits untouched)
+    Array.concat [ margin; Array.init count (fun i -> bits (kind.Of(stream.Word(first + int64 i)))); margin ]
 
 /// Largest distance between the empirical and the exact distribution function, times √n.
 let private distance (law: float -> float) (values: float32[]) =
@@ -46,6 +80,10 @@ let private deviation (f: float -> float) mean variance (values: float32[]) =
 let private correlation (a: float32[]) (b: float32[]) =
     Array.fold2 (fun sum x y -> sum + float x * float y) 0.0 a b / sqrt (float a.Length)
 
+/// What the scalar specification makes of every leading 23 bits of a word, with either sign.
+let private everyWord = lazy Array.init (1 <<< 23) (fun k -> (uint32 k <<< 9) ||| (uint32 k &&& 1u))
+let private everyNormal = lazy (everyWord.Value |> Array.map (NoiseTransform.Normal >> bits))
+
 let tests =
     testList "sampling" [
         testList "Philox4x32-10 gives the known answers of Random123" [
@@ -62,22 +100,87 @@ let tests =
                 }
         ]
 
-        testList "a sampler gives the scalar specification, whatever its start and length" [
-            for name, sample, transform in samplers do
-                property name 300 (fun (seed: int64) (start: FsCheck.NonNegativeInt) (length: FsCheck.NonNegativeInt) (far: bool) ->
-                    let first = int64 (start.Get % 200) + (if far then (1L <<< 34) - 1024L else 0L)
-                    let count = length.Get % 300
-                    let s = NoiseKey.FromSeed(seed).At(abs (seed % 1000003L), start.Get % 97)
-                    let found = sample s first count |> Array.map bits
-                    let expected = Array.init count (fun i -> bits (transform (s.Word(first + int64 i))))
-                    Expect.equal found expected $"first {first}, length {count}")
+        testList "a sampler gives the bits of the scalar specification and touches nothing else, whatever its start and length" [
+            for kind in kinds do
+                for width in widths do
+                    property $"{kind.Name}, {width}" 100 (fun (seed: int64) (start: FsCheck.NonNegativeInt) (length: FsCheck.NonNegativeInt) (far: bool) ->
+                        let draws = Draws(uint64 seed + uint64 start.Get * 977UL + uint64 length.Get)
+                        let first = int64 (draws.Word() % 1001UL)
+                        let count = int (draws.Word() % 301UL)
+                        let first = if far then (1L <<< 34) - int64 count - first else first
+                        let s = NoiseKey.FromSeed(seed).At(int64 (draws.Word() >>> 1), int (draws.Word() >>> 33))
+                        Expect.equal (around kind width s first count) (specified kind s first count) $"first {first}, length {count}")
         ]
 
-        property "a span cut in two is the whole span" 200 (fun (seed: int64) (cut: byte) ->
-            let s = NoiseKey.FromSeed(seed).At(0L, 0)
-            let whole = normal s 0L 256
-            let pieces = Array.append (normal s 0L (int cut)) (normal s (int64 cut) (256 - int cut))
-            Expect.equal pieces whole "pieces")
+        testList "every length to three groups, from every place in a group, gives the specification's bits" [
+            for width in widths do
+                test $"{width}" {
+                    let s = stream 6L
+                    let whole = specified kinds[1] s 0L 512
+                    for start in 0 .. 65 do
+                        for count in 0 .. 193 do
+                            let found = around kinds[1] width s (int64 start) count
+                            if found[70 .. 69 + count] <> whole[70 + start .. 69 + start + count] then
+                                failtestf "first %d, length %d" start count
+                            if Array.exists ((<>) (bits untouched)) (Array.append found[..69] found[70 + count ..]) then
+                                failtestf "outside: first %d, length %d" start count
+                }
+        ]
+
+        testList "a long stretch, and the smallest and the largest words, give the specification's bits" [
+            for kind in kinds do
+                for width in widths do
+                    test $"{kind.Name}, {width}" {
+                        // 65536 draws have some 220 in the tail of the inverse; the ends of its range were searched for.
+                        let s = NoiseKey.FromSeed(99L).At(1L <<< 33 ||| 5L, 7)
+                        Expect.equal (around kind width s 0L 65536) (specified kind s 0L 65536) "long"
+                        for element, k in ends do
+                            Expect.equal (s.Word element >>> 9) k "the word that was searched for"
+                            for first in [ element; element - 64L ] do
+                                Expect.equal (around kind width s first 128) (specified kind s first 128) $"element {element}"
+                    }
+        ]
+
+        testList "the vector form of the transform gives the specification's bits for all of its 2^23 values" [
+            for name, replace in
+                [ "four numbers", fun (words: float32[]) (scratch: float32[]) ->
+                      NormalDraw().Replace<Lanes4>(&words[0], &scratch[0], unativeint words.Length)
+                  "eight numbers", fun words scratch ->
+                      NormalDraw().Replace<Lanes8>(&words[0], &scratch[0], unativeint words.Length)
+                  "sixteen numbers", fun words scratch ->
+                      NormalDraw().Replace<Lanes16>(&words[0], &scratch[0], unativeint words.Length) ] do
+                test name {
+                    let found = everyWord.Value |> Array.map BitConverter.UInt32BitsToSingle
+                    replace found (Array.zeroCreate found.Length)
+                    let differing = Array.fold2 (fun n e f -> if e = bits f then n else n + 1) 0 everyNormal.Value found
+                    Expect.equal differing 0 "values that differ"
+                }
+        ]
+
+        testList "a span cut anywhere is the whole span" [
+            for kind in kinds do
+                for width in widths do
+                    property $"{kind.Name}, {width}" 50 (fun (seed: int64) (first: uint16) (cuts: byte list) ->
+                        let s = NoiseKey.FromSeed(seed).At(0L, 0)
+                        let whole, pieces = Array.zeroCreate<float32> 256, Array.zeroCreate<float32> 256
+                        kind.Fill width s (int64 first) (whole.AsMemory())
+                        for from, until in [ 0; yield! cuts |> List.map int |> List.sort; 256 ] |> List.pairwise do
+                            kind.Fill width s (int64 first + int64 from) (pieces.AsMemory(from, until - from))
+                        Expect.equal pieces whole $"cuts {cuts}")
+        ]
+
+        testList "a mask drops exactly the uniform draws below the probability" [
+            for width in widths do
+                test $"{width}" {
+                    let s = stream 8L
+                    for i in 0 .. 299 do
+                        let v = float (NoiseTransform.Uniform(s.Word(int64 i)))
+                        for p, dropped in [ v, false; Math.BitIncrement v, true; Math.BitDecrement v, false ] do
+                            let found = [| nanf |]
+                            NoiseSampler.Mask(s, int64 i, p, found.AsSpan(), width)
+                            Expect.equal found[0] (if dropped then 0.0f else float32 (1.0 / (1.0 - p))) $"draw {v:R}, probability {p:R}"
+                }
+        ]
 
         test "the elements of a stream take every word of its blocks once" {
             let s = stream 1L
@@ -183,12 +286,22 @@ let tests =
             Expect.equal falls 0 "places where the inverse falls"
         }
 
-        testList "negative arguments throw" [
+        testList "arguments out of range throw" [
             test "update" { Expect.throwsT<ArgumentOutOfRangeException> (fun () -> (NoiseKey.FromSeed 0L).At(-1L, 0) |> ignore) "update" }
             test "time step" { Expect.throwsT<ArgumentOutOfRangeException> (fun () -> (NoiseKey.FromSeed 0L).At(0L, -1) |> ignore) "time step" }
-            for name, sample, _ in samplers do
+            for name, sample in samplers do
                 test $"first element, {name}" {
                     Expect.throwsT<ArgumentOutOfRangeException> (fun () -> sample (stream 0L) -1L 4 |> ignore) "first element"
+                }
+            for p in [ -0.1; 1.0; nan; infinity ] do
+                test $"probability {p}" {
+                    Expect.throwsT<ArgumentOutOfRangeException>
+                        (fun () -> NoiseSampler.Mask(stream 0L, 0L, p, Array.zeroCreate(4).AsSpan())) "probability"
+                }
+            for kind in kinds do
+                test $"width, {kind.Name}" {
+                    Expect.throwsT<ArgumentOutOfRangeException>
+                        (fun () -> kind.Fill (enum<VectorWidth> 64) (stream 0L) 0L (Memory(Array.zeroCreate 4))) "width"
                 }
         ]
     ]

@@ -1,0 +1,94 @@
+using System.Runtime.CompilerServices;
+using static System.Runtime.CompilerServices.MethodImplOptions;
+
+namespace Noisy.Core;
+
+/// <summary>What a sampler makes of random words: the scalar form is the specification, the vector form gives its bits.</summary>
+internal interface INoiseDraw
+{
+    float Of(uint word);
+
+    /// <summary>Turns words, which come as the bits of numbers, into draws, in place.</summary>
+    /// <param name="words">At least as many as the count.</param>
+    /// <param name="scratch">Room for as many numbers again.</param>
+    /// <param name="count">A multiple of V.Count.</param>
+    void Replace<V>(ref float words, ref float scratch, nuint count) where V : struct, ILanes<V>, IBitLanes<V>;
+}
+
+/// <summary>ξ.</summary>
+internal readonly struct NormalDraw : INoiseDraw
+{
+    public float Of(uint word) => NoiseTransform.Normal(word);
+
+    [MethodImpl(AggressiveOptimization)]
+    public void Replace<V>(ref float words, ref float scratch, nuint count) where V : struct, ILanes<V>, IBitLanes<V>
+    {
+        HalfNormalDraw.MinusLogs<V>(ref words, ref scratch, count);
+        for (nuint i = 0; i < count; i += (nuint)V.Count)
+        {
+            var word = V.Load(in words, i);
+            (NoiseLanes.HalfNormal(word, V.Load(in scratch, i)) | NoiseLanes.Sign(word)).Store(ref words, i);
+        }
+    }
+}
+
+/// <summary>|ξ|.</summary>
+internal readonly struct HalfNormalDraw : INoiseDraw
+{
+    public float Of(uint word) => NoiseTransform.HalfNormal(word);
+
+    [MethodImpl(AggressiveOptimization)]
+    public void Replace<V>(ref float words, ref float scratch, nuint count) where V : struct, ILanes<V>, IBitLanes<V>
+    {
+        MinusLogs<V>(ref words, ref scratch, count);
+        for (nuint i = 0; i < count; i += (nuint)V.Count)
+            NoiseLanes.HalfNormal(V.Load(in words, i), V.Load(in scratch, i)).Store(ref words, i);
+    }
+
+    /// <summary>A loop of its own, since the processor overlaps several turns of a short loop, but not of one as long as the
+    /// whole formula.</summary>
+    [MethodImpl(AggressiveOptimization)]
+    internal static void MinusLogs<V>(ref readonly float words, ref float w, nuint count)
+        where V : struct, ILanes<V>, IBitLanes<V>
+    {
+        for (nuint i = 0; i < count; i += (nuint)V.Count) NoiseLanes.MinusLog(V.Load(in words, i)).Store(ref w, i);
+    }
+}
+
+/// <summary>Uniform in (0, 1).</summary>
+internal readonly struct UniformDraw : INoiseDraw
+{
+    public float Of(uint word) => NoiseTransform.Uniform(word);
+
+    [MethodImpl(AggressiveOptimization)]
+    public void Replace<V>(ref float words, ref float scratch, nuint count) where V : struct, ILanes<V>, IBitLanes<V>
+    {
+        for (nuint i = 0; i < count; i += (nuint)V.Count) NoiseLanes.Uniform(V.Load(in words, i)).Store(ref words, i);
+    }
+}
+
+/// <summary>0 where the uniform draw is below a probability, else 1 / (1 − probability).</summary>
+internal readonly struct MaskDraw : INoiseDraw
+{
+    private readonly float _threshold;
+    private readonly float _kept;
+
+    internal MaskDraw(double probability)
+    {
+        _kept = (float)(1 / (1 - probability));
+
+        // Rounded up, so that a single-precision number is below it exactly when it is below the probability.
+        _threshold = (float)probability;
+        if (_threshold < probability) _threshold = MathF.BitIncrement(_threshold);
+    }
+
+    public float Of(uint word) => NoiseTransform.Uniform(word) < _threshold ? 0f : _kept;
+
+    [MethodImpl(AggressiveOptimization)]
+    public void Replace<V>(ref float words, ref float scratch, nuint count) where V : struct, ILanes<V>, IBitLanes<V>
+    {
+        V threshold = _threshold, kept = _kept;
+        for (nuint i = 0; i < count; i += (nuint)V.Count)
+            ((NoiseLanes.Uniform(V.Load(in words, i)) >= threshold) & kept).Store(ref words, i);
+    }
+}

@@ -1,0 +1,98 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using static System.Runtime.CompilerServices.MethodImplOptions;
+
+namespace Noisy.Core;
+
+/// <summary>Four words.</summary>
+internal readonly struct Words4(Vector128<ulong> even, Vector128<ulong> odd) : IWords<Words4, Lanes4>
+{
+    private readonly Vector128<ulong> _even = even;
+    private readonly Vector128<ulong> _odd = odd;
+
+    [MethodImpl(AggressiveInlining)]
+    public static Words4 From(uint first) =>
+        new(
+            Vector128.Create((ulong)first) + Vector128.Create(0UL, 2),
+            Vector128.Create((ulong)first) + Vector128.Create(1UL, 3));
+
+    [MethodImpl(AggressiveInlining)]
+    public static implicit operator Words4(uint word) => new(Vector128.Create((ulong)word), Vector128.Create((ulong)word));
+
+    [MethodImpl(AggressiveInlining)]
+    public static Words4 Xor(Words4 a, Words4 b, Words4 c) =>
+        new(a._even ^ b._even ^ c._even, a._odd ^ b._odd ^ c._odd);
+
+    [MethodImpl(AggressiveInlining)]
+    public static Words4 Product(Words4 a, Words4 b) =>
+        new(LowHalves.Product(a._even, b._even), LowHalves.Product(a._odd, b._odd));
+
+    [MethodImpl(AggressiveInlining)]
+    public static Words4 High(Words4 product) => new(product._even >>> 32, product._odd >>> 32);
+
+    [MethodImpl(AggressiveInlining)]
+    public Lanes4 Pack() =>
+        new(Vector128.ConditionalSelect(Vector128.Create(0xFFFFFFFFUL), _even, _odd << 32).AsSingle());
+}
+
+/// <summary>Eight words.</summary>
+internal readonly struct Words8(Vector256<ulong> even, Vector256<ulong> odd) : IWords<Words8, Lanes8>
+{
+    private readonly Vector256<ulong> _even = even;
+    private readonly Vector256<ulong> _odd = odd;
+
+    [MethodImpl(AggressiveInlining)]
+    public static Words8 From(uint first) =>
+        new(
+            Vector256.Create((ulong)first) + Vector256.Create(0UL, 2, 4, 6),
+            Vector256.Create((ulong)first) + Vector256.Create(1UL, 3, 5, 7));
+
+    [MethodImpl(AggressiveInlining)]
+    public static implicit operator Words8(uint word) => new(Vector256.Create((ulong)word), Vector256.Create((ulong)word));
+
+    [MethodImpl(AggressiveInlining)]
+    public static Words8 Xor(Words8 a, Words8 b, Words8 c) =>
+        new(a._even ^ b._even ^ c._even, a._odd ^ b._odd ^ c._odd);
+
+    [MethodImpl(AggressiveInlining)]
+    public static Words8 Product(Words8 a, Words8 b) =>
+        new(LowHalves.Product(a._even, b._even), LowHalves.Product(a._odd, b._odd));
+
+    [MethodImpl(AggressiveInlining)]
+    public static Words8 High(Words8 product) => new(product._even >>> 32, product._odd >>> 32);
+
+    [MethodImpl(AggressiveInlining)]
+    public Lanes8 Pack() =>
+        new(Vector256.ConditionalSelect(Vector256.Create(0xFFFFFFFFUL), _even, _odd << 32).AsSingle());
+}
+
+/// <summary>Sixteen words.</summary>
+internal readonly struct Words16(Vector512<ulong> even, Vector512<ulong> odd) : IWords<Words16, Lanes16>
+{
+    private readonly Vector512<ulong> _even = even;
+    private readonly Vector512<ulong> _odd = odd;
+
+    [MethodImpl(AggressiveInlining)]
+    public static Words16 From(uint first) =>
+        new(
+            Vector512.Create((ulong)first) + Vector512.Create(0UL, 2, 4, 6, 8, 10, 12, 14),
+            Vector512.Create((ulong)first) + Vector512.Create(1UL, 3, 5, 7, 9, 11, 13, 15));
+
+    [MethodImpl(AggressiveInlining)]
+    public static implicit operator Words16(uint word) => new(Vector512.Create((ulong)word), Vector512.Create((ulong)word));
+
+    [MethodImpl(AggressiveInlining)]
+    public static Words16 Xor(Words16 a, Words16 b, Words16 c) =>
+        new(a._even ^ b._even ^ c._even, a._odd ^ b._odd ^ c._odd);
+
+    [MethodImpl(AggressiveInlining)]
+    public static Words16 Product(Words16 a, Words16 b) =>
+        new(LowHalves.Product(a._even, b._even), LowHalves.Product(a._odd, b._odd));
+
+    [MethodImpl(AggressiveInlining)]
+    public static Words16 High(Words16 product) => new(product._even >>> 32, product._odd >>> 32);
+
+    [MethodImpl(AggressiveInlining)]
+    public Lanes16 Pack() =>
+        new(Vector512.ConditionalSelect(Vector512.Create(0xFFFFFFFFUL), _even, _odd << 32).AsSingle());
+}
