@@ -14,13 +14,18 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
             var (first, end) = member.Share(Pairs(size.Hidden));
             for (var panel = first; panel < end; panel++) PackPanel(x.WeightHh, size.Hidden, size.Hidden, panel, work.Weights + (panel * work.PanelHh));
             member.Barrier();
+            EngineProfile.Start(member);
             RecurBack(tape, new Part(member, size.Batch, Pairs(size.Hidden)), grad, work);
             member.Barrier();
+            EngineProfile.Start(member);
             if (grad.Input != null) GradInput(tape, x, grad.Input, work, member);
+            EngineProfile.Mark(member, EngineStage.GradInput);
             Interleave(tape, work, member);
             member.Barrier();
+            EngineProfile.Mark(member, EngineStage.Interleave);
             if (grad.WeightIh.At != null) GradWeights(tape, x.Input, size.Inputs, TCell.InputBlocks, grad.WeightIh, work, member);
             if (grad.WeightHh.At != null) GradWeights(tape, null, size.Hidden, TCell.RecurrentBlocks, grad.WeightHh, work, member);
+            EngineProfile.Mark(member, EngineStage.GradWeights);
             if (member.Index == member.Count - 1) GradSmall(tape, grad, work);
         });
     }
@@ -69,6 +74,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
 
             var lastVector = Math.Min(Vectors(size.Hidden), 2 * part.EndPair);
             for (var vector = 2 * part.FirstPair; vector < lastVector; vector++) Retreat(tape, part, i, t, vector * V.Count, work);
+            EngineProfile.Mark(part.Member, EngineStage.GatesBack);
             part.EndStep();
             if (i == 0 && grad.Hidden == null) break;
             var gates = work.Gates + ((((nint)t * size.Batch) + part.FirstRow) * row);
@@ -85,8 +91,11 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
                         to, work.RowHidden, V.Count, gate == 0 ? null : to, work.RowHidden);
                 }
             }
+
+            EngineProfile.Mark(part.Member, EngineStage.RecurrentProductBack);
         }
 
+        EngineProfile.Mark(part.Member, EngineStage.RecurrentProductBack);
         for (var b = part.FirstRow; b < part.EndRow; b++)
         {
             for (var unit = firstUnit; unit < endUnit; unit++)

@@ -15,6 +15,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
         Start(tape, x, bias);
         ThreadTeam.Shared.Run(threads, member =>
         {
+            EngineProfile.Start(member);
             var (first, end) = member.Share(panels);
             for (var panel = first; panel < end; panel++)
             {
@@ -26,6 +27,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
             var part = new Part(member, size.Batch, Pairs(size.Hidden));
             Draw(tape, part, noise, size.StepAt(0));
             member.Barrier();
+            EngineProfile.Mark(member, EngineStage.Project);
             Recur(tape, part, noise, hh, panelHh, x.Hidden == null);
             member.Barrier();
             Copy(tape, y, member);
@@ -131,11 +133,14 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
                         gates + place, row, second, gates + place, row);
                 }
 
+                EngineProfile.Mark(part.Member, EngineStage.RecurrentProduct);
                 var end = Math.Min(Vectors(size.Hidden), (pair + 1) * 2);
                 for (var vector = pair * 2; vector < end; vector++) Advance(tape, part, i, t, vector * V.Count);
+                EngineProfile.Mark(part.Member, EngineStage.Gates);
             }
 
             if (i + 1 < size.Steps) Draw(tape, part, noise, size.StepAt(i + 1));
+            EngineProfile.Mark(part.Member, EngineStage.Noise);
             part.EndStep();
         }
     }

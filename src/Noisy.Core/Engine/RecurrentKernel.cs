@@ -108,10 +108,12 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>(TCell cell) : Rec
     private readonly struct Part
     {
         internal readonly int FirstRow, EndRow, FirstPair, EndPair, FirstDrawn, EndDrawn;
-        private readonly TeamMember? _waits;
+        internal readonly TeamMember Member;
+        private readonly bool _waits;
 
         internal Part(TeamMember member, int batch, int pairs)
         {
+            Member = member;
             (FirstRow, EndRow, FirstPair, EndPair) = (0, batch, 0, pairs);
             (FirstDrawn, EndDrawn) = member.Share(batch);
             if (batch >= 4 * member.Count)
@@ -121,13 +123,16 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>(TCell cell) : Rec
             }
 
             (FirstPair, EndPair) = member.Share(pairs);
-            _waits = member;
+            _waits = true;
         }
 
         internal int Rows => EndRow - FirstRow;
 
         /// <summary>Waits for the others where they depend on each other within a step.</summary>
-        internal void EndStep() => _waits?.Barrier();
+        internal void EndStep()
+        {
+            if (_waits) Member.Barrier();
+        }
     }
 
     /// <summary>Vectors of units a layer has.</summary>

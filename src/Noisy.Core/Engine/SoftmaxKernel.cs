@@ -126,10 +126,13 @@ internal sealed unsafe class SoftmaxKernel<V> : SoftmaxKernel
             }
 
             member.Barrier();
+            EngineProfile.Start(member);
             Logits(tape, x, transposed.Start, panels, member);
             member.Barrier();
+            EngineProfile.Mark(member, EngineStage.Logits);
             (first, end) = member.Share((x.Rows + V.Count - 1) / V.Count);
             for (var vector = first; vector < end; vector++) Normalise(tape, x, vector * V.Count);
+            EngineProfile.Mark(member, EngineStage.Softmax);
         });
         BufferPool.Return(transposed);
         return tape;
@@ -154,10 +157,13 @@ internal sealed unsafe class SoftmaxKernel<V> : SoftmaxKernel
                 for (var r = first; r < end; r++) PackScaled(tape, x, r, scale, work.Start + packed, panels);
             }
 
+            EngineProfile.Start(member);
             if (grad.Hidden != null) GradHidden(tape, x, scale, grad.Hidden, work.Start + sums, wide, work.Start + mine + (nint)(member.Index * own), chunk, member);
             member.Barrier();
+            EngineProfile.Mark(member, EngineStage.SoftmaxGradInput);
             if (grad.Weight.At != null || grad.Bias.At != null)
                 GradWeight(tape, x, scale, grad, work.Start + packed, panels, work.Start + mine + (nint)(member.Index * own), stride, group, member);
+            EngineProfile.Mark(member, EngineStage.SoftmaxGradWeights);
         });
         BufferPool.Return(work);
     }
