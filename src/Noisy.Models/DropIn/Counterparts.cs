@@ -32,7 +32,8 @@ internal sealed class Counterparts(
 {
     // register_parameter registers no name twice, so the table itself is asked for; its type names it.
     private static readonly FieldInfo RegisteredParameters = typeof(nn.Module)
-        .GetFields(BindingFlags.Instance | BindingFlags.NonPublic).Single(f => f.FieldType == typeof(OrderedDict<string, Parameter>));
+        .GetFields(BindingFlags.Instance | BindingFlags.NonPublic)
+        .Single(f => f.FieldType == typeof(OrderedDict<string, Parameter>));
 
     /// <summary>The counterpart of a module; null if it has none.</summary>
     /// <param name="path">Dotted path.</param>
@@ -40,8 +41,12 @@ internal sealed class Counterparts(
     /// <param name="home">Device and type of the numbers around it.</param>
     public Counterpart? Of(string path, nn.Module module, (Device Device, ScalarType Type) home) => module switch
     {
-        LSTM lstm => new(typeof(NoisyLstm), () => Recurrent(path, lstm, new RecurrentProbe(lstm), shape => new NoisyLstm(shape, activations, clock))),
-        GRU gru => new(typeof(NoisyGru), () => Recurrent(path, gru, new RecurrentProbe(gru), shape => new NoisyGru(shape, activations, clock))),
+        LSTM lstm => new(
+            typeof(NoisyLstm),
+            () => Recurrent(path, lstm, new RecurrentProbe(lstm), shape => new NoisyLstm(shape, activations, clock))),
+        GRU gru => new(
+            typeof(NoisyGru),
+            () => Recurrent(path, gru, new RecurrentProbe(gru), shape => new NoisyGru(shape, activations, clock))),
         nn.Module<Tensor, Tensor> leaf when IsActivation(leaf) =>
             Spec(path, leaf) is { } spec ? new(typeof(NoisyActivation), () => Activation(path, leaf, spec, home)) : null,
         _ => null,
@@ -67,7 +72,8 @@ internal sealed class Counterparts(
         _ => null,
     };
 
-    private Preparation Activation(string path, nn.Module<Tensor, Tensor> old, NoisyActivationSpec spec, (Device Device, ScalarType Type) home)
+    private Preparation Activation(
+        string path, nn.Module<Tensor, Tensor> old, NoisyActivationSpec spec, (Device Device, ScalarType Type) home)
     {
         spec.Validate();
         var units = spec.UsesP ? widths?.Invoke(path) ?? 1 : 1;
@@ -87,7 +93,8 @@ internal sealed class Counterparts(
         if (probe.Problem is { } problem) return new(null, problem);
         if ((dropouts?.Invoke(path) ?? probe.Dropout()) is not { } dropout)
             return new(null, "its dropout cannot be measured: say it with the argument dropouts");
-        var shape = new RecurrentShape(probe.InputSize, probe.HiddenSize, probe.Layers, probe.BatchFirst(), dropout, probe.Bidirectional).Validate();
+        var shape = new RecurrentShape(
+            probe.InputSize, probe.HiddenSize, probe.Layers, probe.BatchFirst(), dropout, probe.Bidirectional).Validate();
         return new(
             () =>
             {
@@ -100,7 +107,7 @@ internal sealed class Counterparts(
             Describe(shape) + (probe.HasBias ? "" : "; it has no biases: those of the new one are zero and frozen"));
     }
 
-    /// <summary>The very parameters of the old module under their names, so that an optimiser made before still trains them.</summary>
+    /// <summary>The very parameters of the old module under their names: whoever knows them still does.</summary>
     private static void TakeWeights(nn.Module made, nn.Module old)
     {
         var registered = (OrderedDict<string, Parameter>)RegisteredParameters.GetValue(made)!;
@@ -113,7 +120,8 @@ internal sealed class Counterparts(
             else
             {
                 var like = old.get_parameter("weight_ih_l0")!;
-                registered[name] = new Parameter(zeros(own.shape, dtype: like.dtype, device: like.device), requires_grad: false);
+                var zero = zeros(own.shape, dtype: like.dtype, device: like.device);
+                registered[name] = new Parameter(zero, requires_grad: false);
             }
 
             own.Dispose();

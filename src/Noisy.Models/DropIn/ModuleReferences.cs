@@ -26,7 +26,8 @@ internal sealed record ModuleReference(string Where, Type? Declared, Action<obje
 /// </remarks>
 internal sealed class ModuleReferences
 {
-    private const BindingFlags Own = BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly;
+    private const BindingFlags Own =
+        BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly;
 
     private readonly Dictionary<nn.Module, List<ModuleReference>> found;
     private readonly HashSet<object> seen = new(ReferenceEqualityComparer.Instance);
@@ -66,8 +67,9 @@ internal sealed class ModuleReferences
 
                 break;
             case Delegate lambda:
+                // A method bound to a module belongs to its type, so the module there cannot be exchanged.
                 foreach (var one in lambda.GetInvocationList())
-                    if (one.Target is { } target) Visit(target, null, name + " (a delegate)", _ => { }); // its method belongs to the old type
+                    if (one.Target is { } target) Visit(target, null, name + " (a delegate)", _ => { });
                 break;
             default:
                 foreach (var field in Fields(holder.GetType()))
@@ -105,7 +107,9 @@ internal sealed class ModuleReferences
     {
         if (IsCollection(holder.GetType())) return name; // an index will say which element
         if (IsTorch(field.DeclaringType!)) return TypeNames.Of(field.DeclaringType!);
-        var member = field.Name.StartsWith('<') ? field.Name[1..field.Name.IndexOf('>')] : field.Name.TrimEnd('@');
+
+        // The compilers' own names: <Name>k__BackingField in C#, Name@ and name@line in F#.
+        var member = field.Name.StartsWith('<') ? field.Name[1..field.Name.IndexOf('>')] : field.Name.Split('@')[0];
         return $"{TypeNames.Of(field.DeclaringType!)}.{member}";
     }
 
@@ -119,12 +123,13 @@ internal sealed class ModuleReferences
     private static bool MayHoldReferences(Type type)
     {
         if (type.IsPointer || type.IsPrimitive || type.IsEnum || type == typeof(string)) return false;
-        return !type.IsValueType || (IsOpen(type) && type.GetFields(Own).Any(f => f.FieldType != type && MayHoldReferences(f.FieldType)));
+        return !type.IsValueType
+            || (IsOpen(type) && type.GetFields(Own).Any(f => f.FieldType != type && MayHoldReferences(f.FieldType)));
     }
 
     private static bool Walkable(object value) => value is Array or Delegate or nn.Module || IsOpen(value.GetType());
 
-    /// <summary>Whether a type may lead to modules: the user's own, and the collections; not the inside of a runtime or of torch.</summary>
+    /// <summary>Whether a type may lead to modules: the user's own, and the collections; not what is inside torch.</summary>
     private static bool IsOpen(Type type)
     {
         if (type.Assembly == typeof(ModuleReferences).Assembly) return false;
@@ -137,7 +142,9 @@ internal sealed class ModuleReferences
     private static bool IsTorch(Type type) => type.Assembly == typeof(nn.Module).Assembly;
 
     private static bool IsCollection(Type type) =>
-        type.Namespace is { } space && (space == "System.Collections" || space.StartsWith("System.Collections.", StringComparison.Ordinal)
+        type.Namespace is { } space
+        && (space == "System.Collections"
+            || space.StartsWith("System.Collections.", StringComparison.Ordinal)
             || (type.IsGenericType && type.GetGenericTypeDefinition() == typeof(OrderedDict<,>)));
 
     /// <summary>Keys of hash tables keep the place that their hash code gave them.</summary>

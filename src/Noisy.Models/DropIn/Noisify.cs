@@ -4,7 +4,9 @@ using static TorchSharp.torch;
 
 namespace Noisy.Models;
 
-/// <summary>Makes an existing TorchSharp model noisy: exchanges its tanh, sigmoid, LSTM and GRU modules, keeping the weights.</summary>
+/// <summary>
+/// Makes an existing TorchSharp model noisy: exchanges its tanh, sigmoid, LSTM and GRU modules, keeping the weights.
+/// </summary>
 /// <remarks>
 /// <para>What is exchanged is the module object, in every place from which the model reaches it: torch's registration, the
 /// items of <c>Sequential</c>, <c>ModuleList</c> and <c>ModuleDict</c>, fields (private, read-only, of auto-properties), arrays,
@@ -15,9 +17,10 @@ namespace Noisy.Models;
 /// its module is refused.</para>
 /// <para>Calls of functions (<c>torch.tanh(x)</c>, <c>x.sigmoid()</c>) are no modules and stay as they are. So do references that the
 /// caller holds outside the model.</para>
-/// <para>Recurrent modules keep the very <c>Parameter</c> objects of the old ones, under the same names, so that an optimiser
-/// made before goes on training them; the gap gains p are new parameters (<see cref="NoisifyReport.NewParameters"/>). Make the
-/// optimiser afterwards, or add them to it. A state dictionary saved before loads with <c>strict: false</c>.</para>
+/// <para>Recurrent modules keep the very <c>Parameter</c> objects of the old ones, under the same names; the gap gains p are new
+/// (<see cref="NoisifyReport.NewParameters"/>). So make the optimiser afterwards: one made before from a list of the parameters
+/// goes on training the old ones only, one made from <c>model.parameters()</c> itself, which torch enumerates anew, fails at
+/// its next step. A state dictionary saved before loads with <c>strict: false</c>.</para>
 /// </remarks>
 public static class Noisify
 {
@@ -29,7 +32,8 @@ public static class Noisify
     /// <param name="where">Which modules to replace, by dotted path and module; default all that have a noisy counterpart. A
     /// module that is registered twice is asked about once, under its first path.</param>
     /// <param name="specs">A spec for a module without parameters that maps a tensor to a tensor: for Hardtanh, ReLU6 or one's
-    /// own, or another one for a certain tanh. Null leaves the rule: tanh and sigmoid by <paramref name="activations"/>, others not.</param>
+    /// own, or another one for a certain tanh. Null leaves the rule: tanh and sigmoid by <paramref name="activations"/>,
+    /// others not.</param>
     /// <param name="widths">Units H of an activation by its path, for a gap gain p [H] of each unit; asked only if the spec has
     /// one. An activation does not know its width, and parameters that came with the first input would be missed by an
     /// optimiser; so the default is 1: one gain that all units share.</param>
@@ -64,9 +68,11 @@ public static class Noisify
         if (refused.Count > 0 && !allowPartial)
         {
             throw new UsageException(
-                $"{refused.Count} of {plans.Count(p => p.Counterpart is not null)} modules cannot be replaced, and nothing was changed:"
+                $"{refused.Count} of {plans.Count(p => p.Counterpart is not null)} modules cannot be replaced, "
+                + "and nothing was changed:"
                 + string.Concat(refused.Select(p => $"{Environment.NewLine}  {p.Entry()}"))
-                + $"{Environment.NewLine}Mend them, leave them out with the argument where, or allow a partial replacement with allowPartial.");
+                + $"{Environment.NewLine}Mend them, leave them out with the argument where, "
+                + "or allow a partial replacement with allowPartial.");
         }
 
         foreach (var plan in plans.Where(p => p.Outcome == NoisifyOutcome.Replaced)) plan.Made = plan.Preparation!.Build!();
@@ -134,7 +140,8 @@ public static class Noisify
             var type = plan.Counterpart!.Type;
             List<string> reasons = [];
             if (plan.Preparation!.Build is null) reasons.Add(plan.Preparation.Note);
-            if (ReferenceEquals(plan.Module, root)) reasons.Add($"it is the model itself, which the caller holds: build a {type.Name} instead");
+            if (ReferenceEquals(plan.Module, root))
+                reasons.Add($"it is the model itself, which the caller holds: build a {type.Name} instead");
             foreach (var place in plan.Places.Where(p => !p.Accepts(type)).DistinctBy(p => p.Where))
             {
                 reasons.Add(place.Declared is null

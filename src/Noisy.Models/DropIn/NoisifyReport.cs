@@ -35,11 +35,14 @@ public sealed record NoisifyEntry(string Path, Type Was, nn.Module Now, NoisifyO
             NoisifyOutcome.LeftOut => " left as it is",
             _ => " cannot be replaced",
         });
-        return (Note.Length == 0 ? line : line.Append(Outcome == NoisifyOutcome.Replaced ? $" ({Note})" : $": {Note}")).ToString();
+        if (Note.Length > 0) line.Append(Outcome == NoisifyOutcome.Replaced ? $" ({Note})" : $": {Note}");
+        return line.ToString();
     }
 }
 
-/// <summary>What <see cref="Noisify"/> did to a model: an entry for each module with a saturating unit, in the model's order.</summary>
+/// <summary>
+/// What <see cref="Noisify"/> did to a model: an entry for each module with a saturating unit, in the model's order.
+/// </summary>
 /// <param name="Entries">One entry a module; a module that is registered twice has one, under its first path.</param>
 public sealed record NoisifyReport(IReadOnlyList<NoisifyEntry> Entries)
 {
@@ -54,7 +57,7 @@ public sealed record NoisifyReport(IReadOnlyList<NoisifyEntry> Entries)
 
     /// <summary>The learned gap gains p that the model did not have before: what an optimiser made earlier must be told of.</summary>
     public IEnumerable<Parameter> NewParameters =>
-        Replaced.SelectMany(e => e.Now.named_parameters().Where(n => IsGain(n.name)).Select(n => n.parameter)).Where(p => p.requires_grad);
+        Replaced.SelectMany(e => e.Now.named_parameters()).Where(n => IsGain(n.name)).Select(n => n.parameter);
 
     /// <summary>One line an entry.</summary>
     public override string ToString() => string.Join(Environment.NewLine, Entries);

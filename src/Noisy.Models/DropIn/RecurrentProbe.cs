@@ -42,7 +42,8 @@ internal sealed class RecurrentProbe
         this.module = module;
         this.run = run;
         var names = module.named_parameters().Select(n => n.name).ToHashSet();
-        Layers = names.Count(n => n.StartsWith("weight_ih_l", StringComparison.Ordinal) && !n.EndsWith("_reverse", StringComparison.Ordinal));
+        Layers = names.Count(n => n.StartsWith("weight_ih_l", StringComparison.Ordinal)
+            && !n.EndsWith("_reverse", StringComparison.Ordinal));
         Bidirectional = names.Contains("weight_ih_l0_reverse");
         HasBias = names.Contains("bias_ih_l0");
         var input = module.get_parameter("weight_ih_l0")!;

@@ -17,7 +17,7 @@ internal static class TypeNames
         return $"{type.Name.Split('`')[0]}<{arguments}>";
     }
 
-    /// <summary>The type with which a field can hold a module and its noisy counterpart: torch's module of the same signature.</summary>
+    /// <summary>The type of a field that can hold a module and its noisy counterpart: torch's, of the same signature.</summary>
     public static Type Signature(nn.Module module)
     {
         for (var type = module.GetType(); type != typeof(nn.Module); type = type.BaseType!)
