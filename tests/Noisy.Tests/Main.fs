@@ -23,6 +23,7 @@ let private lists = [
     TorchNativeTests.tests
     ActivationTests.tests
     RecurrentTests.tests
+    DropInTests.tests
     FormatTests.tests
     TrainingTests.tests
     OptionsTests.tests
