@@ -11,6 +11,8 @@ internal readonly unsafe struct GruOperator<TSigmoid, TTanh>(TSigmoid sigmoid, T
     where TSigmoid : struct, INoisyOperator
     where TTanh : struct, INoisyOperator
 {
+    private const int Reset = 0, Update = 1, Candidate = 2, Spare = 3;
+
     private readonly TSigmoid _sigmoid = sigmoid;
     private readonly TTanh _tanh = tanh;
 
@@ -28,43 +30,63 @@ internal readonly unsafe struct GruOperator<TSigmoid, TTanh>(TSigmoid sigmoid, T
 
     public static bool ReadsP => TSigmoid.ReadsP || TTanh.ReadsP;
 
-    [MethodImpl(AggressiveInlining)]
+    [MethodImpl(NoInlining | AggressiveOptimization)]
     public void Forward<V>(in CellPlace at) where V : struct, ILanes<V>
     {
-        var before = V.Load(in *at.HiddenBefore, 0);
-        var reset = CellSite.Value(_sigmoid, at, 0, V.Load(in *at.Gates, 0));
-        var update = CellSite.Value(_sigmoid, at, 1, V.Load(in *(at.Gates + at.Block), 0));
-        var candidate = CellSite.Value(_tanh, at, 2, Candidate(at, reset));
-        V.MultiplyAdd(update, before - candidate, candidate).Store(ref *at.Hidden, 0);
+        CellSite.Values<TSigmoid, V>(_sigmoid, at, Reset, at.Gates, at.GateStep);
+        CellSite.Values<TSigmoid, V>(_sigmoid, at, Update, at.Gates + at.Block, at.GateStep);
+        CellSite.Values<TTanh, V>(_tanh, at, Candidate, Inside<V>(at), CellSite.RoomStep);
+        for (var i = 0; i < at.Count; i++)
+        {
+            var candidate = CellSite.Value<V>(at, Candidate, i);
+            var step = V.Load(in *(at.HiddenBefore + (i * at.StateStep)), 0) - candidate;
+            V.MultiplyAdd(CellSite.Value<V>(at, Update, i), step, candidate).Store(ref *(at.Hidden + (i * at.StateStep)), 0);
+        }
     }
 
-    [MethodImpl(AggressiveInlining)]
+    [MethodImpl(NoInlining | AggressiveOptimization)]
     public void Backward<V>(in CellPlace at) where V : struct, ILanes<V>
     {
-        var before = V.Load(in *at.HiddenBefore, 0);
-        var grad = V.Load(in *at.GradHidden, 0) + V.Load(in *at.Carry, 0);
-        var reset = CellSite.Slopes(_sigmoid, at, 0, V.Load(in *at.Gates, 0));
-        var update = CellSite.Slopes(_sigmoid, at, 1, V.Load(in *(at.Gates + at.Block), 0));
-        var candidate = CellSite.Slopes(_tanh, at, 2, Candidate(at, reset.Value));
+        CellSite.Slopes<TSigmoid, V>(_sigmoid, at, Reset, at.Gates, at.GateStep);
+        CellSite.Slopes<TSigmoid, V>(_sigmoid, at, Update, at.Gates + at.Block, at.GateStep);
+        CellSite.Slopes<TTanh, V>(_tanh, at, Candidate, Inside<V>(at), CellSite.RoomStep);
+        for (var i = 0; i < at.Count; i++)
+        {
+            var gates = at.Gates + (i * at.GateStep);
+            var to = at.GradGates + (i * at.GateStep);
+            var carry = at.Carry + (i * at.StateStep);
+            var (update, candidate) = (CellSite.Value<V>(at, Update, i), CellSite.Value<V>(at, Candidate, i));
+            var grad = V.Load(in *(at.GradHidden + (i * at.GradHiddenStep)), 0) + V.Load(in *carry, 0);
+            (grad * update).Store(ref *carry, 0);
 
-        var gradCandidate = grad * (1f - update.Value);
-        CellSite.AddGain<TTanh, V>(at, 2, gradCandidate, candidate);
-        var gradInside = gradCandidate * candidate.Dx;
-        gradInside.Store(ref *(at.GradGates + (3 * at.Block)), 0);
-        (gradInside * reset.Value).Store(ref *(at.GradGates + (2 * at.Block)), 0);
+            var gradCandidate = grad * (1f - update);
+            CellSite.AddGain<TTanh, V>(at, Candidate, i, gradCandidate);
+            var gradInside = gradCandidate * CellSite.Slope<V>(at, Candidate, i);
+            gradInside.Store(ref *(to + (3 * at.Block)), 0);
+            (gradInside * CellSite.Value<V>(at, Reset, i)).Store(ref *(to + (2 * at.Block)), 0);
 
-        var gradUpdate = grad * (before - candidate.Value);
-        CellSite.AddGain<TSigmoid, V>(at, 1, gradUpdate, update);
-        (gradUpdate * update.Dx).Store(ref *(at.GradGates + at.Block), 0);
+            var gradUpdate = grad * (V.Load(in *(at.HiddenBefore + (i * at.StateStep)), 0) - candidate);
+            CellSite.AddGain<TSigmoid, V>(at, Update, i, gradUpdate);
+            (gradUpdate * CellSite.Slope<V>(at, Update, i)).Store(ref *(to + at.Block), 0);
 
-        var gradReset = gradInside * V.Load(in *(at.Gates + (2 * at.Block)), 0);
-        CellSite.AddGain<TSigmoid, V>(at, 0, gradReset, reset);
-        (gradReset * reset.Dx).Store(ref *at.GradGates, 0);
-        (grad * update.Value).Store(ref *at.Carry, 0);
+            var gradReset = gradInside * V.Load(in *(gates + (2 * at.Block)), 0);
+            CellSite.AddGain<TSigmoid, V>(at, Reset, i, gradReset);
+            (gradReset * CellSite.Slope<V>(at, Reset, i)).Store(ref *to, 0);
+        }
     }
 
+    /// <summary>The candidate's pre-activation of all places, in the scratch of a site that does not exist.</summary>
     [MethodImpl(AggressiveInlining)]
-    private static V Candidate<V>(in CellPlace at, V reset)
-        where V : struct, ILanes<V> =>
-        V.MultiplyAdd(reset, V.Load(in *(at.Gates + (2 * at.Block)), 0), V.Load(in *(at.Gates + (3 * at.Block)), 0));
+    private static float* Inside<V>(in CellPlace at) where V : struct, ILanes<V>
+    {
+        var to = CellSite.Room(at, Spare);
+        for (var i = 0; i < at.Count; i++)
+        {
+            var gates = at.Gates + (i * at.GateStep);
+            V.MultiplyAdd(CellSite.Value<V>(at, Reset, i), V.Load(in *(gates + (2 * at.Block)), 0), V.Load(in *(gates + (3 * at.Block)), 0))
+                .Store(ref *(to + (i * CellSite.RoomStep)), 0);
+        }
+
+        return to;
+    }
 }

@@ -8,6 +8,8 @@ internal readonly unsafe struct LstmOperator<TSigmoid, TTanh>(TSigmoid sigmoid, 
     where TSigmoid : struct, INoisyOperator
     where TTanh : struct, INoisyOperator
 {
+    private const int Input = 0, Forget = 1, Candidate = 2, Output = 3, Squashed = 4;
+
     private readonly TSigmoid _sigmoid = sigmoid;
     private readonly TTanh _tanh = tanh;
 
@@ -25,45 +27,56 @@ internal readonly unsafe struct LstmOperator<TSigmoid, TTanh>(TSigmoid sigmoid, 
 
     public static bool ReadsP => TSigmoid.ReadsP || TTanh.ReadsP;
 
-    [MethodImpl(AggressiveInlining)]
+    [MethodImpl(NoInlining | AggressiveOptimization)]
     public void Forward<V>(in CellPlace at) where V : struct, ILanes<V>
     {
-        var input = CellSite.Value(_sigmoid, at, 0, V.Load(in *at.Gates, 0));
-        var forget = CellSite.Value(_sigmoid, at, 1, V.Load(in *(at.Gates + at.Block), 0));
-        var candidate = CellSite.Value(_tanh, at, 2, V.Load(in *(at.Gates + (2 * at.Block)), 0));
-        var output = CellSite.Value(_sigmoid, at, 3, V.Load(in *(at.Gates + (3 * at.Block)), 0));
-        var cell = V.MultiplyAdd(forget, V.Load(in *at.CellBefore, 0), input * candidate);
-        cell.Store(ref *at.Cell, 0);
-        (output * CellSite.Value(_tanh, at, 4, cell)).Store(ref *at.Hidden, 0);
+        CellSite.Values<TSigmoid, V>(_sigmoid, at, Input, at.Gates, at.GateStep);
+        CellSite.Values<TSigmoid, V>(_sigmoid, at, Forget, at.Gates + at.Block, at.GateStep);
+        CellSite.Values<TTanh, V>(_tanh, at, Candidate, at.Gates + (2 * at.Block), at.GateStep);
+        CellSite.Values<TSigmoid, V>(_sigmoid, at, Output, at.Gates + (3 * at.Block), at.GateStep);
+        for (var i = 0; i < at.Count; i++)
+        {
+            var state = i * at.StateStep;
+            V.MultiplyAdd(
+                CellSite.Value<V>(at, Forget, i), V.Load(in *(at.CellBefore + state), 0),
+                CellSite.Value<V>(at, Input, i) * CellSite.Value<V>(at, Candidate, i)).Store(ref *(at.Cell + state), 0);
+        }
+
+        CellSite.Values<TTanh, V>(_tanh, at, Squashed, at.Cell, at.StateStep);
+        for (var i = 0; i < at.Count; i++)
+            (CellSite.Value<V>(at, Output, i) * CellSite.Value<V>(at, Squashed, i)).Store(ref *(at.Hidden + (i * at.StateStep)), 0);
     }
 
-    [MethodImpl(AggressiveInlining)]
+    [MethodImpl(NoInlining | AggressiveOptimization)]
     public void Backward<V>(in CellPlace at) where V : struct, ILanes<V>
     {
-        var gradHidden = V.Load(in *at.GradHidden, 0);
-        var output = CellSite.Slopes(_sigmoid, at, 3, V.Load(in *(at.Gates + (3 * at.Block)), 0));
-        var squashed = CellSite.Slopes(_tanh, at, 4, V.Load(in *at.Cell, 0));
-        Descend<TSigmoid, V>(at, 3, gradHidden * squashed.Value, output);
-        var gradSquashed = gradHidden * output.Value;
-        CellSite.AddGain<TTanh, V>(at, 4, gradSquashed, squashed);
-        var gradCell = V.MultiplyAdd(gradSquashed, squashed.Dx, V.Load(in *at.Carry, 0));
-
-        var input = CellSite.Slopes(_sigmoid, at, 0, V.Load(in *at.Gates, 0));
-        var candidate = CellSite.Slopes(_tanh, at, 2, V.Load(in *(at.Gates + (2 * at.Block)), 0));
-        Descend<TSigmoid, V>(at, 0, gradCell * candidate.Value, input);
-        Descend<TTanh, V>(at, 2, gradCell * input.Value, candidate);
-        var forget = CellSite.Slopes(_sigmoid, at, 1, V.Load(in *(at.Gates + at.Block), 0));
-        Descend<TSigmoid, V>(at, 1, gradCell * V.Load(in *at.CellBefore, 0), forget);
-        (gradCell * forget.Value).Store(ref *at.Carry, 0);
+        CellSite.Slopes<TSigmoid, V>(_sigmoid, at, Input, at.Gates, at.GateStep);
+        CellSite.Slopes<TSigmoid, V>(_sigmoid, at, Forget, at.Gates + at.Block, at.GateStep);
+        CellSite.Slopes<TTanh, V>(_tanh, at, Candidate, at.Gates + (2 * at.Block), at.GateStep);
+        CellSite.Slopes<TSigmoid, V>(_sigmoid, at, Output, at.Gates + (3 * at.Block), at.GateStep);
+        CellSite.Slopes<TTanh, V>(_tanh, at, Squashed, at.Cell, at.StateStep);
+        for (var i = 0; i < at.Count; i++)
+        {
+            var gradHidden = V.Load(in *(at.GradHidden + (i * at.GradHiddenStep)), 0);
+            var carry = at.Carry + (i * at.StateStep);
+            Descend<TSigmoid, V>(at, Output, i, gradHidden * CellSite.Value<V>(at, Squashed, i));
+            var gradSquashed = gradHidden * CellSite.Value<V>(at, Output, i);
+            CellSite.AddGain<TTanh, V>(at, Squashed, i, gradSquashed);
+            var gradCell = V.MultiplyAdd(gradSquashed, CellSite.Slope<V>(at, Squashed, i), V.Load(in *carry, 0));
+            Descend<TSigmoid, V>(at, Input, i, gradCell * CellSite.Value<V>(at, Candidate, i));
+            Descend<TTanh, V>(at, Candidate, i, gradCell * CellSite.Value<V>(at, Input, i));
+            Descend<TSigmoid, V>(at, Forget, i, gradCell * V.Load(in *(at.CellBefore + (i * at.StateStep)), 0));
+            (gradCell * CellSite.Value<V>(at, Forget, i)).Store(ref *carry, 0);
+        }
     }
 
-    /// <summary>Site and block have the same number here.</summary>
+    /// <summary>From the gradient in a gate to those in its pre-activation and gains; site and block have the same number.</summary>
     [MethodImpl(AggressiveInlining)]
-    private static void Descend<TOperator, V>(in CellPlace at, int site, V grad, Slopes<V> slopes)
+    private static void Descend<TOperator, V>(in CellPlace at, int site, int i, V grad)
         where TOperator : struct, INoisyOperator
         where V : struct, ILanes<V>
     {
-        (grad * slopes.Dx).Store(ref *(at.GradGates + (site * at.Block)), 0);
-        CellSite.AddGain<TOperator, V>(at, site, grad, slopes);
+        (grad * CellSite.Slope<V>(at, site, i)).Store(ref *(at.GradGates + (i * at.GateStep) + (site * at.Block)), 0);
+        CellSite.AddGain<TOperator, V>(at, site, i, grad);
     }
 }

@@ -15,7 +15,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
             for (var panel = first; panel < end; panel++) PackPanel(x.WeightHh, size.Hidden, size.Hidden, panel, work.Weights + (panel * work.PanelHh));
             member.Barrier();
             EngineProfile.Start(member);
-            RecurBack(tape, new Part(member, size.Batch, Pairs(size.Hidden)), grad, work);
+            RecurBack(tape, new Part(member, size.Batch, Pairs(size.Hidden), work.Scratch(member.Index)), grad, work);
             member.Barrier();
             EngineProfile.Start(member);
             if (grad.Input != null) GradInput(tape, x, grad.Input, work, member);
@@ -56,6 +56,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
             }
         }
 
+        EngineProfile.Mark(part.Member, EngineStage.Update);
         for (var i = size.Steps - 1; i >= 0; i--)
         {
             var t = size.StepAt(i);
@@ -72,8 +73,8 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
                 }
             }
 
-            var lastVector = Math.Min(Vectors(size.Hidden), 2 * part.EndPair);
-            for (var vector = 2 * part.FirstPair; vector < lastVector; vector++) Retreat(tape, part, i, t, vector * V.Count, work);
+            EngineProfile.Mark(part.Member, EngineStage.Norm);
+            for (var b = part.FirstRow; b < part.EndRow; b++) Retreat(tape, part, i, t, b, work);
             EngineProfile.Mark(part.Member, EngineStage.GatesBack);
             part.EndStep();
             if (i == 0 && grad.Hidden == null) break;
@@ -108,40 +109,40 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
         }
     }
 
-    /// <summary>Gate arithmetic back, of one vector of units for the part's rows.</summary>
-    private void Retreat(RecurrentTape tape, Part part, int i, int t, int unit, Workspace work)
+    /// <summary>Gate arithmetic back, of the part's units of one example: along the memory, which comes from afar here.</summary>
+    private void Retreat(RecurrentTape tape, Part part, int i, int t, int b, Workspace work)
     {
         var size = tape.Size;
-        nint padded = size.Padded, row = RecurrentTape.Blocks * padded;
-        var before = ((((nint)i * size.Batch) + part.FirstRow) * padded) + unit;
-        var gates = ((((nint)t * size.Batch) + part.FirstRow) * row) + unit;
+        nint padded = size.Padded, unit = part.FirstPair * 2 * V.Count;
+        var before = ((((nint)i * size.Batch) + b) * padded) + unit;
+        var gates = ((((nint)t * size.Batch) + b) * RecurrentTape.Blocks * padded) + unit;
         var at = new CellPlace
         {
             Gates = tape.Gates + gates,
+            GateStep = V.Count,
             Block = padded,
-            Noise = tape.Noise + (t * tape.NoiseStep) + ((nint)part.FirstRow * tape.NoiseRow) + unit,
+            Noise = tape.Noise + (t * tape.NoiseStep) + ((nint)b * tape.NoiseRow) + unit,
             NoiseSite = (nint)tape.NoiseSite,
+            NoiseStep = V.Count,
             Gains = tape.Gains + unit,
+            GainStep = V.Count,
             HiddenBefore = tape.Hidden + before,
             CellBefore = tape.Cell + before,
             Cell = tape.Cell + before + (size.Batch * padded),
-            GradHidden = work.GradHidden + (part.FirstRow * work.RowHidden) + unit,
-            Carry = work.Carry + (part.FirstRow * padded) + unit,
+            StateStep = V.Count,
+            GradHidden = work.GradHidden + (b * work.RowHidden) + unit,
+            GradHiddenStep = V.Count,
+            Carry = work.Carry + (b * padded) + unit,
             GradGates = work.Gates + gates,
-            GradGains = work.Gains + (part.FirstRow * TCell.Sites * padded) + unit,
+            GradGains = work.Gains + (b * TCell.Sites * padded) + unit,
+            GradGainStep = V.Count,
+            Scratch = part.Scratch,
         };
-        for (var r = part.FirstRow; r < part.EndRow; r++)
+        var count = Math.Min(Vectors(size.Hidden), 2 * part.EndPair) - (2 * part.FirstPair);
+        for (; count > 0; count -= CellPlace.MaxCount, at.Advance())
         {
+            at.Count = Math.Min(CellPlace.MaxCount, count);
             _cell.Backward<V>(at);
-            at.Gates += row;
-            at.Noise += tape.NoiseRow;
-            at.HiddenBefore += padded;
-            at.CellBefore += padded;
-            at.Cell += padded;
-            at.GradHidden += work.RowHidden;
-            at.Carry += padded;
-            at.GradGates += row;
-            at.GradGains += TCell.Sites * padded;
         }
     }
 
@@ -300,7 +301,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
             PanelHh = TCell.Gates * size.Hidden * width;
             TileSize = ((nint)size.Rows * MatrixTile.MaxRows) + Slack;
             var longest = Math.Max(size.Rows, (long)TCell.Gates * size.Hidden);
-            panelSize = (longest * width) + (MatrixTile.MaxRows * width) + Slack;
+            panelSize = (longest * width) + CellSite.ScratchLength + (MatrixTile.MaxRows * width) + Slack;
             var gates = size.Rows * RecurrentTape.Blocks * padded;
             var tiles = (long)RecurrentTape.Blocks * UnitTiles(size.Hidden);
             var (hidden, carry, gains) = (size.Batch * RowHidden, size.Batch * padded, TCell.ReadsP ? size.Batch * TCell.Sites * padded : 0);
@@ -348,6 +349,8 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
         internal float* Panel(int member) => panels + (member * panelSize);
 
         internal float* Edge(int member) => Panel(member + 1) - (MatrixTile.MaxRows * 2 * V.Count) - Slack;
+
+        internal float* Scratch(int member) => Edge(member) - CellSite.ScratchLength;
 
         internal float Sum(int block, int tiles, int unit) =>
             Sums[(((block * tiles) + (unit / MatrixTile.MaxRows)) * RecurrentSize.Lanes) + (unit % MatrixTile.MaxRows)];

@@ -8,10 +8,11 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
         var tape = new RecurrentTape(size, TCell.Sites, TCell.HasCell, TCell.ReadsNoise, TCell.ReadsP, noise.Constants);
         var panels = GatePanels(size.Hidden);
         long padded = size.Padded, panelIh = 2L * V.Count * size.Inputs, panelHh = 2L * V.Count * size.Hidden;
-        var scratch = BufferPool.Rent((panels * (panelIh + panelHh)) + (RecurrentTape.Blocks * padded));
+        var scratch = BufferPool.Rent((panels * (panelIh + panelHh)) + (RecurrentTape.Blocks * padded) + (threads * CellSite.ScratchLength));
         var ih = scratch.Start;
         var hh = ih + (panels * panelIh);
         var bias = hh + (panels * panelHh);
+        var room = bias + (RecurrentTape.Blocks * padded);
         Start(tape, x, bias);
         ThreadTeam.Shared.Run(threads, member =>
         {
@@ -24,7 +25,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
                 Project(tape, x.Input, panel, ih + (panel * panelIh), bias);
             }
 
-            var part = new Part(member, size.Batch, Pairs(size.Hidden));
+            var part = new Part(member, size.Batch, Pairs(size.Hidden), room + (member.Index * CellSite.ScratchLength));
             Draw(tape, part, noise, size.StepAt(0));
             member.Barrier();
             EngineProfile.Mark(member, EngineStage.Project);
@@ -154,24 +155,23 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
         var at = new CellPlace
         {
             Gates = tape.Gates + ((((nint)t * size.Batch) + part.FirstRow) * row) + unit,
+            GateStep = row,
             Block = padded,
             Noise = tape.Noise + (t * tape.NoiseStep) + ((nint)part.FirstRow * tape.NoiseRow) + unit,
             NoiseSite = (nint)tape.NoiseSite,
+            NoiseStep = tape.NoiseRow,
             Gains = tape.Gains + unit,
             HiddenBefore = tape.Hidden + before,
             CellBefore = tape.Cell + before,
             Hidden = tape.Hidden + before + (size.Batch * padded),
             Cell = tape.Cell + before + (size.Batch * padded),
+            StateStep = padded,
+            Scratch = part.Scratch,
         };
-        for (var r = part.FirstRow; r < part.EndRow; r++)
+        for (var r = 0; r < part.Rows; r += CellPlace.MaxCount, at.Advance())
         {
+            at.Count = Math.Min(CellPlace.MaxCount, part.Rows - r);
             _cell.Forward<V>(at);
-            at.Gates += row;
-            at.Noise += tape.NoiseRow;
-            at.HiddenBefore += padded;
-            at.CellBefore += padded;
-            at.Hidden += padded;
-            at.Cell += padded;
         }
     }
 

@@ -111,9 +111,13 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>(TCell cell) : Rec
         internal readonly TeamMember Member;
         private readonly bool _waits;
 
-        internal Part(TeamMember member, int batch, int pairs)
+        /// <summary>Room for the gate arithmetic.</summary>
+        internal readonly float* Scratch;
+
+        internal Part(TeamMember member, int batch, int pairs, float* scratch)
         {
             Member = member;
+            Scratch = scratch;
             (FirstRow, EndRow, FirstPair, EndPair) = (0, batch, 0, pairs);
             (FirstDrawn, EndDrawn) = member.Share(batch);
             if (batch >= 4 * member.Count)

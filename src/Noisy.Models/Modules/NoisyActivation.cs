@@ -7,7 +7,8 @@ namespace Noisy.Models;
 
 /// <summary>A noisy activation as a module: drop it in where a model has a tanh, sigmoid or ReLU module.</summary>
 /// <remarks>
-/// Parameter <c>p</c> [units] if the spec has a gap gain (a buffer if it is frozen). <c>forward(x)</c> is torch's plain face
+/// Parameter <c>p</c> [units] if the spec has a gap gain (a buffer if it is frozen); one unit stands for any number that
+/// share their gain. <c>forward(x)</c> is torch's plain face
 /// and asks the clock; <see cref="forward(Tensor, NoiseContext)"/> is the pure one. Source: paper, Algorithm 1, Section 5.
 /// </remarks>
 public sealed class NoisyActivation : nn.Module<Tensor, Tensor>
@@ -17,7 +18,8 @@ public sealed class NoisyActivation : nn.Module<Tensor, Tensor>
 
     /// <summary>Creates the module.</summary>
     /// <param name="spec">The activation.</param>
-    /// <param name="units">Width H of the last dimension of x: the number of gap gains.</param>
+    /// <param name="units">Width H of the last dimension of x: the number of gap gains. 1 takes x of any shape, with one gain
+    /// that all its units share.</param>
     /// <param name="clock">The model's clock; source of key, update and scale.</param>
     /// <param name="name">Name of the module, for torch.</param>
     /// <exception cref="InvalidSpecException">The spec breaks a rule.</exception>
@@ -40,7 +42,7 @@ public sealed class NoisyActivation : nn.Module<Tensor, Tensor>
     /// <summary>The activation.</summary>
     public NoisyActivationSpec Spec { get; }
 
-    /// <summary>Width H of the last dimension.</summary>
+    /// <summary>Width H of the last dimension; 1 fits any.</summary>
     public long Units { get; }
 
     /// <summary>Applies the activation in the module's mode.</summary>
@@ -52,15 +54,16 @@ public sealed class NoisyActivation : nn.Module<Tensor, Tensor>
     /// <param name="x">Pre-activation [.., H].</param>
     /// <param name="context">Mode, key, update, time step and scale.</param>
     /// <returns>φ; owned by the caller.</returns>
-    /// <exception cref="ArgumentException">The last dimension of x is not H.</exception>
+    /// <exception cref="ArgumentException">The last dimension of x is not H, and H is not 1.</exception>
     public Tensor forward(Tensor x, NoiseContext context)
     {
-        if (x.dim() == 0 || x.shape[^1] != Units)
+        if (Units != 1 && (x.dim() == 0 || x.shape[^1] != Units))
             throw new ArgumentException($"the last dimension of x is {(x.dim() == 0 ? "missing" : x.shape[^1])}: must be {Units}", nameof(x));
         using var xi = context.Mode == NoiseMode.Sample && Spec.Noise != NoiseKind.None
             ? NoiseSource.Normal(context.Key, context.Update, context.TimeStep, [1, .. x.shape], x.device).squeeze_(0)
             : null;
         var p = !Spec.UsesP ? null : Spec.LearnP ? get_parameter("p") : get_buffer("p"); // by name: moving the module replaces it
-        return ComposedActivation.Apply(Spec, x, xi, p, context.Scale ?? Spec.C, context.Mode);
+        using var shared = p is not null && x.dim() == 0 ? p.squeeze(0) : null; // a p [1] would give a scalar x a dimension
+        return ComposedActivation.Apply(Spec, x, xi, shared ?? p, context.Scale ?? Spec.C, context.Mode);
     }
 }

@@ -1,0 +1,149 @@
+using System.Reflection;
+using Noisy.Core;
+using TorchSharp;
+using TorchSharp.Modules;
+using TorchSharp.Utils;
+using static TorchSharp.torch;
+
+namespace Noisy.Models;
+
+/// <summary>The noisy module that stands for one of torch's: how to build it, and what to say about it.</summary>
+/// <param name="Type">Its class.</param>
+/// <param name="Prepare">Finds out what building it takes; changes nothing.</param>
+internal sealed record Counterpart(Type Type, Func<Preparation> Prepare);
+
+/// <summary>What building a counterpart takes.</summary>
+/// <param name="Build">Builds it, with the weights of the old one; null if it cannot be built.</param>
+/// <param name="Note">What there is to know about it, or why it cannot be built.</param>
+internal sealed record Preparation(Func<nn.Module>? Build, string Note);
+
+/// <summary>Which module of torch has which noisy counterpart.</summary>
+/// <param name="activations">What replaces tanh and sigmoid.</param>
+/// <param name="clock">The model's clock.</param>
+/// <param name="specs">Specs by path and module; null leaves the rule.</param>
+/// <param name="widths">Units H of an activation by path; null is one gain for all units.</param>
+/// <param name="dropouts">Dropout of a recurrent module by path; null measures it.</param>
+internal sealed class Counterparts(
+    ActivationPair activations,
+    NoiseClock clock,
+    Func<string, nn.Module, NoisyActivationSpec?>? specs,
+    Func<string, long>? widths,
+    Func<string, double?>? dropouts)
+{
+    // register_parameter registers no name twice, so the table itself is asked for; its type names it.
+    private static readonly FieldInfo RegisteredParameters = typeof(nn.Module)
+        .GetFields(BindingFlags.Instance | BindingFlags.NonPublic)
+        .Single(f => f.FieldType == typeof(OrderedDict<string, Parameter>));
+
+    /// <summary>The counterpart of a module; null if it has none.</summary>
+    /// <param name="path">Dotted path.</param>
+    /// <param name="module">The module.</param>
+    /// <param name="home">Device and type of the numbers around it.</param>
+    public Counterpart? Of(string path, nn.Module module, (Device Device, ScalarType Type) home) => module switch
+    {
+        LSTM lstm => new(
+            typeof(NoisyLstm),
+            () => Recurrent(path, lstm, new RecurrentProbe(lstm), shape => new NoisyLstm(shape, activations, clock))),
+        GRU gru => new(
+            typeof(NoisyGru),
+            () => Recurrent(path, gru, new RecurrentProbe(gru), shape => new NoisyGru(shape, activations, clock))),
+        nn.Module<Tensor, Tensor> leaf when IsActivation(leaf) =>
+            Spec(path, leaf) is { } spec ? new(typeof(NoisyActivation), () => Activation(path, leaf, spec, home)) : null,
+        _ => null,
+    };
+
+    /// <summary>Whether a module saturates and has no counterpart, so that a report should name it; null if not.</summary>
+    public static string? Unserved(nn.Module module) => module switch
+    {
+        Hardtanh or Hardsigmoid or ReLU6 or ReLU => "give it a spec (argument specs) to make it noisy",
+        LSTMCell or GRUCell or RNN or RNNCell => "there is no noisy module with its signature",
+        _ => null,
+    };
+
+    /// <summary>Without parameters, buffers and children: all that it does is to map numbers.</summary>
+    private static bool IsActivation(nn.Module<Tensor, Tensor> module) =>
+        module is not (NoisyActivation or Sequential)
+        && !module.named_children().Any() && !module.parameters().Any() && !module.buffers().Any();
+
+    private NoisyActivationSpec? Spec(string path, nn.Module module) => specs?.Invoke(path, module) ?? module switch
+    {
+        Tanh => activations.Tanh,
+        Sigmoid => activations.Sigmoid,
+        _ => null,
+    };
+
+    private Preparation Activation(
+        string path, nn.Module<Tensor, Tensor> old, NoisyActivationSpec spec, (Device Device, ScalarType Type) home)
+    {
+        spec.Validate();
+        var units = spec.UsesP ? widths?.Invoke(path) ?? 1 : 1;
+        if (units < 1) return new(null, $"the argument widths says {units}: a width must be >= 1");
+        return new(
+            () =>
+            {
+                var made = new NoisyActivation(spec, units, clock);
+                Settle(made, old, home);
+                return made;
+            },
+            !spec.UsesP ? "" : units == 1 ? "one gap gain for all units" : $"{units} gap gains");
+    }
+
+    private Preparation Recurrent(string path, nn.Module old, RecurrentProbe probe, Func<RecurrentShape, nn.Module> create)
+    {
+        if (probe.Problem is { } problem) return new(null, problem);
+        if ((dropouts?.Invoke(path) ?? probe.Dropout()) is not { } dropout)
+            return new(null, "its dropout cannot be measured: say it with the argument dropouts");
+        var shape = new RecurrentShape(
+            probe.InputSize, probe.HiddenSize, probe.Layers, probe.BatchFirst(), dropout, probe.Bidirectional).Validate();
+        return new(
+            () =>
+            {
+                var made = create(shape);
+                TakeWeights(made, old);
+                var weight = old.get_parameter("weight_ih_l0")!;
+                Settle(made, old, (weight.device, weight.dtype));
+                return made;
+            },
+            Describe(shape) + (probe.HasBias ? "" : "; it has no biases: those of the new one are zero and frozen"));
+    }
+
+    /// <summary>The very parameters of the old module under their names: whoever knows them still does.</summary>
+    private static void TakeWeights(nn.Module made, nn.Module old)
+    {
+        var registered = (OrderedDict<string, Parameter>)RegisteredParameters.GetValue(made)!;
+        foreach (var (name, own) in made.named_parameters().Where(n => !NoisifyReport.IsGain(n.name)).ToList())
+        {
+            if (old.get_parameter(name) is { } weight)
+            {
+                registered[name] = weight;
+            }
+            else
+            {
+                var like = old.get_parameter("weight_ih_l0")!;
+                var zero = zeros(own.shape, dtype: like.dtype, device: like.device);
+                registered[name] = new Parameter(zero, requires_grad: false);
+            }
+
+            own.Dispose();
+        }
+    }
+
+    /// <summary>Same device, type of numbers, mode and hooks as the old module.</summary>
+    private static void Settle(nn.Module made, nn.Module old, (Device Device, ScalarType Type) home)
+    {
+        made.to(home.Device, home.Type);
+        foreach (var tensor in made.parameters().Concat(made.buffers())) tensor.DetachFromDisposeScope(); // the module owns them
+        made.train(old.training);
+        var signature = TypeNames.Signature(old);
+        for (var type = signature; type is not null && type != typeof(nn.Module); type = type.BaseType)
+            foreach (var hooks in type.GetFields(BindingFlags.Instance | BindingFlags.NonPublic | BindingFlags.DeclaredOnly))
+                hooks.SetValue(made, hooks.GetValue(old));
+    }
+
+    private static string Describe(RecurrentShape s)
+    {
+        var text = $"{s.InputSize} -> {s.HiddenSize}";
+        if (s.NumLayers > 1) text += FormattableString.Invariant($", {s.NumLayers} layers, dropout {s.Dropout}");
+        return text + (s.BatchFirst ? ", batch first" : "") + (s.Bidirectional ? ", bidirectional" : "");
+    }
+}
