@@ -5,6 +5,7 @@ namespace Noisy.Core;
 /// <summary>Parts of the engine's work, as the benchmark lists them.</summary>
 internal enum EngineStage
 {
+    Pack,
     Project,
     Noise,
     RecurrentProduct,
@@ -12,7 +13,6 @@ internal enum EngineStage
     RecurrentProductBack,
     GatesBack,
     GradInput,
-    Interleave,
     GradWeights,
     Logits,
     Softmax,

@@ -8,6 +8,9 @@ internal static unsafe class MatrixProduct
     /// <summary>Rows of the best tile: as many as the registers hold.</summary>
     internal static int TileRows<V>() where V : struct, ILanes<V> => V.Count == 16 ? MatrixTile.MaxRows : 5;
 
+    /// <summary>Rows of A that pass all panels before the next ones come: few enough to stay in a core's caches meanwhile.</summary>
+    internal const int BlockRows = 40;
+
     /// <summary>C = start + A·B for a panel.</summary>
     /// <param name="rows">Rows of A and C.</param>
     /// <param name="wide">Vectors of the panel, 1 or 2.</param>

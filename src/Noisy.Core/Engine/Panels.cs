@@ -5,74 +5,113 @@ namespace Noisy.Core;
 /// <summary>Copies matrices into panels: for each k, the elements of one or two vectors of columns side by side.</summary>
 internal static unsafe class Panels
 {
-    /// <summary>Packs columns of a matrix whose rows are k.</summary>
-    /// <param name="source">First of the columns in row 0.</param>
+    // Columns that are packed in one walk over the rows: short pieces of many rows would miss every cache.
+    private const int Walk = 256;
+
+    /// <summary>Packs all columns of a matrix whose rows are k, as panels of two vectors; the last may have one.</summary>
+    /// <param name="source">First element.</param>
     /// <param name="stride">Floats from row to row.</param>
-    /// <param name="rows">Length of k.</param>
-    /// <param name="columns">Columns there are, at most the panel's width; the rest is filled with zeros.</param>
-    /// <param name="panel">Receives rows · width floats.</param>
-    /// <param name="width">Floats a row of the panel.</param>
+    /// <param name="first">First row to pack.</param>
+    /// <param name="end">Row after the last one to pack.</param>
+    /// <param name="columns">Columns of the matrix.</param>
+    /// <param name="target">First panel; its row 0 belongs to row 0 of the matrix.</param>
+    /// <param name="panelSize">Floats from panel to panel.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void PackRows<V>(float* source, nint stride, int rows, int columns, float* panel, int width)
+    internal static void PackRows<V>(float* source, nint stride, int first, int end, int columns, float* target, nint panelSize)
         where V : struct, ILanes<V>
     {
-        if (columns < width)
+        var width = 2 * V.Count;
+        var whole = columns / width;
+        for (var start = 0; start < whole; start += Walk / width)
         {
-            for (var k = 0; k < rows; k++, source += stride, panel += width)
+            var last = Math.Min(whole, start + (Walk / width));
+            for (nint k = first; k < end; k++)
             {
-                for (var i = 0; i < columns; i++) panel[i] = source[i];
-                for (var i = columns; i < width; i++) panel[i] = 0;
+                var from = source + (k * stride) + (start * width);
+                for (nint panel = start; panel < last; panel++, from += width)
+                {
+                    var to = target + (panel * panelSize) + (k * width);
+                    V.Load(in *from, 0).Store(ref *to, 0);
+                    V.Load(in *from, (nuint)V.Count).Store(ref *to, (nuint)V.Count);
+                }
             }
-
-            return;
         }
 
-        for (var k = 0; k < rows; k++, source += stride, panel += width)
+        var rest = columns - (whole * width);
+        if (rest == 0) return;
+        nint narrow = Wide<V>(rest) * V.Count;
+        for (nint k = first; k < end; k++)
         {
-            for (nuint i = 0; i < (nuint)width; i += (nuint)V.Count) V.Load(in *source, i).Store(ref *panel, i);
+            var from = source + (k * stride) + (whole * width);
+            var to = target + (whole * panelSize) + (k * narrow);
+            for (var i = 0; i < narrow; i++) to[i] = i < rest ? from[i] : 0;
         }
     }
 
-    /// <summary>Packs one row of a matrix as one column of a panel.</summary>
-    /// <param name="row">The row; null gives a column of zeros.</param>
+    /// <summary>Vectors that a panel of so many columns needs, at most two.</summary>
+    internal static int Wide<V>(int columns) where V : struct, ILanes<V> => columns > V.Count ? 2 : 1;
+
+    /// <summary>Packs rows of a matrix, for which k runs along the row, as neighbouring columns of a panel.</summary>
+    /// <param name="source">First row.</param>
+    /// <param name="stride">Floats from row to row.</param>
+    /// <param name="rows">Rows there are, at most the columns; the rest is filled with zeros.</param>
     /// <param name="length">Length of k.</param>
-    /// <param name="column">First float of the column in the panel.</param>
+    /// <param name="target">First of the columns in the panel.</param>
+    /// <param name="columns">Columns to fill.</param>
     /// <param name="width">Floats a row of the panel.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void PackColumn(float* row, int length, float* column, int width)
+    internal static void PackColumns(float* source, nint stride, int rows, int length, float* target, int columns, int width)
     {
-        if (row == null)
+        const int block = 64; // rows of the panel that stay in the first-level cache while all columns are written
+        for (var first = 0; first < length; first += block)
         {
-            for (nint k = 0; k < length; k++) column[k * width] = 0;
-            return;
-        }
+            nint end = Math.Min(length, first + block);
+            for (var column = 0; column < columns; column++)
+            {
+                var to = target + column;
+                if (column >= rows)
+                {
+                    for (nint k = first; k < end; k++) to[k * width] = 0;
+                    continue;
+                }
 
-        for (nint k = 0; k < length; k++) column[k * width] = row[k];
+                var from = source + (column * stride);
+                for (nint k = first; k < end; k++) to[k * width] = from[k];
+            }
+        }
     }
 
-    /// <summary>Interleaves up to ten columns of a matrix whose rows are k, as the left operand of a product, and adds each
+    /// <summary>Interleaves columns of a matrix whose rows are k, ten to a tile, as the left operand of a product, and adds each
     /// column up.</summary>
     /// <param name="source">First of the columns in row 0; whole vectors are read from it.</param>
     /// <param name="stride">Floats from row to row.</param>
     /// <param name="rows">Length of k.</param>
-    /// <param name="count">Columns, 1 to <see cref="MatrixTile.MaxRows"/>.</param>
-    /// <param name="target">Receives rows · count floats; up to 16 beyond are overwritten.</param>
-    /// <param name="sums">Receives the sums; up to 16 floats are overwritten.</param>
+    /// <param name="columns">Columns, any number.</param>
+    /// <param name="target">First tile; each receives rows · (its columns) floats, and up to 16 beyond are overwritten.</param>
+    /// <param name="tileSize">Floats from tile to tile.</param>
+    /// <param name="sums">Receives the sums, 16 floats a tile.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Interleave<V>(float* source, nint stride, int rows, int count, float* target, float* sums)
+    internal static void Interleave<V>(float* source, nint stride, int rows, int columns, float* target, nint tileSize, float* sums)
         where V : struct, ILanes<V>
     {
-        for (nuint i = 0; i < (nuint)count; i += (nuint)V.Count)
+        const int tile = MatrixTile.MaxRows, room = RecurrentSize.Lanes;
+        var tiles = (columns + tile - 1) / tile;
+        new Span<float>(sums, tiles * room).Clear();
+        for (nint k = 0; k < rows; k++, source += stride)
         {
-            V sum = 0f;
-            var from = source;
-            for (var k = 0; k < rows; k++, from += stride) sum = sum + V.Load(in *from, i);
-            sum.Store(ref *sums, i);
-        }
-
-        for (var k = 0; k < rows; k++, source += stride, target += count)
-        {
-            for (nuint i = 0; i < (nuint)count; i += (nuint)V.Count) V.Load(in *source, i).Store(ref *target, i);
+            for (nint t = 0; t < tiles; t++)
+            {
+                nint count = Math.Min(tile, columns - (t * tile));
+                var from = source + (t * tile);
+                var to = target + (t * tileSize) + (k * count);
+                var sum = sums + (t * room);
+                for (nuint i = 0; i < (nuint)count; i += (nuint)V.Count)
+                {
+                    var x = V.Load(in *from, i);
+                    x.Store(ref *to, i);
+                    (V.Load(in *sum, i) + x).Store(ref *sum, i);
+                }
+            }
         }
     }
 }

@@ -11,35 +11,57 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
         ThreadTeam.Shared.Run(threads, member =>
         {
             var size = tape.Size;
-            var (first, end) = member.Share(Pairs(size.Hidden));
-            for (var panel = first; panel < end; panel++) PackPanel(x.WeightHh, size.Hidden, size.Hidden, panel, work.Weights + (panel * work.PanelHh));
-            member.Barrier();
             EngineProfile.Start(member);
+            Pack(x.WeightHh, size.Hidden, size.Hidden, work.WeightHh, work.WeightPanel, member);
+            if (grad.Input != null) Pack(x.WeightIh, size.Inputs, size.Hidden, work.WeightIh, work.WeightPanel, member);
+            member.Barrier();
+            EngineProfile.Mark(member, EngineStage.Pack);
             RecurBack(tape, new Part(member, size.Batch, Pairs(size.Hidden), work.Scratch(member.Index)), grad, work);
             member.Barrier();
             EngineProfile.Start(member);
-            if (grad.Input != null) GradInput(tape, x, grad.Input, work, member);
+            if (grad.Input != null) GradInput(tape, grad.Input, work, member);
             EngineProfile.Mark(member, EngineStage.GradInput);
             Interleave(tape, work, member);
+            PackValues(tape, x.Input, work, member);
             member.Barrier();
-            EngineProfile.Mark(member, EngineStage.Interleave);
-            if (grad.WeightIh.At != null) GradWeights(tape, x.Input, size.Inputs, TCell.InputBlocks, grad.WeightIh, work, member);
-            if (grad.WeightHh.At != null) GradWeights(tape, null, size.Hidden, TCell.RecurrentBlocks, grad.WeightHh, work, member);
+            EngineProfile.Mark(member, EngineStage.Pack);
+            if (grad.WeightIh.At != null) GradWeights(tape, size.Inputs, TCell.InputBlocks, work.Inputs, grad.WeightIh, work, member);
+            if (grad.WeightHh.At != null) GradWeights(tape, size.Hidden, TCell.RecurrentBlocks, work.States, grad.WeightHh, work, member);
+            GradSmall(tape, grad, work, member);
             EngineProfile.Mark(member, EngineStage.GradWeights);
-            if (member.Index == member.Count - 1) GradSmall(tape, grad, work);
         });
     }
 
-    /// <summary>A panel of two vectors of columns of a weight, all its rows.</summary>
-    private static void PackPanel(float* weight, int columns, int units, int panel, float* target)
+    /// <summary>A weight in panels of two vectors of columns, all its rows.</summary>
+    private static void Pack(float* weight, int columns, int units, float* target, long panelSize, TeamMember member)
     {
-        var first = panel * 2 * V.Count;
-        var there = Math.Min(2 * V.Count, columns - first);
-        Panels.PackRows<V>(weight + first, columns, TCell.Gates * units, there, target, Wide(there) * V.Count);
+        var (first, end) = member.Share(TCell.Gates * units);
+        Panels.PackRows<V>(weight, columns, first, end, columns, target, (nint)panelSize);
+    }
+
+    /// <summary>Inputs, and outputs of the step before, of all rows in the order of time; in panels as the weights.</summary>
+    private static void PackValues(RecurrentTape tape, float* input, Workspace work, TeamMember member)
+    {
+        var size = tape.Size;
+        var (first, end) = member.Share(size.Rows);
+        Panels.PackRows<V>(input, size.Inputs, first, end, size.Inputs, work.Inputs, (nint)work.ValuePanel);
+        if (!size.Backwards)
+        {
+            Panels.PackRows<V>(tape.Hidden, size.Padded, first, end, size.Hidden, work.States, (nint)work.ValuePanel);
+            return;
+        }
+
+        // The states of time step t come T − 1 − t places from the start, examples in their order.
+        for (var row = first; row < end; row++)
+        {
+            var (t, b) = (row / size.Batch, row % size.Batch);
+            var from = ((nint)(size.Steps - 1 - t) * size.Batch) + b;
+            Panels.PackRows<V>(tape.Hidden + ((from - row) * size.Padded), size.Padded, row, row + 1, size.Hidden, work.States, (nint)work.ValuePanel);
+        }
     }
 
     /// <summary>Vectors that a panel of so many columns needs.</summary>
-    private static int Wide(int columns) => columns > V.Count ? 2 : 1;
+    private static int Wide(int columns) => Panels.Wide<V>(columns);
 
     private void RecurBack(RecurrentTape tape, Part part, RecurrentGradients grad, Workspace work)
     {
@@ -56,7 +78,6 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
             }
         }
 
-        EngineProfile.Mark(part.Member, EngineStage.Update);
         for (var i = size.Steps - 1; i >= 0; i--)
         {
             var t = size.StepAt(i);
@@ -73,7 +94,6 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
                 }
             }
 
-            EngineProfile.Mark(part.Member, EngineStage.Norm);
             for (var b = part.FirstRow; b < part.EndRow; b++) Retreat(tape, part, i, t, b, work);
             EngineProfile.Mark(part.Member, EngineStage.GatesBack);
             part.EndStep();
@@ -88,7 +108,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
                 {
                     MatrixProduct.Multiply<V, RowMajor>(
                         part.Rows, wide, gates + (TCell.RecurrentBlocks[gate] * padded), row,
-                        work.Weights + (panel * work.PanelHh) + ((nint)gate * size.Hidden * wide * V.Count), size.Hidden,
+                        work.WeightHh + (panel * work.WeightPanel) + ((nint)gate * size.Hidden * wide * V.Count), size.Hidden,
                         to, work.RowHidden, V.Count, gate == 0 ? null : to, work.RowHidden);
                 }
             }
@@ -146,55 +166,54 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
         }
     }
 
-    /// <summary>Gradient in the inputs; tasks are (panel of input columns, tile of rows).</summary>
-    private static void GradInput(RecurrentTape tape, RecurrentInputs x, float* gradInput, Workspace work, TeamMember member)
+    /// <summary>Gradient in the inputs.</summary>
+    private static void GradInput(RecurrentTape tape, float* gradInput, Workspace work, TeamMember member)
     {
         var size = tape.Size;
         nint padded = size.Padded, row = RecurrentTape.Blocks * padded;
-        float* panel = work.Panel(member.Index), edge = work.Edge(member.Index);
-        var (height, width, packed) = (MatrixProduct.TileRows<V>(), 2 * V.Count, -1);
-        var tiles = (size.Rows + height - 1) / height;
-        var (first, end) = member.Share(tiles * ((size.Inputs + width - 1) / width));
-        for (var task = first; task < end; task++)
+        var width = 2 * V.Count;
+        var edge = work.Edge(member.Index);
+        var (first, end) = member.Share(size.Rows);
+        for (var r = first; r < end; r += MatrixProduct.BlockRows)
         {
-            var (column, r) = (task / tiles * width, task % tiles * height);
-            if (packed != column)
+            var rows = Math.Min(MatrixProduct.BlockRows, end - r);
+            for (var column = 0; column < size.Inputs; column += width)
             {
-                PackPanel(x.WeightIh, size.Inputs, size.Hidden, task / tiles, panel);
-                packed = column;
-            }
+                var there = Math.Min(width, size.Inputs - column);
+                var (whole, wide) = (there == width, Wide(there));
+                var target = gradInput + ((nint)r * size.Inputs) + column;
+                var to = whole ? target : edge;
+                nint stride = whole ? size.Inputs : width;
+                for (var gate = 0; gate < TCell.Gates; gate++)
+                {
+                    MatrixProduct.Multiply<V, RowMajor>(
+                        rows, wide, work.Gates + (r * row) + (TCell.InputBlocks[gate] * padded), row,
+                        work.WeightIh + (column / width * work.WeightPanel) + ((nint)gate * size.Hidden * wide * V.Count), size.Hidden,
+                        to, stride, V.Count, gate == 0 ? null : to, stride);
+                }
 
-            var (rows, columns) = (Math.Min(height, size.Rows - r), Math.Min(width, size.Inputs - column));
-            var (whole, wide) = (columns == width, Wide(columns));
-            var target = gradInput + ((nint)r * size.Inputs) + column;
-            var to = whole ? target : edge;
-            nint stride = whole ? size.Inputs : width;
-            for (var gate = 0; gate < TCell.Gates; gate++)
-            {
-                MatrixProduct.Multiply<V, RowMajor>(
-                    rows, wide, work.Gates + (r * row) + (TCell.InputBlocks[gate] * padded), row,
-                    panel + ((nint)gate * size.Hidden * wide * V.Count), size.Hidden,
-                    to, stride, V.Count, gate == 0 ? null : to, stride);
+                if (!whole) CopyEdge(edge, width, rows, there, target, size.Inputs, add: false);
             }
-
-            if (!whole) CopyEdge(edge, width, rows, columns, target, size.Inputs, add: false);
         }
     }
 
     /// <summary>Gates of all rows, interleaved by tiles of units, and their sums over the rows.</summary>
     private static void Interleave(RecurrentTape tape, Workspace work, TeamMember member)
     {
+        const int group = 16; // tiles in one walk over the rows
         var size = tape.Size;
         nint padded = size.Padded;
-        var tiles = UnitTiles(size.Hidden);
-        var (first, end) = member.Share(RecurrentTape.Blocks * tiles);
+        var (tiles, groups) = (UnitTiles(size.Hidden), (UnitTiles(size.Hidden) + group - 1) / group);
+        var (first, end) = member.Share(RecurrentTape.Blocks * groups);
         for (var task = first; task < end; task++)
         {
-            var (block, unit) = (task / tiles, task % tiles * MatrixTile.MaxRows);
+            var (block, tile) = (task / groups, task % groups * group);
             if (!Used(block)) continue;
+            var (unit, number) = (tile * MatrixTile.MaxRows, (block * tiles) + tile);
             Panels.Interleave<V>(
                 work.Gates + (block * padded) + unit, RecurrentTape.Blocks * padded, size.Rows,
-                Math.Min(MatrixTile.MaxRows, size.Hidden - unit), work.Interleaved + (task * work.TileSize), work.Sums + (task * RecurrentSize.Lanes));
+                Math.Min(group * MatrixTile.MaxRows, size.Hidden - unit), work.Interleaved + (number * work.TileSize), work.TileSize,
+                work.Sums + (number * RecurrentSize.Lanes));
         }
     }
 
@@ -202,49 +221,35 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
 
     private static bool Used(int block) => TCell.InputBlocks.Contains((byte)block) || TCell.RecurrentBlocks.Contains((byte)block);
 
-    /// <summary>Gradient in a weight; tasks are (panel of columns, gate, tile of units).</summary>
+    /// <summary>Gradient in a weight. A member has tiles of units; a few tiles at a time pass all panels of columns.</summary>
     private static void GradWeights(
-        RecurrentTape tape, float* input, int columns, ReadOnlySpan<byte> blocks, GradientTarget grad, Workspace work, TeamMember member)
+        RecurrentTape tape, int columns, ReadOnlySpan<byte> blocks, float* values, GradientTarget grad, Workspace work, TeamMember member)
     {
+        const int group = MatrixProduct.BlockRows / MatrixTile.MaxRows * 2;
         var size = tape.Size;
-        float* panel = work.Panel(member.Index), edge = work.Edge(member.Index);
-        var (width, packed) = (2 * V.Count, -1);
+        var width = 2 * V.Count;
+        var edge = work.Edge(member.Index);
         var tiles = UnitTiles(size.Hidden);
-        var perPanel = tiles * TCell.Gates;
-        var (first, end) = member.Share(perPanel * ((columns + width - 1) / width));
-        for (var task = first; task < end; task++)
+        var (first, end) = member.Share(tiles * TCell.Gates);
+        for (var begin = first; begin < end; begin += group)
         {
-            var (column, gate, unit) = (task / perPanel * width, task % perPanel / tiles, task % tiles * MatrixTile.MaxRows);
-            var there = Math.Min(width, columns - column);
-            if (packed != column)
+            for (var column = 0; column < columns; column += width)
             {
-                if (input != null) Panels.PackRows<V>(input + column, columns, size.Rows, there, panel, Wide(there) * V.Count);
-                else PackStates(tape, column, there, panel);
-                packed = column;
+                var there = Math.Min(width, columns - column);
+                var (whole, wide) = (there == width, Wide(there));
+                for (var tile = begin; tile < Math.Min(end, begin + group); tile++)
+                {
+                    var (gate, unit) = (tile / tiles, tile % tiles * MatrixTile.MaxRows);
+                    var rows = Math.Min(MatrixTile.MaxRows, size.Hidden - unit);
+                    var target = grad.At + ((((nint)gate * size.Hidden) + unit) * columns) + column;
+                    var to = whole ? target : edge;
+                    nint stride = whole ? columns : width;
+                    MatrixProduct.Multiply<V, InterleavedRows>(
+                        rows, wide, work.Interleaved + (((blocks[gate] * tiles) + (unit / MatrixTile.MaxRows)) * work.TileSize), rows,
+                        values + (column / width * work.ValuePanel), size.Rows, to, stride, V.Count, whole && grad.Add ? to : null, stride);
+                    if (!whole) CopyEdge(edge, width, rows, there, target, columns, grad.Add);
+                }
             }
-
-            var rows = Math.Min(MatrixTile.MaxRows, size.Hidden - unit);
-            var whole = there == width;
-            var target = grad.At + ((((nint)gate * size.Hidden) + unit) * columns) + column;
-            var to = whole ? target : edge;
-            nint stride = whole ? columns : width;
-            MatrixProduct.Multiply<V, InterleavedRows>(
-                rows, Wide(there), work.Interleaved + (((blocks[gate] * tiles) + (unit / MatrixTile.MaxRows)) * work.TileSize), rows, panel, size.Rows,
-                to, stride, V.Count, whole && grad.Add ? to : null, stride);
-            if (!whole) CopyEdge(edge, width, rows, there, target, columns, grad.Add);
-        }
-    }
-
-    /// <summary>Outputs of the step before, for every row of the sequence in the order of time.</summary>
-    private static void PackStates(RecurrentTape tape, int column, int columns, float* panel)
-    {
-        var size = tape.Size;
-        for (var t = 0; t < size.Steps; t++)
-        {
-            var i = size.Backwards ? size.Steps - 1 - t : t;
-            Panels.PackRows<V>(
-                tape.Hidden + ((nint)i * size.Batch * size.Padded) + column, size.Padded, size.Batch, columns,
-                panel + ((nint)t * size.Batch * Wide(columns) * V.Count), Wide(columns) * V.Count);
         }
     }
 
@@ -257,11 +262,12 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
     }
 
     /// <summary>Gradients in biases and gains: sums that are already there, in an order that no thread count changes.</summary>
-    private static void GradSmall(RecurrentTape tape, RecurrentGradients grad, Workspace work)
+    private static void GradSmall(RecurrentTape tape, RecurrentGradients grad, Workspace work, TeamMember member)
     {
         var size = tape.Size;
         var tiles = UnitTiles(size.Hidden);
-        for (var gate = 0; gate < TCell.Gates; gate++)
+        var (first, end) = member.Share(TCell.Gates);
+        for (var gate = first; gate < end; gate++)
         {
             for (var unit = 0; unit < size.Hidden; unit++)
             {
@@ -271,14 +277,17 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
         }
 
         if (grad.Gains.At == null || !TCell.ReadsP) return;
-        for (var site = 0; site < TCell.Sites; site++)
+        (first, end) = member.Share(TCell.Sites);
+        for (var site = first; site < end; site++)
         {
-            for (var unit = 0; unit < size.Hidden; unit++)
+            var sum = new Span<float>(work.Gains + ((nint)site * size.Padded), size.Hidden);
+            for (var b = 1; b < size.Batch; b++)
             {
-                float sum = 0;
-                for (var b = 0; b < size.Batch; b++) sum += work.Gains[(((b * TCell.Sites) + site) * (nint)size.Padded) + unit];
-                Put(grad.Gains, (site * size.Hidden) + unit, sum);
+                var next = new ReadOnlySpan<float>(work.Gains + (((b * TCell.Sites) + site) * (nint)size.Padded), size.Hidden);
+                for (var unit = 0; unit < sum.Length; unit++) sum[unit] += next[unit];
             }
+
+            for (var unit = 0; unit < sum.Length; unit++) Put(grad.Gains, (site * size.Hidden) + unit, sum[unit]);
         }
 
         static void Put(GradientTarget target, int i, float value)
@@ -290,31 +299,35 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
     /// <summary>Memory of one backward pass.</summary>
     private sealed class Workspace : IDisposable
     {
+        private const int EdgeLength = MatrixProduct.BlockRows * 2 * RecurrentSize.Lanes, Own = EdgeLength + CellSite.ScratchLength;
+
         private readonly NativeBuffer buffer;
-        private readonly long panelSize;
-        private readonly float* panels;
+        private readonly float* own;
 
         internal Workspace(RecurrentSize size, int threads)
         {
             long padded = size.Padded, width = 2L * V.Count;
             RowHidden = (nint)((size.Hidden + width - 1) / width * width) + Slack;
-            PanelHh = TCell.Gates * size.Hidden * width;
+            WeightPanel = TCell.Gates * size.Hidden * width;
+            ValuePanel = size.Rows * width;
             TileSize = ((nint)size.Rows * MatrixTile.MaxRows) + Slack;
-            var longest = Math.Max(size.Rows, (long)TCell.Gates * size.Hidden);
-            panelSize = (longest * width) + CellSite.ScratchLength + (MatrixTile.MaxRows * width) + Slack;
-            var gates = size.Rows * RecurrentTape.Blocks * padded;
-            var tiles = (long)RecurrentTape.Blocks * UnitTiles(size.Hidden);
-            var (hidden, carry, gains) = (size.Batch * RowHidden, size.Batch * padded, TCell.ReadsP ? size.Batch * TCell.Sites * padded : 0);
-            var weights = Pairs(size.Hidden) * PanelHh;
-            buffer = BufferPool.Rent(gates + Slack + (tiles * (TileSize + RecurrentSize.Lanes)) + hidden + carry + gains + weights + (threads * panelSize) + Slack);
+            long gates = size.Rows * RecurrentTape.Blocks * padded, tiles = (long)RecurrentTape.Blocks * UnitTiles(size.Hidden);
+            long hidden = size.Batch * RowHidden, carry = size.Batch * padded, gains = TCell.ReadsP ? size.Batch * TCell.Sites * padded : 0;
+            long panelsHh = Pairs(size.Hidden), panelsIh = Pairs(size.Inputs);
+            buffer = BufferPool.Rent(
+                gates + Slack + (tiles * (TileSize + RecurrentSize.Lanes)) + hidden + carry + gains
+                + ((panelsHh + panelsIh) * (WeightPanel + ValuePanel)) + (threads * Own) + Slack);
             Gates = buffer.Start;
             Interleaved = Gates + gates + Slack;
             Sums = Interleaved + (tiles * TileSize);
             GradHidden = Sums + (tiles * RecurrentSize.Lanes);
             Carry = GradHidden + hidden;
             Gains = Carry + carry;
-            Weights = Gains + gains;
-            panels = Weights + weights;
+            WeightHh = Gains + gains;
+            WeightIh = WeightHh + (panelsHh * WeightPanel);
+            States = WeightIh + (panelsIh * WeightPanel);
+            Inputs = States + (panelsHh * ValuePanel);
+            own = Inputs + (panelsIh * ValuePanel);
             new Span<float>(GradHidden, checked((int)(hidden + carry + gains))).Clear();
         }
 
@@ -334,23 +347,30 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
         /// <summary>Gradients in the gains [B, sites, padded H].</summary>
         internal float* Gains { get; }
 
-        /// <summary>Panels of the recurrent weights.</summary>
-        internal float* Weights { get; }
+        /// <summary>Panels of the weights.</summary>
+        internal float* WeightHh { get; }
+
+        internal float* WeightIh { get; }
+
+        /// <summary>Panels of the outputs before each step, and of the inputs.</summary>
+        internal float* States { get; }
+
+        internal float* Inputs { get; }
 
         internal nint RowHidden { get; }
 
-        internal long PanelHh { get; }
+        internal long WeightPanel { get; }
+
+        internal long ValuePanel { get; }
 
         internal nint TileSize { get; }
 
         public void Dispose() => BufferPool.Return(buffer);
 
-        /// <summary>A member's own panel, and a tile beside it.</summary>
-        internal float* Panel(int member) => panels + (member * panelSize);
+        /// <summary>A member's own room for a block of a matrix that is not whole, and for gate arithmetic.</summary>
+        internal float* Edge(int member) => own + (member * Own);
 
-        internal float* Edge(int member) => Panel(member + 1) - (MatrixTile.MaxRows * 2 * V.Count) - Slack;
-
-        internal float* Scratch(int member) => Edge(member) - CellSite.ScratchLength;
+        internal float* Scratch(int member) => Edge(member) + EdgeLength;
 
         internal float Sum(int block, int tiles, int unit) =>
             Sums[(((block * tiles) + (unit / MatrixTile.MaxRows)) * RecurrentSize.Lanes) + (unit % MatrixTile.MaxRows)];

@@ -22,9 +22,11 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
             {
                 PackGates(x.WeightIh, size.Inputs, size.Hidden, panel, ih + (panel * panelIh));
                 PackGates(x.WeightHh, size.Hidden, size.Hidden, panel, hh + (panel * panelHh));
-                Project(tape, x.Input, panel, ih + (panel * panelIh), bias);
             }
 
+            member.Barrier();
+            EngineProfile.Mark(member, EngineStage.Pack);
+            Project(tape, x.Input, ih, panelIh, bias, member);
             var part = new Part(member, size.Batch, Pairs(size.Hidden), room + (member.Index * CellSite.ScratchLength));
             Draw(tape, part, noise, size.StepAt(0));
             member.Barrier();
@@ -54,11 +56,9 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
         {
             var vector = (2 * panel) + i;
             var (gate, unit) = (vector % TCell.Gates, vector / TCell.Gates * V.Count);
-            for (var lane = 0; lane < V.Count; lane++)
-            {
-                var row = unit + lane < units ? weight + ((((nint)gate * units) + unit + lane) * depth) : null;
-                Panels.PackColumn(row, depth, target + (i * V.Count) + lane, wide * V.Count);
-            }
+            Panels.PackColumns(
+                weight + ((((nint)gate * units) + unit) * depth), depth, Math.Min(V.Count, units - unit), depth,
+                target + (i * V.Count), V.Count, wide * V.Count);
         }
     }
 
@@ -90,25 +90,33 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
         }
     }
 
-    /// <summary>The part of the pre-activations that does not depend on the state, for all time steps; a panel's columns.</summary>
-    private static void Project(RecurrentTape tape, float* input, int panel, float* weights, float* bias)
+    /// <summary>The part of the pre-activations that does not depend on the state, for all time steps.</summary>
+    private static void Project(RecurrentTape tape, float* input, float* weights, long panelSize, float* bias, TeamMember member)
     {
-        var (size, padded) = (tape.Size, tape.Size.Padded);
-        var row = RecurrentTape.Blocks * (nint)padded;
-        var wide = Wide(panel, size.Hidden);
-        var place = Place(2 * panel, TCell.InputBlocks, padded);
-        var second = wide == 2 ? Place((2 * panel) + 1, TCell.InputBlocks, padded) - place : 0;
-        MatrixProduct.Multiply<V, RowMajor>(
-            size.Rows, wide, input, size.Inputs, weights, size.Inputs, tape.Gates + place, row, second, bias + place, 0);
-
-        // Blocks that the inputs do not reach start from their bias alone.
-        for (var i = 0; i < wide; i++)
+        var (size, panels) = (tape.Size, GatePanels(tape.Size.Hidden));
+        nint padded = size.Padded, row = RecurrentTape.Blocks * padded;
+        var (first, end) = member.Share(size.Rows);
+        for (var r = first; r < end; r += MatrixProduct.BlockRows)
         {
-            var vector = (2 * panel) + i;
-            var to = Place(vector, TCell.RecurrentBlocks, padded);
-            if (to == Place(vector, TCell.InputBlocks, padded)) continue;
-            var value = V.Load(in *(bias + to), 0);
-            for (var r = 0; r < size.Rows; r++) value.Store(ref *(tape.Gates + (r * row) + to), 0);
+            var rows = Math.Min(MatrixProduct.BlockRows, end - r);
+            for (var panel = 0; panel < panels; panel++)
+            {
+                var wide = Wide(panel, size.Hidden);
+                var place = Place(2 * panel, TCell.InputBlocks, size.Padded);
+                var second = wide == 2 ? Place((2 * panel) + 1, TCell.InputBlocks, size.Padded) - place : 0;
+                MatrixProduct.Multiply<V, RowMajor>(
+                    rows, wide, input + ((nint)r * size.Inputs), size.Inputs, weights + (panel * panelSize), size.Inputs,
+                    tape.Gates + (r * row) + place, row, second, bias + place, 0);
+            }
+
+            // Blocks that the inputs do not reach start from their bias alone.
+            for (var gate = 0; gate < TCell.Gates; gate++)
+            {
+                var block = TCell.RecurrentBlocks[gate];
+                if (TCell.InputBlocks.Contains(block)) continue;
+                var value = new ReadOnlySpan<float>(bias + (block * padded), size.Padded);
+                for (var i = r; i < r + rows; i++) value.CopyTo(new Span<float>(tape.Gates + (i * row) + (block * padded), size.Padded));
+            }
         }
     }
 

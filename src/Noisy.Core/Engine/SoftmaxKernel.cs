@@ -117,12 +117,12 @@ internal sealed unsafe class SoftmaxKernel<V> : SoftmaxKernel
         var transposed = BufferPool.Rent((long)panels * Width * x.Units);
         ThreadTeam.Shared.Run(threads, member =>
         {
-            var (first, end) = member.Share(panels * Width);
-            for (var r = first; r < end; r++)
+            var (first, end) = member.Share(panels);
+            for (var panel = first; panel < end; panel++)
             {
-                Panels.PackColumn(
-                    r < x.Rows ? x.Hidden + ((nint)r * x.Units) : null, x.Units,
-                    transposed.Start + ((nint)(r / Width) * Width * x.Units) + (r % Width), Width);
+                var row = (nint)panel * Width;
+                Panels.PackColumns(
+                    x.Hidden + (row * x.Units), x.Units, (int)Math.Min(Width, x.Rows - row), x.Units, transposed.Start + (row * x.Units), Width, Width);
             }
 
             member.Barrier();
@@ -258,12 +258,7 @@ internal sealed unsafe class SoftmaxKernel<V> : SoftmaxKernel
         for (var v = 0; v < x.Classes; v += chunk)
         {
             var depth = Math.Min(chunk, x.Classes - v);
-            for (var column = 0; column < x.Units; column += Width)
-            {
-                var there = Math.Min(Width, x.Units - column);
-                Panels.PackRows<V>(x.Weight + ((nint)v * x.Units) + column, x.Units, depth, there, block + ((nint)column * depth), Vectors(there) * V.Count);
-            }
-
+            Panels.PackRows<V>(x.Weight + ((nint)v * x.Units), x.Units, 0, depth, x.Units, block, (nint)Width * depth);
             for (var group = first; group < end; group++)
             {
                 var row = group * height;
@@ -272,7 +267,7 @@ internal sealed unsafe class SoftmaxKernel<V> : SoftmaxKernel
                 {
                     var to = sums + ((nint)row * wide) + column;
                     MatrixProduct.Multiply<V, InterleavedRows>(
-                        Math.Min(height, x.Rows - row), Vectors(x.Units - column), left, Width, block + ((nint)column * depth), depth,
+                        Math.Min(height, x.Rows - row), Panels.Wide<V>(x.Units - column), left, Width, block + ((nint)column * depth), depth,
                         to, wide, V.Count, v == 0 ? null : to, wide);
                 }
             }
@@ -294,9 +289,6 @@ internal sealed unsafe class SoftmaxKernel<V> : SoftmaxKernel
             for (var i = 0; i < to.Length; i++) to[i] = (factor * from[i]) - (scale * weight[i]);
         }
     }
-
-    /// <summary>Vectors that so many columns need, at most two.</summary>
-    private static int Vectors(int columns) => columns > V.Count ? 2 : 1;
 
     /// <summary>Gradient in weights and biases; a member has tiles of classes.</summary>
     private static void GradWeight(

@@ -1,7 +1,6 @@
 using Noisy.Core;
 using TorchSharp;
 using static TorchSharp.torch;
-using F = TorchSharp.torch.nn.functional;
 
 namespace Noisy.Models;
 
@@ -25,8 +24,9 @@ public sealed class LanguageModelTask : ITrainingTask
     /// <param name="config">A valid config.</param>
     /// <param name="data">The text.</param>
     /// <param name="device">Where the model lives.</param>
+    /// <param name="engine">Which implementation to run on.</param>
     /// <exception cref="UsageException">The text is too short for batch and window.</exception>
-    public LanguageModelTask(LanguageModelConfig config, LanguageModelData data, Device device)
+    public LanguageModelTask(LanguageModelConfig config, LanguageModelData data, Device device, EnginePath engine = EnginePath.Auto)
     {
         this.config = config;
         this.data = data;
@@ -37,12 +37,16 @@ public sealed class LanguageModelTask : ITrainingTask
             data.Vocabulary.Count,
             new RecurrentShape(config.Hidden, config.Hidden, config.Layers, Dropout: config.Dropout),
             config.Activations(), config.InitRange, new NoiseClock(config.Seed));
+        model.Engine = engine;
         model.to(device);
         state = model.ZeroState(config.Batch, device);
     }
 
     /// <inheritdoc/>
     public nn.Module Model => model;
+
+    /// <inheritdoc/>
+    public string Path => model.LastPath;
 
     /// <inheritdoc/>
     public DataIdentity Data => data.Identity;
@@ -81,9 +85,8 @@ public sealed class LanguageModelTask : ITrainingTask
 
         var (inputs, targets) = batches.At((int)position);
         var tokens = tensor(inputs, ScalarType.Int64).reshape(config.Bptt, config.Batch).to(device);
-        var (logits, next) = model.forward(tokens, state, context);
+        var (sum, next) = model.Loss(tokens, tensor(targets, ScalarType.Int64).to(device), state, context);
         Keep(next);
-        var sum = F.cross_entropy(logits, tensor(targets, ScalarType.Int64).to(device), reduction: nn.Reduction.Sum);
         return new BatchLoss(sum.Times(1.0 / config.Batch), sum.detach(), inputs.Length);
     }
 
@@ -121,8 +124,7 @@ public sealed class LanguageModelTask : ITrainingTask
             stop.ThrowIfCancellationRequested();
             using var inner = NewDisposeScope();
             var steps = Math.Min(window, length - 1 - start);
-            var (logits, next) = model.forward(grid.narrow(0, start, steps), running, context);
-            var nll = F.cross_entropy(logits, grid.narrow(0, start + 1, steps).reshape(-1), reduction: nn.Reduction.Sum);
+            var (nll, next) = model.Loss(grid.narrow(0, start, steps), grid.narrow(0, start + 1, steps).reshape(-1), running, context);
             sum += nll.item<float>();
             running = (next.Hidden.MoveToOuterDisposeScope(), next.Cell.MoveToOuterDisposeScope());
         }

@@ -27,8 +27,13 @@ public sealed class RecurrentLanguageModel : nn.Module
     {
         dropout = shape.Dropout;
         var key = clock.Key.Child("init");
-        Parameter New(string name, params long[] size) =>
-            new(NoiseSource.Uniform(key.Child(name).At(0, 0), size, (float)-initRange, (float)initRange, CPU));
+        Parameter New(string name, params long[] size)
+        {
+            var weight = new Parameter(NoiseSource.Uniform(key.Child(name).At(0, 0), size, (float)-initRange, (float)initRange, CPU));
+            weight.DetachFromDisposeScope(); // the module owns it, whatever scope it is built in
+            return weight;
+        }
+
         register_parameter("encoder", New("encoder", vocabulary, shape.InputSize));
         lstm = new NoisyLstm(shape, activations, clock);
         register_module("lstm", lstm);
@@ -41,6 +46,16 @@ public sealed class RecurrentLanguageModel : nn.Module
             parameter.copy_(value);
         }
     }
+
+    /// <summary>Which implementation to run on; default the fused engine where it can.</summary>
+    public EnginePath Engine
+    {
+        get => lstm.Engine;
+        set => lstm.Engine = value;
+    }
+
+    /// <summary>Which implementation the last pass ran on.</summary>
+    public string LastPath => lstm.LastPath;
 
     /// <summary>A zero state for a batch.</summary>
     /// <param name="batch">Columns B.</param>
@@ -58,11 +73,32 @@ public sealed class RecurrentLanguageModel : nn.Module
     public (Tensor Logits, (Tensor Hidden, Tensor Cell) State) forward(Tensor tokens, (Tensor Hidden, Tensor Cell) state, NoiseContext context)
     {
         using var scope = NewDisposeScope();
-        var embedded = get_parameter("encoder")!.index_select(0, tokens.reshape(-1)).reshape(tokens.shape[0], tokens.shape[1], -1);
+        var (top, next) = Top(tokens, state, context);
+        var logits = F.linear(top, get_parameter("decoder_weight")!, get_parameter("decoder_bias"));
+        return (logits.MoveToOuterDisposeScope(), (next.Hidden.MoveToOuterDisposeScope(), next.Cell.MoveToOuterDisposeScope()));
+    }
+
+    /// <summary>Negative log-likelihood of the tokens that follow a window's.</summary>
+    /// <param name="tokens">Token ids [T, B], int64.</param>
+    /// <param name="targets">The next token of each [T B], int64.</param>
+    /// <param name="state">Hidden and cell state before the window.</param>
+    /// <param name="context">Mode, key, update, first time step and scale.</param>
+    /// <returns>Sum over all tokens in nats, a scalar, and the state after the window; owned by the caller.</returns>
+    public (Tensor Sum, (Tensor Hidden, Tensor Cell) State) Loss(Tensor tokens, Tensor targets, (Tensor Hidden, Tensor Cell) state, NoiseContext context)
+    {
+        using var scope = NewDisposeScope();
+        var (top, next) = Top(tokens, state, context);
+        var sum = LinearCrossEntropy.Sum(top, get_parameter("decoder_weight")!, get_parameter("decoder_bias"), targets, Engine);
+        return (sum.MoveToOuterDisposeScope(), (next.Hidden.MoveToOuterDisposeScope(), next.Cell.MoveToOuterDisposeScope()));
+    }
+
+    /// <summary>What the output layer sees, [T B, H].</summary>
+    private (Tensor Top, (Tensor Hidden, Tensor Cell) State) Top(Tensor tokens, (Tensor Hidden, Tensor Cell) state, NoiseContext context)
+    {
+        var embedded = EmbeddingLookup.Rows(get_parameter("encoder")!, tokens, Engine);
         var x = KeyedDropout.Apply(embedded, dropout, context.Child("embedding"));
         var (output, hidden, cell) = lstm.forward(x, state, context.Child("lstm"));
         var top = KeyedDropout.Apply(output, dropout, context.Child("output"));
-        var logits = F.linear(top.reshape(-1, lstm.Shape.HiddenSize), get_parameter("decoder_weight")!, get_parameter("decoder_bias"));
-        return (logits.MoveToOuterDisposeScope(), (hidden.MoveToOuterDisposeScope(), cell.MoveToOuterDisposeScope()));
+        return (top.reshape(-1, lstm.Shape.HiddenSize), (hidden, cell));
     }
 }

@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace Noisy.Models;
 
 /// <summary>
-/// Everything that an exact resume needs: weights, carried state and <see cref="TrainState"/>, in one safetensors file with
+/// Everything that an exact resume needs: weights, running values of the optimiser, carried state and <see cref="TrainState"/>, in one safetensors file with
 /// its SHA-256 beside it in the form that <c>sha256sum -c</c> reads. The two newest are kept.
 /// </summary>
 /// <remarks>The noise key, the data position and the learning rate need no place: they follow from seed and update.</remarks>
@@ -18,13 +18,15 @@ public static class Checkpoint
     /// <summary>Writes a checkpoint and removes all but the newest two.</summary>
     /// <param name="folder">The run's checkpoint folder; created if missing.</param>
     /// <param name="task">Model and carried state.</param>
+    /// <param name="optimizer">Running values of the optimiser, by name.</param>
     /// <param name="state">Where the run stands.</param>
     /// <exception cref="IOException">It cannot be written; those that exist are untouched.</exception>
-    public static void Save(string folder, ITrainingTask task, TrainState state)
+    public static void Save(string folder, ITrainingTask task, IReadOnlyDictionary<string, Tensor> optimizer, TrainState state)
     {
         Directory.CreateDirectory(folder);
         var tensors = task.Model.state_dict().ToDictionary(t => "model." + t.Key, t => t.Value);
         foreach (var (name, tensor) in task.Carried) tensors["carried." + name] = tensor;
+        foreach (var (name, tensor) in optimizer) tensors["optimizer." + name] = tensor;
         var metadata = new Dictionary<string, string> { [StateKey] = JsonSerializer.Serialize(state, ConfigJson.Line), ["format"] = "noisy-checkpoint-1" };
 
         // An update is saved before and after an epoch's evaluation: two names, so that neither is ever half of each.
@@ -57,10 +59,11 @@ public static class Checkpoint
     /// <summary>Puts the newest sound checkpoint back.</summary>
     /// <param name="folder">The run's checkpoint folder; need not exist.</param>
     /// <param name="task">Receives weights and carried state.</param>
+    /// <param name="optimizer">Receives the optimiser's running values.</param>
     /// <param name="warn">Told of each checkpoint that is damaged and passed over.</param>
     /// <returns>The state, or null if there is no checkpoint at all.</returns>
     /// <exception cref="UsageException">There are checkpoints, but every one is damaged.</exception>
-    public static TrainState? Load(string folder, ITrainingTask task, Action<string> warn)
+    public static TrainState? Load(string folder, ITrainingTask task, IReadOnlyDictionary<string, Tensor> optimizer, Action<string> warn)
     {
         if (!Directory.Exists(folder)) return null;
         var damaged = 0;
@@ -68,7 +71,7 @@ public static class Checkpoint
         {
             try
             {
-                return Load(path, task);
+                return Load(path, task, optimizer);
             }
             catch (Exception e) when (e is InvalidDataException or IOException or JsonException or KeyNotFoundException or UnauthorizedAccessException)
             {
@@ -81,7 +84,7 @@ public static class Checkpoint
             $"every checkpoint in {folder} is damaged; delete the run's folder to start it again");
     }
 
-    private static TrainState Load(string path, ITrainingTask task)
+    private static TrainState Load(string path, ITrainingTask task, IReadOnlyDictionary<string, Tensor> optimizer)
     {
         var expected = File.ReadAllText(path + ChecksumExtension).Split(' ')[0];
         using (var stream = File.OpenRead(path))
@@ -93,9 +96,10 @@ public static class Checkpoint
         var (tensors, metadata) = Safetensors.Read(path);
         var state = JsonSerializer.Deserialize<TrainState>(metadata[StateKey], ConfigJson.Line)!;
         using var _ = no_grad();
-        foreach (var (name, target) in task.Model.state_dict())
+        var targets = task.Model.state_dict().Select(t => ("model." + t.Key, t.Value)).Concat(optimizer.Select(t => ("optimizer." + t.Key, t.Value)));
+        foreach (var (name, target) in targets)
         {
-            using var source = tensors["model." + name].to(target.device);
+            using var source = tensors[name].to(target.device);
             if (!source.shape.SequenceEqual(target.shape)) throw new InvalidDataException($"'{name}' has another shape");
             target.copy_(source);
         }

@@ -31,6 +31,9 @@ public interface ITrainingTask : IDisposable
     /// <summary>The model with all trained parameters.</summary>
     nn.Module Model { get; }
 
+    /// <summary>Which implementation the last pass ran on: "fused-cpu" or "composed".</summary>
+    string Path { get; }
+
     /// <summary>What the data are.</summary>
     DataIdentity Data { get; }
 

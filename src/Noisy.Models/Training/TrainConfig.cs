@@ -32,6 +32,12 @@ public abstract record TrainConfig
     /// <summary>Last epoch, counted from 1, with the first learning rate; ≥ 0.</summary>
     public int DecayAfter { get; init; }
 
+    /// <summary>How a gradient becomes a step.</summary>
+    public OptimizerKind Optimizer { get; init; }
+
+    /// <summary>Momentum of the optimiser, in [0, 1); null keeps the method's own.</summary>
+    public double? Momentum { get; init; }
+
     /// <summary>Threshold of the gradient's global norm, &gt; 0.</summary>
     public double Clip { get; init; } = 5;
 
@@ -68,6 +74,9 @@ public abstract record TrainConfig
     /// <param name="epoch">Epoch, from 1.</param>
     public double LearningRateAt(int epoch) => LearningRate / Math.Pow(Decay, Math.Max(0, epoch - DecayAfter));
 
+    /// <summary>The optimiser with the config's overrides applied.</summary>
+    public OptimizerSpec OptimizerSpec() => Core.OptimizerSpec.Of(Optimizer) is var own && Momentum is { } m ? own with { Momentum = m } : own;
+
     /// <summary>The noise schedule; null if the scale is each spec's own.</summary>
     /// <exception cref="InvalidSpecException">The text is not a schedule.</exception>
     public Schedule? NoiseSchedule() => Schedule is null ? null : Core.Schedule.Parse(Schedule);
@@ -87,6 +96,8 @@ public abstract record TrainConfig
         if (!(double.IsFinite(LearningRate) && LearningRate > 0)) yield return $"learningRate is {LearningRate}: must be finite and > 0";
         if (!(double.IsFinite(Decay) && Decay >= 1)) yield return $"decay is {Decay}: must be finite and >= 1";
         if (DecayAfter < 0) yield return $"decayAfter is {DecayAfter}: must be >= 0";
+        if (!(Momentum is null or (>= 0 and < 1))) yield return $"momentum is {Momentum}: must be in [0, 1)";
+        if (Momentum > 0 && Optimizer is not (OptimizerKind.Sgd or OptimizerKind.GravesRmsProp)) yield return $"momentum does not apply to {Optimizer}";
         if (!(Clip > 0)) yield return $"clip is {Clip}: must be > 0";
         if (TestNoise == NoiseMode.Sample) yield return "testNoise is sample: must be mean, exactMean or off, so that an evaluation can be repeated";
         foreach (var rule in ActivationRules()) yield return rule;

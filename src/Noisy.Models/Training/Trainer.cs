@@ -10,10 +10,9 @@ namespace Noisy.Models;
 /// <summary>What changes where and how long a run goes on, but not its result.</summary>
 /// <param name="Folder">The run's folder.</param>
 /// <param name="Device">Where the model lives; the task is built there.</param>
-/// <param name="Threads">CPU threads for torch, ≥ 1. The same number gives the same bits.</param>
+/// <param name="Threads">CPU threads, ≥ 1. The fused engine gives the same bits for any number.</param>
 /// <param name="MaxUpdates">Stop after this many updates; null goes to the end.</param>
-/// <param name="Path">Which implementation runs, for the summary.</param>
-public sealed record TrainOptions(string Folder, Device Device, int Threads, long? MaxUpdates = null, string Path = "composed");
+public sealed record TrainOptions(string Folder, Device Device, int Threads, long? MaxUpdates = null);
 
 /// <summary>The training loop: one readable function that can be killed at any moment and goes on exactly.</summary>
 public static class Trainer
@@ -57,11 +56,11 @@ public static class Trainer
         TrainConfig config, ITrainingTask task, TrainOptions options, PaperFigure? paper, double? floor, ITrainingObserver observer,
         RunFolder folder, long stopAt, long total, CancellationToken stop)
     {
-        var state = Checkpoint.Load(folder.Checkpoints, task, observer.Note) ?? new TrainState();
+        using var optimizer = Optimizer.Of(config.OptimizerSpec(), task.Model);
+        var state = Checkpoint.Load(folder.Checkpoints, task, optimizer.State, observer.Note) ?? new TrainState();
         using var log = new RunLog(folder.Log, state.LogLength);
-        var saver = new Saver(folder, task, log, state.Update);
+        var saver = new Saver(folder, task, optimizer, log, state.Update);
         observer.Started(options.Folder, config, task.Data, state.Update, stopAt);
-        var parameters = task.Model.parameters().ToArray();
         var noise = NoiseKey.FromSeed(config.Seed).Child("noise");
         var schedule = config.NoiseSchedule();
         var perEpoch = task.UpdatesPerEpoch;
@@ -100,10 +99,10 @@ public static class Trainer
                     var loss = task.Loss(position, new NoiseContext(NoiseMode.Sample, noise, state.Update, 0, scale));
                     loss.Objective.backward();
                     (nll, items) = (loss.NllSum.item<float>(), loss.Items);
-                    norm = Sgd.GradientNorm(parameters);
+                    norm = optimizer.GradientNorm();
                     if (!double.IsFinite(Math.Exp(nll / items)) || !double.IsFinite(norm)) // a perplexity beyond all numbers counts too
                         throw Diverged(task, state.Update, epoch, nll / items, norm, rate, scale, saver.Saved);
-                    Sgd.Step(parameters, norm, rate, config.Clip);
+                    optimizer.Step(rate, state.Update + 1, norm > config.Clip ? config.Clip / norm : 1);
                 }
 
                 state = state with
@@ -172,7 +171,7 @@ public static class Trainer
             Activation = config.Activation,
             Seed = config.Seed,
             Device = options.Device.type.ToString().ToLowerInvariant(),
-            Path = options.Path,
+            Path = task.Path,
             Threads = options.Threads,
             Data = task.Data,
             Updates = state.Update,
@@ -210,7 +209,7 @@ public static class Trainer
     }
 
     /// <summary>Saves checkpoints so often that a kill loses little, and so rarely that it costs under 5 % of the time.</summary>
-    private sealed class Saver(RunFolder folder, ITrainingTask task, RunLog log, long loaded)
+    private sealed class Saver(RunFolder folder, ITrainingTask task, Optimizer optimizer, RunLog log, long loaded)
     {
         private static readonly TimeSpan Shortest = TimeSpan.FromSeconds(1), Longest = TimeSpan.FromSeconds(60);
         private TimeSpan interval = Shortest;
@@ -228,7 +227,7 @@ public static class Trainer
         {
             var start = Stopwatch.GetTimestamp();
             log.Sync();
-            Checkpoint.Save(folder.Checkpoints, task, state with { LogLength = log.Length });
+            Checkpoint.Save(folder.Checkpoints, task, optimizer.State, state with { LogLength = log.Length });
             Saved = state.Update;
             last = Stopwatch.GetTimestamp();
             interval = TimeSpan.FromTicks(Math.Clamp(20 * (last - start) * TimeSpan.TicksPerSecond / Stopwatch.Frequency, Shortest.Ticks, Longest.Ticks));
