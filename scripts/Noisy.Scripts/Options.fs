@@ -17,6 +17,7 @@ type Argument =
     | Seed of list: string list
     | [<Unique>] Device of name: string
     | [<Unique>] Threads of number: string
+    | [<Unique>] Engine of name: string
     | [<Unique>] Data of folder: string
     | [<Unique>] Out of folder: string
     | [<Unique>] Max_Updates of number: string
@@ -29,7 +30,8 @@ type Argument =
             | Activation _ -> "one or more activations, separated by commas, trained one after another and compared; see below"
             | Seed _ -> "one or more whole numbers, separated by commas; the table gives mean ± standard deviation (default: 1)"
             | Device _ -> "cpu or cuda (default: cuda if there is one)"
-            | Threads _ -> $"CPU threads; the same number gives the same bits (default: all, here {Environment.ProcessorCount})"
+            | Threads _ -> $"CPU threads (default: all, here {Environment.ProcessorCount})"
+            | Engine _ -> "auto (the fused engine where it can) or composed (torch's operations, slow)"
             | Data _ ->
                 "folder of the data sets; or 'built-in', or 'download'. Default: NOISY_DATA if that is set, else what an earlier "
                 + "download left in the user's cache, else the data that the experiment generates itself"
@@ -44,6 +46,7 @@ type Options =
       Seeds: int64 list
       Device: torch.Device
       Threads: int
+      Engine: EnginePath
       Data: string option
       Out: string
       MaxUpdates: int64 option
@@ -195,6 +198,11 @@ let ofExperiment (experiment: Experiment) (words: string[]) =
             found.TryGetResult Argument.Threads
             |> Option.map (wholeNumber "--threads" 1L >> min 1024L >> int)
             |> Option.defaultValue Environment.ProcessorCount
+          Engine =
+            match found.TryGetResult Argument.Engine with
+            | None | Some "auto" -> EnginePath.Auto
+            | Some "composed" -> EnginePath.Composed
+            | Some other -> refuse $"--engine is '{other}': must be auto or composed"
           Data = found.TryGetResult Argument.Data
           Out = found.GetResult(Argument.Out, $"runs/{experiment.Name}")
           MaxUpdates = found.TryGetResult Argument.Max_Updates |> Option.map (wholeNumber "--max-updates" 1L)

@@ -68,6 +68,7 @@ let private train (experiment: Experiment) options (cache: DataCache) (said: str
         said.Value <- data
 
     let reporter = Progress.Reporter(Progress.isTerminal (), where options, task.ItemName, task.Metric)
+    FusedEngine.Path <- options.Engine
     let place = TrainOptions(run.Folder, options.Device, options.Threads, Option.toNullable options.MaxUpdates)
     let paper = experiment.Paper(run.Config, task.Data)
     let floor = experiment.Floor task

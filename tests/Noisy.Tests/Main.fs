@@ -23,12 +23,10 @@ let private lists = [
     TorchNativeTests.tests
     ActivationTests.tests
     RecurrentTests.tests
-<<<<<<< HEAD
     EngineTests.tests
-=======
     DropInTests.tests
->>>>>>> 310b4e261a688cc7c7d836136249ff22dbfddff4
     FormatTests.tests
+    OptimizerTests.tests
     TrainingTests.tests
     OptionsTests.tests
     CalculatorTests.tests

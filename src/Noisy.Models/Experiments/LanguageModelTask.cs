@@ -24,9 +24,8 @@ public sealed class LanguageModelTask : ITrainingTask
     /// <param name="config">A valid config.</param>
     /// <param name="data">The text.</param>
     /// <param name="device">Where the model lives.</param>
-    /// <param name="engine">Which implementation to run on.</param>
     /// <exception cref="UsageException">The text is too short for batch and window.</exception>
-    public LanguageModelTask(LanguageModelConfig config, LanguageModelData data, Device device, EnginePath engine = EnginePath.Auto)
+    public LanguageModelTask(LanguageModelConfig config, LanguageModelData data, Device device)
     {
         this.config = config;
         this.data = data;
@@ -37,7 +36,6 @@ public sealed class LanguageModelTask : ITrainingTask
             data.Vocabulary.Count,
             new RecurrentShape(config.Hidden, config.Hidden, config.Layers, Dropout: config.Dropout),
             config.Activations(), config.InitRange, new NoiseClock(config.Seed));
-        model.Engine = engine;
         model.to(device);
         state = model.ZeroState(config.Batch, device);
     }

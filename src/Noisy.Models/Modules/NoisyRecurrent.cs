@@ -100,7 +100,7 @@ internal sealed class NoisyRecurrent
     }
 
     /// <summary>Which implementation is asked for.</summary>
-    public EnginePath Engine { get; set; }
+    public EnginePath Engine { get; set; } = FusedEngine.Path;
 
     /// <summary>Which implementation the last pass ran on, by the name that summaries use.</summary>
     public string LastPath { get; private set; } = FusedEngine.ComposedName;

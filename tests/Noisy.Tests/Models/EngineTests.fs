@@ -113,6 +113,55 @@ let private property name count (body: Stack -> unit) =
         TorchNative.EnsureLoaded()
         body s)
 
+/// Sizes of an output layer.
+type Layer =
+    { Examples: int64
+      Units: int64
+      Classes: int64
+      Bias: bool
+      LayerWidth: VectorWidth
+      LayerThreads: int
+      LayerSeed: int64 }
+
+type LayerArbitrary =
+    static member Layer() =
+        gen {
+            let! examples = Gen.choose (1, 70)
+            let! units = Gen.choose (1, 70)
+            let! classes = Gen.choose (1, 300)
+            let! bias = Gen.elements [ false; true ]
+            let! width = Gen.elements widths
+            let! threads = Gen.choose (1, 4)
+            let! seed = Gen.choose (0, 1_000_000)
+            return
+                { Examples = int64 examples; Units = int64 units; Classes = int64 classes; Bias = bias
+                  LayerWidth = width; LayerThreads = threads; LayerSeed = int64 seed }
+        }
+        |> Arb.fromGen
+
+let private layerProperty name count (body: Layer -> unit) =
+    testPropertyWithConfig { FsCheckConfig.defaultConfig with arbitrary = [ typeof<LayerArbitrary> ]; maxTest = count } name (fun (layer: Layer) ->
+        TorchNative.EnsureLoaded()
+        use _ = torch.NewDisposeScope()
+        body layer)
+
+/// Loss and gradients of an output layer; some targets are left out.
+let private crossEntropy (l: Layer) width threads path =
+    torch.set_num_threads threads
+    FusedEngine.Width <- width
+    try
+        let leaf n size = (filled (l.LayerSeed + n) size).mul((4.0f).ToScalar()).detach().requires_grad_ ()
+        let x, w, b = leaf 1L [ l.Examples; l.Units ], leaf 2L [ l.Classes; l.Units ], leaf 3L [ l.Classes ]
+        let target i = if (i + l.LayerSeed) % 5L = 0L then LinearCrossEntropy.IgnoreIndex else (i * 7919L + l.LayerSeed) % l.Classes
+        let targets = torch.tensor [| for i in 0L .. l.Examples - 1L -> target i |]
+        let sum = LinearCrossEntropy.Sum(x, w, (if l.Bias then b else null), targets, path)
+        (sum.mul((0.3f).ToScalar())).backward ()
+        [ "loss", values sum ],
+        [ "x", values x.grad; "w", values w.grad; if l.Bias then "b", values b.grad ]
+    finally
+        FusedEngine.Width <- VectorWidth.Auto
+        torch.set_num_threads 1
+
 let tests =
     testSequenced
     <| testList "engine" [
@@ -133,4 +182,36 @@ let tests =
             let reference = withEngine { s with Width = VectorWidth.Bits512; Threads = 1 } (fun () -> run s s.Seed EnginePath.Auto)
             let other = withEngine s (fun () -> run s s.Seed EnginePath.Auto)
             Expect.equal other reference "bits")
+
+        layerProperty "linear layer with cross-entropy equals torch's" 80 (fun l ->
+            let expected = crossEntropy l VectorWidth.Auto 1 EnginePath.Composed
+            let actual = crossEntropy l l.LayerWidth l.LayerThreads EnginePath.Auto
+            let loss, gradient = difference (fst expected) (fst actual), difference (snd expected) (snd actual)
+            if not (snd loss <= 1e-5 && snd gradient <= 1e-4) then failtest $"{loss}, {gradient}")
+
+        layerProperty "linear layer with cross-entropy: every width and number of threads gives the same bits" 40 (fun l ->
+            Expect.equal (crossEntropy l l.LayerWidth l.LayerThreads EnginePath.Auto) (crossEntropy l VectorWidth.Bits512 1 EnginePath.Auto) "bits")
+
+        torchTest "a second backward pass over the same graph gives the same gradients" (fun () ->
+            let lstm = new NoisyLstm(RecurrentShape(3L, 5L, 2), Variants.Nah, NoiseClock 1L)
+            let x = (filled 1L [ 4L; 2L; 3L ]).requires_grad_ ()
+            let struct (y, _, _) = lstm.forward (x, Nullable<struct (Tensor * Tensor)>())
+            let loss = y.sum ()
+            loss.backward (retain_graph = true)
+            let first = [ for p in lstm.parameters () -> values p.grad ]
+            for p in lstm.parameters () do p.grad <- null
+            loss.backward ()
+            Expect.equal [ for p in lstm.parameters () -> values p.grad ] first "gradients"
+            Expect.equal lstm.LastPath FusedEngine.FusedName "path")
+
+        torchTest "other types and exact means take the composed path" (fun () ->
+            let lstm = new NoisyLstm(RecurrentShape(2L, 3L), Variants.Nani, NoiseClock 1L)
+            let x = filled 1L [ 2L; 2L; 2L ]
+            lstm.forward (x, Nullable<struct (Tensor * Tensor)>(), NoiseContext(NoiseMode.ExactMean)) |> ignore
+            Expect.equal lstm.LastPath FusedEngine.ComposedName "exact mean"
+            lstm.forward (x, Nullable<struct (Tensor * Tensor)>(), NoiseContext.Test) |> ignore
+            Expect.equal lstm.LastPath FusedEngine.FusedName "mean"
+            lstm.``to``(torch.ScalarType.Float64) |> ignore
+            lstm.forward (x.to_type torch.ScalarType.Float64, Nullable<struct (Tensor * Tensor)>(), NoiseContext.Test) |> ignore
+            Expect.equal lstm.LastPath FusedEngine.ComposedName "double")
     ]

@@ -254,36 +254,6 @@ let private log =
           Expect.equal (File.ReadAllText path) "12345" "untouched"
       } ]
 
-let private sgd =
-    let parameter (v: float list) (g: float list) =
-        let p = new Modules.Parameter(vector v)
-        p.grad <- vector g
-        p
-    [ torchTest "the norm is over all gradients, and the step follows a hand calculation" (fun () ->
-          let make () = [ parameter [ 1.0; 2.0 ] [ 3.0; 0.0 ]; parameter [ 5.0 ] [ 4.0 ]; new Modules.Parameter(vector [ 7.0 ]) ]
-          let all = make ()
-          Expect.equal (Sgd.GradientNorm all) 5.0 "norm"
-          Sgd.Step(all, 5.0, 0.5, 5.0)
-          Expect.equal (List.map values all) [ [| -0.5; 2.0 |]; [| 3.0 |]; [| 7.0 |] ] "at the threshold nothing shrinks"
-          Expect.isTrue (all |> List.forall (fun p -> isNull p.grad)) "gradients are cleared"
-          let all = make ()
-          Sgd.Step(all, 5.0, 0.5, 2.5)
-          Expect.equal (List.map values all) [ [| 0.25; 2.0 |]; [| 4.0 |]; [| 7.0 |] ] "twice the threshold: half the step"
-          Expect.equal (Sgd.GradientNorm []) 0.0 "nothing"
-          Expect.equal (Sgd.GradientNorm [ parameter [ 0.0 ] [ nan ] ] |> Double.IsNaN) true "NaN")
-      torchTest "it is torch's clip and SGD" (fun () ->
-          for clip in [ 0.1; 1.0; 1e3 ] do
-              let make () =
-                  [ for i in 1L .. 3L ->
-                        let p = new Modules.Parameter(filled i [ 4L; i ])
-                        p.grad <- filled (10L + i) [ 4L; i ]
-                        p ]
-              let ours, theirs = make (), make ()
-              Sgd.Step(ours, Sgd.GradientNorm ours, 0.7, clip)
-              torch.nn.utils.clip_grad_norm_ (theirs, clip) |> ignore
-              (torch.optim.SGD(theirs, 0.7)).step () |> ignore
-              for e, a in List.zip theirs ours do closeTensor tensor32 e a $"clip {clip}") ]
-
 let tests =
     testSequenced
     <| testList "formats of a run" [
@@ -291,5 +261,4 @@ let tests =
         testList "fingerprint" hash
         testList "config" config
         testList "log" log
-        testList "gradient descent" sgd
     ]

@@ -145,12 +145,13 @@ let private checkpoints (folder: TempFolder) = Directory.GetFiles(folder.In "che
 
 let private trained (config: TrainConfig) count =
     let task = newTask config
-    let parameters = Seq.toArray (task.Model.parameters ())
+    use optimizer = Optimizer.Of(OptimizerSpec.Sgd, task.Model)
     for update in 0L .. count - 1L do
         use _ = torch.NewDisposeScope()
         let loss = task.Loss(update, NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 1L, update))
         loss.Objective.backward ()
-        Sgd.Step(parameters, Sgd.GradientNorm parameters, 1.0, 5.0)
+        let norm = optimizer.GradientNorm()
+        optimizer.Step(1.0, update + 1L, min 1.0 (5.0 / norm))
     task
 
 let private state update : TrainState =
@@ -160,11 +161,11 @@ let private state update : TrainState =
 
 let private stateText (s: TrainState) = Text.Json.JsonSerializer.Serialize(s, ConfigJson.Line)
 
-let private save (folder: TempFolder) (task: ITrainingTask) update = Checkpoint.Save(folder.In "checkpoint", task, state update)
+let private save (folder: TempFolder) (task: ITrainingTask) update = Checkpoint.Save(folder.In "checkpoint", task, Dictionary(), state update)
 
 let private load (folder: TempFolder) (task: ITrainingTask) =
     let warnings = ResizeArray<string>()
-    let state = Checkpoint.Load(folder.In "checkpoint", task, (fun w -> warnings.Add w))
+    let state = Checkpoint.Load(folder.In "checkpoint", task, Dictionary(), (fun w -> warnings.Add w))
     state, List.ofSeq warnings
 
 let private damage path =
@@ -314,6 +315,7 @@ type private Fragile(failAt: int64) =
     let model = new NoisyActivation(Variants.Nan.Tanh.WithP(Nullable 0.5), 1L, NoiseClock 1L)
     interface ITrainingTask with
         member _.Model = model
+        member _.Path = "composed"
         member _.Data = DataIdentity("none", DataIdentity.BuiltIn, "00")
         member _.UpdatesPerEpoch = 5L
         member _.ItemName = "example"
@@ -441,12 +443,12 @@ let private registry =
                   use task = experiment.Build(config, cache, torch.CPU)
                   Expect.isGreaterThan task.UpdatesPerEpoch 0L "updates"
                   let context = NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 1L)
+                  use optimizer = Optimizer.Of(OptimizerSpec.Sgd, task.Model)
                   let before = task.Loss(0L, context)
                   before.Objective.backward ()
-                  let parameters = Seq.toArray (task.Model.parameters ())
-                  let norm = Sgd.GradientNorm parameters
+                  let norm = optimizer.GradientNorm()
                   Expect.isTrue (norm > 0.0 && Double.IsFinite norm) $"{pair.Name}: gradient"
-                  Sgd.Step(parameters, norm, 0.1, config.Clip)
+                  optimizer.Step(0.1, 1L, min 1.0 (config.Clip / norm))
                   let after = task.Loss(0L, context)
                   Expect.isLessThan (scalarOf after.NllSum) (scalarOf before.NllSum) pair.Name)
       test "an unknown experiment lists the known ones" {
