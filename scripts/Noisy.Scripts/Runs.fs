@@ -60,6 +60,7 @@ type private Outcome = { Run: Run; Metric: string; Floor: float option; Ending: 
 
 /// Trains one run and draws its curves, however it ends.
 let private train (experiment: Experiment) options (cache: DataCache) (said: string ref) run stop =
+    FusedEngine.Path <- options.Engine // before the model is made
     use task = experiment.Build(run.Config, cache, options.Device)
     let data = describe task.Data
 
@@ -68,7 +69,6 @@ let private train (experiment: Experiment) options (cache: DataCache) (said: str
         said.Value <- data
 
     let reporter = Progress.Reporter(Progress.isTerminal (), where options, task.ItemName, task.Metric)
-    FusedEngine.Path <- options.Engine
     let place = TrainOptions(run.Folder, options.Device, options.Threads, Option.toNullable options.MaxUpdates)
     let paper = experiment.Paper(run.Config, task.Data)
     let floor = experiment.Floor task
