@@ -211,7 +211,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
             if (!Used(block)) continue;
             var (unit, number) = (tile * MatrixTile.MaxRows, (block * tiles) + tile);
             Panels.Interleave<V>(
-                work.Gates + (block * padded) + unit, RecurrentTape.Blocks * padded, size.Rows,
+                work.Gates + (block * padded) + unit, RecurrentTape.Blocks * padded, size.Rows, size.Rows,
                 Math.Min(group * MatrixTile.MaxRows, size.Hidden - unit), work.Interleaved + (number * work.TileSize), work.TileSize,
                 work.Sums + (number * RecurrentSize.Lanes));
         }

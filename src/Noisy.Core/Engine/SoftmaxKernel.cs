@@ -141,32 +141,35 @@ internal sealed unsafe class SoftmaxKernel<V> : SoftmaxKernel
     internal override void Backward(SoftmaxTape tape, SoftmaxInputs x, float scale, SoftmaxGradients grad, int threads)
     {
         // One column more than there are units: its entries are the rows' factors, and its product is the gradient in the bias.
-        var columns = x.Units + 1;
-        var panels = (columns + Width - 1) / Width;
-        var (chunk, group) = (Chunk(x.Units), Group(x.Rows));
-        var wide = (x.Units + Width - 1) / Width * Width;
-        var stride = (x.Rows + V.Count - 1) / V.Count * V.Count;
-        var own = Math.Max((long)chunk * wide, (long)group * MatrixTile.MaxRows * (stride + Width)) + (MatrixTile.MaxRows * Width);
-        var work = BufferPool.Rent(((long)panels * Width * x.Rows) + ((long)x.Rows * wide) + (threads * own));
-        var (packed, sums, mine) = ((nint)0, (nint)panels * Width * x.Rows, ((nint)panels * Width * x.Rows) + ((nint)x.Rows * wide));
+        var panels = (x.Units + 1 + Width - 1) / Width;
+        var group = Group(x.Rows);
+        var (stride, wide) = ((x.Rows + V.Count - 1) / V.Count * V.Count, (x.Rows + Width - 1) / Width * Width);
+        var tiles = (x.Units + MatrixTile.MaxRows - 1) / MatrixTile.MaxRows;
+        long scaled = (long)panels * Width * x.Rows, sums = (long)x.Units * wide;
+        var own = Math.Max((long)tiles * TileSize, (long)group * MatrixTile.MaxRows * (stride + Width)) + (MatrixTile.MaxRows * RecurrentSize.Lanes);
+        var work = BufferPool.Rent(scaled + sums + (threads * own));
         ThreadTeam.Shared.Run(threads, member =>
         {
+            var mine = work.Start + scaled + sums + (member.Index * own);
+            EngineProfile.Start(member);
             if (grad.Weight.At != null || grad.Bias.At != null)
             {
                 var (first, end) = member.Share(x.Rows);
-                for (var r = first; r < end; r++) PackScaled(tape, x, r, scale, work.Start + packed, panels);
+                for (var r = first; r < end; r++) PackScaled(tape, x, r, scale, work.Start, panels);
             }
 
-            EngineProfile.Start(member);
-            if (grad.Hidden != null) GradHidden(tape, x, scale, grad.Hidden, work.Start + sums, wide, work.Start + mine + (nint)(member.Index * own), chunk, member);
+            if (grad.Hidden != null) SumHidden(tape, x, work.Start + scaled, wide, mine, member);
             member.Barrier();
+            if (grad.Hidden != null) GradHidden(tape, x, scale, grad.Hidden, work.Start + scaled, wide, member);
             EngineProfile.Mark(member, EngineStage.SoftmaxGradInput);
-            if (grad.Weight.At != null || grad.Bias.At != null)
-                GradWeight(tape, x, scale, grad, work.Start + packed, panels, work.Start + mine + (nint)(member.Index * own), stride, group, member);
+            if (grad.Weight.At != null || grad.Bias.At != null) GradWeight(tape, x, scale, grad, work.Start, panels, mine, stride, group, member);
             EngineProfile.Mark(member, EngineStage.SoftmaxGradWeights);
         });
         BufferPool.Return(work);
     }
+
+    /// <summary>Classes that pass through the gradient of the inputs together, and the floats of a tile of their weights.</summary>
+    private const int Depth = 160, TileSize = Depth * MatrixTile.MaxRows + RecurrentSize.Lanes;
 
     /// <summary>Classes whose weights make a cache block; whole tiles.</summary>
     private static int Chunk(int units) => Math.Max(1, CacheBlock / units / MatrixTile.MaxRows) * MatrixTile.MaxRows;
@@ -248,35 +251,45 @@ internal sealed unsafe class SoftmaxKernel<V> : SoftmaxKernel
         }
     }
 
-    /// <summary>Gradient in the inputs; a member has groups of rows, and all classes pass by in blocks.</summary>
-    private static void GradHidden(
-        SoftmaxTape tape, SoftmaxInputs x, float scale, float* grad, float* sums, int wide, float* block, int chunk, TeamMember member)
+    /// <summary>Exponentials times weights, [H, rows]; a member has tiles of units, and all classes pass by.</summary>
+    private static void SumHidden(SoftmaxTape tape, SoftmaxInputs x, float* sums, int wide, float* tiles, TeamMember member)
     {
-        var height = Math.Min(8, Width);
-        var (first, end) = member.Share((x.Rows + height - 1) / height);
-        if (first == end) return;
-        for (var v = 0; v < x.Classes; v += chunk)
+        var ignored = stackalloc float[RecurrentSize.Lanes * 128];
+        var (first, end) = member.Share((x.Units + MatrixTile.MaxRows - 1) / MatrixTile.MaxRows);
+        var (unit, units) = (first * MatrixTile.MaxRows, Math.Min(x.Units, end * MatrixTile.MaxRows) - (first * MatrixTile.MaxRows));
+        for (var v = 0; v < x.Classes; v += Depth)
         {
-            var depth = Math.Min(chunk, x.Classes - v);
-            Panels.PackRows<V>(x.Weight + ((nint)v * x.Units), x.Units, 0, depth, x.Units, block, (nint)Width * depth);
-            for (var group = first; group < end; group++)
+            var depth = Math.Min(Depth, x.Classes - v);
+            var whole = Math.Min(depth, x.Classes - v - ((RecurrentSize.Lanes + x.Units - 1) / x.Units)); // nothing is read beyond the weights
+            for (var tile = first; tile < end; tile += 128)
             {
-                var row = group * height;
-                var left = tape.Exponentials + ((((nint)(row / Width) * x.Classes) + v) * Width) + (row % Width);
-                for (var column = 0; column < x.Units; column += Width)
+                var start = tile * MatrixTile.MaxRows;
+                Panels.Interleave<V>(
+                    x.Weight + ((nint)v * x.Units) + start, x.Units, depth, whole, Math.Min(128 * MatrixTile.MaxRows, unit + units - start),
+                    tiles + ((nint)(tile - first) * TileSize), TileSize, ignored);
+            }
+
+            for (var row = 0; row < x.Rows; row += Width)
+            {
+                var panel = tape.Exponentials + ((((nint)(row / Width) * x.Classes) + v) * Width);
+                for (var tile = first; tile < end; tile++)
                 {
-                    var to = sums + ((nint)row * wide) + column;
+                    var count = Math.Min(MatrixTile.MaxRows, x.Units - (tile * MatrixTile.MaxRows));
+                    var to = sums + ((nint)tile * MatrixTile.MaxRows * wide) + row;
                     MatrixProduct.Multiply<V, InterleavedRows>(
-                        Math.Min(height, x.Rows - row), Panels.Wide<V>(x.Units - column), left, Width, block + ((nint)column * depth), depth,
-                        to, wide, V.Count, v == 0 ? null : to, wide);
+                        count, 2, tiles + ((nint)(tile - first) * TileSize), count, panel, depth, to, wide, V.Count, v == 0 ? null : to, wide);
                 }
             }
         }
+    }
 
-        for (var row = first * height; row < Math.Min(x.Rows, end * height); row++)
+    /// <summary>Gradient in the inputs; a member has rows.</summary>
+    private static void GradHidden(SoftmaxTape tape, SoftmaxInputs x, float scale, float* grad, float* sums, int wide, TeamMember member)
+    {
+        var (first, end) = member.Share(x.Rows);
+        for (var row = first; row < end; row++)
         {
             var to = new Span<float>(grad + ((nint)row * x.Units), x.Units);
-            var from = sums + ((nint)row * wide);
             var target = tape.Targets[row];
             if (target < 0)
             {
@@ -286,7 +299,8 @@ internal sealed unsafe class SoftmaxKernel<V> : SoftmaxKernel
 
             var factor = scale * tape.Inverse[row];
             var weight = x.Weight + ((nint)target * x.Units);
-            for (var i = 0; i < to.Length; i++) to[i] = (factor * from[i]) - (scale * weight[i]);
+            var from = sums + row;
+            for (var i = 0; i < to.Length; i++, from += wide) to[i] = (factor * *from) - (scale * weight[i]);
         }
     }
 
