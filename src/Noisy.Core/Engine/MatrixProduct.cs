@@ -11,6 +11,27 @@ internal static unsafe class MatrixProduct
     /// <summary>Rows of A that pass all panels before the next ones come: few enough to stay in a core's caches meanwhile.</summary>
     internal const int BlockRows = 40;
 
+    private const int PieceDepth = 224;
+
+    /// <summary>C = start + A·B for a panel that many rows pass: a piece of it at a time, which stays in the first-level cache.</summary>
+    /// <inheritdoc cref="Multiply"/>
+    internal static void MultiplyMany<V, TLayout>(
+        int rows, int wide, float* a, nint stride, float* b, nint depth, float* c, nint rowC, nint vectorC, float* start, nint rowStart)
+        where V : struct, ILanes<V>
+        where TLayout : struct, IOperandLayout
+    {
+        // Pieces of one length whatever the vector, so that sums are the same.
+        var pieces = (depth + PieceDepth - 1) / PieceDepth;
+        for (nint piece = 0; piece < pieces; piece++)
+        {
+            var first = depth * piece / pieces;
+            var from = piece == 0 ? start : c;
+            Multiply<V, TLayout>(
+                rows, wide, TLayout.Interleaved ? a + (first * stride) : a + first, stride, b + (first * wide * V.Count), (depth * (piece + 1) / pieces) - first,
+                c, rowC, vectorC, from, piece == 0 ? rowStart : rowC);
+        }
+    }
+
     /// <summary>C = start + A·B for a panel.</summary>
     /// <param name="rows">Rows of A and C.</param>
     /// <param name="wide">Vectors of the panel, 1 or 2.</param>

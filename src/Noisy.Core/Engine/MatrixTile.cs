@@ -55,97 +55,88 @@ internal static unsafe class MatrixTile
         V c40 = 0f, c41 = 0f, c50 = 0f, c51 = 0f;
         V c60 = 0f, c61 = 0f, c70 = 0f, c71 = 0f;
         V c80 = 0f, c81 = 0f, c90 = 0f, c91 = 0f;
-        var step = TLayout.Interleaved ? stride : 1;
         var a0 = a;
-        var a1 = TLayout.Interleaved ? a0 + 1 : a0 + stride;
-        var a2 = TLayout.Interleaved ? a0 + 2 : a1 + stride;
-        var a3 = TLayout.Interleaved ? a0 + 3 : a2 + stride;
-        var a4 = TLayout.Interleaved ? a0 + 4 : a3 + stride;
-        var a5 = TLayout.Interleaved ? a0 + 5 : a4 + stride;
-        var a6 = TLayout.Interleaved ? a0 + 6 : a5 + stride;
-        var a7 = TLayout.Interleaved ? a0 + 7 : a6 + stride;
-        var a8 = TLayout.Interleaved ? a0 + 8 : a7 + stride;
-        var a9 = TLayout.Interleaved ? a0 + 9 : a8 + stride;
+        var a1 = TLayout.Interleaved ? a : a0 + stride;
+        var a2 = TLayout.Interleaved ? a : a1 + stride;
+        var a3 = TLayout.Interleaved ? a : a2 + stride;
+        var a4 = TLayout.Interleaved ? a : a3 + stride;
+        var a5 = TLayout.Interleaved ? a : a4 + stride;
+        var a6 = TLayout.Interleaved ? a : a5 + stride;
+        var a7 = TLayout.Interleaved ? a : a6 + stride;
+        var a8 = TLayout.Interleaved ? a : a7 + stride;
+        var a9 = TLayout.Interleaved ? a : a8 + stride;
         for (nint k = 0; k < depth; k++)
         {
             var b0 = V.Load(in *b, 0);
             var b1 = TWide.Value > 1 ? V.Load(in *b, (nuint)V.Count) : 0f;
             b += V.Count * TWide.Value;
-            V x = *a0;
+            V x = TLayout.Interleaved ? a0[0] : a0[k];
             c00 = V.MultiplyAdd(x, b0, c00);
             if (TWide.Value > 1) c01 = V.MultiplyAdd(x, b1, c01);
-            a0 += step;
             if (TRows.Value > 1)
             {
-                x = *a1;
+                x = TLayout.Interleaved ? a0[1] : a1[k];
                 c10 = V.MultiplyAdd(x, b0, c10);
                 if (TWide.Value > 1) c11 = V.MultiplyAdd(x, b1, c11);
-                a1 += step;
             }
 
             if (TRows.Value > 2)
             {
-                x = *a2;
+                x = TLayout.Interleaved ? a0[2] : a2[k];
                 c20 = V.MultiplyAdd(x, b0, c20);
                 if (TWide.Value > 1) c21 = V.MultiplyAdd(x, b1, c21);
-                a2 += step;
             }
 
             if (TRows.Value > 3)
             {
-                x = *a3;
+                x = TLayout.Interleaved ? a0[3] : a3[k];
                 c30 = V.MultiplyAdd(x, b0, c30);
                 if (TWide.Value > 1) c31 = V.MultiplyAdd(x, b1, c31);
-                a3 += step;
             }
 
             if (TRows.Value > 4)
             {
-                x = *a4;
+                x = TLayout.Interleaved ? a0[4] : a4[k];
                 c40 = V.MultiplyAdd(x, b0, c40);
                 if (TWide.Value > 1) c41 = V.MultiplyAdd(x, b1, c41);
-                a4 += step;
             }
 
             if (TRows.Value > 5)
             {
-                x = *a5;
+                x = TLayout.Interleaved ? a0[5] : a5[k];
                 c50 = V.MultiplyAdd(x, b0, c50);
                 if (TWide.Value > 1) c51 = V.MultiplyAdd(x, b1, c51);
-                a5 += step;
             }
 
             if (TRows.Value > 6)
             {
-                x = *a6;
+                x = TLayout.Interleaved ? a0[6] : a6[k];
                 c60 = V.MultiplyAdd(x, b0, c60);
                 if (TWide.Value > 1) c61 = V.MultiplyAdd(x, b1, c61);
-                a6 += step;
             }
 
             if (TRows.Value > 7)
             {
-                x = *a7;
+                x = TLayout.Interleaved ? a0[7] : a7[k];
                 c70 = V.MultiplyAdd(x, b0, c70);
                 if (TWide.Value > 1) c71 = V.MultiplyAdd(x, b1, c71);
-                a7 += step;
             }
 
             if (TRows.Value > 8)
             {
-                x = *a8;
+                x = TLayout.Interleaved ? a0[8] : a8[k];
                 c80 = V.MultiplyAdd(x, b0, c80);
                 if (TWide.Value > 1) c81 = V.MultiplyAdd(x, b1, c81);
-                a8 += step;
             }
 
             if (TRows.Value > 9)
             {
-                x = *a9;
+                x = TLayout.Interleaved ? a0[9] : a9[k];
                 c90 = V.MultiplyAdd(x, b0, c90);
                 if (TWide.Value > 1) c91 = V.MultiplyAdd(x, b1, c91);
-                a9 += step;
             }
+
+            if (TLayout.Interleaved) a0 += stride;
         }
 
         Finish<V, TWide>(c00, c01, c, vectorC, start);

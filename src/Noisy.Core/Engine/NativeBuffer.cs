@@ -48,14 +48,27 @@ internal sealed unsafe class NativeBuffer : IDisposable
 /// <summary>Asks the system for huge pages; silent where there are none.</summary>
 internal static unsafe partial class HugePages
 {
-    private const int AdviseHuge = 14;
-    private const nuint Page = 4096;
+    private const int AdviseHuge = 14, AdviseCollapse = 25;
+    private const nuint Page = 4096, HugePage = 1 << 21;
     private static bool available = OperatingSystem.IsLinux();
 
     /// <summary>Advises that a range be backed by huge pages; what is touched later is.</summary>
     /// <param name="start">First byte.</param>
     /// <param name="bytes">Length.</param>
-    internal static void Advise(void* start, nuint bytes)
+    internal static void Advise(void* start, nuint bytes) => Ask(start, bytes, AdviseHuge);
+
+    /// <summary>Moves memory that is in use already into huge pages, as far as whole ones fit.</summary>
+    /// <param name="start">First byte.</param>
+    /// <param name="bytes">Length.</param>
+    internal static void Collapse(void* start, nuint bytes)
+    {
+        Ask(start, bytes, AdviseHuge);
+        var first = ((nuint)start + HugePage - 1) / HugePage * HugePage;
+        var last = ((nuint)start + bytes) / HugePage * HugePage;
+        if (last > first) Ask((void*)first, last - first, AdviseCollapse);
+    }
+
+    private static void Ask(void* start, nuint bytes, int advice)
     {
         if (!available) return;
         var first = ((nuint)start + Page - 1) / Page * Page;
@@ -63,7 +76,7 @@ internal static unsafe partial class HugePages
         if (last <= first) return;
         try
         {
-            _ = MAdvise((void*)first, last - first, AdviseHuge); // refused: ordinary pages do as well
+            _ = MAdvise((void*)first, last - first, advice); // refused: ordinary pages do as well
         }
         catch (Exception e) when (e is DllNotFoundException or EntryPointNotFoundException)
         {

@@ -186,7 +186,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
                 nint stride = whole ? size.Inputs : width;
                 for (var gate = 0; gate < TCell.Gates; gate++)
                 {
-                    MatrixProduct.Multiply<V, RowMajor>(
+                    MatrixProduct.MultiplyMany<V, RowMajor>(
                         rows, wide, work.Gates + (r * row) + (TCell.InputBlocks[gate] * padded), row,
                         work.WeightIh + (column / width * work.WeightPanel) + ((nint)gate * size.Hidden * wide * V.Count), size.Hidden,
                         to, stride, V.Count, gate == 0 ? null : to, stride);

@@ -104,7 +104,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
                 var wide = Wide(panel, size.Hidden);
                 var place = Place(2 * panel, TCell.InputBlocks, size.Padded);
                 var second = wide == 2 ? Place((2 * panel) + 1, TCell.InputBlocks, size.Padded) - place : 0;
-                MatrixProduct.Multiply<V, RowMajor>(
+                MatrixProduct.MultiplyMany<V, RowMajor>(
                     rows, wide, input + ((nint)r * size.Inputs), size.Inputs, weights + (panel * panelSize), size.Inputs,
                     tape.Gates + (r * row) + place, row, second, bias + place, 0);
             }

@@ -169,7 +169,7 @@ internal sealed unsafe class SoftmaxKernel<V> : SoftmaxKernel
     }
 
     /// <summary>Classes that pass through the gradient of the inputs together, and the floats of a tile of their weights.</summary>
-    private const int Depth = 160, TileSize = Depth * MatrixTile.MaxRows + RecurrentSize.Lanes;
+    private const int Depth = 320, TileSize = Depth * MatrixTile.MaxRows + RecurrentSize.Lanes;
 
     /// <summary>Classes whose weights make a cache block; whole tiles.</summary>
     private static int Chunk(int units) => Math.Max(1, CacheBlock / units / MatrixTile.MaxRows) * MatrixTile.MaxRows;
@@ -187,7 +187,7 @@ internal sealed unsafe class SoftmaxKernel<V> : SoftmaxKernel
             var count = Math.Min(Chunk(x.Units), until - v);
             for (var panel = 0; panel < panels; panel++)
             {
-                MatrixProduct.Multiply<V, RowMajor>(
+                MatrixProduct.MultiplyMany<V, RowMajor>(
                     count, 2, x.Weight + ((nint)v * x.Units), x.Units, transposed + ((nint)panel * Width * x.Units), x.Units,
                     tape.Exponentials + ((((nint)panel * x.Classes) + v) * Width), Width, V.Count, null, 0);
             }
@@ -283,24 +283,32 @@ internal sealed unsafe class SoftmaxKernel<V> : SoftmaxKernel
         }
     }
 
-    /// <summary>Gradient in the inputs; a member has rows.</summary>
+    /// <summary>Gradient in the inputs; a member has rows, some at a time, so that each line of memory is used whole.</summary>
     private static void GradHidden(SoftmaxTape tape, SoftmaxInputs x, float scale, float* grad, float* sums, int wide, TeamMember member)
     {
-        var (first, end) = member.Share(x.Rows);
-        for (var row = first; row < end; row++)
+        const int block = 16;
+        var (first, end) = member.Share((x.Rows + block - 1) / block);
+        for (var row = first * block; row < Math.Min(x.Rows, end * block); row += block)
         {
-            var to = new Span<float>(grad + ((nint)row * x.Units), x.Units);
-            var target = tape.Targets[row];
-            if (target < 0)
+            var rows = Math.Min(block, x.Rows - row);
+            for (nint unit = 0; unit < x.Units; unit++)
             {
-                to.Clear();
-                continue;
+                var from = sums + (unit * wide) + row;
+                for (nint r = 0; r < rows; r++) grad[((row + r) * x.Units) + unit] = scale * tape.Inverse[row + r] * from[r];
             }
 
-            var factor = scale * tape.Inverse[row];
-            var weight = x.Weight + ((nint)target * x.Units);
-            var from = sums + row;
-            for (var i = 0; i < to.Length; i++, from += wide) to[i] = (factor * *from) - (scale * weight[i]);
+            for (var r = row; r < row + rows; r++)
+            {
+                var to = new Span<float>(grad + ((nint)r * x.Units), x.Units);
+                if (tape.Targets[r] < 0)
+                {
+                    to.Clear();
+                    continue;
+                }
+
+                var weight = x.Weight + ((nint)tape.Targets[r] * x.Units);
+                for (var i = 0; i < to.Length; i++) to[i] -= scale * weight[i];
+            }
         }
     }
 
@@ -324,11 +332,11 @@ internal sealed unsafe class SoftmaxKernel<V> : SoftmaxKernel
                 if (column + Width <= x.Units && grad.Weight.At != null)
                 {
                     var to = grad.Weight.At + ((nint)v * x.Units) + column;
-                    MatrixProduct.Multiply<V, RowMajor>(count, 2, block, stride, weights, x.Rows, to, x.Units, V.Count, grad.Weight.Add ? to : null, x.Units);
+                    MatrixProduct.MultiplyMany<V, RowMajor>(count, 2, block, stride, weights, x.Rows, to, x.Units, V.Count, grad.Weight.Add ? to : null, x.Units);
                     continue;
                 }
 
-                MatrixProduct.Multiply<V, RowMajor>(count, 2, block, stride, weights, x.Rows, edge, Width, V.Count, null, 0);
+                MatrixProduct.MultiplyMany<V, RowMajor>(count, 2, block, stride, weights, x.Rows, edge, Width, V.Count, null, 0);
                 for (var r = 0; r < count; r++) Scatter(x, grad, v + r, column, edge + ((nint)r * Width));
             }
 

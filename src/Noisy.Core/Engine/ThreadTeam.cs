@@ -115,7 +115,7 @@ internal sealed class ThreadTeam
 /// <summary>One job of a team.</summary>
 internal sealed class TeamJob(Action<TeamMember> body, int members)
 {
-    internal static readonly long SpinTicks = Stopwatch.Frequency / 20_000; // 50 µs
+    internal static readonly long SpinTicks = Stopwatch.Frequency / 10_000; // 100 µs
     private Exception? failure;
     private int arrived, round, done;
 

@@ -161,7 +161,7 @@ internal sealed unsafe class FusedOptimizer : Optimizer
             slots[i] = new GradientSlot(at, length, parameter.dim() > 1 ? length / parameter.shape[0] : length);
             slots[i].Attach(parameter);
             at += (length + line - 1) / line * line;
-            HugePages.Advise(FusedEngine.Pointer(parameter), (nuint)length * sizeof(float));
+            HugePages.Collapse(FusedEngine.Pointer(parameter), (nuint)length * sizeof(float));
         }
     }
 
