@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Noisy.Core;
 
 /// <summary>A linear layer with a softmax over its outputs, and examples with their targets.</summary>
@@ -114,7 +116,8 @@ internal sealed unsafe class SoftmaxKernel<V> : SoftmaxKernel
     {
         var tape = new SoftmaxTape(x.Rows, x.Classes, V.Count, targets);
         var panels = (x.Rows + Width - 1) / Width;
-        var transposed = BufferPool.Rent((long)panels * Width * x.Units);
+        var tops = (nint)panels * Width * x.Units;
+        var transposed = BufferPool.Rent(tops + ((long)threads * panels * Width));
         ThreadTeam.Shared.Run(threads, member =>
         {
             var (first, end) = member.Share(panels);
@@ -127,11 +130,11 @@ internal sealed unsafe class SoftmaxKernel<V> : SoftmaxKernel
 
             member.Barrier();
             EngineProfile.Start(member);
-            Logits(tape, x, transposed.Start, panels, member);
+            Logits(tape, x, transposed.Start, panels, transposed.Start + tops + ((nint)member.Index * panels * Width), member);
             member.Barrier();
             EngineProfile.Mark(member, EngineStage.Logits);
             (first, end) = member.Share((x.Rows + V.Count - 1) / V.Count);
-            for (var vector = first; vector < end; vector++) Normalise(tape, x, vector * V.Count);
+            for (var vector = first; vector < end; vector++) Normalise(tape, x, vector * V.Count, transposed.Start + tops, panels * Width, member.Count);
             EngineProfile.Mark(member, EngineStage.Softmax);
         });
         BufferPool.Return(transposed);
@@ -177,8 +180,10 @@ internal sealed unsafe class SoftmaxKernel<V> : SoftmaxKernel
     /// <summary>Tiles of classes that pass through the gradient of the weights together.</summary>
     private static int Group(int rows) => Math.Clamp(CacheBlock / 2 / (rows * MatrixTile.MaxRows), 1, 16);
 
-    private static void Logits(SoftmaxTape tape, SoftmaxInputs x, float* transposed, int panels, TeamMember member)
+    /// <summary>Logits without their bias, and the greatest of each row among the member's classes, with it.</summary>
+    private static void Logits(SoftmaxTape tape, SoftmaxInputs x, float* transposed, int panels, float* tops, TeamMember member)
     {
+        new Span<float>(tops, panels * Width).Fill(float.NegativeInfinity);
         var tiles = (x.Classes + MatrixTile.MaxRows - 1) / MatrixTile.MaxRows;
         var (first, end) = member.Share(tiles);
         var (from, until) = (first * MatrixTile.MaxRows, Math.Min(x.Classes, end * MatrixTile.MaxRows));
@@ -187,22 +192,41 @@ internal sealed unsafe class SoftmaxKernel<V> : SoftmaxKernel
             var count = Math.Min(Chunk(x.Units), until - v);
             for (var panel = 0; panel < panels; panel++)
             {
+                var logits = tape.Exponentials + ((((nint)panel * x.Classes) + v) * Width);
                 MatrixProduct.MultiplyMany<V, RowMajor>(
-                    count, 2, x.Weight + ((nint)v * x.Units), x.Units, transposed + ((nint)panel * Width * x.Units), x.Units,
-                    tape.Exponentials + ((((nint)panel * x.Classes) + v) * Width), Width, V.Count, null, 0);
+                    count, 2, x.Weight + ((nint)v * x.Units), x.Units, transposed + ((nint)panel * Width * x.Units), x.Units, logits, Width, V.Count, null, 0);
+                Raise(x, v, count, logits, tops + ((nint)panel * Width));
             }
         }
     }
 
+    /// <summary>Raises the greatest logits of a panel by some classes, which are still at hand.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Raise(SoftmaxInputs x, int v, int count, float* logits, float* tops)
+    {
+        V first = V.Load(in *tops, 0), second = V.Load(in *tops, (nuint)V.Count);
+        for (var r = 0; r < count; r++, logits += Width)
+        {
+            V bias = Bias(x, v + r);
+            var (a, b) = (V.Load(in *logits, 0) + bias, V.Load(in *logits, (nuint)V.Count) + bias);
+            first = V.Select(a > first, a, first);
+            second = V.Select(b > second, b, second);
+        }
+
+        first.Store(ref *tops, 0);
+        second.Store(ref *tops, (nuint)V.Count);
+    }
+
     /// <summary>From logits to exponentials and losses for one vector of rows.</summary>
-    private static void Normalise(SoftmaxTape tape, SoftmaxInputs x, int row)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Normalise(SoftmaxTape tape, SoftmaxInputs x, int row, float* allTops, int stride, int members)
     {
         var logits = tape.Exponentials + ((nint)(row / Width) * x.Classes * Width) + (row % Width);
-        V greatest = float.NegativeInfinity;
-        for (nint v = 0; v < x.Classes; v++)
+        V greatest = V.Load(in *(allTops + row), 0);
+        for (var member = 1; member < members; member++)
         {
-            var logit = V.Load(in *(logits + (v * Width)), 0) + Bias(x, v);
-            greatest = V.Select(logit > greatest, logit, greatest);
+            var other = V.Load(in *(allTops + ((nint)member * stride) + row), 0);
+            greatest = V.Select(other > greatest, other, greatest);
         }
 
         var tops = stackalloc float[16];
