@@ -28,6 +28,7 @@ let private lists = [
     FormatTests.tests
     OptimizerTests.tests
     TrainingTests.tests
+    InferenceTests.tests
     OptionsTests.tests
     CalculatorTests.tests
     ReportTests.tests

@@ -111,9 +111,6 @@ internal sealed unsafe class RecurrentTape : IDisposable
         for (var site = 0; site < constants?.Length; site++) new Span<float>(Noise + (site * padded), size.Padded).Fill(constants[site]);
     }
 
-    /// <summary>Gives the memory back if nobody did: a forward pass whose backward pass never came.</summary>
-    ~RecurrentTape() => Dispose();
-
     internal RecurrentSize Size { get; }
 
     internal int Sites { get; }
@@ -143,9 +140,10 @@ internal sealed unsafe class RecurrentTape : IDisposable
 
     internal int NoiseRow { get; }
 
+    /// <summary>Gives the memory back. Where nobody calls this, the buffer's own finaliser frees it: one here could hand on a
+    /// buffer that is being freed.</summary>
     public void Dispose()
     {
         if (Interlocked.Exchange(ref buffer, null) is { } owned) BufferPool.Return(owned);
-        GC.SuppressFinalize(this);
     }
 }

@@ -44,9 +44,6 @@ internal sealed unsafe class SoftmaxTape : IDisposable
         Array.Sort(ByTarget, (a, b) => targets[a] != targets[b] ? targets[a].CompareTo(targets[b]) : a.CompareTo(b));
     }
 
-    /// <summary>Gives the memory back if nobody did.</summary>
-    ~SoftmaxTape() => Dispose();
-
     /// <summary>Class of each row; a negative one leaves the row out.</summary>
     internal int[] Targets { get; }
 
@@ -68,10 +65,11 @@ internal sealed unsafe class SoftmaxTape : IDisposable
     /// <summary>Whether the memory was given back.</summary>
     internal bool IsDisposed => buffer is null;
 
+    /// <summary>Gives the memory back. Where nobody calls this, the buffer's own finaliser frees it: one here could hand on a
+    /// buffer that is being freed.</summary>
     public void Dispose()
     {
         if (Interlocked.Exchange(ref buffer, null) is { } owned) BufferPool.Return(owned);
-        GC.SuppressFinalize(this);
     }
 }
 

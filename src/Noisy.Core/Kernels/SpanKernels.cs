@@ -38,7 +38,15 @@ public static class SpanKernels
         Apart(y, nameof(y), x, nameof(x));
         Apart(y, nameof(y), noise, nameof(noise));
         if (y.Overlaps(p)) throw new ArgumentException("y overlaps p", nameof(y));
-        var pass = new ForwardPass(x, noise, p, y, VectorWidths.Resolve(width));
+        Run(spec, c, x, noise, p, y, VectorWidths.Resolve(width));
+    }
+
+    /// <summary>The forward pass for callers that have made its checks: a definite width, and nothing but what is read.</summary>
+    internal static void Run(
+        NoisyActivationSpec spec, double c, ReadOnlySpan<float> x, ReadOnlySpan<float> noise, ReadOnlySpan<float> p, Span<float> y,
+        VectorWidth width)
+    {
+        var pass = new ForwardPass(x, noise, p, y, width);
         NoisyOperators.Accept(spec, c, ref pass);
     }
 

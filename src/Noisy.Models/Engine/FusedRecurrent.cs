@@ -21,17 +21,13 @@ internal static class FusedRecurrent
     {
         var kernel = RecurrentKernel.Create(kind, sites[0], sites[2], context.Scale, FusedEngine.Width);
         var size = new RecurrentSize((int)x.shape[0], (int)x.shape[1], (int)x.shape[2], (int)w.WeightHh.shape[1], backwards);
-        var constants = context.Mode == NoiseMode.Sample ? null : sites.Select(s => Constant(s, context.Mode)).ToArray();
+        var constants = context.Mode == NoiseMode.Sample ? null : sites.Select(s => NoiseModes.Constant(s, context.Mode)).ToArray();
         var noise = new RecurrentNoise(context.Key, context.Update, context.TimeStep, constants);
         var call = new RecurrentCall(kernel, size, noise, sites.Select(s => s.UsesP && s.LearnP).ToArray(), FusedEngine.Threads, kind == RecurrentCellKind.Lstm ? 2 : 1);
         var result = RecurrentFunction.Apply(
             x, w.WeightIh, w.WeightHh, w.BiasIh, w.BiasHh, w.P, start?[0], start is { Length: > 1 } ? start[1] : null, call);
         return (result[0], [.. result.Skip(1)]);
     }
-
-    /// <summary>What stands for ξ when it is not drawn.</summary>
-    private static float Constant(NoisyActivationSpec site, NoiseMode mode) =>
-        mode == NoiseMode.Mean && site.Noise == NoiseKind.HalfNormal ? (float)NoisyMoments.HalfNormalMean : 0;
 }
 
 /// <summary>What a layer's pass is besides tensors.</summary>

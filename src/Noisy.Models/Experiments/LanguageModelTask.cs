@@ -62,6 +62,11 @@ public sealed class LanguageModelTask : ITrainingTask
     public string Metric => "perplexity";
 
     /// <inheritdoc/>
+    public IReadOnlyDictionary<string, string> Metadata => ModelMetadata.Write(new TextCodec(
+        data.Vocabulary.Tokens, data.Vocabulary.Unknown,
+        data.Vocabulary.Contains(PennTreebank.EndOfSentence) ? PennTreebank.EndOfSentence : null));
+
+    /// <inheritdoc/>
     public IReadOnlyDictionary<string, Tensor> Carried =>
         new Dictionary<string, Tensor> { ["hidden"] = state.Hidden, ["cell"] = state.Cell };
 

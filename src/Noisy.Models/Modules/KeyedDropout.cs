@@ -1,3 +1,4 @@
+using Noisy.Core;
 using static TorchSharp.torch;
 
 namespace Noisy.Models;

@@ -1,3 +1,4 @@
+using Noisy.Core;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -45,6 +46,10 @@ public interface ITrainingTask : IDisposable
 
     /// <summary>Name of the metric that validation is judged by, lower being better, such as "perplexity".</summary>
     string Metric { get; }
+
+    /// <summary>Text by name that the exported weights carry besides what every run's do, so that they can be read by
+    /// themselves, such as the vocabulary; default none.</summary>
+    IReadOnlyDictionary<string, string> Metadata => new Dictionary<string, string>();
 
     /// <summary>State that one update hands to the next, by name; saved with every checkpoint.</summary>
     IReadOnlyDictionary<string, Tensor> Carried { get; }

@@ -123,10 +123,7 @@ public static class Trainer
             saver.Save(state);
             observer.Note("evaluating");
             var summary = Summarise(config, task, options, paper, floor, state, state.Update >= total, stop);
-            AtomicFile.Write(folder.Weights, s => Safetensors.Write(s, task.Model.state_dict(), new Dictionary<string, string>
-            {
-                ["config"] = ConfigJson.ToJson(config).ToJsonString(ConfigJson.Line),
-            }));
+            AtomicFile.Write(folder.Weights, s => Safetensors.Write(s, task.Model.state_dict(), Metadata(config, task, state)));
             AtomicFile.Write(folder.Summary, JsonSerializer.Serialize(summary, ConfigJson.Indented) + "\n");
             return summary;
         }
@@ -191,6 +188,13 @@ public static class Trainer
             Versions = RunVersions.Current,
         };
     }
+
+    /// <summary>What the exported weights say about themselves: all that a reader without torch needs.</summary>
+    private static Dictionary<string, string> Metadata(TrainConfig config, ITrainingTask task, TrainState state) =>
+        new(ModelMetadata.Write(config.Activations(), TestContext(config, config.NoiseSchedule(), state)).Concat(task.Metadata))
+        {
+            ["config"] = ConfigJson.ToJson(config).ToJsonString(ConfigJson.Line),
+        };
 
     private static NoiseContext TestContext(TrainConfig config, Schedule? schedule, TrainState state) =>
         new(config.TestNoise, Scale: schedule?.At(state.Update));

@@ -1,6 +1,4 @@
-using Noisy.Core;
-
-namespace Noisy.Models;
+namespace Noisy.Core;
 
 /// <summary>What a noisy unit does with its noise.</summary>
 public enum NoiseMode
@@ -17,6 +15,13 @@ public enum NoiseMode
 
     /// <summary>Drop the noise term, ε = 0; the leak stays.</summary>
     Off,
+}
+
+internal static class NoiseModes
+{
+    /// <summary>What stands for ξ where it is not drawn and the exact mean is not asked for.</summary>
+    internal static float Constant(NoisyActivationSpec spec, NoiseMode mode) =>
+        mode == NoiseMode.Mean && spec.Noise == NoiseKind.HalfNormal ? (float)NoisyMoments.HalfNormalMean : 0;
 }
 
 /// <summary>What one forward pass is told about noise; immutable.</summary>

@@ -1,0 +1,42 @@
+namespace Noisy.Core;
+
+/// <summary>What a language model expects next.</summary>
+/// <param name="Logits">One number a token; a greater one means a more probable token.</param>
+/// <param name="State">State of the layers, for the next call.</param>
+public sealed record Prediction(float[] Logits, RecurrentState State)
+{
+    /// <summary>Probability of every token: the softmax of logits / temperature.</summary>
+    /// <param name="temperature">1 for the model's own probabilities; less prefers the probable; finite and &gt; 0.</param>
+    /// <returns>Numbers ≥ 0 that add up to 1.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The temperature is out of range.</exception>
+    public double[] Probabilities(double temperature = 1)
+    {
+        if (!(double.IsFinite(temperature) && temperature > 0)) throw new ArgumentOutOfRangeException(nameof(temperature), temperature, "must be finite and > 0");
+        double greatest = Logits.Max();
+        var probabilities = Array.ConvertAll(Logits, l => Math.Exp((l - greatest) / temperature));
+        var sum = probabilities.Sum();
+        for (var i = 0; i < probabilities.Length; i++) probabilities[i] /= sum;
+        return probabilities;
+    }
+
+    /// <summary>Draws the next token.</summary>
+    /// <param name="stream">Where chance comes from: take another time step for each token.</param>
+    /// <param name="temperature">As for <see cref="Probabilities"/>; 0 takes the most probable token.</param>
+    /// <returns>Id of the token.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The temperature is negative or not finite.</exception>
+    public int Sample(NoiseStream stream, double temperature = 1)
+    {
+        if (temperature == 0) return Array.IndexOf(Logits, Logits.Max());
+        var probabilities = Probabilities(temperature);
+
+        // 53 bits, since one in millions counts where there are thousands of rare words.
+        var left = ((((ulong)stream.Word(0) << 32) | stream.Word(1)) >> 11) / (double)(1L << 53);
+        for (var id = 0; id < probabilities.Length; id++)
+        {
+            left -= probabilities[id];
+            if (left < 0) return id;
+        }
+
+        return Array.IndexOf(Logits, Logits.Max()); // what roundings left over
+    }
+}

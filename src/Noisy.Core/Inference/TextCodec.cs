@@ -1,0 +1,115 @@
+using System.Text;
+
+namespace Noisy.Core;
+
+/// <summary>A text as token ids.</summary>
+/// <param name="Tokens">Ids, in order.</param>
+/// <param name="Replaced">How many words were not in the vocabulary and became the unknown token.</param>
+public sealed record EncodedText(int[] Tokens, int Replaced);
+
+/// <summary>Turns text into the token ids of a language model and back; immutable.</summary>
+/// <remarks>Words are separated by blanks, tabs and line ends; each line feed becomes the end-of-line token.</remarks>
+public sealed class TextCodec
+{
+    private readonly string[] tokens;
+    private readonly Dictionary<string, int> ids;
+
+    /// <summary>Creates a codec.</summary>
+    /// <param name="tokens">The vocabulary; the index is the id.</param>
+    /// <param name="unknown">The token that stands for words that are not listed; null if there is none.</param>
+    /// <param name="endOfLine">The token that each line feed becomes; null drops line feeds.</param>
+    /// <exception cref="ArgumentException">A token is empty or listed twice, or one of the two special ones is not listed.</exception>
+    public TextCodec(IReadOnlyList<string> tokens, string? unknown, string? endOfLine)
+    {
+        this.tokens = [.. tokens];
+        (Unknown, EndOfLine) = (unknown, endOfLine);
+        ids = new(tokens.Count, StringComparer.Ordinal);
+        for (var id = 0; id < tokens.Count; id++)
+        {
+            if (string.IsNullOrEmpty(tokens[id])) throw new ArgumentException($"token {id} is empty", nameof(tokens));
+            if (!ids.TryAdd(tokens[id], id)) throw new ArgumentException($"the token '{tokens[id]}' is listed twice", nameof(tokens));
+        }
+
+        foreach (var token in new[] { unknown, endOfLine })
+        {
+            if (token is not null && !ids.ContainsKey(token)) throw new ArgumentException($"the token '{token}' is not listed", nameof(tokens));
+        }
+    }
+
+    /// <summary>The vocabulary; the index is the id.</summary>
+    public IReadOnlyList<string> Tokens => tokens;
+
+    /// <summary>The token that stands for words that are not listed, or null.</summary>
+    public string? Unknown { get; }
+
+    /// <summary>The token that each line feed becomes, or null.</summary>
+    public string? EndOfLine { get; }
+
+    /// <summary>Whether a token is listed.</summary>
+    /// <param name="token">Any text.</param>
+    public bool Contains(string token) => ids.ContainsKey(token);
+
+    /// <summary>Id of a token.</summary>
+    /// <param name="token">A token that is listed.</param>
+    /// <exception cref="KeyNotFoundException">It is not.</exception>
+    public int Id(string token) => ids[token];
+
+    /// <summary>Cuts a text into words and numbers them.</summary>
+    /// <param name="text">The text.</param>
+    /// <returns>Ids, and how many words were replaced.</returns>
+    /// <exception cref="InvalidDataException">A word is not listed and there is no unknown token; the message names word and line.</exception>
+    public EncodedText Encode(string text)
+    {
+        var lookup = ids.GetAlternateLookup<ReadOnlySpan<char>>();
+        var stream = new List<int>(text.Length / 5);
+        var (start, line, replaced) = (0, 1, 0);
+        for (var i = 0; i <= text.Length; i++)
+        {
+            var end = i == text.Length ? ' ' : text[i];
+            if (end is not (' ' or '\n' or '\t' or '\r')) continue;
+            if (i > start)
+            {
+                var word = text.AsSpan(start, i - start);
+                if (!lookup.TryGetValue(word, out var id))
+                {
+                    if (Unknown is null) throw new InvalidDataException($"the word '{word}' in line {line} is not among the model's {tokens.Length:N0}, and the model has no unknown word");
+                    (id, replaced) = (ids[Unknown], replaced + 1);
+                }
+
+                stream.Add(id);
+            }
+
+            if (end == '\n')
+            {
+                if (EndOfLine is not null) stream.Add(ids[EndOfLine]);
+                line++;
+            }
+
+            start = i + 1;
+        }
+
+        return new EncodedText([.. stream], replaced);
+    }
+
+    /// <summary>The text of tokens: words with blanks between them, a line end for each end-of-line token.</summary>
+    /// <param name="stream">Ids.</param>
+    /// <exception cref="ArgumentOutOfRangeException">An id is not in the vocabulary.</exception>
+    public string Decode(IEnumerable<int> stream)
+    {
+        var text = new StringBuilder();
+        foreach (var id in stream)
+        {
+            if ((uint)id >= (uint)tokens.Length) throw new ArgumentOutOfRangeException(nameof(stream), id, $"the vocabulary has ids 0 to {tokens.Length - 1}");
+            if (tokens[id] == EndOfLine)
+            {
+                text.Append('\n');
+                continue;
+            }
+
+            if (text.Length > 0 && text[^1] != '\n') text.Append(' ');
+            text.Append(tokens[id]);
+        }
+
+        return text.ToString();
+    }
+}
