@@ -24,23 +24,25 @@ let private effort (options: BenchOptions) =
 let private describe (c: Ceiling) =
     $"%.0f{c.Gflops} GFLOP/s in the first-level cache, %.1f{c.Gigabytes} GB/s of copying"
 
-/// All measurements of the options; records and the machine's ceiling.
-let measure stopped (effort: Effort) (options: BenchOptions) =
+/// All measurements of the options; records and the machine's ceiling. tell: receives a line on each, when it is done.
+let measure stopped (tell: string -> unit) (effort: Effort) (options: BenchOptions) =
     torch.set_num_threads options.Threads
     let start = ceiling options.Threads effort.CeilingSeconds
-    printfn "ceiling at the start: %s" (describe start)
+    tell $"ceiling at the start: {describe start}"
 
     let records =
         [ for m in BenchSuites.plan options.Suites options.Sizes options.Threads effort.Count do
               let record = BenchSuites.run stopped effort.Budget m
 
-              printfn "%-10s %-7s %-8s %-5s %-9s %6.3f times as fast as %s (%.3f by the shortest; %d rounds)"
-                  record.Suite record.Config record.What record.Activation record.Path record.Ratio record.Baseline record.BestRatio record.Rounds
+              tell (
+                  sprintf "%-10s %-7s %-8s %-5s %-12s %6.3f times as fast as %s (%.3f by the shortest; %d rounds)"
+                      record.Suite record.Config record.What record.Activation record.Path record.Ratio record.Baseline record.BestRatio record.Rounds
+              )
 
               record ]
 
     let finish = ceiling options.Threads effort.CeilingSeconds
-    printfn "ceiling at the end:   %s" (describe finish)
+    tell $"ceiling at the end:   {describe finish}"
     best start finish, records
 
 let private speed stopped (options: BenchOptions) =
@@ -48,7 +50,7 @@ let private speed stopped (options: BenchOptions) =
     options.Json |> Option.iter (fun file -> BenchReport.save file "[]")
     for line in settings options.Threads do printfn "%s" line
     let effort = effort options
-    let ceiling, records = measure stopped effort options
+    let ceiling, records = measure stopped (printfn "%s") effort options
     options.Json |> Option.iter (fun file -> BenchReport.save file (BenchReport.json ceiling records))
     printfn ""
     BenchReport.table ceiling records

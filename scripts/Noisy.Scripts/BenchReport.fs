@@ -79,7 +79,7 @@ let stages (ceiling: Ceiling) cell (size: Size) seconds =
         let rest = total - Seq.sumBy (fun struct (_, time) -> time) parts
         let operations, bytes = stepOperations cell size, stepBytes cell size
         printfn ""
-        printfn "%s %O step: %.2f ms, of which" size.Name cell (1e3 * total / float count)
+        printfn "%s %s step: %.2f ms, of which" size.Name ((string cell).ToUpperInvariant()) (1e3 * total / float count)
 
         for struct (stage, time) in Seq.append parts [ struct ("everything else", rest) ] do
             printfn "  %-20s %8.3f ms  %5.1f %%" stage (1e3 * time / float count) (100.0 * time / total)

@@ -61,10 +61,10 @@ let private stackWeights (cell: Cell) (size: Size) =
 /// or a tile shares.
 ///
 /// A dense weight is read forward, backward and at the update, where it is also written; its gradient is written, read for
-/// the norm and read at the update: seven times four bytes. So are the embedding's rows, one a token. Gates (or
+/// the norm and read at the update: seven times four bytes, and six for the embedding's rows, one a token. Gates (or
 /// exponentials of the output layer), kept for the backward pass, are written once and read once.
 let stepBytes (cell: Cell) (size: Size) =
     let output = float size.Vocabulary * float (size.Hidden + 1)
     let embedding = float size.Rows * float size.Hidden
     let kept = float size.Rows * (float size.Layers * float (cell.Gates * size.Hidden) + float size.Vocabulary)
-    28.0 * (stackWeights cell size + output + embedding) + 8.0 * kept
+    28.0 * (stackWeights cell size + output) + 24.0 * embedding + 8.0 * kept

@@ -10,7 +10,7 @@ public static unsafe class EngineBenchmark
     private const int Depth = 160;
 
     // Far beyond any last-level cache.
-    private const long CopyFloats = 1 << 25;
+    private const long CopyFloats = 1 << 24;
 
     /// <summary>Rate of the engine's innermost loop on operands that stay in the first-level cache: the ceiling of every
     /// product.</summary>
