@@ -96,17 +96,18 @@ let cells (frame: Frame<int, string>) =
 
     head, body
 
-/// Prints the table; without colours and as wide as it needs to be where output is piped.
-let print (frame: Frame<int, string>) =
-    let head, body = cells frame
+/// Prints a table; without colours and as wide as it needs to be where output is piped.
+///
+/// left: columns of text, which stand to the left; whole: columns that are never broken; the others hold numbers.
+let printTable (left: string list) (whole: string list) (head: string list) (body: string list list) =
     let table = Table()
     let terminal = Progress.isTerminal ()
     table.Border <- if terminal then TableBorder.Rounded else TableBorder.Ascii2
 
     for name in head do
         let column = TableColumn(Markup.Escape name)
-        column.Alignment <- if name = "activation" || name = "folder" then Justify.Left else Justify.Right
-        column.NoWrap <- not terminal || name = "folder"
+        column.Alignment <- if List.contains name left then Justify.Left else Justify.Right
+        column.NoWrap <- not terminal || List.contains name whole
         table.AddColumn column |> ignore
 
     for row in body do
@@ -119,6 +120,11 @@ let print (frame: Frame<int, string>) =
         let console = AnsiConsole.Create settings
         console.Profile.Width <- 400
         console.Write table
+
+/// Prints the table of an experiment.
+let print (frame: Frame<int, string>) =
+    let head, body = cells frame
+    printTable [ "activation"; "folder" ] [ "folder" ] head body
 
 /// Writes results.csv with a row a run.
 let save (path: string) (frame: Frame<int, string>) =

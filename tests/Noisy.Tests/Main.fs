@@ -32,6 +32,7 @@ let private lists = [
     OptionsTests.tests
     CalculatorTests.tests
     ReportTests.tests
+    BenchTests.tests
     ExampleTests.tests
 ]
 

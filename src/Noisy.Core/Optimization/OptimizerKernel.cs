@@ -23,6 +23,7 @@ internal static unsafe class OptimizerKernel
         var sums = new double[chunks.Length];
         ThreadTeam.Shared.Run(chunks.Length > 4 ? threads : 1, member =>
         {
+            EngineProfile.Start(member);
             var (first, end) = member.Share(chunks.Length);
             for (var i = first; i < end; i++)
             {
@@ -34,6 +35,8 @@ internal static unsafe class OptimizerKernel
                     _ => SquaredNorm<Lanes1>(chunks[i]),
                 };
             }
+
+            EngineProfile.Mark(member, EngineStage.Norm);
         });
         return sums.Sum();
     }
@@ -65,6 +68,7 @@ internal static unsafe class OptimizerKernel
         var chunks = Cut(segments);
         ThreadTeam.Shared.Run(chunks.Length > 4 ? threads : 1, member =>
         {
+            EngineProfile.Start(member);
             var (first, end) = member.Share(chunks.Length);
             for (var i = first; i < end; i++)
             {
@@ -78,6 +82,8 @@ internal static unsafe class OptimizerKernel
 
                 Run<Lanes1, TRule>(rule, chunks[i], (float)scale, done);
             }
+
+            EngineProfile.Mark(member, EngineStage.Update);
         });
     }
 

@@ -1,0 +1,86 @@
+/// The benchmark: ours against libtorch, in turn, in one process.
+module Noisy.Scripts.Bench
+
+open Noisy.Models
+open Noisy.Scripts.BenchMachine
+open Noisy.Scripts.BenchOptions
+open Noisy.Scripts.BenchRounds
+open Noisy.Scripts.BenchSizes
+open TorchSharp
+
+/// Everything that --quick and tests may make smaller.
+///
+/// Count: elements of the suite of activations; CeilingSeconds: for each of the two measurements of the ceiling.
+type Effort =
+    { Budget: Budget
+      Count: int
+      CeilingSeconds: float }
+
+let private effort (options: BenchOptions) =
+    { Budget = { Seconds = options.Seconds; Slice = 0.2; LeastRounds = 3 }
+      Count = BenchSuites.elements
+      CeilingSeconds = 2.0 }
+
+let private describe (c: Ceiling) =
+    $"%.0f{c.Gflops} GFLOP/s in the first-level cache, %.1f{c.Gigabytes} GB/s of copying"
+
+/// All measurements of the options; records and the machine's ceiling. tell: receives a line on each, when it is done.
+let measure stopped (tell: string -> unit) (effort: Effort) (options: BenchOptions) =
+    torch.set_num_threads options.Threads
+    let start = ceiling options.Threads effort.CeilingSeconds
+    tell $"ceiling at the start: {describe start}"
+
+    let records =
+        [ for m in BenchSuites.plan options.Suites options.Sizes options.Threads effort.Count do
+              let record = BenchSuites.run stopped effort.Budget m
+
+              tell (
+                  sprintf "%-10s %-7s %-8s %-5s %-12s %6.3f times as fast as %s (%.3f by the shortest; %d rounds)"
+                      record.Suite record.Config record.What record.Activation record.Path record.Ratio record.Baseline record.BestRatio record.Rounds
+              )
+
+              record ]
+
+    let finish = ceiling options.Threads effort.CeilingSeconds
+    tell $"ceiling at the end:   {describe finish}"
+    best start finish, records
+
+let private speed stopped (options: BenchOptions) =
+    // A file that cannot be written is told before the minutes are spent, not after.
+    options.Json |> Option.iter (fun file -> BenchReport.save file "[]")
+    for line in settings options.Threads do printfn "%s" line
+    let effort = effort options
+    let ceiling, records = measure stopped (printfn "%s") effort options
+    options.Json |> Option.iter (fun file -> BenchReport.save file (BenchReport.json ceiling records))
+    printfn ""
+    BenchReport.table ceiling records
+
+    for cell, suite in [ Lstm, "lstm"; Gru, "gru" ] do
+        if List.contains suite options.Suites then
+            for size in options.Sizes do
+                BenchReport.stages ceiling cell size (0.25 * options.Seconds)
+
+    0
+
+/// The script; the exit code.
+let main (words: string[]) =
+    Host.run (fun stop ->
+        let stopped () = stop.IsCancellationRequested
+
+        match read words with
+        | None -> 0
+        | Some options ->
+            match options.Mode with
+            | Memory ->
+                BenchMemory.report options
+                0
+            | mode ->
+                TorchNative.EnsureLoaded()
+                torch.set_num_threads options.Threads
+
+                match mode with
+                | MemoryOf work ->
+                    BenchMemory.child work options.Sizes.Head
+                    0
+                | Soak updates -> BenchMemory.soak stopped options.Sizes.Head updates
+                | _ -> speed stopped options)

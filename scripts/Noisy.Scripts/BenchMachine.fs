@@ -1,0 +1,61 @@
+/// The machine under the benchmark: settings, ceilings, memory.
+module Noisy.Scripts.BenchMachine
+
+open System
+open System.Diagnostics
+open System.IO
+open Noisy.Core
+open Noisy.Models
+open TorchSharp
+
+/// What a machine does at best: 10⁹ operations and 10⁹ copied bytes a second.
+type Ceiling = { Gflops: float; Gigabytes: float }
+
+/// Measures the ceiling; half the time goes to each part.
+let ceiling threads seconds =
+    { Gflops = EngineBenchmark.TileGflops(threads, 0.5 * seconds)
+      Gigabytes = EngineBenchmark.CopyGigabytes(threads, 0.5 * seconds) }
+
+/// The greater of two, number by number: noise on a machine only ever slows it down.
+let best (a: Ceiling) (b: Ceiling) =
+    { Gflops = max a.Gflops b.Gflops; Gigabytes = max a.Gigabytes b.Gigabytes }
+
+let private read path =
+    try
+        (File.ReadAllText path).Trim()
+    with _ ->
+        "unknown"
+
+/// Lines on everything that the figures depend on.
+let settings threads =
+    let spin =
+        match Environment.GetEnvironmentVariable "GOMP_SPINCOUNT" with
+        | null -> "3000, as Noisy sets it"
+        | value -> $"{value}, as the environment has it"
+
+    let pages = read "/sys/kernel/mm/transparent_hugepage/enabled"
+    let load = (read "/proc/loadavg").Split ' ' |> Array.head
+
+    [ $"threads {threads} of {Environment.ProcessorCount} processors, for libtorch and for the engine; load {load} before the start"
+      $"engine's vectors {int (VectorWidths.Resolve FusedEngine.Width)} bits; GOMP_SPINCOUNT {spin}"
+      $"huge pages {pages}: the engine asks for them, the baseline has libtorch's own allocation"
+      $"Noisy {Host.version}, libtorch {torch.__version__}, .NET {Environment.Version}" ]
+
+let private status (name: string) (otherwise: unit -> int64) =
+    let line =
+        try
+            File.ReadLines "/proc/self/status" |> Seq.tryFind _.StartsWith(name + ":")
+        with _ ->
+            None
+
+    match line with
+    | Some text -> float (text.Split([| ' '; '\t' |], StringSplitOptions.RemoveEmptyEntries)[1]) / 1024.0
+    | None -> float (otherwise ()) / 1048576.0
+
+/// Megabytes (2²⁰ bytes) of memory that this process has now.
+let resident () =
+    status "VmRSS" (fun () -> Process.GetCurrentProcess().WorkingSet64)
+
+/// The most that it ever had.
+let peak () =
+    status "VmHWM" (fun () -> Process.GetCurrentProcess().PeakWorkingSet64)

@@ -1,0 +1,123 @@
+/// The options of the benchmark.
+module Noisy.Scripts.BenchOptions
+
+open System
+open System.Globalization
+open Argu
+open Noisy.Scripts.BenchSizes
+open Noisy.Scripts.Options
+
+/// The options as Argu reads them.
+[<RequireQualifiedAccess>]
+type Argument =
+    | [<Unique>] Suite of name: string
+    | Config of list: string list
+    | [<Unique>] Quick
+    | [<Unique>] Threads of number: string
+    | [<Unique>] Seconds of number: string
+    | [<Unique>] Json of file: string
+    | [<Unique>] Memory
+    | [<Unique>] Soak of updates: string
+    | [<Unique; Hidden>] Memory_Of of work: string
+
+    interface IArgParserTemplate with
+        member this.Usage =
+            match this with
+            | Suite _ -> "lstm, gru, softmax, activation or all (default: all)"
+            | Config _ -> "S, M or both, separated by commas (default: both); see below"
+            | Quick -> "two seconds a measurement: a first look, not a figure to report"
+            | Threads _ -> $"CPU threads, of libtorch and of the engine (default: all, here {Environment.ProcessorCount})"
+            | Seconds _ -> "time for each measurement (default: 12)"
+            | Json _ -> "also write the records to this file, as a list in JSON"
+            | Memory -> "instead of speed: peak memory of a training step (default config: M), each in a process of its own"
+            | Soak _ -> "instead of speed: make this many updates, at least 10 (default config: S), and fail if resident memory grows"
+            | Memory_Of _ -> "a child of --memory"
+
+/// What is measured instead of speed.
+type Mode =
+    | Speed
+    | Memory
+    | MemoryOf of string
+    | Soak of int64
+
+/// What the user asked for.
+type BenchOptions =
+    { Suites: string list
+      Sizes: Size list
+      Threads: int
+      Seconds: float
+      Json: string option
+      Mode: Mode }
+
+/// All suites in the order in which they run.
+let suites = [ "lstm"; "gru"; "softmax"; "activation" ]
+
+let private explain () =
+    """CONFIGS: S has batch 20, 20 time steps, 2 layers of 200 units, vocabulary 10,000; M 35 time steps and 2 x 650.
+
+WHAT: step is a whole training step with noise against libtorch without: embedding, recurrent layers, output layer, loss,
+backward, clip, update. stack is the recurrent layers alone, forward and backward. drop-in is a plain torch loop whose
+nn.LSTM or nn.GRU is replaced, and nothing else. softmax is output layer and loss, forward and backward.
+
+RATIO: the baseline's time over ours, more is better: the median over rounds in which the two take turns for 0.2 s each.
+
+GFLOP/S counts the matrix products alone, forward and backward, a multiply-add as two operations: for each row of time and
+batch 6 x gates x hidden x (inputs + hidden) a layer and 6 x hidden x vocabulary for the output layer. Gate arithmetic, noise
+and update are work without being counted.
+
+CEILING: the engine's innermost loop on operands in the first-level cache, on as many threads, measured at the start and at
+the end of the same run; the greater counts. docs/performance.md says how to read all of this."""
+
+let private suite (name: string option) =
+    match name |> Option.map _.ToLowerInvariant() with
+    | None | Some "all" -> suites
+    | Some name when List.contains name suites -> [ name ]
+    | Some other ->
+        let known = String.Join(", ", suites)
+        refuse $"--suite is '{other}': must be one of {known}, all"
+
+let private size (name: string) =
+    match all |> List.tryFind (fun size -> size.Name.Equals(name, StringComparison.OrdinalIgnoreCase)) with
+    | Some size -> size
+    | None -> refuse $"--config is '{name}': must be S, M or both"
+
+let private positive option (text: string) =
+    match Double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture) with
+    | true, value when value > 0.0 && Double.IsFinite value -> value
+    | _ -> refuse $"{option} is '{text}': must be a number above 0"
+
+/// The options; None after --help.
+let read (words: string[]) =
+    parse<Argument> "bench" explain words
+    |> Option.map (fun found ->
+        let mode =
+            match found.Contains Argument.Memory, found.TryGetResult Argument.Soak, found.TryGetResult Argument.Memory_Of with
+            | _, _, Some work -> MemoryOf work
+            | true, Some _, None -> refuse "--memory and --soak are two measurements: ask for one at a time"
+            | true, None, None -> Memory
+            | false, Some updates, None -> Soak(wholeNumber "--soak" 10L updates)
+            | false, None, None -> Speed
+
+        if mode <> Speed && (found.Contains Argument.Json || found.Contains Argument.Suite || found.Contains Argument.Seconds || found.Contains Argument.Quick) then
+            refuse "--memory and --soak measure no speed: leave --suite, --quick, --seconds and --json away"
+
+        let chosen =
+            match found.GetResults Argument.Config, mode with
+            | [], Speed -> all
+            | [], Soak _ -> [ size "S" ]
+            | [], _ -> [ size "M" ]
+            | words, _ -> someElements "--config" (List.concat words) |> List.map size |> List.distinct
+
+        { Suites = suite (found.TryGetResult Argument.Suite)
+          Sizes = chosen
+          Threads =
+            found.TryGetResult Argument.Threads
+            |> Option.map (wholeNumber "--threads" 1L >> min 1024L >> int)
+            |> Option.defaultValue Environment.ProcessorCount
+          Seconds =
+            match found.TryGetResult Argument.Seconds with
+            | Some text when found.Contains Argument.Quick -> refuse $"--quick and --seconds {text} contradict each other: give one"
+            | Some text -> positive "--seconds" text
+            | None -> if found.Contains Argument.Quick then 2.0 else 12.0
+          Json = found.TryGetResult Argument.Json
+          Mode = mode })

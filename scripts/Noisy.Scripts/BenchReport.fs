@@ -1,0 +1,90 @@
+/// What the benchmark tells: records as JSON, a table, the share of each stage, the physical limits.
+module Noisy.Scripts.BenchReport
+
+open System
+open System.Diagnostics
+open System.IO
+open System.Text.Json
+open System.Text.Json.Nodes
+open Noisy.Core
+open Noisy.Models
+open Noisy.Scripts.BenchMachine
+open Noisy.Scripts.BenchSizes
+open Noisy.Scripts.BenchSuites
+open Noisy.Scripts.Options
+
+/// The records as a JSON list, with the ceiling that was measured beside them.
+let json (ceiling: Ceiling) (records: Record list) =
+    let list = JsonArray()
+
+    for r in records do
+        let item = JsonObject()
+        item["suite"] <- r.Suite
+        item["config"] <- r.Config
+        item["what"] <- r.What
+        item["activation"] <- r.Activation
+        item["baseline"] <- r.Baseline
+        item["path"] <- r.Path
+        item["threads"] <- r.Threads
+        item["ratio"] <- r.Ratio
+        item["median_ms"] <- r.MedianMs
+        item["baseline_ms"] <- r.BaselineMs
+        item["rounds"] <- r.Rounds
+        item["gflops"] <- r.Gflops
+        item["ceiling_gflops"] <- ceiling.Gflops
+        list.Add item
+
+    list.ToJsonString(JsonSerializerOptions(WriteIndented = true))
+
+/// Writes the file; a folder that is not there is made.
+let save (file: string) text =
+    try
+        Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath file)) |> ignore
+        File.WriteAllText(file, text + "\n")
+    with error when (error :? IOException || error :? UnauthorizedAccessException) ->
+        refuse $"cannot write {file}: {error.Message.TrimEnd '.'}; name another file with --json"
+
+/// Prints the table.
+let table (ceiling: Ceiling) (records: Record list) =
+    let head =
+        [ "suite"; "config"; "what"; "activation"; "path"; "against"; "ratio"; "min/min"; "ms"; "baseline ms"; "rounds"; "GFLOP/s"; "of ceiling" ]
+
+    let body =
+        [ for r in records do
+              let products = r.Gflops > 0.0
+
+              [ r.Suite; r.Config; r.What; r.Activation; r.Path; r.Baseline
+                $"%.3f{r.Ratio}"; $"%.3f{r.BestRatio}"; $"%.2f{r.MedianMs}"; $"%.2f{r.BaselineMs}"; string r.Rounds
+                (if products then $"%.1f{r.Gflops}" else "–")
+                (if products then $"%.0f{100.0 * r.Gflops / ceiling.Gflops} %%" else "–") ] ]
+
+    Results.printTable [ "suite"; "config"; "what"; "activation"; "path"; "against" ] [ "what"; "ratio" ] head body
+
+/// Prints where the time of our training step goes, and what bounds it from below.
+let stages (ceiling: Ceiling) cell (size: Size) seconds =
+    let work = BenchWork.ourStep cell size Variants.Nah EnginePath.Auto
+
+    try
+        for _ in 1 .. 3 do work.Run()
+        let start = Stopwatch.GetTimestamp()
+        let mutable count = 0
+        EngineBenchmark.StartProfile()
+
+        while count = 0 || Stopwatch.GetElapsedTime(start).TotalSeconds < seconds do
+            work.Run()
+            count <- count + 1
+
+        let total = Stopwatch.GetElapsedTime(start).TotalSeconds
+        let parts = EngineBenchmark.StopProfile()
+        let rest = total - Seq.sumBy (fun struct (_, time) -> time) parts
+        let operations, bytes = stepOperations cell size, stepBytes cell size
+        printfn ""
+        printfn "%s %s step: %.2f ms, of which" size.Name ((string cell).ToUpperInvariant()) (1e3 * total / float count)
+
+        for struct (stage, time) in Seq.append parts [ struct ("everything else", rest) ] do
+            printfn "  %-20s %8.3f ms  %5.1f %%" stage (1e3 * time / float count) (100.0 * time / total)
+
+        printfn "  products: %.2f GFLOP, at the ceiling %.2f ms" (1e-9 * operations) (1e-6 * operations / ceiling.Gflops)
+        printfn "  memory:   at least %.1f MB, at the rate of a copy %.2f ms" (1e-6 * bytes) (1e-6 * bytes / ceiling.Gigabytes)
+    finally
+        work.Free()

@@ -1,0 +1,71 @@
+/// Two pieces of work timed in turn, so that a machine whose speed changes is as fast for the one as for the other.
+module Noisy.Scripts.BenchRounds
+
+open System
+open System.Diagnostics
+
+/// How long to measure: seconds in all, of one slice, and the least number of rounds.
+type Budget =
+    { Seconds: float
+      Slice: float
+      LeastRounds: int }
+
+/// Seconds of a call, a value a round.
+type Rounds = { Ours: float[]; Baseline: float[] }
+
+/// The middle value; of an even number the mean of the two in the middle.
+let median (values: float seq) =
+    let sorted = Seq.sort values |> Array.ofSeq
+    let middle = sorted.Length / 2
+    if sorted.Length % 2 = 1 then sorted[middle] else 0.5 * (sorted[middle - 1] + sorted[middle])
+
+type Rounds with
+    /// How many times as fast as the baseline: median of the rounds' own ratios.
+    member this.Ratio = Array.map2 (/) this.Baseline this.Ours |> median
+
+    /// The same from the shortest times of all rounds.
+    member this.BestRatio = Array.min this.Baseline / Array.min this.Ours
+
+let private seconds (start: int64) = Stopwatch.GetElapsedTime(start).TotalSeconds
+
+/// Seconds of a call, from as many calls as fill the slice. A short piece of work is called once before, since its caches
+/// hold what the other one left.
+let private slice length (last: float) (work: unit -> unit) =
+    if last < length then work ()
+    let start = Stopwatch.GetTimestamp()
+    let mutable count = 0
+
+    while count = 0 || seconds start < length do
+        work ()
+        count <- count + 1
+
+    seconds start / float count
+
+/// Until the compiler has replaced its first, slow code and the work's own buffers are there.
+let private warm (budget: Budget) (work: unit -> unit) =
+    let start = Stopwatch.GetTimestamp()
+    work ()
+
+    while seconds start < min (2.0 * budget.Slice) (0.1 * budget.Seconds) do
+        work ()
+
+/// Times both in turn until the budget is spent; a round begins with the one that the round before ended with.
+let measure (stopped: unit -> bool) (budget: Budget) (baseline: unit -> unit) (ours: unit -> unit) =
+    warm budget baseline
+    warm budget ours
+    let times = [| ResizeArray<float>(); ResizeArray<float>() |]
+    let works = [| ours; baseline |]
+    let start = Stopwatch.GetTimestamp()
+
+    let round () =
+        let first = times[0].Count % 2
+
+        for which in [ first; 1 - first ] do
+            let before = if times[which].Count = 0 then 0.0 else times[which][times[which].Count - 1]
+            times[which].Add(slice budget.Slice before works[which])
+
+    while times[0].Count < budget.LeastRounds || seconds start < budget.Seconds do
+        if stopped () then raise (OperationCanceledException())
+        round ()
+
+    { Ours = times[0].ToArray(); Baseline = times[1].ToArray() }

@@ -1,0 +1,180 @@
+/// The list of all measurements, and what one of them yields.
+module Noisy.Scripts.BenchSuites
+
+open System
+open Noisy.Core
+open Noisy.Models
+open Noisy.Scripts.BenchRounds
+open Noisy.Scripts.BenchSizes
+open Noisy.Scripts.BenchWork
+open TorchSharp
+
+/// Something to be measured against something.
+///
+/// Operations: floating-point operations of its matrix products; 0 if it has none. Share: part of the time budget.
+type Measurement =
+    { Suite: string
+      Config: string
+      What: string
+      Activation: string
+      Baseline: string
+      Operations: float
+      Threads: int
+      Share: float
+      Theirs: unit -> Work
+      Ours: unit -> Work }
+
+/// What came out; times in milliseconds.
+type Record =
+    { Suite: string
+      Config: string
+      What: string
+      Activation: string
+      Baseline: string
+      Path: string
+      Threads: int
+      Ratio: float
+      BestRatio: float
+      MedianMs: float
+      BaselineMs: float
+      Rounds: int
+      Gflops: float }
+
+/// Elements of the suite of activations.
+let elements = 1 <<< 20
+
+let private recurrent name cell threads (size: Size) =
+    let torchs =
+        match cell with
+        | Lstm -> "nn.LSTM"
+        | Gru -> "nn.GRU"
+
+    let nah = Variants.Nah
+
+    let row what activation baseline operations share theirs ours =
+        { Suite = name; Config = size.Name; What = what; Activation = activation; Baseline = baseline; Operations = operations
+          Threads = threads; Share = share; Theirs = theirs; Ours = ours }
+
+    let step (variant: ActivationPair) share clearing engine =
+        let baseline =
+            match clearing with
+            | ZeroGrad -> $"libtorch {torchs}"
+            | ToNone -> $"libtorch {torchs}, grad = null"
+
+        row "step" variant.Name baseline (stepOperations cell size) share
+            (fun () -> theirStep cell size clearing) (fun () -> ourStep cell size variant engine)
+
+    [ step nah 1.0 ZeroGrad EnginePath.Auto
+      row "stack" nah.Name $"libtorch {torchs}" (stackOperations cell size) 1.0 (fun () -> theirStack cell size) (fun () -> ourStack cell size nah)
+      row "drop-in" nah.Name $"libtorch {torchs}" (stepOperations cell size) 1.0
+          (fun () -> theirStep cell size ZeroGrad) (fun () -> dropIn cell size nah)
+
+      if cell = Lstm then
+          step nah 0.5 ToNone EnginePath.Auto
+          step Variants.Soft 0.5 ZeroGrad EnginePath.Auto
+          step Variants.Hard 0.5 ZeroGrad EnginePath.Auto
+          step nah 0.25 ZeroGrad EnginePath.Composed ]
+
+let private outputLayer threads (size: Size) =
+    { Suite = "softmax"; Config = size.Name; What = "softmax"; Activation = "none"; Baseline = "libtorch Linear + cross_entropy"
+      Operations = softmaxOperations size; Threads = threads; Share = 1.0
+      Theirs = (fun () -> softmax size false); Ours = (fun () -> softmax size true) }
+
+let private onOneThread (work: unit -> Work) threads () =
+    torch.set_num_threads 1
+    let made = work ()
+
+    { made with
+        Free =
+            fun () ->
+                torch.set_num_threads threads
+                made.Free() }
+
+let private tanhOfTorch count () =
+    let x = NoiseSource.Uniform(NoiseKey.FromSeed(1L).At(0L, 0), [| int64 count |], -3.0f, 3.0f, torch.CPU)
+    x.requires_grad_ () |> ignore
+    let above = torch.ones (int64 count)
+
+    let run () =
+        use _ = torch.NewDisposeScope()
+        x.grad <- null
+        x.tanh().backward [| above |]
+
+    { Run = run
+      Path = (fun () -> "libtorch")
+      Free =
+        fun () ->
+            x.Dispose()
+            above.Dispose() }
+
+let private tanhOfOurs count () =
+    let width = min count 1024
+    let x, noise, above, y, gradX = Array.zeroCreate<float32> count, Array.zeroCreate<float32> count, Array.create count 1.0f, Array.zeroCreate<float32> count, Array.zeroCreate<float32> count
+    let p, gradP = Array.create width 1.0f, Array.zeroCreate<float32> width
+    NoiseSampler.Uniform(NoiseKey.FromSeed(1L).At(0L, 0), 0L, Span x)
+    for i in 0 .. count - 1 do x[i] <- 6.0f * x[i] - 3.0f
+    NoiseSampler.Normal(NoiseKey.FromSeed(2L).At(0L, 0), 0L, Span noise)
+    let spec = Variants.Nah.Tanh
+
+    let run () =
+        SpanKernels.Forward(spec, spec.C, ReadOnlySpan x, ReadOnlySpan noise, ReadOnlySpan p, Span y, FusedEngine.Width)
+        SpanKernels.Backward(spec, spec.C, ReadOnlySpan x, ReadOnlySpan noise, ReadOnlySpan p, ReadOnlySpan above, Span gradX, Span gradP, FusedEngine.Width)
+
+    { Run = run; Path = (fun () -> "span-kernels"); Free = ignore }
+
+let private normalOfTorch count () =
+    let run () =
+        use _ = torch.NewDisposeScope()
+        torch.randn (int64 count) |> ignore
+
+    { Run = run; Path = (fun () -> "libtorch"); Free = ignore }
+
+let private normalOfOurs count () =
+    let draws = Array.zeroCreate<float32> count
+    let key = NoiseKey.FromSeed 1L
+    let mutable update = 0L
+
+    let run () =
+        NoiseSampler.Normal(key.At(update, 0), 0L, Span draws, FusedEngine.Width)
+        update <- update + 1L
+
+    { Run = run; Path = (fun () -> "span-kernels"); Free = ignore }
+
+let private activation threads count =
+    let row what activation baseline theirs ours =
+        { Suite = "activation"; Config = $"%d{count}"; What = what; Activation = activation; Baseline = baseline; Operations = 0.0
+          Threads = 1; Share = 0.5; Theirs = onOneThread theirs threads; Ours = onOneThread ours threads }
+
+    [ row "tanh" "nah" "libtorch tanh" (tanhOfTorch count) (tanhOfOurs count)
+      row "noise" "none" "libtorch randn" (normalOfTorch count) (normalOfOurs count) ]
+
+/// All measurements of some suites, in their order.
+///
+/// count: elements of the suite of activations, which runs on one thread.
+let plan (suites: string list) (sizes: Size list) threads count =
+    [ for suite in suites do
+          match suite with
+          | "lstm" -> yield! List.collect (recurrent "lstm" Lstm threads) sizes
+          | "gru" -> yield! List.collect (recurrent "gru" Gru threads) sizes
+          | "softmax" -> yield! List.map (outputLayer threads) sizes
+          | "activation" -> yield! activation threads count
+          | other -> invalidArg (nameof suites) other ]
+
+/// Measures one.
+let run stopped (budget: Budget) (m: Measurement) : Record =
+    let theirs = m.Theirs()
+    let ours = m.Ours()
+
+    try
+        let budget = { budget with Seconds = budget.Seconds * m.Share }
+        let rounds = measure stopped budget theirs.Run ours.Run
+        let ms = 1e3 * median rounds.Ours
+
+        { Suite = m.Suite; Config = m.Config; What = m.What; Activation = m.Activation; Baseline = m.Baseline; Path = ours.Path()
+          Threads = m.Threads; Ratio = rounds.Ratio; BestRatio = rounds.BestRatio; MedianMs = ms; BaselineMs = 1e3 * median rounds.Baseline
+          Rounds = rounds.Ours.Length; Gflops = m.Operations / ms * 1e-6 }
+    finally
+        ours.Free()
+        theirs.Free()
+        GC.Collect()
+        GC.WaitForPendingFinalizers()

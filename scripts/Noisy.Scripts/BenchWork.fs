@@ -1,0 +1,301 @@
+/// What is timed: steps of training and parts of them, ours and libtorch's, on the same shapes and data.
+module Noisy.Scripts.BenchWork
+
+open System
+open Noisy.Core
+open Noisy.Models
+open Noisy.Scripts.BenchSizes
+open TorchSharp
+
+type private Tensor = torch.Tensor
+type private F = torch.nn.functional
+
+/// Something that can be done again and again.
+///
+/// Run: once; Path: what ours ran on, after a run; Free: gives its memory back.
+type Work =
+    { Run: unit -> unit
+      Path: unit -> string
+      Free: unit -> unit }
+
+/// How the baseline forgets its gradients.
+type Clearing =
+    | ZeroGrad
+    | ToNone
+
+let private rate = 0.1
+let private clip = 5.0
+let private initRange = 0.1
+
+// ---- Text -----------------------------------------------------------------------------------------------------------
+
+/// A token at a place of a text that nobody can learn, so that the weights stay where they are.
+let private token (size: Size) (place: int64) =
+    let mix (z: uint64) = (z ^^^ (z >>> 31)) * 0x9E3779B97F4A7C15UL
+    int64 (mix (mix (uint64 place + 1UL)) >>> 33) % int64 size.Vocabulary
+
+/// Windows of the text, used in turn: inputs and targets of each, [T B].
+let private windows (size: Size) =
+    [| for window in 0 .. 31 ->
+           let at shift i =
+               let t, b = i / size.Batch, i % size.Batch
+               token size (int64 b * 1_000_003L + int64 (window * size.Steps + t + shift))
+
+           Array.init size.Rows (at 0), Array.init size.Rows (at 1) |]
+
+/// Gives the tokens and targets of every update as new tensors, as a training loop does.
+type private Text(size: Size) =
+    let windows = windows size
+    let mutable update = 0L
+
+    member _.Update = update
+
+    member _.Next() =
+        let inputs, targets = windows[int (update % int64 windows.Length)]
+        update <- update + 1L
+        torch.tensor(inputs, torch.ScalarType.Int64).reshape(int64 size.Steps, int64 size.Batch), torch.tensor (targets, torch.ScalarType.Int64)
+
+// ---- State ----------------------------------------------------------------------------------------------------------
+
+/// States carried from window to window, cut off from the graph that made them.
+type private Carried(cell: Cell, size: Size) =
+    let zero () = torch.zeros(int64 size.Layers, int64 size.Batch, int64 size.Hidden).DetachFromDisposeScope()
+    let mutable states = List.init cell.States (fun _ -> zero ())
+
+    member _.Now = states
+
+    member _.Keep(next: Tensor list) =
+        let old = states
+        states <- next |> List.map (fun state -> state.detach().DetachFromDisposeScope())
+        for state in old do state.Dispose()
+
+    member _.Free() =
+        for state in states do state.Dispose()
+
+// ---- Recurrent layers -----------------------------------------------------------------------------------------------
+
+/// Recurrent layers of either maker.
+///
+/// Forward: output and states after it, from input and states before; Advance: tells the noise which update it is.
+type private Layers =
+    { Module: torch.nn.Module
+      Forward: Tensor -> Tensor list -> Tensor * Tensor list
+      Advance: int64 -> unit
+      Path: unit -> string }
+
+let private lstm (m: torch.nn.Module<Tensor, Nullable<struct (Tensor * Tensor)>, struct (Tensor * Tensor * Tensor)>) advance path =
+    let forward x states =
+        match states with
+        | [ hidden; cell ] ->
+            let struct (output, h, c) = m.call (x, Nullable<struct (Tensor * Tensor)>(struct (hidden, cell)))
+            output, [ h; c ]
+        | _ -> invalidArg (nameof states) "an LSTM has two"
+
+    { Module = m; Forward = forward; Advance = advance; Path = path }
+
+let private gru (m: torch.nn.Module<Tensor, Tensor, struct (Tensor * Tensor)>) advance path =
+    let forward x states =
+        let struct (output, h) = m.call (x, List.exactlyOne states)
+        output, [ h ]
+
+    { Module = m; Forward = forward; Advance = advance; Path = path }
+
+let private theirLayers cell (size: Size) =
+    let width, layers = int64 size.Hidden, int64 size.Layers
+
+    match cell with
+    | Lstm -> lstm (torch.nn.LSTM(width, width, layers)) ignore (fun () -> "libtorch")
+    | Gru -> gru (torch.nn.GRU(width, width, layers)) ignore (fun () -> "libtorch")
+
+let private ourLayers cell (size: Size) (activations: ActivationPair) (engine: EnginePath) =
+    let clock = NoiseClock 1L
+    let shape = RecurrentShape(int64 size.Hidden, int64 size.Hidden, size.Layers)
+    let advance (update: int64) = clock.Advance update
+
+    match cell with
+    | Lstm ->
+        let m = new NoisyLstm(shape, activations, clock, Engine = engine)
+        lstm m advance (fun () -> m.LastPath)
+    | Gru ->
+        let m = new NoisyGru(shape, activations, clock, Engine = engine)
+        gru m advance (fun () -> m.LastPath)
+
+/// Weights in the interval that the training script starts from, whoever made the module.
+let private start (m: torch.nn.Module) =
+    use _ = torch.no_grad ()
+
+    for struct (name, parameter) in m.named_parameters () do
+        if not (name.Contains ".p_" || name.StartsWith "p_") then
+            use value = NoiseSource.Uniform(NoiseKey.FromSeed(1L).Child(name).At(0L, 0), parameter.shape, float32 -initRange, float32 initRange, torch.CPU)
+            parameter.copy_ value |> ignore
+
+// ---- A training step ------------------------------------------------------------------------------------------------
+
+/// A step in a plain torch loop: everything is torch's but perhaps the layers.
+let private torchStep cell (size: Size) clearing (layers: Layers) =
+    let embedding = torch.nn.Embedding(int64 size.Vocabulary, int64 size.Hidden)
+    let linear = torch.nn.Linear(int64 size.Hidden, int64 size.Vocabulary)
+    let model = torch.nn.ModuleList<torch.nn.Module>(embedding, layers.Module, linear)
+    start model
+    let parameters = model.parameters () |> Array.ofSeq
+    let optimizer = torch.optim.SGD(parameters, rate)
+    let text, carried = Text size, Carried(cell, size)
+
+    let run () =
+        use _ = torch.NewDisposeScope()
+        layers.Advance text.Update
+        let tokens, targets = text.Next()
+
+        match clearing with
+        | ZeroGrad -> optimizer.zero_grad ()
+        | ToNone -> for parameter in parameters do parameter.grad <- null
+
+        let output, next = layers.Forward (embedding.call tokens) carried.Now
+        carried.Keep next
+        let mean = F.cross_entropy (linear.call (output.reshape(-1L, int64 size.Hidden)), targets)
+        use steps = (float32 size.Steps).ToScalar()
+        mean.mul(steps).backward () // summed over time, averaged over the batch, as our loop has it
+        mean.item<float32> () |> ignore
+        torch.nn.utils.clip_grad_norm_ (parameters, clip) |> ignore
+        optimizer.step () |> ignore
+
+    { Run = run
+      Path = layers.Path
+      Free =
+        fun () ->
+            carried.Free()
+            optimizer.Dispose()
+            model.Dispose() }
+
+/// libtorch's step without noise.
+let theirStep cell size clearing = torchStep cell size clearing (theirLayers cell size)
+
+/// A plain torch loop with our layers in it.
+let dropIn cell size activations = torchStep cell size ZeroGrad (ourLayers cell size activations EnginePath.Auto)
+
+/// A step of our own loop: loss gives the summed negative log-likelihood and the states after it.
+let private ourLoop cell (size: Size) (model: torch.nn.Module) (loss: int64 -> Tensor -> Tensor -> Tensor list -> Tensor * Tensor list) path =
+    let optimizer = Optimizer.Of(OptimizerSpec.Sgd, model)
+    let text, carried = Text size, Carried(cell, size)
+
+    let run () =
+        use _ = torch.NewDisposeScope()
+        let update = text.Update
+        let tokens, targets = text.Next()
+        let sum, next = loss update tokens targets carried.Now
+        carried.Keep next
+        use share = (1.0f / float32 size.Batch).ToScalar()
+        sum.mul(share).backward ()
+        sum.item<float32> () |> ignore
+        let norm = optimizer.GradientNorm()
+        optimizer.Step(rate, update + 1L, (if norm > clip then clip / norm else 1.0))
+
+    { Run = run
+      Path = path
+      Free =
+        fun () ->
+            carried.Free()
+            optimizer.Dispose()
+            model.Dispose() }
+
+let private ourLstmStep (size: Size) activations engine =
+    let shape = RecurrentShape(int64 size.Hidden, int64 size.Hidden, size.Layers)
+    let model = new RecurrentLanguageModel(size.Vocabulary, shape, activations, initRange, NoiseClock 1L, Engine = engine)
+    let noise = NoiseKey.FromSeed(1L).Child "noise"
+
+    let loss update tokens targets states =
+        match states with
+        | [ hidden; cell ] ->
+            let struct (sum, struct (h, c)) =
+                model.Loss(tokens, targets, struct (hidden, cell), NoiseContext(NoiseMode.Sample, noise, update))
+
+            sum, [ h; c ]
+        | _ -> invalidArg (nameof states) "an LSTM has two"
+
+    ourLoop Lstm size model loss (fun () -> model.LastPath)
+
+let private ourGruStep (size: Size) activations engine =
+    let layers = ourLayers Gru size activations engine
+    let embedding = torch.nn.Embedding(int64 size.Vocabulary, int64 size.Hidden)
+    let linear = torch.nn.Linear(int64 size.Hidden, int64 size.Vocabulary)
+    let model = torch.nn.ModuleList<torch.nn.Module>(embedding, layers.Module, linear)
+    start model
+
+    let loss update tokens targets states =
+        layers.Advance update
+        let output, next = layers.Forward (EmbeddingLookup.Rows(embedding.weight, tokens, engine)) states
+        LinearCrossEntropy.Sum(output.reshape(-1L, int64 size.Hidden), linear.weight, linear.bias, targets, engine), next
+
+    ourLoop Gru size model loss layers.Path
+
+/// Our step, with the fused loss and optimiser.
+let ourStep cell size activations engine =
+    match cell with
+    | Lstm -> ourLstmStep size activations engine
+    | Gru -> ourGruStep size activations engine
+
+// ---- Layers alone ---------------------------------------------------------------------------------------------------
+
+let private stack cell (size: Size) (layers: Layers) =
+    let random name =
+        NoiseSource.Uniform(NoiseKey.FromSeed(1L).Child(name: string).At(0L, 0), [| int64 size.Steps; int64 size.Batch; int64 size.Hidden |], -1.0f, 1.0f, torch.CPU)
+
+    let input = (random "input").requires_grad_ ()
+    let above = random "gradient"
+    let parameters = layers.Module.parameters () |> Array.ofSeq
+    let zero = Carried(cell, size)
+    let mutable update = 0L
+
+    let run () =
+        use _ = torch.NewDisposeScope()
+        layers.Advance update
+        update <- update + 1L
+        input.grad <- null
+        for parameter in parameters do parameter.grad <- null
+        let output, _ = layers.Forward input zero.Now
+        output.backward ([| above |])
+
+    { Run = run
+      Path = layers.Path
+      Free =
+        fun () ->
+            zero.Free()
+            input.Dispose()
+            above.Dispose()
+            layers.Module.Dispose() }
+
+/// libtorch's layers, forward and backward.
+let theirStack cell size = stack cell size (theirLayers cell size)
+
+/// Our layers, forward and backward.
+let ourStack cell size activations = stack cell size (ourLayers cell size activations EnginePath.Auto)
+
+// ---- The output layer alone -----------------------------------------------------------------------------------------
+
+/// Linear layer and cross-entropy, forward and backward: our fused one, or libtorch's two.
+let softmax (size: Size) (ours: bool) =
+    let linear = torch.nn.Linear(int64 size.Hidden, int64 size.Vocabulary)
+    start linear
+    let input = NoiseSource.Uniform(NoiseKey.FromSeed(1L).Child("input").At(0L, 0), [| int64 size.Rows; int64 size.Hidden |], -1.0f, 1.0f, torch.CPU)
+    input.requires_grad_ () |> ignore
+    let targets = windows size |> Array.map (fun (_, targets) -> torch.tensor (targets, torch.ScalarType.Int64))
+    let mutable turn = 0
+
+    let run () =
+        use _ = torch.NewDisposeScope()
+        turn <- (turn + 1) % targets.Length
+        input.grad <- null
+        linear.weight.grad <- null
+        linear.bias.grad <- null
+        let sum =
+            if ours then LinearCrossEntropy.Sum(input, linear.weight, linear.bias, targets[turn])
+            else F.cross_entropy (linear.call input, targets[turn], reduction = torch.nn.Reduction.Sum)
+        sum.backward ()
+
+    { Run = run
+      Path = (fun () -> if ours then FusedEngine.FusedName else "libtorch")
+      Free =
+        fun () ->
+            for t in targets do t.Dispose()
+            input.Dispose()
+            linear.Dispose() }

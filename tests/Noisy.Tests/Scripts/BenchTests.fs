@@ -1,0 +1,164 @@
+module Noisy.Tests.BenchTests
+
+open System
+open System.Text.Json.Nodes
+open Expecto
+open Noisy.Models
+open Noisy.Scripts
+open Noisy.Scripts.BenchRounds
+open Noisy.Scripts.BenchSizes
+open Noisy.Tests.TorchHelpers
+
+let private parsed (words: string list) =
+    match BenchOptions.read (Array.ofList words) with
+    | Some options -> options
+    | None -> failtest "taken for --help"
+
+let private refusal (words: string list) (expected: string) =
+    test $"""'{String.Join(" ", words)}' is refused in one sentence""" {
+        try
+            parsed words |> ignore
+            failtestf "%A was accepted" words
+        with :? UsageException as error ->
+            Expect.stringContains error.Message expected "message"
+            Expect.equal error.ExitCode 2 "exit code"
+            Expect.isFalse (error.Message.Contains '\n') "one line"
+    }
+
+let private small = all[0]
+let private medium = all[1]
+let private tiny = { Name = "tiny"; Batch = 2; Steps = 3; Layers = 1; Hidden = 4; Vocabulary = 10 }
+let private never () = false
+
+/// What --quick would do, in a moment.
+let private effort : Bench.Effort =
+    { Budget = { Seconds = 0.0; Slice = 0.0; LeastRounds = 3 }
+      Count = 1000
+      CeilingSeconds = 0.01 }
+
+let private optionTests =
+    testList "options" [
+        test "without options every suite is measured in both sizes on all threads" {
+            let options = parsed []
+            Expect.equal options.Suites [ "lstm"; "gru"; "softmax"; "activation" ] "suites"
+            Expect.equal options.Sizes [ small; medium ] "sizes"
+            Expect.equal options.Threads Environment.ProcessorCount "threads"
+            Expect.equal options.Mode BenchOptions.Speed "mode"
+        }
+        test "names may have any case, and sizes any order" {
+            let options = parsed [ "--suite"; "GRU"; "--config"; "m, s"; "M" ]
+            Expect.equal options.Suites [ "gru" ] "suite"
+            Expect.equal options.Sizes [ medium; small ] "sizes"
+        }
+        test "--quick takes less time, memory is measured in M and soaked in S" {
+            Expect.isLessThan (parsed [ "--quick" ]).Seconds (parsed []).Seconds "seconds"
+            Expect.equal (parsed [ "--memory" ]).Sizes [ medium ] "size of --memory"
+            Expect.equal (parsed [ "--soak"; "50" ]).Sizes [ small ] "size of --soak"
+        }
+        refusal [ "--suite"; "rnn" ] "--suite is 'rnn': must be one of lstm, gru, softmax, activation, all"
+        refusal [ "--config"; "S,L" ] "--config is 'L': must be S, M or both"
+        refusal [ "--config"; "," ] "--config needs at least one value"
+        refusal [ "--threads"; "0" ] "--threads is 0: must be at least 1"
+        refusal [ "--threads"; "two" ] "--threads is 'two': must be a whole number"
+        refusal [ "--seconds"; "0" ] "--seconds is '0': must be a number above 0"
+        refusal [ "--seconds"; "NaN" ] "--seconds is 'NaN': must be a number above 0"
+        refusal [ "--quick"; "--seconds"; "3" ] "give one"
+        refusal [ "--soak"; "9" ] "--soak is 9: must be at least 10"
+        refusal [ "--memory"; "--soak"; "20" ] "one at a time"
+        refusal [ "--memory"; "--json"; "x.json" ] "measure no speed"
+        refusal [ "--sute"; "lstm" ] "Did you mean --suite?"
+        refusal [ "lstm" ] "'lstm'"
+    ]
+
+let private countTests =
+    testList "counts" [
+        test "operations are those of a calculation by hand" {
+            // S: 400 rows, per layer 800 x 400 weights; 2 layers; 6 operations a weight and row. Output: 10,000 x 200 weights.
+            Expect.equal (stackOperations Lstm small) 1.536e9 "LSTM layers, S"
+            Expect.equal (stackOperations Gru small) 1.152e9 "GRU layers, S"
+            Expect.equal (softmaxOperations small) 4.8e9 "output layer, S"
+            Expect.equal (stepOperations Lstm small) 6.336e9 "step, S"
+            // M: 700 rows, per layer 2,600 x 1,300 weights; output 10,000 x 650.
+            Expect.equal (stackOperations Lstm medium) 28.392e9 "LSTM layers, M"
+            Expect.equal (softmaxOperations medium) 27.3e9 "output layer, M"
+        }
+        test "bytes are those of a calculation by hand" {
+            // 16 x (4 + 4 + 2) weights and 10 x 5 of the output layer, seven times each; 6 rows of 4 of the embedding, six
+            // times; 6 rows of 16 gates and 10 exponentials, twice. Four bytes a number.
+            Expect.equal (stepBytes Lstm tiny) (4.0 * (7.0 * (160.0 + 50.0) + 6.0 * 24.0 + 2.0 * 156.0)) "LSTM"
+        }
+        test "the operations that are counted are those that the ceiling's loop is timed on" {
+            for threads in [ 1; 2 ] do
+                Expect.isGreaterThan (EngineBenchmark.TileGflops(threads, 0.01)) 0.0 "operations"
+                Expect.isGreaterThan (EngineBenchmark.CopyGigabytes(threads, 0.01)) 0.0 "bytes"
+
+            Expect.throwsT<ArgumentOutOfRangeException> (fun () -> EngineBenchmark.TileGflops(0, 1.0) |> ignore) "threads"
+            Expect.throwsT<ArgumentOutOfRangeException> (fun () -> EngineBenchmark.CopyGigabytes(1, 0.0) |> ignore) "seconds"
+        }
+    ]
+
+let private roundTests =
+    testList "rounds" [
+        test "the median of an even number of values is the mean of the two in the middle" {
+            Expect.equal (median [ 3.0; 1.0; 2.0 ]) 2.0 "odd"
+            Expect.equal (median [ 4.0; 1.0; 2.0; 3.0 ]) 2.5 "even"
+        }
+        test "the ratio is the median of each round's own, not that of the medians" {
+            let rounds = { Ours = [| 1.0; 10.0; 2.0 |]; Baseline = [| 2.0; 30.0; 2.0 |] }
+            Expect.equal rounds.Ratio 2.0 "ratio"
+            Expect.equal rounds.BestRatio 2.0 "of the shortest"
+        }
+        test "the two take turns, and each begins every other round" {
+            let order = ResizeArray<string>()
+            let rounds = measure never effort.Budget (fun () -> order.Add "theirs") (fun () -> order.Add "ours")
+            Expect.equal (List.ofSeq order) [ "theirs"; "ours"; "ours"; "theirs"; "theirs"; "ours"; "ours"; "theirs" ] "once to warm up, then in turn"
+            Expect.equal rounds.Ours.Length 3 "rounds"
+        }
+        test "a measurement can be stopped" {
+            Expect.throwsT<OperationCanceledException> (fun () -> measure (fun () -> true) effort.Budget ignore ignore |> ignore) "stopped"
+        }
+        test "memory grows if it ends 5 % and 20 MB above" {
+            Expect.isFalse (BenchMemory.grows 100.0 125.0) "just not"
+            Expect.isTrue (BenchMemory.grows 100.0 125.1) "just so"
+        }
+    ]
+
+let private recordTests =
+    testList "records" [
+        torchTest "every suite gives records with every field" (fun () ->
+            let options = { parsed [ "--quick"; "--threads"; "1" ] with Sizes = [ tiny ] }
+            let told = ResizeArray<string>()
+            let ceiling, records = Bench.measure never told.Add effort options
+            let list = JsonNode.Parse(BenchReport.json ceiling records).AsArray()
+            let texts = [ "suite"; "config"; "what"; "activation"; "baseline"; "path" ]
+            let numbers = [ "threads"; "ratio"; "median_ms"; "baseline_ms"; "rounds"; "gflops"; "ceiling_gflops" ]
+
+            for item in list do
+                let item = item.AsObject()
+                Expect.equal (item |> Seq.map _.Key |> List.ofSeq) (texts @ numbers) "fields"
+                for name in texts do Expect.isNotEmpty (item[name].GetValue<string>()) name
+
+                for name in numbers do
+                    let value = item[name].GetValue<float>()
+                    Expect.isTrue (Double.IsFinite value) name
+                    if name <> "gflops" then Expect.isGreaterThan value 0.0 name
+
+            let what suite = [ for r in records do if r.Suite = suite then r.What, r.Activation, r.Path ]
+            Expect.equal (what "gru") [ for w in [ "step"; "stack"; "drop-in" ] -> w, "nah", "fused-cpu" ] "GRU"
+            Expect.equal (what "softmax") [ "softmax", "none", "fused-cpu" ] "output layer"
+
+            Expect.equal (what "lstm")
+                [ "step", "nah", "fused-cpu"; "stack", "nah", "fused-cpu"; "drop-in", "nah", "fused-cpu"; "step", "nah", "fused-cpu"
+                  "step", "soft", "fused-cpu"; "step", "hard", "fused-cpu"; "step", "nah", "composed" ] "LSTM"
+
+            Expect.equal told.Count (records.Length + 2) "a line for each, and two for the ceiling")
+        torchTest "our step and libtorch's can be made again and again" (fun () ->
+            for cell in [ Lstm; Gru ] do
+                for work in
+                    [ BenchWork.theirStep cell tiny BenchWork.ZeroGrad
+                      BenchWork.ourStep cell tiny Noisy.Core.Variants.Nah EnginePath.Auto ] do
+                    for _ in 1 .. 40 do work.Run()
+                    work.Free())
+    ]
+
+let tests = testList "benchmark" [ optionTests; countTests; roundTests; recordTests ]
