@@ -16,14 +16,17 @@ internal static unsafe class OptimizerKernel
 {
     private const int ChunkLength = 1 << 14, Sums = 32;
 
+    // Times the whole team, with the wait for its last member.
+    private static TeamMember Caller => new(null, 0, 1);
+
     /// <summary>Sum of the squares of all gradients.</summary>
     internal static double SquaredNorm(WeightSegment[] segments, VectorWidth width, int threads)
     {
+        EngineProfile.Start(Caller);
         var chunks = Cut(segments);
         var sums = new double[chunks.Length];
         ThreadTeam.Shared.Run(chunks.Length > 4 ? threads : 1, member =>
         {
-            EngineProfile.Start(member);
             var (first, end) = member.Share(chunks.Length);
             for (var i = first; i < end; i++)
             {
@@ -35,9 +38,8 @@ internal static unsafe class OptimizerKernel
                     _ => SquaredNorm<Lanes1>(chunks[i]),
                 };
             }
-
-            EngineProfile.Mark(member, EngineStage.Norm);
         });
+        EngineProfile.Mark(Caller, EngineStage.Norm);
         return sums.Sum();
     }
 
@@ -65,10 +67,10 @@ internal static unsafe class OptimizerKernel
     private static void Run<TRule>(TRule rule, WeightSegment[] segments, double scale, VectorWidth width, int threads)
         where TRule : struct, IUpdateRule
     {
+        EngineProfile.Start(Caller);
         var chunks = Cut(segments);
         ThreadTeam.Shared.Run(chunks.Length > 4 ? threads : 1, member =>
         {
-            EngineProfile.Start(member);
             var (first, end) = member.Share(chunks.Length);
             for (var i = first; i < end; i++)
             {
@@ -82,9 +84,8 @@ internal static unsafe class OptimizerKernel
 
                 Run<Lanes1, TRule>(rule, chunks[i], (float)scale, done);
             }
-
-            EngineProfile.Mark(member, EngineStage.Update);
         });
+        EngineProfile.Mark(Caller, EngineStage.Update);
     }
 
     private static WeightSegment[] Cut(WeightSegment[] segments)

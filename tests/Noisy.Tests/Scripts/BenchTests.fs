@@ -161,4 +161,6 @@ let private recordTests =
                     work.Free())
     ]
 
-let tests = testList "benchmark" [ optionTests; countTests; roundTests; recordTests ]
+let tests =
+    testSequenced // they set torch's number of threads
+    <| testList "benchmark" [ optionTests; countTests; roundTests; recordTests ]
