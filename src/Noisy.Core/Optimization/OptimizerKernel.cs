@@ -27,7 +27,7 @@ internal static unsafe class OptimizerKernel
         var sums = new double[chunks.Length];
         ThreadTeam.Shared.Run(chunks.Length > 4 ? threads : 1, member =>
         {
-            var (first, end) = member.Share(chunks.Length);
+            var (first, end) = Share(member, chunks);
             for (var i = first; i < end; i++)
             {
                 sums[i] = VectorWidths.Resolve(width) switch
@@ -71,7 +71,7 @@ internal static unsafe class OptimizerKernel
         var chunks = Cut(segments);
         ThreadTeam.Shared.Run(chunks.Length > 4 ? threads : 1, member =>
         {
-            var (first, end) = member.Share(chunks.Length);
+            var (first, end) = Share(member, chunks);
             for (var i = first; i < end; i++)
             {
                 long done = 0;
@@ -86,6 +86,23 @@ internal static unsafe class OptimizerKernel
             }
         });
         EngineProfile.Mark(Caller, EngineStage.Update);
+    }
+
+    /// <summary>A member's chunks: about as many weights for each, since rows of an embedding are short.</summary>
+    private static (int First, int End) Share(TeamMember member, WeightSegment[] chunks)
+    {
+        long total = chunks.Sum(c => c.Length), before = 0;
+        var (first, end) = (chunks.Length, chunks.Length);
+        for (var i = 0; i < chunks.Length; before += chunks[i++].Length)
+        {
+            var owner = before * member.Count / total;
+            if (owner >= member.Index && first == chunks.Length) first = i;
+            if (owner <= member.Index) continue;
+            end = i;
+            break;
+        }
+
+        return (Math.Min(first, end), end);
     }
 
     private static WeightSegment[] Cut(WeightSegment[] segments)
