@@ -90,7 +90,8 @@ internal sealed class ThreadTeam
             working = true;
             while (true)
             {
-                Listen();
+                // A ring may come late, for a job that was seen and done already: no job is done twice.
+                while (ReferenceEquals(Volatile.Read(ref team.current), seen)) Listen();
                 seen = Volatile.Read(ref team.current);
                 if (index < seen.Members) seen.Work(index);
             }

@@ -36,6 +36,9 @@ internal sealed record RecurrentCall(RecurrentKernel Kernel, RecurrentSize Size,
     /// <summary>Memory of the forward pass; its backward pass gives it back.</summary>
     internal RecurrentTape? Tape { get; set; }
 
+    /// <summary>Which arguments have a gradient.</summary>
+    internal bool[] Wants { get; set; } = [];
+
     /// <summary>Places for the gradients of the parameters that have one, by number of the argument.</summary>
     internal GradientSlot?[] Slots { get; set; } = [];
 }
@@ -74,7 +77,8 @@ internal sealed unsafe class RecurrentFunction : autograd.MultiTensorFunction<Re
         if (AnyGradient(given))
         {
             call.Tape = tape;
-            call.Slots = [.. given.Select(GradientSlot.Of)];
+            call.Wants = [.. given.Select(t => t is { requires_grad: true })]; // of what was given: a copy of it made here has none
+            call.Slots = [.. given.Select((t, i) => call.Wants[i] ? GradientSlot.Of(t) : null)];
             ctx.save_for_backward([.. tensors.Select((t, i) => ReferenceEquals(t, given[i]) ? t : t?.MoveToOuterDisposeScope())!]);
             ctx.set_materialize_grads(false);
             ctx.save_data("call", call);
@@ -102,7 +106,7 @@ internal sealed unsafe class RecurrentFunction : autograd.MultiTensorFunction<Re
 
         // A gain that is not learned at every site gets a tensor of its own, whose other rows can be cleared.
         if (call.LearnsGain.Contains(false)) call.Slots[Gains] = null;
-        var wanted = tensors.Select((t, i) => t is { requires_grad: true } && call.Slots[i] is null ? empty_like(t) : null).ToArray();
+        var wanted = tensors.Select((t, i) => call.Wants[i] && call.Slots[i] is null ? empty_like(t!) : null).ToArray();
         GradientTarget Target(int i) => call.Slots[i]?.Whole() ?? new GradientTarget { At = FusedEngine.Pointer(wanted[i]) };
         var grad = new RecurrentGradients
         {

@@ -56,6 +56,8 @@ internal sealed record SoftmaxCall(int[] Targets, VectorWidth Width, int Threads
 {
     internal SoftmaxTape? Tape { get; set; }
 
+    internal bool[] Wants { get; set; } = [];
+
     internal GradientSlot?[] Slots { get; set; } = [];
 }
 
@@ -86,7 +88,8 @@ internal sealed unsafe class LinearCrossEntropyFunction : autograd.SingleTensorF
         if (recording && given.Any(t => t is { requires_grad: true }))
         {
             call.Tape = tape;
-            call.Slots = [.. given.Select(GradientSlot.Of)];
+            call.Wants = [.. given.Select(t => t is { requires_grad: true })];
+            call.Slots = [.. given.Select((t, i) => call.Wants[i] ? GradientSlot.Of(t) : null)];
             ctx.save_for_backward([.. tensors.Select((t, i) => ReferenceEquals(t, given[i]) ? t : t?.MoveToOuterDisposeScope())!]);
             ctx.save_data("call", call);
         }
@@ -105,7 +108,7 @@ internal sealed unsafe class LinearCrossEntropyFunction : autograd.SingleTensorF
         var tensors = ctx.get_saved_variables().Select(t => t is null || t.IsInvalid ? null : t).ToArray();
         var kernel = SoftmaxKernel.Create(call.Width);
         if (call.Tape is null or { IsDisposed: true }) call.Tape = kernel.Forward(Inputs(tensors), call.Targets, call.Threads);
-        var wanted = tensors.Select((t, i) => t is { requires_grad: true } && call.Slots[i] is null ? empty_like(t) : null).ToArray();
+        var wanted = tensors.Select((t, i) => call.Wants[i] && call.Slots[i] is null ? empty_like(t!) : null).ToArray();
         var grad = new SoftmaxGradients
         {
             Hidden = FusedEngine.Pointer(wanted[0]),
