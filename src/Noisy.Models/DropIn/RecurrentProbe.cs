@@ -14,7 +14,7 @@ namespace Noisy.Models;
 /// </remarks>
 internal sealed class RecurrentProbe
 {
-    private const int Tries = 200;
+    private const int Tries = 4_000;
     private const double Digits = 1e5;
 
     private readonly nn.Module module;

@@ -9,9 +9,11 @@ namespace Noisy.Models;
 /// A fixed place for a parameter's gradient, owned by an optimiser. Fused functions write there, instead of handing torch a
 /// new tensor at every update, which it would copy once more.
 /// </summary>
-internal sealed unsafe class GradientSlot(float* at, long length, long rowLength)
+internal sealed unsafe class GradientSlot(NativeBuffer memory, Optimizer owner, float* at, long length, long rowLength)
 {
     private static readonly ConditionalWeakTable<Tensor, GradientSlot> Slots = [];
+    private readonly NativeBuffer memory = memory; // as long as anyone can write here
+    private readonly WeakReference<Optimizer> owner = new(owner); // one that was dropped takes no gradients
     private readonly bool[] touched = new bool[length / Math.Max(1, rowLength)];
 
     /// <summary>First float.</summary>
@@ -28,9 +30,9 @@ internal sealed unsafe class GradientSlot(float* at, long length, long rowLength
     /// <summary>Rows written so far, where only some were; sorted. The others count as 0 and hold anything.</summary>
     internal SortedSet<int> Rows { get; } = [];
 
-    /// <summary>The slot of a parameter; null if no optimiser gave it one.</summary>
+    /// <summary>The slot of a parameter; null if no optimiser that still exists gave it one.</summary>
     internal static GradientSlot? Of(Tensor? parameter) =>
-        parameter is Parameter && Slots.TryGetValue(parameter, out var slot) ? slot : null;
+        parameter is Parameter && Slots.TryGetValue(parameter, out var slot) && slot.owner.TryGetTarget(out _) ? slot : null;
 
     /// <summary>Makes this the parameter's slot.</summary>
     internal void Attach(Parameter parameter) => Slots.AddOrUpdate(parameter, this);

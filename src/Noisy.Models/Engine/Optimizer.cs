@@ -8,7 +8,7 @@ namespace Noisy.Models;
 /// <summary>An optimiser over all parameters of a model; a norm and a step, each in one pass.</summary>
 /// <remarks>
 /// On the CPU in single precision, gradients lie in one flat buffer that the fused functions write to; those of torch's own
-/// functions are added. Elsewhere the same formulas are composed of tensor operations. Formulas: <see cref="OptimizerSpec"/>.
+/// functions are added. So a model has one optimiser at a time: dispose it before another takes over. Elsewhere the same formulas are composed of tensor operations. Formulas: <see cref="OptimizerSpec"/>.
 /// </remarks>
 public abstract class Optimizer : IDisposable
 {
@@ -158,7 +158,7 @@ internal sealed unsafe class FusedOptimizer : Optimizer
         {
             var parameter = parameters[i].Parameter;
             var length = parameter.numel();
-            slots[i] = new GradientSlot(at, length, parameter.dim() > 1 ? length / parameter.shape[0] : length);
+            slots[i] = new GradientSlot(gradients, this, at, length, parameter.dim() > 1 ? length / parameter.shape[0] : length);
             slots[i].Attach(parameter);
             at += (length + line - 1) / line * line;
             HugePages.Collapse(FusedEngine.Pointer(parameter), (nuint)length * sizeof(float));
