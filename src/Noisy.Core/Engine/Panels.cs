@@ -59,8 +59,9 @@ internal static unsafe class Panels
     /// <param name="target">First of the columns in the panel.</param>
     /// <param name="columns">Columns to fill.</param>
     /// <param name="width">Floats a row of the panel.</param>
+    /// <param name="numbers">Which rows, counted from the first; null takes them as they come.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void PackColumns(float* source, nint stride, int rows, int length, float* target, int columns, int width)
+    internal static void PackColumns(float* source, nint stride, int rows, int length, float* target, int columns, int width, int* numbers = null)
     {
         const int block = 64; // rows of the panel that stay in the first-level cache while all columns are written
         for (var first = 0; first < length; first += block)
@@ -75,7 +76,7 @@ internal static unsafe class Panels
                     continue;
                 }
 
-                var from = source + (column * stride);
+                var from = source + ((numbers == null ? column : numbers[column]) * stride);
                 for (nint k = first; k < end; k++) to[k * width] = from[k];
             }
         }

@@ -6,7 +6,8 @@ namespace Noisy.Core;
 /// <remarks>
 /// Logits are kept as [V, rows]: then weights are read in their own layout, rows of a panel are lanes of a vector, and no sum
 /// goes across lanes. Only exponentials are kept; what makes them probabilities is folded into the products of the backward
-/// pass. Precision: single; the same bits for every number of threads and every vector width.
+/// pass. Rows that are left out take part in nothing: the others are packed side by side, and the bits are those of a pass
+/// over them alone. Precision: single; the same bits for every number of threads and every vector width.
 /// </remarks>
 internal abstract class SoftmaxKernel
 {
@@ -19,7 +20,7 @@ internal abstract class SoftmaxKernel
         _ => new SoftmaxKernel<Lanes1>(),
     };
 
-    /// <summary>Losses of all rows.</summary>
+    /// <summary>Losses of all rows that count.</summary>
     /// <param name="x">Layer and inputs.</param>
     /// <param name="targets">Class of each row in [0, V); negative leaves the row out.</param>
     /// <param name="threads">Threads, ≥ 1.</param>
@@ -45,17 +46,20 @@ internal sealed unsafe class SoftmaxKernel<V> : SoftmaxKernel
     internal override SoftmaxTape Forward(SoftmaxInputs x, int[] targets, int threads)
     {
         var tape = new SoftmaxTape(x.Rows, x.Classes, V.Count, targets);
-        var panels = (x.Rows + Width - 1) / Width;
+        var panels = (tape.Count + Width - 1) / Width;
         var tops = (nint)panels * Width * x.Units;
         var transposed = BufferPool.Rent(tops + ((long)threads * panels * Width));
         ThreadTeam.Shared.Run(threads, member =>
         {
             var (first, end) = member.Share(panels);
-            for (var panel = first; panel < end; panel++)
+            fixed (int* kept = tape.Kept)
             {
-                var row = (nint)panel * Width;
-                Panels.PackColumns(
-                    x.Hidden + (row * x.Units), x.Units, (int)Math.Min(Width, x.Rows - row), x.Units, transposed.Start + (row * x.Units), Width, Width);
+                for (var panel = first; panel < end; panel++)
+                {
+                    var row = panel * Width;
+                    Panels.PackColumns(
+                        x.Hidden, x.Units, Math.Min(Width, tape.Count - row), x.Units, transposed.Start + ((nint)row * x.Units), Width, Width, kept + row);
+                }
             }
 
             member.Barrier();
@@ -63,7 +67,7 @@ internal sealed unsafe class SoftmaxKernel<V> : SoftmaxKernel
             Logits(tape, x, transposed.Start, panels, transposed.Start + tops + ((nint)member.Index * panels * Width), member);
             member.Barrier();
             EngineProfile.Mark(member, EngineStage.Logits);
-            (first, end) = member.Share((x.Rows + V.Count - 1) / V.Count);
+            (first, end) = member.Share((tape.Count + V.Count - 1) / V.Count);
             for (var vector = first; vector < end; vector++) Normalise(tape, x, vector * V.Count, transposed.Start + tops, panels * Width, member.Count);
             EngineProfile.Mark(member, EngineStage.Softmax);
         });
@@ -73,12 +77,18 @@ internal sealed unsafe class SoftmaxKernel<V> : SoftmaxKernel
 
     internal override void Backward(SoftmaxTape tape, SoftmaxInputs x, float scale, SoftmaxGradients grad, int threads)
     {
+        if (tape.Count == 0)
+        {
+            Clear(x, grad);
+            return;
+        }
+
         // One column more than there are units: its entries are the rows' factors, and its product is the gradient in the bias.
         var panels = (x.Units + 1 + Width - 1) / Width;
-        var group = Group(x.Rows);
-        var (stride, wide) = ((x.Rows + V.Count - 1) / V.Count * V.Count, (x.Rows + Width - 1) / Width * Width);
+        var group = Group(tape.Count);
+        var (stride, wide) = ((tape.Count + V.Count - 1) / V.Count * V.Count, (tape.Count + Width - 1) / Width * Width);
         var tiles = (x.Units + MatrixTile.MaxRows - 1) / MatrixTile.MaxRows;
-        long scaled = (long)panels * Width * x.Rows, sums = (long)x.Units * wide;
+        long scaled = (long)panels * Width * tape.Count, sums = (long)x.Units * wide;
         var own = Math.Max((long)tiles * TileSize, (long)group * MatrixTile.MaxRows * (stride + Width)) + (MatrixTile.MaxRows * RecurrentSize.Lanes);
         var work = BufferPool.Rent(scaled + sums + (threads * own));
         ThreadTeam.Shared.Run(threads, member =>
@@ -87,11 +97,21 @@ internal sealed unsafe class SoftmaxKernel<V> : SoftmaxKernel
             EngineProfile.Start(member);
             if (grad.Weight.At != null || grad.Bias.At != null)
             {
-                var (first, end) = member.Share(x.Rows);
+                var (first, end) = member.Share(tape.Count);
                 for (var r = first; r < end; r++) PackScaled(tape, x, r, scale, work.Start, panels);
             }
 
-            if (grad.Hidden != null) SumHidden(tape, x, work.Start + scaled, wide, mine, member);
+            if (grad.Hidden != null)
+            {
+                if (tape.Count < x.Rows)
+                {
+                    var (first, end) = member.Share(x.Rows);
+                    new Span<float>(grad.Hidden + ((nint)first * x.Units), (end - first) * x.Units).Clear();
+                }
+
+                SumHidden(tape, x, work.Start + scaled, wide, mine, member);
+            }
+
             member.Barrier();
             if (grad.Hidden != null) GradHidden(tape, x, scale, grad.Hidden, work.Start + scaled, wide, member);
             EngineProfile.Mark(member, EngineStage.SoftmaxGradInput);
@@ -99,6 +119,14 @@ internal sealed unsafe class SoftmaxKernel<V> : SoftmaxKernel
             EngineProfile.Mark(member, EngineStage.SoftmaxGradWeights);
         });
         BufferPool.Return(work);
+    }
+
+    /// <summary>Gradients where no row counts.</summary>
+    private static void Clear(SoftmaxInputs x, SoftmaxGradients grad)
+    {
+        if (grad.Hidden != null) new Span<float>(grad.Hidden, x.Rows * x.Units).Clear();
+        if (grad.Weight is { At: not null, Add: false }) new Span<float>(grad.Weight.At, x.Classes * x.Units).Clear();
+        if (grad.Bias is { At: not null, Add: false }) new Span<float>(grad.Bias.At, x.Classes).Clear();
     }
 
     /// <summary>Classes whose weights make a cache block; whole tiles.</summary>
@@ -159,11 +187,13 @@ internal sealed unsafe class SoftmaxKernel<V> : SoftmaxKernel
         var tops = stackalloc float[16];
         var sums = stackalloc float[16];
         greatest.Store(ref *tops, 0);
-        var there = Math.Min(V.Count, x.Rows - row);
+        var there = Math.Min(V.Count, tape.Count - row);
         for (var lane = 0; lane < there; lane++)
         {
-            if (tape.Targets[row + lane] is >= 0 and var target)
-                tape.Losses[row + lane] = (double)tops[lane] - (logits[((nint)target * Width) + lane] + Bias(x, target));
+            var target = tape.Targets[row + lane];
+            var logit = logits[((nint)target * Width) + lane] + Bias(x, target);
+            tape.Losses[row + lane] = (double)tops[lane] - logit;
+            tape.Right[row + lane] = logit == tops[lane];
         }
 
         V sum = 0f;
@@ -178,7 +208,6 @@ internal sealed unsafe class SoftmaxKernel<V> : SoftmaxKernel
         sum.Store(ref *sums, 0);
         for (var lane = 0; lane < there; lane++)
         {
-            if (tape.Targets[row + lane] < 0) continue;
             tape.Losses[row + lane] += Math.Log(sums[lane]);
             tape.Inverse[row + lane] = 1 / sums[lane];
         }
@@ -190,10 +219,10 @@ internal sealed unsafe class SoftmaxKernel<V> : SoftmaxKernel
     private static void PackScaled(SoftmaxTape tape, SoftmaxInputs x, int row, float scale, float* packed, int panels)
     {
         var factor = scale * tape.Inverse[row];
-        var from = x.Hidden + ((nint)row * x.Units);
+        var from = x.Hidden + ((nint)tape.Kept[row] * x.Units);
         for (var panel = 0; panel < panels; panel++)
         {
-            var to = packed + ((((nint)panel * x.Rows) + row) * Width);
+            var to = packed + ((((nint)panel * tape.Count) + row) * Width);
             for (var i = 0; i < Width; i++)
             {
                 var column = (panel * Width) + i;
@@ -220,7 +249,7 @@ internal sealed unsafe class SoftmaxKernel<V> : SoftmaxKernel
                     tiles + ((nint)(tile - first) * TileSize), TileSize, ignored);
             }
 
-            for (var row = 0; row < x.Rows; row += Width)
+            for (var row = 0; row < tape.Count; row += Width)
             {
                 var panel = tape.Exponentials + ((((nint)(row / Width) * x.Classes) + v) * Width);
                 for (var tile = first; tile < end; tile++)
@@ -234,29 +263,23 @@ internal sealed unsafe class SoftmaxKernel<V> : SoftmaxKernel
         }
     }
 
-    /// <summary>Gradient in the inputs; a member has rows, some at a time, so that each line of memory is used whole.</summary>
+    /// <summary>Gradient in the inputs that count; a member has rows, some at a time, so that each line of memory is used whole.</summary>
     private static void GradHidden(SoftmaxTape tape, SoftmaxInputs x, float scale, float* grad, float* sums, int wide, TeamMember member)
     {
         const int block = 16;
-        var (first, end) = member.Share((x.Rows + block - 1) / block);
-        for (var row = first * block; row < Math.Min(x.Rows, end * block); row += block)
+        var (first, end) = member.Share((tape.Count + block - 1) / block);
+        for (var row = first * block; row < Math.Min(tape.Count, end * block); row += block)
         {
-            var rows = Math.Min(block, x.Rows - row);
+            var rows = Math.Min(block, tape.Count - row);
             for (nint unit = 0; unit < x.Units; unit++)
             {
                 var from = sums + (unit * wide) + row;
-                for (nint r = 0; r < rows; r++) grad[((row + r) * x.Units) + unit] = scale * tape.Inverse[row + r] * from[r];
+                for (nint r = 0; r < rows; r++) grad[((nint)tape.Kept[row + r] * x.Units) + unit] = scale * tape.Inverse[row + r] * from[r];
             }
 
             for (var r = row; r < row + rows; r++)
             {
-                var to = new Span<float>(grad + ((nint)r * x.Units), x.Units);
-                if (tape.Targets[r] < 0)
-                {
-                    to.Clear();
-                    continue;
-                }
-
+                var to = new Span<float>(grad + ((nint)tape.Kept[r] * x.Units), x.Units);
                 var weight = x.Weight + ((nint)tape.Targets[r] * x.Units);
                 for (var i = 0; i < to.Length; i++) to[i] -= scale * weight[i];
             }
@@ -279,15 +302,15 @@ internal sealed unsafe class SoftmaxKernel<V> : SoftmaxKernel
             for (var panel = 0; panel < panels; panel++)
             {
                 var column = panel * Width;
-                var weights = packed + ((nint)panel * Width * x.Rows);
+                var weights = packed + ((nint)panel * Width * tape.Count);
                 if (column + Width <= x.Units && grad.Weight.At != null)
                 {
                     var to = grad.Weight.At + ((nint)v * x.Units) + column;
-                    MatrixProduct.MultiplyMany<V, RowMajor>(count, 2, block, stride, weights, x.Rows, to, x.Units, V.Count, grad.Weight.Add ? to : null, x.Units);
+                    MatrixProduct.MultiplyMany<V, RowMajor>(count, 2, block, stride, weights, tape.Count, to, x.Units, V.Count, grad.Weight.Add ? to : null, x.Units);
                     continue;
                 }
 
-                MatrixProduct.MultiplyMany<V, RowMajor>(count, 2, block, stride, weights, x.Rows, edge, Width, V.Count, null, 0);
+                MatrixProduct.MultiplyMany<V, RowMajor>(count, 2, block, stride, weights, tape.Count, edge, Width, V.Count, null, 0);
                 for (var r = 0; r < count; r++) Scatter(x, grad, v + r, column, edge + ((nint)r * Width));
             }
 
@@ -314,7 +337,7 @@ internal sealed unsafe class SoftmaxKernel<V> : SoftmaxKernel
     {
         for (var r = 0; r < count; r++)
         {
-            for (var row = 0; row < x.Rows; row += V.Count)
+            for (var row = 0; row < tape.Count; row += V.Count)
             {
                 var at = tape.Exponentials + ((((nint)(row / Width) * x.Classes) + v + r) * Width) + (row % Width);
                 V.Load(in *at, 0).Store(ref *(block + ((nint)r * stride) + row), 0);
@@ -340,7 +363,7 @@ internal sealed unsafe class SoftmaxKernel<V> : SoftmaxKernel
         if (grad.Bias.At != null) grad.Bias.At[target] -= scale;
         if (grad.Weight.At == null) return;
         var to = grad.Weight.At + ((nint)target * x.Units);
-        var from = x.Hidden + ((nint)row * x.Units);
+        var from = x.Hidden + ((nint)tape.Kept[row] * x.Units);
         for (var i = 0; i < x.Units; i++) to[i] -= scale * from[i];
     }
 }

@@ -33,28 +33,40 @@ internal sealed unsafe class SoftmaxTape : IDisposable
 
     internal SoftmaxTape(int rows, int classes, int lanes, int[] targets)
     {
-        (Targets, Panel) = (targets, 2 * lanes);
-        Losses = new double[rows];
-        Inverse = new float[rows];
-        buffer = BufferPool.Rent((long)((rows + Panel - 1) / Panel) * Panel * classes);
+        Panel = 2 * lanes;
+        Kept = Enumerable.Range(0, rows).Where(r => targets[r] >= 0).ToArray();
+        Targets = Array.ConvertAll(Kept, r => targets[r]);
+        Losses = new double[Count];
+        Right = new bool[Count];
+        Inverse = new float[Count];
+        buffer = BufferPool.Rent((long)((Count + Panel - 1) / Panel) * Panel * classes);
         Exponentials = buffer.Start;
-        ByTarget = Enumerable.Range(0, rows).Where(r => targets[r] >= 0).ToArray();
-        Array.Sort(ByTarget, (a, b) => targets[a] != targets[b] ? targets[a].CompareTo(targets[b]) : a.CompareTo(b));
+        ByTarget = Enumerable.Range(0, Count).ToArray();
+        Array.Sort(ByTarget, (a, b) => Targets[a] != Targets[b] ? Targets[a].CompareTo(Targets[b]) : a.CompareTo(b));
     }
 
-    /// <summary>Class of each row; a negative one leaves the row out.</summary>
+    /// <summary>Numbers of the rows that count, rising. From here on a row is one of these, by its place among them.</summary>
+    internal int[] Kept { get; }
+
+    /// <summary>How many rows count.</summary>
+    internal int Count => Kept.Length;
+
+    /// <summary>Class of each row.</summary>
     internal int[] Targets { get; }
 
-    /// <summary>Rows that count, by class and then by number.</summary>
+    /// <summary>Rows by class and then by place.</summary>
     internal int[] ByTarget { get; }
 
     /// <summary>Rows side by side in a panel.</summary>
     internal int Panel { get; }
 
-    /// <summary>Negative log-likelihood of each row in nats; 0 for one that is left out.</summary>
+    /// <summary>Negative log-likelihood of each row in nats.</summary>
     internal double[] Losses { get; }
 
-    /// <summary>Reciprocal of each row's sum; 0 for one that is left out.</summary>
+    /// <summary>Whether no class has a greater logit than the row's own.</summary>
+    internal bool[] Right { get; }
+
+    /// <summary>Reciprocal of each row's sum.</summary>
     internal float[] Inverse { get; }
 
     /// <summary>[panel, V, row in panel].</summary>
