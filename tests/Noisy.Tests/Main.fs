@@ -38,6 +38,7 @@ let private lists = [
     CalculatorTests.tests
     ReportTests.tests
     BenchTests.tests
+    LearningToExecuteTests.tests
     ExampleTests.tests
 ]
 
