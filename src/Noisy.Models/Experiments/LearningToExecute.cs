@@ -50,8 +50,11 @@ public sealed class LearningToExecute : Experiment
         };
         return preset switch
         {
-            "tiny" => paper with { Length = 2, Nesting = 1, Layers = 1, Hidden = 96, Batch = 50, EpochUpdates = 100, Epochs = 15 },
-            "small" => paper with { Length = 4, Nesting = 2, Hidden = 128, Epochs = 60 },
+            "tiny" => paper with
+            {
+                Length = 2, Nesting = 1, Layers = 1, Hidden = 96, Batch = 50, EpochUpdates = 100, Epochs = 30, Curriculum = "combined over 500",
+            },
+            "small" => paper with { Length = 4, Nesting = 2, Hidden = 128, Epochs = 80 },
             _ => paper,
         };
     }
