@@ -158,6 +158,7 @@ internal sealed class Sitting : IDisposable
         var context = TestContext(Tested);
         var known = state.Evaluations * perEvaluation == Tested && state.ValidStage == stage ? state.Valid : null;
         var valid = known ?? task.Evaluate(Split.Valid, stage, context, stop);
+        var test = task.Evaluate(Split.Test, task.Stages, context, stop); // before the path is asked for, which a pass decides
         var ended = state.EndedBy ?? (state.Update >= total ? RunEnd.Epochs : null);
         return new RunSummary
         {
@@ -180,7 +181,7 @@ internal sealed class Sitting : IDisposable
             Stage = task.Stages > 1 ? stage : null,
             WeightsSha256 = WeightsHash.Of(task.Model),
             Metric = task.Metric,
-            Metrics = new SplitMetrics(task.Metrics(state.Score), valid, task.Evaluate(Split.Test, task.Stages, context, stop)),
+            Metrics = new SplitMetrics(task.Metrics(state.Score), valid, test),
             Floor = floor,
             Table = paper?.Table,
             Row = paper?.Row,

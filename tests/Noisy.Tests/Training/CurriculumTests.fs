@@ -83,7 +83,7 @@ let private paces =
           let falling = [ for train in [ 0.6; 0.59; 0.58; 0.57; 0.56; 0.55 ] -> train, 0.1 ]
           let states = after c 9 falling
           Expect.equal [ for s in states -> s.Stage ] [ 1; 1; 1; 1; 1; 2 ] "after the sixth check"
-          Expect.equal (List.last states).Accuracies [| 0.55 |] "the last check is the first of the new stage"
+          Expect.equal (List.ofSeq (List.last states).Accuracies) [ 0.55 ] "the last check is the first of the new stage"
           let still = after c 9 [ for train in [ 0.6; 0.1; 0.1; 0.1; 0.1; 0.6; 0.1 ] -> train, 0.1 ]
           Expect.equal [ for s in still -> s.Stage ] [ 1; 1; 1; 1; 1; 1; 1 ] "equal is not below, and only the fifth before counts"
       }

@@ -170,7 +170,7 @@ let languageModel = { Name = "language model"; Config = config; Every = 5L; Task
 
 let signs name settings =
     { Name = name
-      Config = config |> set ([ "epochs", "8"; "schedule", "null"; "learningRate", "2" ] @ settings)
+      Config = config |> set ([ "epochs", "12"; "schedule", "null"; "learningRate", "10"; "decay", "1" ] @ settings)
       Every = 4L
       Task = fun config -> new SignTask(config) }
 
