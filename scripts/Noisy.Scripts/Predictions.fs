@@ -1,4 +1,4 @@
-/// What a network of Learning to Execute answers: a page of programs, and the curve of its accuracy on the target's programs.
+/// What a network of Learning to Execute answers: a page of programs from the test.
 module Noisy.Scripts.Predictions
 
 open System

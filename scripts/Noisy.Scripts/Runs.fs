@@ -44,9 +44,11 @@ let private where (options: Options) =
     if options.Device.``type`` = DeviceType.CUDA then $"cuda, {threads}" else $"cpu, {threads}"
 
 /// "ptb (real), SHA-256 …": which data a run sees.
-let private describe (data: DataIdentity) =
+let private describe (experiment: Experiment) (data: DataIdentity) =
     let kind =
-        if data.Source = DataIdentity.Real then "real" else "built-in: generated, no real data were named by --data or NOISY_DATA"
+        if data.Source = DataIdentity.Real then "real"
+        elif experiment.TakesRealData then "built-in: generated, no real data were named by --data or NOISY_DATA"
+        else "generated"
 
     $"data: {data.Name} ({kind}), SHA-256 {data.Sha256[..11]}"
 
@@ -63,7 +65,7 @@ type private Outcome = { Run: Run; View: Pictures.View; Ending: Ending }
 let private train (experiment: Experiment) options (cache: DataCache) (said: string ref) run stop =
     FusedEngine.Path <- options.Engine // before the model is made
     use task = experiment.Build(run.Config, cache, options.Device)
-    let data = describe task.Data
+    let data = describe experiment task.Data
 
     if said.Value <> data then
         printfn "%s" data

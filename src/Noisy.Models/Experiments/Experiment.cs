@@ -75,6 +75,9 @@ public abstract class Experiment
     /// <exception cref="DataException">Data are missing or damaged.</exception>
     public abstract ITrainingTask Build(TrainConfig config, DataCache cache, Device device);
 
+    /// <summary>Whether real data can take the place of the built-in ones.</summary>
+    public virtual bool TakesRealData => false;
+
     /// <summary>The published figure that a run is to be set beside; null unless it repeats the paper's setting.</summary>
     /// <param name="config">The run's config.</param>
     /// <param name="data">The run's data.</param>

@@ -47,6 +47,9 @@ public sealed class PennTreebankLm : Experiment
         new LanguageModelTask((LanguageModelConfig)config, Load(config, cache), device);
 
     /// <inheritdoc/>
+    public override bool TakesRealData => true;
+
+    /// <inheritdoc/>
     public override PaperFigure? Paper(TrainConfig config, DataIdentity data) =>
         data.Source == DataIdentity.Real && config.Preset == "paper" && RowOf(config) is { } row ? PaperResults.Find("Table 2", row) : null;
 

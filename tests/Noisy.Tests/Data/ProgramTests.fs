@@ -252,17 +252,15 @@ let private identity =
         }
 
         test "each part of the data has a third of the programs, and no program is in two" {
-            let texts = HashSet(seq { for index in 0..29_999 -> (program 6 3 index).Text })
-            let programs = [ for index in 0..29_999 -> program 6 3 index ]
-            uniform (tally [ Split.Train; Split.Valid; Split.Test ] (programs |> List.map _.Split)) "parts"
-            Expect.isGreaterThan texts.Count 29_000 "they differ"
-            // Easy programs come again and again: whoever wrote them, they stay in their part.
-            for seed in 1L .. 20L do
-                for index in 0L .. 199L do
-                    let p = Programs.At(ProgramDifficulty(1, 1), NoiseKey.FromSeed seed, index)
-                    Expect.equal p.Split (GeneratedProgram(p.Lines, p.Expression, p.Answer)).Split p.Text
-            let parts = [ for split in [ Split.Train; Split.Valid; Split.Test ] -> HashSet(seq { for seed in 1L .. 20L do for index in 0L .. 199L do let p = Programs.At(ProgramDifficulty(1, 1), NoiseKey.FromSeed seed, index) in if p.Split = split then p.Text }) ]
-            for a, b in List.allPairs [ 0..2 ] [ 0..2 ] do if a < b then Expect.isFalse (parts[a].Overlaps parts[b]) "disjoint"
+            let all = [ Split.Train; Split.Valid; Split.Test ]
+            let programs = [ for index in 0..19_999 -> program 6 3 index ]
+            uniform (tally all (programs |> List.map _.Split)) "parts"
+            Expect.isGreaterThan (HashSet(programs |> Seq.map _.Text)).Count 19_000 "they differ"
+            // Easy programs come again and again, in every run.
+            let easy = [ for seed in 1L .. 20L do for index in 0L .. 199L -> Programs.At(ProgramDifficulty(1, 1), NoiseKey.FromSeed seed, index) ]
+            let parts = [ for split in all -> HashSet(seq { for p in easy do if p.Split = split then p.Text }) ]
+            Expect.isLessThan (parts |> List.sumBy _.Count) (easy.Length * 9 / 10) "the test can tell"
+            for a, b in [ 0, 1; 0, 2; 1, 2 ] do Expect.isFalse (parts[a].Overlaps parts[b]) "disjoint"
         }
     ]
 
