@@ -76,6 +76,10 @@ public sealed class LearningToExecuteTask : ITrainingTask
     /// <inheritdoc/>
     public bool HigherIsBetter => true;
 
+    /// <summary>The characters as a vocabulary, so that the exported weights run without torch.</summary>
+    public IReadOnlyDictionary<string, string> Metadata { get; } =
+        ModelMetadata.Write(new TextCodec([.. ProgramAlphabet.Characters.Select(c => c.ToString())], null, null));
+
     /// <inheritdoc/>
     public IReadOnlyDictionary<string, Tensor> Carried => state.ByName;
 

@@ -219,6 +219,30 @@ let private resume =
               Expect.equal [ for m in found.Metrics.Test -> m.Key, m.Value ] [ for m in expected.Metrics.Test -> m.Key, m.Value ] "test"
               if curriculum <> "none" then Expect.stringContains log "\"stage\":2" "the stage moved") ]
 
+let private export =
+    [ torchTest "the exported weights give the same answers without torch" (fun () ->
+          let config = restless |> set [ "keepBest", "false" ]
+          use folder = new TempFolder()
+          train config folder.Path None |> ignore
+          use file = File.OpenRead(folder.In "weights.safetensors")
+          let model = LanguageModel.Load file
+          use task = newTask config
+          use weights = File.OpenRead(folder.In "weights.safetensors")
+          let content = SafetensorsReader.Read weights
+          for struct (name, parameter) in task.Model.named_parameters () do
+              use _ = torch.no_grad ()
+              parameter.copy_ (torch.tensor(content.Tensor(name).Values).reshape parameter.shape) |> ignore
+          for p in task.Predict(1, NoiseContext.Test) do
+              let text = p.Program.Text
+              let mutable state: RecurrentState = null
+              let expected =
+                  [| for i in 0 .. text.Length - 2 do
+                         let next = model.Next(model.Codec.Id(string text[i]), state)
+                         state <- next.State
+                         let logits = next.Logits
+                         if i + 1 >= p.Program.Question.Length then model.Codec.Tokens[Array.findIndex ((=) (Array.max logits)) logits] |]
+              Expect.equal (String.Join("", expected)) p.Answer "answer") ]
+
 let private rules =
     let broken (fields: (string * string) list) =
         try
@@ -261,5 +285,6 @@ let tests =
         testList "data" data
         testList "evaluation" evaluation
         testList "resume" resume
+        testList "export" export
         testList "rules" rules
     ]

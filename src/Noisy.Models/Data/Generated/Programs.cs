@@ -40,6 +40,7 @@ public static class Programs
         private readonly List<string> lines = [];
         private Queue<char>? names;
         private Operand? pending;
+        private (uint W0, uint W1, uint W2, uint W3) block;
         private int drawn, asked;
 
         public GeneratedProgram Compose()
@@ -164,9 +165,20 @@ public static class Programs
         /// <summary>A whole number uniform over 1 … n; uneven by less than n / 2⁶⁴.</summary>
         private long UpTo(long n)
         {
-            var word = ((ulong)draws.Word(drawn) << 32) | draws.Word(drawn + 1);
-            drawn += 2;
+            var word = ((ulong)Word() << 32) | Word();
             return 1 + (long)Math.BigMul(word, (ulong)n, out _);
+        }
+
+        /// <summary>The next word: those of the key's blocks, four each, in their order.</summary>
+        private uint Word()
+        {
+            if (drawn % 4 == 0)
+            {
+                block = Philox.Block(
+                    draws.Key.K0, draws.Key.K1, (uint)(drawn / 4), (uint)draws.TimeStep, (uint)draws.Update, (uint)(draws.Update >> 32));
+            }
+
+            return (drawn++ % 4) switch { 0 => block.W0, 1 => block.W1, 2 => block.W2, _ => block.W3 };
         }
     }
 }
