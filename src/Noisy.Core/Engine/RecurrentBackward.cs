@@ -108,7 +108,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
                 {
                     MatrixProduct.Multiply<V, RowMajor>(
                         part.Rows, wide, gates + (TCell.RecurrentBlocks[gate] * padded), row,
-                        work.WeightHh + (panel * work.WeightPanel) + ((nint)gate * size.Hidden * wide * V.Count), size.Hidden,
+                        work.WeightHh + (panel * work.WeightPanel) + ((nint)gate * size.Hidden * wide * V.Count), wide * V.Count, size.Hidden,
                         to, work.RowHidden, V.Count, gate == 0 ? null : to, work.RowHidden);
                 }
             }
@@ -188,7 +188,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
                 {
                     MatrixProduct.MultiplyMany<V, RowMajor>(
                         rows, wide, work.Gates + (r * row) + (TCell.InputBlocks[gate] * padded), row,
-                        work.WeightIh + (column / width * work.WeightPanel) + ((nint)gate * size.Hidden * wide * V.Count), size.Hidden,
+                        work.WeightIh + (column / width * work.WeightPanel) + ((nint)gate * size.Hidden * wide * V.Count), wide * V.Count, size.Hidden,
                         to, stride, V.Count, gate == 0 ? null : to, stride);
                 }
 
@@ -246,7 +246,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
                     nint stride = whole ? columns : width;
                     MatrixProduct.Multiply<V, InterleavedRows>(
                         rows, wide, work.Interleaved + (((blocks[gate] * tiles) + (unit / MatrixTile.MaxRows)) * work.TileSize), rows,
-                        values + (column / width * work.ValuePanel), size.Rows, to, stride, V.Count, whole && grad.Add ? to : null, stride);
+                        values + (column / width * work.ValuePanel), wide * V.Count, size.Rows, to, stride, V.Count, whole && grad.Add ? to : null, stride);
                     if (!whole) CopyEdge(edge, width, rows, there, target, columns, grad.Add);
                 }
             }

@@ -105,7 +105,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
                 var place = Place(2 * panel, TCell.InputBlocks, size.Padded);
                 var second = wide == 2 ? Place((2 * panel) + 1, TCell.InputBlocks, size.Padded) - place : 0;
                 MatrixProduct.MultiplyMany<V, RowMajor>(
-                    rows, wide, input + ((nint)r * size.Inputs), size.Inputs, weights + (panel * panelSize), size.Inputs,
+                    rows, wide, input + ((nint)r * size.Inputs), size.Inputs, weights + (panel * panelSize), wide * V.Count, size.Inputs,
                     tape.Gates + (r * row) + place, row, second, bias + place, 0);
             }
 
@@ -138,7 +138,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
                     var place = Place(2 * panel, TCell.RecurrentBlocks, (int)padded);
                     var second = wide == 2 ? Place((2 * panel) + 1, TCell.RecurrentBlocks, (int)padded) - place : 0;
                     MatrixProduct.Multiply<V, RowMajor>(
-                        part.Rows, wide, tape.Hidden + before, padded, weights + (panel * panelSize), size.Hidden,
+                        part.Rows, wide, tape.Hidden + before, padded, weights + (panel * panelSize), wide * V.Count, size.Hidden,
                         gates + place, row, second, gates + place, row);
                 }
 
