@@ -41,6 +41,5 @@ internal sealed partial class SoftmaxKernel<V> : SoftmaxKernel
     /// <summary>Numbers side by side in a panel.</summary>
     private static int Width => MostWide * V.Count;
 
-    /// <summary>Vectors that the last panel needs for what is left; others need all.</summary>
-    private static int Wide(long left) => (int)Math.Min(MostWide, (left + V.Count - 1) / V.Count);
+    private static int Wide(long left) => Panels.Wide<V>(MostWide, left);
 }
