@@ -20,6 +20,7 @@ let private lists = [
     PennTreebankTests.tests
     GeneratedCorpusTests.tests
     BpttBatchesTests.tests
+    ProgramTests.tests
     TorchNativeTests.tests
     ActivationTests.tests
     RecurrentTests.tests
@@ -37,6 +38,7 @@ let private lists = [
     CalculatorTests.tests
     ReportTests.tests
     BenchTests.tests
+    LearningToExecuteTests.tests
     ExampleTests.tests
 ]
 
