@@ -58,6 +58,8 @@ internal sealed record SoftmaxCall(int[] Targets, VectorWidth Width, int Threads
 
     internal bool[] Wants { get; set; } = [];
 
+    internal SoftmaxWants TapeWants => new(Wants[0], Wants[1] || Wants[2]);
+
     internal GradientSlot?[] Slots { get; set; } = [];
 }
 
@@ -83,12 +85,12 @@ internal sealed unsafe class LinearCrossEntropyFunction : autograd.SingleTensorF
         var given = vars.Take(Tensors).Select(v => v as Tensor).ToArray();
         using var scope = NewDisposeScope();
         var tensors = given.Select(t => t?.contiguous()).ToArray();
-        var tape = SoftmaxKernel.Create(call.Width).Forward(Inputs(tensors), call.Targets, call.Threads);
+        call.Wants = [.. given.Select(t => recording && t is { requires_grad: true })];
+        var tape = SoftmaxKernel.Create(call.Width).Forward(Inputs(tensors), call.Targets, call.TapeWants, call.Threads);
         var sum = tensor((float)tape.Losses.Sum());
-        if (recording && given.Any(t => t is { requires_grad: true }))
+        if (call.Wants.Contains(true))
         {
             call.Tape = tape;
-            call.Wants = [.. given.Select(t => t is { requires_grad: true })];
             call.Slots = [.. given.Select((t, i) => call.Wants[i] ? GradientSlot.Of(t) : null)];
             ctx.save_for_backward([.. tensors.Select((t, i) => ReferenceEquals(t, given[i]) ? t : t?.MoveToOuterDisposeScope())!]);
             ctx.save_data("call", call);
@@ -107,7 +109,7 @@ internal sealed unsafe class LinearCrossEntropyFunction : autograd.SingleTensorF
         using var scope = NewDisposeScope();
         var tensors = ctx.get_saved_variables().Select(t => t is null || t.IsInvalid ? null : t).ToArray();
         var kernel = SoftmaxKernel.Create(call.Width);
-        if (call.Tape is null or { IsDisposed: true }) call.Tape = kernel.Forward(Inputs(tensors), call.Targets, call.Threads);
+        if (call.Tape is null or { IsDisposed: true }) call.Tape = kernel.Forward(Inputs(tensors), call.Targets, call.TapeWants, call.Threads);
         var wanted = tensors.Select((t, i) => call.Wants[i] && call.Slots[i] is null ? empty_like(t!) : null).ToArray();
         var grad = new SoftmaxGradients
         {
