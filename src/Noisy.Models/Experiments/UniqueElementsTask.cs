@@ -16,7 +16,6 @@ namespace Noisy.Models;
 public sealed class UniqueElementsTask : ITrainingTask
 {
     private const int EvaluationBatch = 500;
-    private static readonly NoiseKey Sets = NoiseKey.FromSeed(0).Child("unique elements");
     private readonly UniqueElementsConfig config;
     private readonly Device device;
     private readonly MeanPoolClassifier model;
@@ -31,7 +30,7 @@ public sealed class UniqueElementsTask : ITrainingTask
         this.config = config;
         this.device = device;
         plan = config.CurriculumPlan();
-        training = NoiseKey.FromSeed(config.Seed).Child("unique elements").Child("train");
+        training = UniqueElements.KeyOf(Split.Train, config.Seed);
         model = new MeanPoolClassifier(
             config.Values, new RecurrentShape(config.Embedding, config.Hidden), config.Mlp, config.Values, config.Activations(), new NoiseClock(config.Seed));
         model.to(device);
@@ -90,7 +89,7 @@ public sealed class UniqueElementsTask : ITrainingTask
             stop.ThrowIfCancellationRequested();
             using var scope = NewDisposeScope();
             var batch = Math.Min(EvaluationBatch, count - first);
-            var (elements, targets) = Examples(KeyOf(split), first, batch, LengthOf(stage));
+            var (elements, targets) = Examples(UniqueElements.KeyOf(split, config.Seed), first, batch, LengthOf(stage));
             var (sum, correct) = Score(elements, targets, context);
             total += new Score(sum.item<float>(), correct.item<long>(), batch);
         }
@@ -100,8 +99,6 @@ public sealed class UniqueElementsTask : ITrainingTask
 
     /// <inheritdoc/>
     public void Dispose() => model.Dispose();
-
-    private static NoiseKey KeyOf(Split split) => Sets.Child(split == Split.Valid ? "valid" : "test");
 
     private int LengthOf(int stage) => config.FirstLength + stage - 1;
 
@@ -125,7 +122,7 @@ public sealed class UniqueElementsTask : ITrainingTask
     private string Sha256() => DataFile.Sha256([.. new[] { (Split.Valid, config.ValidExamples), (Split.Test, config.TestExamples) }.Select(set =>
     {
         var elements = new long[config.Length * set.Item2];
-        UniqueElements.Fill(config.Values, KeyOf(set.Item1), 0, set.Item2, elements);
+        UniqueElements.Fill(config.Values, UniqueElements.KeyOf(set.Item1, config.Seed), 0, set.Item2, elements);
         return MemoryMarshal.AsBytes<long>(elements).ToArray();
     })]);
 }

@@ -45,6 +45,13 @@ public sealed class MeanPoolClassifier : nn.Module
         }
     }
 
+    /// <summary>Which implementation to run on; default the fused engine where it can.</summary>
+    public EnginePath Engine
+    {
+        get => lstm.Engine;
+        set => lstm.Engine = value;
+    }
+
     /// <summary>Which implementation the last pass ran on.</summary>
     public string LastPath => lstm.LastPath;
 
@@ -55,7 +62,7 @@ public sealed class MeanPoolClassifier : nn.Module
     public Tensor forward(Tensor elements, NoiseContext context)
     {
         using var scope = NewDisposeScope();
-        var embedded = EmbeddingLookup.Rows(get_parameter("encoder")!, elements, lstm.Engine);
+        var embedded = EmbeddingLookup.Rows(get_parameter("encoder")!, elements, Engine);
         var (output, _, _) = lstm.forward(embedded, null, context.Child("lstm"));
         var pooled = output.mean([0]);
         var hidden = F.linear(pooled, get_parameter("hidden_weight")!, get_parameter("hidden_bias")).relu();

@@ -8,6 +8,12 @@ namespace Noisy.Models;
 /// index.</remarks>
 public static class UniqueElements
 {
+    /// <summary>The key of a set: sets never share an example by their making.</summary>
+    /// <param name="split">Which set; validation and test are the same for all runs.</param>
+    /// <param name="seed">Seed of the run, which training depends on.</param>
+    public static NoiseKey KeyOf(Split split, long seed) =>
+        NoiseKey.FromSeed(split == Split.Train ? seed : 0).Child("unique elements").Child(split.ToString());
+
     /// <summary>Writes examples side by side.</summary>
     /// <param name="values">How many different values there are, ≥ 1.</param>
     /// <param name="key">Key of the set; sets with different keys are independent.</param>
