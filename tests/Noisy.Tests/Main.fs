@@ -20,6 +20,7 @@ let private lists = [
     PennTreebankTests.tests
     GeneratedCorpusTests.tests
     BpttBatchesTests.tests
+    ProgramTests.tests
     TorchNativeTests.tests
     ActivationTests.tests
     RecurrentTests.tests
@@ -38,6 +39,7 @@ let private lists = [
     CalculatorTests.tests
     ReportTests.tests
     BenchTests.tests
+    LearningToExecuteTests.tests
     ExampleTests.tests
 ]
 

@@ -65,15 +65,17 @@ internal static unsafe class Panels
     /// <param name="target">First of the columns in the panel.</param>
     /// <param name="columns">Columns to fill.</param>
     /// <param name="width">Floats a row of the panel.</param>
+    /// <param name="numbers">Which rows, counted from the first; null takes them as they come.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void PackColumns(float* source, nint stride, int rows, int length, float* target, int columns, int width)
+    internal static void PackColumns(float* source, nint stride, int rows, int length, float* target, int columns, int width, int* numbers = null)
     {
         const int block = 64; // rows of the panel that stay in the first-level cache while all columns are written
         for (var first = 0; first < length; first += block)
         {
             nint end = Math.Min(length, first + block);
             var column = 0;
-            for (; Sse.IsSupported && column <= Math.Min(rows, columns) - 4; column += 4) PackFour(source + (column * stride), stride, first, end, target + column, width);
+            for (; Sse.IsSupported && column <= Math.Min(rows, columns) - 4; column += 4)
+                PackFour(Row(column), Row(column + 1), Row(column + 2), Row(column + 3), first, end, target + column, width);
             for (; column < columns; column++)
             {
                 var to = target + column;
@@ -83,33 +85,33 @@ internal static unsafe class Panels
                     continue;
                 }
 
-                var from = source + (column * stride);
+                var from = Row(column);
                 for (nint k = first; k < end; k++) to[k * width] = from[k];
             }
         }
+
+        float* Row(int column) => source + ((numbers == null ? column : numbers[column]) * stride);
     }
 
-    /// <summary>Transposes four rows of a matrix, four columns at a time.</summary>
-    private static void PackFour(float* source, nint stride, nint first, nint end, float* target, nint width)
+    /// <summary>Transposes four rows, four columns at a time.</summary>
+    private static void PackFour(float* a, float* b, float* c, float* d, nint first, nint end, float* target, nint width)
     {
         var k = first;
         for (; k <= end - 4; k += 4)
         {
-            var from = source + k;
-            var (a, b) = (Vector128.Load(from), Vector128.Load(from + stride));
-            var (c, d) = (Vector128.Load(from + (2 * stride)), Vector128.Load(from + (3 * stride)));
-            var (low, high) = (Sse.UnpackLow(a, b), Sse.UnpackHigh(a, b));
-            var (low1, high1) = (Sse.UnpackLow(c, d), Sse.UnpackHigh(c, d));
+            var (x, y, z, w) = (Vector128.Load(a + k), Vector128.Load(b + k), Vector128.Load(c + k), Vector128.Load(d + k));
+            var (lowXy, highXy, lowZw, highZw) = (Sse.UnpackLow(x, y), Sse.UnpackHigh(x, y), Sse.UnpackLow(z, w), Sse.UnpackHigh(z, w));
             var to = target + (k * width);
-            Sse.MoveLowToHigh(low, low1).Store(to);
-            Sse.MoveHighToLow(low1, low).Store(to + width);
-            Sse.MoveLowToHigh(high, high1).Store(to + (2 * width));
-            Sse.MoveHighToLow(high1, high).Store(to + (3 * width));
+            Sse.MoveLowToHigh(lowXy, lowZw).Store(to);
+            Sse.MoveHighToLow(lowZw, lowXy).Store(to + width);
+            Sse.MoveLowToHigh(highXy, highZw).Store(to + (2 * width));
+            Sse.MoveHighToLow(highZw, highXy).Store(to + (3 * width));
         }
 
         for (; k < end; k++)
         {
-            for (nint i = 0; i < 4; i++) target[(k * width) + i] = source[(i * stride) + k];
+            var to = target + (k * width);
+            (to[0], to[1], to[2], to[3]) = (a[k], b[k], c[k], d[k]);
         }
     }
 

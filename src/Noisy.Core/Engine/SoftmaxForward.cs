@@ -10,7 +10,7 @@ internal sealed unsafe partial class SoftmaxKernel<V>
     internal override SoftmaxTape Forward(SoftmaxInputs x, int[] targets, SoftmaxWants wants, int threads)
     {
         var tape = new SoftmaxTape(x, targets, wants);
-        var panels = (x.Rows + Width - 1) / Width;
+        var panels = (tape.Count + Width - 1) / Width;
         var blocks = Blocks(panels, x.Units, tape.Groups, threads);
         var transposed = (long)panels * Width * x.Units;
         var own = Width + (wants.Weights ? 0 : tape.LongestChunk * Width) + (wants.Hidden ? tape.LongestChunk * x.Units : 0);
@@ -20,11 +20,14 @@ internal sealed unsafe partial class SoftmaxKernel<V>
         {
             EngineProfile.Start(member);
             var (first, end) = member.Share(panels);
-            for (var panel = first; panel < end; panel++)
+            fixed (int* kept = tape.Kept)
             {
-                var row = (nint)panel * Width;
-                Panels.PackColumns(
-                    x.Hidden + (row * x.Units), x.Units, (int)Math.Min(Width, x.Rows - row), x.Units, work.Start + (row * x.Units), Width, Width);
+                for (var panel = first; panel < end; panel++)
+                {
+                    var row = panel * Width;
+                    Panels.PackColumns(
+                        x.Hidden, x.Units, Math.Min(Width, tape.Count - row), x.Units, work.Start + ((nint)row * x.Units), Width, Width, kept + row);
+                }
             }
 
             member.Barrier();
@@ -37,7 +40,7 @@ internal sealed unsafe partial class SoftmaxKernel<V>
             }
 
             member.Barrier();
-            (first, end) = member.Share(x.Rows);
+            (first, end) = member.Share(tape.Count);
             for (var row = first; row < end; row++) Finish(tape, row);
             EngineProfile.Mark(member, EngineStage.Softmax);
         });
@@ -71,7 +74,7 @@ internal sealed unsafe partial class SoftmaxKernel<V>
             for (var panel = first; panel < end; panel++)
             {
                 var row = (nint)panel * Width;
-                var wide = Wide(x.Rows - row);
+                var wide = Wide(tape.Count - row);
                 var block = tape.Wants.Weights ? tape.Exponentials + (v * stride) + row : scratch;
                 var step = tape.Wants.Weights ? stride : Width;
                 MatrixProduct.MultiplyMany<V, RowMajor>(
@@ -99,7 +102,7 @@ internal sealed unsafe partial class SoftmaxKernel<V>
     /// <summary>Keeps the logits of those targets that are among some classes.</summary>
     private static void KeepTargets(SoftmaxTape tape, SoftmaxInputs x, int v, int count, nint row, float* logits, nint stride)
     {
-        for (var i = 0; i < Math.Min(Width, x.Rows - row); i++)
+        for (var i = 0; i < Math.Min(Width, tape.Count - row); i++)
         {
             var target = tape.Targets[row + i] - v;
             if ((uint)target < (uint)count) tape.TargetLogits[row + i] = logits[(target * stride) + i] + Bias(x, v + target);
@@ -202,10 +205,10 @@ internal sealed unsafe partial class SoftmaxKernel<V>
             sum += share * tape.GroupSums[(group * stride) + row];
         }
 
-        var counts = tape.Targets[row] >= 0;
-        tape.Losses[row] = counts ? top - (double)tape.TargetLogits[row] + Math.Log(sum) : 0;
+        tape.Losses[row] = top - (double)tape.TargetLogits[row] + Math.Log(sum);
+        tape.Right[row] = tape.TargetLogits[row] == top;
         tape.Tops[row] = top;
-        tape.Inverse[row] = counts ? (float)(1 / sum) : 0;
+        tape.Inverse[row] = (float)(1 / sum);
     }
 
     private static float Bias(SoftmaxInputs x, nint v) => x.Bias == null ? 0 : x.Bias[v];

@@ -5,8 +5,9 @@ namespace Noisy.Core;
 /// Logits are made as [V, rows]: weights are then read in their own layout, rows are lanes of vectors, and no sum goes across
 /// lanes. A chunk of classes and a panel of rows become logits, exponentials and a contribution to the gradient of the inputs
 /// while they are in the first-level cache; exponentials then go to memory once and come back once, for the gradient of the
-/// weights. What makes them probabilities is not known before all classes have passed; it is multiplied in afterwards.
-/// Precision: single; the same bits for every number of threads and every vector width.
+/// weights. What makes them probabilities is not known before all classes have passed; it is multiplied in afterwards. Rows
+/// that are left out take part in nothing: the others are packed side by side, and the bits are those of a pass over them
+/// alone. Precision: single; the same bits for every number of threads and every vector width.
 /// </remarks>
 internal abstract class SoftmaxKernel
 {
@@ -19,7 +20,7 @@ internal abstract class SoftmaxKernel
         _ => new SoftmaxKernel<Lanes1>(),
     };
 
-    /// <summary>Losses of all rows.</summary>
+    /// <summary>Losses of all rows that count.</summary>
     /// <param name="x">Layer and inputs.</param>
     /// <param name="targets">Class of each row in [0, V); negative leaves the row out.</param>
     /// <param name="wants">Gradients that will be asked for.</param>

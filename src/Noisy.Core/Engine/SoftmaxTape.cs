@@ -50,11 +50,12 @@ internal sealed unsafe class SoftmaxTape : IDisposable
 
     internal SoftmaxTape(SoftmaxInputs x, int[] targets, SoftmaxWants wants)
     {
-        (Targets, Wants) = (targets, wants);
-        Losses = new double[x.Rows];
+        Kept = Enumerable.Range(0, x.Rows).Where(r => targets[r] >= 0).ToArray();
+        (Targets, Wants) = (Array.ConvertAll(Kept, r => targets[r]), wants);
+        (Losses, TargetLogits, Right) = (new double[Count], new float[Count], new bool[Count]);
 
         // An odd number of cache lines, so that a column does not fall into a few sets of a cache.
-        Stride = (x.Rows + 47) / 48 * 48; // whole panels of any kernel
+        Stride = (Count + 47) / 48 * 48; // whole panels of any kernel
         if (Stride / 16 % 2 == 0) Stride += 16;
 
         const int tile = MatrixTile.MaxRows;
@@ -84,7 +85,6 @@ internal sealed unsafe class SoftmaxTape : IDisposable
         Inverse = Next(Stride);
         HiddenSums = wants.Hidden ? Next(Groups * hiddenSums) : null;
         Exponentials = wants.Weights ? Next((nint)x.Classes * Stride) : null;
-        TargetLogits = new float[x.Rows];
 
         float* Next(nint floats)
         {
@@ -94,14 +94,23 @@ internal sealed unsafe class SoftmaxTape : IDisposable
         }
     }
 
-    /// <summary>Class of each row; a negative one leaves the row out.</summary>
+    /// <summary>Numbers of the rows that count, rising. From here on a row is one of these, by its place among them.</summary>
+    internal int[] Kept { get; }
+
+    /// <summary>How many rows count.</summary>
+    internal int Count => Kept.Length;
+
+    /// <summary>Class of each row.</summary>
     internal int[] Targets { get; }
 
     /// <summary>What the tape can give.</summary>
     internal SoftmaxWants Wants { get; }
 
-    /// <summary>Negative log-likelihood of each row in nats; 0 for one that is left out.</summary>
+    /// <summary>Negative log-likelihood of each row in nats.</summary>
     internal double[] Losses { get; }
+
+    /// <summary>Whether no class has a greater logit than the row's own.</summary>
+    internal bool[] Right { get; }
 
     /// <summary>Logit of each row's target.</summary>
     internal float[] TargetLogits { get; }
@@ -137,7 +146,7 @@ internal sealed unsafe class SoftmaxTape : IDisposable
     /// <summary>Greatest logit of each row.</summary>
     internal float* Tops { get; }
 
-    /// <summary>Reciprocal of the sum of each row's exponentials relative to its greatest logit; 0 for a row that is left out.</summary>
+    /// <summary>Reciprocal of the sum of each row's exponentials relative to its greatest logit.</summary>
     internal float* Inverse { get; }
 
     /// <summary>[group, H, row]: weights times the group's exponentials; null if not wanted.</summary>

@@ -34,13 +34,14 @@ let private never () = false
 let private effort : Bench.Effort =
     { Budget = { Seconds = 0.0; Slice = 0.0; LeastRounds = 3 }
       Count = 1000
+      Presets = [ "tiny" ]
       CeilingSeconds = 0.01 }
 
 let private optionTests =
     testList "options" [
         test "without options every suite is measured in both sizes on all threads" {
             let options = parsed []
-            Expect.equal options.Suites [ "lstm"; "gru"; "softmax"; "activation" ] "suites"
+            Expect.equal options.Suites [ "lstm"; "gru"; "softmax"; "activation"; "lte" ] "suites"
             Expect.equal options.Sizes [ small; medium ] "sizes"
             Expect.equal options.Threads Environment.ProcessorCount "threads"
             Expect.equal options.Mode BenchOptions.Speed "mode"
@@ -55,7 +56,7 @@ let private optionTests =
             Expect.equal (parsed [ "--memory" ]).Sizes [ medium ] "size of --memory"
             Expect.equal (parsed [ "--soak"; "50" ]).Sizes [ small ] "size of --soak"
         }
-        refusal [ "--suite"; "rnn" ] "--suite is 'rnn': must be one of lstm, gru, softmax, activation, all"
+        refusal [ "--suite"; "rnn" ] "--suite is 'rnn': must be one of lstm, gru, softmax, activation, lte, all"
         refusal [ "--config"; "S,L" ] "--config is 'L': must be S, M or both"
         refusal [ "--config"; "," ] "--config needs at least one value"
         refusal [ "--threads"; "0" ] "--threads is 0: must be at least 1"
@@ -145,6 +146,7 @@ let private recordTests =
 
             let what suite = [ for r in records do if r.Suite = suite then r.What, r.Activation, r.Path ]
             Expect.equal (what "gru") [ for w in [ "step"; "stack"; "drop-in" ] -> w, "nah", "fused-cpu" ] "GRU"
+            Expect.equal (what "lte") [ for a in [ "nah"; "soft"; "nah" ] -> "update", a, "fused-cpu" ] "programs"
             Expect.equal (what "softmax") [ "softmax", "none", "fused-cpu" ] "output layer"
 
             Expect.equal (what "lstm")
