@@ -29,6 +29,7 @@ let private lists = [
     FormatTests.tests
     OptimizerTests.tests
     CurriculumTests.tests
+    UniqueElementsTests.tests
     ResumeTests.tests
     CheckpointTests.tests
     TrainingTests.tests

@@ -3,7 +3,7 @@ namespace Noisy.Models;
 /// <summary>The paper's published numbers as data; docs/paper.md says how sure each one is.</summary>
 public static class PaperResults
 {
-    private const string Recalled = "recalled";
+    private const string Confirmed = "confirmed", Recalled = "recalled";
 
     /// <summary>Every row, with the name that it has in its experiment.</summary>
     public static IReadOnlyList<(string Row, PaperFigure Figure)> All { get; } =
@@ -13,6 +13,11 @@ public static class PaperResults
         ("soft", new("Table 2", "LSTM (reference)", 119.4, 115.6, "perplexity", Recalled)),
         ("nan", new("Table 2", "Noisy LSTM + NAN", 111.7, 108.0, "perplexity", Recalled)),
         ("nah", new("Table 2", "Noisy LSTM + NAH", 112.6, 108.7, "perplexity", Recalled)),
+        ("reference", new("Table 5", "LSTM+MLP (reference)", null, 0.3328, "error", Confirmed)),
+        ("nan-constant", new("Table 5", "Noisy LSTM+MLP (NAN)", null, 0.3112, "error", Recalled)),
+        ("curriculum", new("Table 5", "Curriculum LSTM+MLP", null, 0.1483, "error", Confirmed)),
+        ("nan-annealed", new("Table 5", "Noisy LSTM+MLP (NAN), annealed noise", null, 0.0953, "error", Confirmed)),
+        ("nanil-annealed", new("Table 5", "Noisy LSTM+MLP (NANIL), annealed noise", null, 0.2094, "error", Recalled)),
     ];
 
     /// <summary>The figure of a row of an experiment.</summary>

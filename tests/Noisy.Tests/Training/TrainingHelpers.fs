@@ -12,7 +12,7 @@ open Noisy.Tests.TorchHelpers
 open TorchSharp
 
 /// A config with some fields set.
-let set settings (config: TrainConfig) = (config, settings) ||> List.fold (fun c (name, value) -> c.With(name, value))
+let having settings (config: TrainConfig) = (config, settings) ||> List.fold (fun c (name, value) -> c.With(name, value))
 
 let private data =
     lazy GeneratedCorpus.Create(GeneratedCorpusConfig.Default.WithSource(2, 2).WithSizes(120, 40, 30).WithSeed 3L)
@@ -23,7 +23,7 @@ let text () = data.Value
 /// A language model of 2 epochs of 5 updates.
 let config =
     (ExperimentRegistry.ByName "ptb").Config "tiny"
-    |> set [
+    |> having [
         "hidden", "6"; "layers", "2"; "bptt", "5"; "batch", "4"; "epochs", "2"; "decayAfter", "1"; "trainTokens", "0"; "dropout", "0.2"
         "activation", "nah"; "schedule", "paper" ]
 
@@ -170,7 +170,7 @@ let languageModel = { Name = "language model"; Config = config; Every = 5L; Task
 
 let signs name settings =
     { Name = name
-      Config = config |> set ([ "epochs", "12"; "schedule", "null"; "learningRate", "10"; "decay", "1" ] @ settings)
+      Config = config |> having ([ "epochs", "12"; "schedule", "null"; "learningRate", "10"; "decay", "1" ] @ settings)
       Every = 4L
       Task = fun config -> new SignTask(config) }
 
