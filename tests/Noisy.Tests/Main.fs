@@ -20,10 +20,12 @@ let private lists = [
     PennTreebankTests.tests
     GeneratedCorpusTests.tests
     BpttBatchesTests.tests
+    AssociativeRecallTests.tests
     TorchNativeTests.tests
     ActivationTests.tests
     RecurrentTests.tests
     EngineTests.tests
+    NtmTests.tests
     DropInTests.tests
     FormatTests.tests
     OptimizerTests.tests
