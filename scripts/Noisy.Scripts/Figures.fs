@@ -32,7 +32,7 @@ let functions =
               let inside = x |> Array.filter (fun v -> abs v <= range * 0.45)
 
               { Title = if name = "tanh" then "tanh: h(x) = clip(x, -1, 1)" else "sigmoid: h(x) = clip(x/4 + 1/2, 0, 1)"
-                Horizontal = "pre-activation x"; Vertical = "value"; Log = false; Legend = Some ScottPlot.Alignment.UpperLeft
+                Horizontal = "pre-activation x"; Vertical = "value"; Scale = Linear; Legend = Some ScottPlot.Alignment.UpperLeft
                 Items =
                   [ line palette[0] name x (fun v -> HardFunctions.Soft(unit.Soft, v))
                     dashed palette[2] "u" inside (fun v -> HardFunctions.Linear(unit, v))
@@ -51,7 +51,7 @@ let alphas =
               let colour = palette[i]
 
               { Title = $"α = %.1f{alpha}"
-                Horizontal = "pre-activation x"; Vertical = "φ(x, ξ)"; Log = false; Legend = Some ScottPlot.Alignment.UpperLeft
+                Horizontal = "pre-activation x"; Vertical = "φ(x, ξ)"; Scale = Linear; Legend = Some ScottPlot.Alignment.UpperLeft
                 Items =
                   [ { Name = "draws"; Colour = colour; Mark = Dots(x, Array.map2 (fun v n -> NoisyFunction.Value(spec, v, n, p, 0.5)) x xi) }
                     line "#222222" "mean" x (fun v -> NoisyMoments.Mean(spec, v, p, 0.5))
@@ -82,7 +82,7 @@ let bands =
                     let leak = if spec.Placement = NoisePlacement.Output then $"α = {number spec.Alpha}, " else ""
 
                     { Title = $"{variant.Name}, {name}: {leak}c = {number c}"
-                      Horizontal = "pre-activation x"; Vertical = "φ"; Log = false; Legend = Some ScottPlot.Alignment.UpperLeft
+                      Horizontal = "pre-activation x"; Vertical = "φ"; Scale = Linear; Legend = Some ScottPlot.Alignment.UpperLeft
                       Items =
                         [ { Name = "mean ± sd"; Colour = palette[i]; Mark = Band(x, edge -1.0, edge 1.0) }
                           { Name = "mean"; Colour = palette[i]; Mark = Line(x, at |> Array.map _.Mean) }
@@ -103,7 +103,7 @@ let gradients =
                   let mean spec c v = NoisyMoments.Evaluate(spec, v, p, c).MeanDx
 
                   { Title = $"{name}, {place}"
-                    Horizontal = "pre-activation x"; Vertical = "E[∂φ/∂x]"; Log = false; Legend = Some ScottPlot.Alignment.UpperLeft
+                    Horizontal = "pre-activation x"; Vertical = "E[∂φ/∂x]"; Scale = Linear; Legend = Some ScottPlot.Alignment.UpperLeft
                     Items =
                       [ dashed "#7F7F7F" "soft" x (mean (side Variants.Soft) 0.0)
                         for i, variant in List.indexed noisy do
@@ -124,7 +124,7 @@ let deviations =
               let x = grid -range range 401
 
               { Title = $"{name}, c = 0.5"
-                Horizontal = "pre-activation x"; Vertical = "σ(x)"; Log = false; Legend = Some ScottPlot.Alignment.UpperCenter
+                Horizontal = "pre-activation x"; Vertical = "σ(x)"; Scale = Linear; Legend = Some ScottPlot.Alignment.UpperCenter
                 Items =
                   [ for i, gain in List.indexed [ 0.25; 0.5; 1.0; 2.0; 4.0 ] do
                         line palette[i] $"p = {number gain}" x (fun v -> NoisyFunction.Evaluate(spec, v, 0.0, gain, 0.5).Sigma) ] } ] }

@@ -14,6 +14,7 @@ open TorchSharp
 type Argument =
     | [<Unique>] Preset of name: string
     | Activation of list: string list
+    | Row of list: string list
     | Seed of list: string list
     | [<Unique>] Device of name: string
     | [<Unique>] Threads of number: string
@@ -28,6 +29,7 @@ type Argument =
             match this with
             | Preset _ -> "size of the experiment; see below"
             | Activation _ -> "one or more activations, separated by commas, trained one after another and compared; see below"
+            | Row _ -> "one or more rows of the paper's table, separated by commas, instead of activations; see below"
             | Seed _ -> "one or more whole numbers, separated by commas; the table gives mean ± standard deviation (default: 1)"
             | Device _ -> "cpu or cuda (default: cuda if there is one)"
             | Threads _ -> $"CPU threads (default: all, here {Environment.ProcessorCount})"
@@ -42,7 +44,8 @@ type Argument =
 /// What the user asked for.
 type Options =
     { Preset: string
-      Activations: string list
+      /// Rows of the experiment, or names of activations.
+      Rows: string list
       Seeds: int64 list
       Device: torch.Device
       Threads: int
@@ -151,7 +154,21 @@ let private explain (experiment: Experiment) () =
     let preset = firstPreset experiment
     let fields = ConfigJson.ToJson(experiment.Config preset) |> Seq.filter (fun field -> not (List.contains field.Key [ "experiment"; "preset"; "activation"; "seed" ]))
     let value (node: Nodes.JsonNode) = if isNull node then "null" else node.ToJsonString ConfigJson.Line
-    let defaults = String.Join(",", experiment.DefaultActivations)
+    let defaults = String.Join(",", experiment.DefaultRows)
+    let own = experiment.Rows preset
+
+    let rows =
+        if own.Count = 0 then
+            ""
+        else
+            let settings (row: ExperimentRow) = String.Join(", ", [ for struct (field, value) in row.Fields -> $"{field}={value}" ])
+            let line (row: ExperimentRow) = row.Name, row.Summary + (if row.Fields.Count = 0 then $" ({row.Activation})" else $" ({row.Activation}; {settings row})")
+
+            $"""
+
+ROWS with settings of their own, here those of the preset {preset}; the name of an activation is a row too:
+
+{table (own |> Seq.map line)}"""
 
     $"""{experiment.Title}; section {experiment.PaperSection} of "Noisy Activation Functions".
 
@@ -159,36 +176,53 @@ PRESETS (default: {preset}):
 
 {table (presets experiment)}
 
-ACTIVATIONS (default: {defaults}):
+ACTIVATIONS:
 
-{table (Variants.All |> Seq.map (fun variant -> variant.Name, variant.Summary))}
+{table (Variants.All |> Seq.map (fun variant -> variant.Name, variant.Summary))}{rows}
+
+TRAINED if neither --activation nor --row is given: {defaults}.
 
 FIELDS for --set, with their values in the preset {preset}; null stands for "not set":
 
 {table (fields |> Seq.map (fun field -> field.Key, value field.Value))}
 
-RESULTS: runs/{experiment.Name}, unless --out says otherwise, with a folder <preset>-<activation>-s<seed> a run. The same command
+RESULTS: runs/{experiment.Name}, unless --out says otherwise, with a folder <preset>-<row>-s<seed> a run. The same command
 goes on where it was stopped, and does not repeat what is finished.
 
 EXIT CODES: 0 done; 2 wrong usage; 3 data missing or damaged; 4 training diverged; 130 interrupted, checkpoint written."""
+
+let private sameName (a: string) (b: string) = a.Equals(b, StringComparison.OrdinalIgnoreCase)
+
+/// A variant's name in its own case; an unknown one is left for the config's rules to refuse.
+let private canonical name =
+    Variants.All |> Seq.tryFind (fun v -> sameName v.Name name) |> Option.map _.Name |> Option.defaultValue name
+
+/// A row's name in its own case.
+let private row (experiment: Experiment) name =
+    let own = [ for row in experiment.Rows(firstPreset experiment) -> row.Name ]
+    let variants = [ for variant in Variants.All -> variant.Name ]
+
+    match own @ variants |> List.tryFind (sameName name) with
+    | Some known -> known
+    | None ->
+        let ownNames, variantNames = String.Join(", ", own), String.Join(", ", variants)
+        let known = if own.IsEmpty then "" else $" rows {ownNames};"
+        refuse $"--row: {experiment.Name} has no row '{name}'; known are{known} activations {variantNames}"
 
 /// The options of an experiment script; None after --help.
 let ofExperiment (experiment: Experiment) (words: string[]) =
     parse<Argument> experiment.Name (explain experiment) words
     |> Option.map (fun found ->
-        let canonical (name: string) =
-            match Variants.All |> Seq.tryFind (fun v -> v.Name.Equals(name, StringComparison.OrdinalIgnoreCase)) with
-            | Some variant -> variant.Name
-            | None -> name
-
         let list option (results: string list list) =
             if results.IsEmpty then None else Some(someElements option (List.concat results))
 
         { Preset = found.GetResult(Argument.Preset, firstPreset experiment)
-          Activations =
-            list "--activation" (found.GetResults Argument.Activation)
-            |> Option.map (List.map canonical >> List.distinct)
-            |> Option.defaultValue (List.ofSeq experiment.DefaultActivations)
+          Rows =
+            match list "--activation" (found.GetResults Argument.Activation), list "--row" (found.GetResults Argument.Row) with
+            | Some _, Some _ -> refuse "--activation and --row exclude each other: the name of an activation is a row too"
+            | None, None -> List.ofSeq experiment.DefaultRows
+            | Some activations, None -> activations |> List.map canonical |> List.distinct
+            | None, Some rows -> rows |> List.map (row experiment) |> List.distinct
           Seeds =
             list "--seed" (found.GetResults Argument.Seed)
             |> Option.map (List.map (wholeNumber "--seed" Int64.MinValue) >> List.distinct)

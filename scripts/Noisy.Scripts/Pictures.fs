@@ -7,6 +7,24 @@ open System.IO
 open Noisy.Models
 open Noisy.Scripts.Plots
 
+/// What the curves of a task's runs have in common.
+type View =
+    { Metric: string
+      /// What the horizontal axis counts, and updates to a unit of it.
+      Horizontal: string
+      Unit: float
+      Stages: int
+      /// Levels worth a line.
+      Levels: (string * float) list }
+
+/// How the runs of a task are drawn: by epochs where each shows the same data again, else by updates.
+let view (task: ITrainingTask) levels =
+    { Metric = task.Metric
+      Horizontal = if task.RepeatsData then "epochs" else "updates"
+      Unit = if task.RepeatsData then float task.UpdatesPerEpoch else 1.0
+      Stages = task.Stages
+      Levels = levels }
+
 /// Means of consecutive windows, at most `count` of them: place of each window's end, mean.
 let smooth count (points: (float * float)[]) =
     let size = max 1 ((points.Length + count - 1) / count)
@@ -20,91 +38,132 @@ let private valueOf (metric: string) (values: IReadOnlyDictionary<string, float>
         | true, value -> Some value
         | _ -> None
 
-/// Validation by epoch.
-let validation metric (events: LogEvent seq) =
+let private at view (event: LogEvent) = float event.Update / view.Unit
+
+/// The metric in evaluations; of: whose values.
+let private evaluated view (values: LogEvent -> IReadOnlyDictionary<string, float>) (events: LogEvent seq) =
     events
-    |> Seq.filter (fun e -> e.Event = "epoch")
-    |> Seq.choose (fun e -> valueOf metric e.Valid |> Option.map (fun value -> float e.Epoch, value))
+    |> Seq.filter _.IsEvaluation
+    |> Seq.choose (fun e -> valueOf view.Metric (values e) |> Option.map (fun value -> at view e, value))
     |> Array.ofSeq
 
-/// Training batches as (epochs passed, perplexity), smoothed by averaging their log-likelihoods.
-let training (perEpoch: int64) (events: LogEvent seq) =
-    events
-    |> Seq.filter (fun e -> e.Event = "update" && e.Loss.HasValue && Double.IsFinite e.Loss.Value)
-    |> Seq.map (fun e -> float e.Update / float perEpoch, e.Loss.Value)
-    |> Array.ofSeq
-    |> smooth 250
-    |> Array.map (fun (x, nats) -> x, exp nats)
+/// Validation, at the stage of the moment.
+let validation view events = evaluated view _.Valid events
+
+/// Validation at the last stage alone, whose values can be compared.
+let validationAtLast view (events: LogEvent seq) =
+    events |> Seq.filter (fun e -> not e.Stage.HasValue || e.Stage.Value = view.Stages) |> validation view
+
+/// The metric over training batches, smoothed: from the batches' likelihoods or accuracies where those tell it, else from
+/// the evaluations' training metrics.
+let training view (events: LogEvent seq) =
+    let updates (value: LogEvent -> float Nullable) =
+        events
+        |> Seq.filter (fun e -> not e.IsEvaluation && (value e).HasValue && Double.IsFinite (value e).Value)
+        |> Seq.map (fun e -> at view e, (value e).Value)
+        |> Array.ofSeq
+        |> smooth 250
+
+    match view.Metric with
+    | "perplexity" -> updates _.Loss |> Array.map (fun (x, nats) -> x, exp nats)
+    | "nll" -> updates _.Loss
+    | "bpc" -> updates _.Loss |> Array.map (fun (x, nats) -> x, nats / log 2.0)
+    | "accuracy" -> updates _.Accuracy
+    | "error" -> updates _.Accuracy |> Array.map (fun (x, share) -> x, 1.0 - share)
+    | _ -> evaluated view _.Train events
 
 let private log folder = RunLog.Read(Path.Combine(folder, "log.jsonl"))
 
-let private level right name colour (value: float) =
-    { Name = $"{name}: {number value}"; Colour = colour; Mark = Dashed([| 0.0; right |], [| value; value |]) }
+let private level view right colour (name, value) =
+    { Name = $"{name}: {Metrics.withUnit view.Metric value}"; Colour = colour; Mark = Dashed([| 0.0; right |], [| value; value |]) }
 
-let private floorLevel right floor =
-    floor |> Option.map (level right "best attainable" "#444444") |> Option.toList
+let private levels view right =
+    List.map2 (level view right) (List.truncate view.Levels.Length [ "#444444"; "#8C6D31"; "#B22222" ]) view.Levels
 
-let private save folder name title panel =
-    let figure = { Title = title; Columns = 1; Panels = [ panel ] }
+let private vertical view what =
+    let unit = Metrics.title view.Metric
+    what + (if Metrics.scale view.Metric = Logarithmic then $"{unit}, logarithmic" else unit)
+
+let private save folder name title panels =
+    let figure = { Title = title; Columns = 1; Panels = panels }
     Plots.saveHtml (Path.Combine(folder, name + ".html")) [ figure ]
-    Plots.savePng (Path.Combine(folder, name + ".png")) (1000, 620) figure
+    Plots.savePng (Path.Combine(folder, name + ".png")) (1000, (if panels.Length = 1 then 620 else 460)) figure
+
+/// The stage of difficulty by update; nothing where it never changes.
+let private stages view (events: LogEvent seq) =
+    let points = [| for e in events do if not e.IsEvaluation && e.Stage.HasValue then at view e, float e.Stage.Value |]
+
+    if points |> Array.distinctBy snd |> Array.length < 2 then
+        []
+    else
+        [ { Title = "stage of difficulty of the curriculum"
+            Horizontal = view.Horizontal
+            Vertical = $"stage, of {view.Stages}"
+            Scale = Linear
+            Legend = None
+            Items = [ { Name = ""; Colour = palette[2]; Mark = Line(Array.unzip (smooth 500 points)) } ] } ]
 
 /// Draws curves.html and curves.png in a run's folder from its log; nothing before the first update.
 ///
-/// perEpoch: updates in an epoch; floor: best attainable figure if known; paper: the published figure, or null.
-let ofRun folder (config: TrainConfig) (data: DataIdentity) metric perEpoch floor (paper: PaperFigure) =
+/// name: the run's row; paper: the published figure, or null.
+let ofRun folder view name (config: TrainConfig) (data: DataIdentity) (paper: PaperFigure) =
     let events = log folder
-    let train = training perEpoch events
-    let valid = validation metric events
+    let train = training view events
+    let valid = validation view events
 
-    if train.Length > 0 then
-        let right = max (fst (Array.last train)) 1.0
-        let title = $"{config.Experiment}, {config.Preset}: {config.Activation}, seed {config.Seed} ({data.Name}, {data.Source})"
+    if train.Length > 0 || valid.Length > 0 then
+        let right = Seq.append train valid |> Seq.map fst |> Seq.max |> max 1.0
+        let title = $"{config.Experiment}, {config.Preset}: {name}, seed {config.Seed} ({data.Name}, {data.Source})"
+        let ofStage = if view.Stages > 1 && config.CurriculumPlan().Kind <> CurriculumKind.None then ", at the current stage" else ""
 
-        save folder "curves" title
+        save folder "curves" title [
             { Title = title
-              Horizontal = "epochs"
-              Vertical = $"{metric}, logarithmic"
-              Log = true
+              Horizontal = view.Horizontal
+              Vertical = vertical view ""
+              Scale = Metrics.scale view.Metric
               Legend = None
               Items =
-                [ { Name = "training, with noise"; Colour = palette[5]; Mark = Thin(Array.unzip train) }
-                  if valid.Length > 0 then { Name = "validation"; Colour = palette[1]; Mark = Marked(Array.unzip valid) }
-                  yield! floorLevel right floor
+                [ if train.Length > 0 then { Name = "training, with noise"; Colour = palette[5]; Mark = Thin(Array.unzip train) }
+                  if valid.Length > 0 then { Name = "validation" + ofStage; Colour = palette[1]; Mark = Marked(Array.unzip valid) }
+                  yield! levels view right
                   if not (isNull (box paper)) && paper.Test.HasValue then
-                      level right $"the paper's test figure, {paper.Row}" "#B22222" paper.Test.Value ] }
+                      level view right "#B22222" ($"the paper's test figure, {paper.Row}", paper.Test.Value) ] }
+            yield! stages view events
+        ]
 
-/// Draws comparison.html and comparison.png: validation by epoch for each activation, averaged over its seeds; nothing
-/// before the first evaluated epoch.
+/// Draws comparison.html and comparison.png: validation at the last stage of difficulty for each row, averaged over its
+/// seeds; nothing before the first evaluation.
 ///
-/// runs: activation and folder of each run.
-let compare folder title metric (runs: (string * string) list) floor =
+/// runs: row and folder of each run.
+let compare folder title view (runs: (string * string) list) =
     let mean (folders: string list) =
         folders
-        |> Seq.collect (log >> validation metric)
+        |> Seq.collect (log >> validationAtLast view)
         |> Seq.groupBy fst
-        |> Seq.map (fun (epoch, points) -> epoch, Seq.averageBy snd points)
+        |> Seq.map (fun (place, points) -> place, Seq.averageBy snd points)
         |> Seq.sortBy fst
         |> Array.ofSeq
 
     let curves =
         runs
         |> List.groupBy fst
-        |> List.mapi (fun i (activation, group) ->
-            let name = if group.Length = 1 then activation else $"{activation}, mean of {group.Length} seeds"
+        |> List.mapi (fun i (row, group) ->
+            let name = if group.Length = 1 then row else $"{row}, mean of {group.Length} seeds"
             name, palette[i % palette.Length], mean (List.map snd group))
         |> List.filter (fun (_, _, points) -> points.Length > 0)
 
     if not curves.IsEmpty then
         let right = curves |> List.map (fun (_, _, points) -> fst (Array.last points)) |> List.max
+        let place = if view.Stages > 1 then "validation at the last stage: " else "validation "
 
-        save folder "comparison" title
+        save folder "comparison" title [
             { Title = title
-              Horizontal = "epochs"
-              Vertical = $"validation {metric}, logarithmic"
-              Log = true
+              Horizontal = view.Horizontal
+              Vertical = vertical view place
+              Scale = Metrics.scale view.Metric
               Legend = None
               Items =
                 [ for name, colour, points in curves do
                       { Name = name; Colour = colour; Mark = Marked(Array.unzip points) }
-                  yield! floorLevel right floor ] }
+                  yield! levels view right ] }
+        ]

@@ -7,6 +7,16 @@ open System.IO
 open Plotly.NET
 open Plotly.NET.LayoutObjects
 
+/// A matrix in colours from dark (low) to light (high), its first row on top.
+type HeatMap =
+    { /// What the columns and rows are called along the axes; empty for their numbers from 0.
+      Columns: string[]
+      Rows: string[]
+      /// Row by row; all of one length.
+      Values: float[][]
+      /// The values of the darkest and the lightest colour; None takes the smallest and the largest value.
+      Range: (float * float) option }
+
 /// How something is drawn.
 type Mark =
     | Line of x: float[] * y: float[]
@@ -16,17 +26,26 @@ type Mark =
     | Dashed of x: float[] * y: float[]
     | Dots of x: float[] * y: float[]
     | Band of x: float[] * low: float[] * high: float[]
+    /// Alone in its panel; its colour is not used.
+    | Heat of HeatMap
 
 /// A mark with its entry in the legend ("" for none) and its colour (#RRGGBB).
 type Item = { Name: string; Colour: string; Mark: Mark }
+
+/// What a vertical axis does to its values.
+type Scale =
+    | Linear
+    /// Only positive values can be drawn; others lie at the lower edge.
+    | Logarithmic
+    /// Fractions, shown as hundredths.
+    | Percent
 
 /// One system of axes.
 type Panel =
     { Title: string
       Horizontal: string
       Vertical: string
-      /// Whether the vertical axis is logarithmic.
-      Log: bool
+      Scale: Scale
       /// Where the legend of the PNG lies; below the axes if nowhere within them.
       Legend: ScottPlot.Alignment option
       Items: Item list }
@@ -64,7 +83,9 @@ let private coordinates mark =
     match mark with
     | Line(x, y) | Marked(x, y) | Thin(x, y) | Dashed(x, y) | Dots(x, y) -> x, [ y ]
     | Band(x, low, high) -> x, [ low; high ]
+    | Heat _ -> [||], []
 
+/// The positive values of a logarithmic panel and a little room around them.
 let private bounds (panel: Panel) =
     let values =
         [ for item in panel.Items do
@@ -74,8 +95,34 @@ let private bounds (panel: Panel) =
 
     if values.IsEmpty then 1.0, 10.0 else List.min values / 1.06, List.max values * 1.06
 
+/// What is drawn for a panel's values, before a logarithm is taken.
+let private shown (panel: Panel) =
+    match panel.Scale with
+    | Linear -> id
+    | Percent -> Array.map (fun v -> 100.0 * v)
+    | Logarithmic ->
+        let low = fst (bounds panel)
+        Array.map (fun v -> if v < low then low else v)
+
+/// Up to some twenty of an axis' places with their names.
+let private places count (names: string[]) =
+    let every = max 1 ((count + 19) / 20)
+    [| for i in 0..every .. count - 1 -> float i, (if names.Length = 0 then string i else names[i]) |]
+
+let private drawHeat (map: HeatMap) (plot: ScottPlot.Plot) =
+    let rows, columns = map.Values.Length, map.Values[0].Length
+    let heat = plot.Add.Heatmap(Array2D.init rows columns (fun r c -> map.Values[r][c]))
+    heat.Colormap <- ScottPlot.Colormaps.Viridis()
+    heat.Rectangle <- ScottPlot.CoordinateRect(-0.5, float columns - 0.5, -0.5, float rows - 0.5)
+    map.Range |> Option.iter (fun (low, high) -> heat.ManualRange <- ScottPlot.Range(low, high))
+    plot.Add.ColorBar heat |> ignore
+    let ticks values = values |> Array.unzip |> ScottPlot.TickGenerators.NumericManual
+    plot.Axes.Bottom.TickGenerator <- ticks (places columns map.Columns)
+    plot.Axes.Left.TickGenerator <- ticks (places rows map.Rows |> Array.map (fun (at, name) -> float (rows - 1) - at, name))
+    plot.Axes.Margins(0.0, 0.0)
+
 let private draw (panel: Panel) (plot: ScottPlot.Plot) =
-    let value y = if panel.Log then Array.map log10 y else y
+    let value = if panel.Scale = Logarithmic then shown panel >> Array.map log10 else shown panel
     let mutable named = false
 
     for item in panel.Items do
@@ -84,6 +131,7 @@ let private draw (panel: Panel) (plot: ScottPlot.Plot) =
         named <- named || item.Name <> ""
 
         match item.Mark with
+        | Heat map -> drawHeat map plot
         | Band(x, low, high) ->
             let band = plot.Add.FillY(x, value low, value high)
             band.FillColor <- colour.WithAlpha 0.25
@@ -98,7 +146,7 @@ let private draw (panel: Panel) (plot: ScottPlot.Plot) =
             line.LineWidth <- match mark with | Line _ | Marked _ -> 2.5f | Dots _ -> 0f | _ -> 1.5f
             line.LinePattern <- match mark with | Dashed _ -> ScottPlot.LinePattern.Dashed | _ -> ScottPlot.LinePattern.Solid
 
-    if panel.Log then
+    if panel.Scale = Logarithmic then
         let low, high = bounds panel
         let ticks = Array.ofList (logTicks low high)
         plot.Axes.Left.TickGenerator <- ScottPlot.TickGenerators.NumericManual(Array.map log10 ticks, Array.map number ticks)
@@ -124,26 +172,45 @@ let savePng (path: string) (width: int, height: int) (figure: Figure) =
     plots.Layout <- ScottPlot.MultiplotLayouts.Grid(rows, figure.Columns)
     ScottPlot.IMultiplotExtensions.SavePng(plots, path, width * figure.Columns, height * rows) |> ignore
 
-let private chart seen (panel: Panel) =
+let private heatTrace showScale (map: HeatMap) =
+    Chart.Heatmap(zData = map.Values, ColorScale = StyleParam.Colorscale.Viridis, ShowScale = showScale)
+    |> GenericChart.mapTrace (
+        match map.Range with
+        | Some(low, high) -> Trace2DStyle.Heatmap(ZMin = low, ZMax = high)
+        | None -> id
+    )
+
+/// One panel's traces and axes; alone: it is the only one of its page.
+let private chart alone seen (panel: Panel) =
+    let value = shown panel
+
     let traces =
         [ for item in panel.Items do
               let colour = Color.fromString item.Colour
               let show = item.Name <> "" && not (Set.contains item.Name seen)
 
               match item.Mark with
+              | Heat map -> heatTrace alone map
               | Band(x, low, high) ->
-                  Chart.Line(x = Array.append x (Array.rev x), y = Array.append high (Array.rev low), Name = item.Name, ShowLegend = show, LineWidth = 0.0, LineColor = colour, Opacity = 0.5)
+                  Chart.Line(x = Array.append x (Array.rev x), y = Array.append (value high) (Array.rev (value low)), Name = item.Name, ShowLegend = show, LineWidth = 0.0, LineColor = colour, Opacity = 0.5)
                   |> GenericChart.mapTrace (Trace2DStyle.Scatter(Fill = StyleParam.Fill.ToSelf))
-              | Dots(x, y) -> Chart.Point(x = x, y = y, Name = item.Name, ShowLegend = show, MarkerColor = colour, Opacity = 0.5)
+              | Dots(x, y) -> Chart.Point(x = x, y = value y, Name = item.Name, ShowLegend = show, MarkerColor = colour, Opacity = 0.5)
               | mark ->
                   let x, y = coordinates mark
                   let dash = match mark with | Dashed _ -> StyleParam.DrawingStyle.Dash | _ -> StyleParam.DrawingStyle.Solid
                   let width = match mark with | Line _ | Marked _ -> 2.5 | _ -> 1.3
 
-                  Chart.Line(x = x, y = y.Head, Name = item.Name, ShowLegend = show, ShowMarkers = mark.IsMarked, MarkerColor = colour, LineColor = colour, LineDash = dash, LineWidth = width) ]
+                  Chart.Line(x = x, y = value y.Head, Name = item.Name, ShowLegend = show, ShowMarkers = mark.IsMarked, MarkerColor = colour, LineColor = colour, LineDash = dash, LineWidth = width) ]
+
+    let heat = panel.Items |> List.tryPick (fun item -> match item.Mark with Heat map -> Some map | _ -> None)
+    let named places = Array.map fst places, Array.map snd places
 
     let vertical =
-        if panel.Log then
+        match panel.Scale, heat with
+        | _, Some map ->
+            let at, names = named (places map.Values.Length map.Rows)
+            LinearAxis.init (Title = Title.init panel.Vertical, TickMode = StyleParam.TickMode.Array, TickVals = at, TickText = names, AutoRange = StyleParam.AutoRange.Reversed)
+        | Logarithmic, _ ->
             let low, high = bounds panel
             let ticks = logTicks low high
 
@@ -151,18 +218,22 @@ let private chart seen (panel: Panel) =
                 Title = Title.init panel.Vertical, AxisType = StyleParam.AxisType.Log, TickMode = StyleParam.TickMode.Array,
                 TickVals = ticks, TickText = List.map number ticks, Range = StyleParam.Range.MinMax(log10 low, log10 high)
             )
-        else
-            LinearAxis.init (Title = Title.init panel.Vertical)
+        | _ -> LinearAxis.init (Title = Title.init panel.Vertical)
 
-    Chart.combine traces
-    |> Chart.withYAxis vertical
-    |> Chart.withXAxis (LinearAxis.init (Title = Title.init panel.Horizontal))
+    let horizontal =
+        match heat with
+        | Some map ->
+            let at, names = named (places map.Values[0].Length map.Columns)
+            LinearAxis.init (Title = Title.init panel.Horizontal, TickMode = StyleParam.TickMode.Array, TickVals = at, TickText = names)
+        | None -> LinearAxis.init (Title = Title.init panel.Horizontal)
+
+    Chart.combine traces |> Chart.withYAxis vertical |> Chart.withXAxis horizontal
 
 let private page (figure: Figure) =
     let rows = (figure.Panels.Length + figure.Columns - 1) / figure.Columns
     let names (panel: Panel) = panel.Items |> List.map _.Name |> Set.ofList
     let seen = figure.Panels |> List.scan (fun seen panel -> Set.union seen (names panel)) Set.empty
-    let charts = List.map2 chart (List.take figure.Panels.Length seen) figure.Panels
+    let charts = List.map2 (chart (figure.Panels.Length = 1)) (List.take figure.Panels.Length seen) figure.Panels
 
     let whole =
         match charts with

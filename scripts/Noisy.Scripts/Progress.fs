@@ -20,28 +20,31 @@ let bar fraction =
     let filled = int (Math.Round(20.0 * Math.Clamp(fraction, 0.0, 1.0)))
     String('━', filled) + String('─', 20 - filled)
 
-/// "perplexity 115.6": the metric that the mean negative log-likelihood of one item stands for.
-let private loss (nats: float) = $"perplexity %.1f{exp nats}"
+/// The value of a metric, NaN if it is not there.
+let private valueOf (metric: string) (metrics: Collections.Generic.IReadOnlyDictionary<string, float>) =
+    if isNull metrics then nan else match metrics.TryGetValue metric with | true, v -> v | _ -> nan
 
 /// One line on how far a run is.
-let describe (items: string) (p: TrainProgress) =
-    $"%d{p.Update}/%d{p.StopAt} updates, epoch %d{p.Epoch}/%d{p.Epochs}, {loss p.Loss}, %.0f{p.ItemsPerSecond} {items}s/s, {duration p.TimeLeft} left"
+let describe (task: ITrainingTask) (p: TrainProgress) =
+    let loss = Metrics.withUnit task.Metric (valueOf task.Metric (task.Metrics p.Score))
+    $"%d{p.Update}/%d{p.StopAt} updates, epoch %d{p.Epoch}/%d{p.Epochs}, {task.Metric} {loss}, %.0f{p.ItemsPerSecond} {task.ItemName}s/s, {duration p.TimeLeft} left"
 
-/// "train 95.1, valid 121.3 perplexity" for an evaluated epoch.
-let describeEpoch (metric: string) (epoch: LogEvent) =
-    let value (metrics: Collections.Generic.IReadOnlyDictionary<string, float>) =
-        if isNull metrics then nan else match metrics.TryGetValue metric with | true, v -> v | _ -> nan
-
-    $"epoch %d{epoch.Epoch}: {metric} train %.2f{value epoch.Train}, valid %.2f{value epoch.Valid}, learning rate %g{epoch.LearningRate}"
+/// "epoch 3: perplexity train 95.10, valid 121.30, learning rate 0.5" for an evaluation.
+let describeEvaluation (task: ITrainingTask) (evaluation: LogEvent) =
+    let value metrics = Metrics.withUnit task.Metric (valueOf task.Metric metrics)
+    let place = if evaluation.Event = "epoch" then $"epoch %d{evaluation.Epoch}" else $"update %d{evaluation.Update}"
+    let stage = if evaluation.Stage.HasValue then $", stage %d{evaluation.Stage.Value}/%d{task.Stages}" else ""
+    $"{place}: {task.Metric} train {value evaluation.Train}, valid {value evaluation.Valid}{stage}, learning rate %g{evaluation.LearningRate}"
 
 /// Prints the progress of a run. It never throws, and it looks at the clock only, four times a second at most, so that
 /// training does not wait for it.
 ///
-/// terminal: renew one line instead of writing lines; where: "cpu, 2 threads"; items, metric: the task's words.
-type Reporter(terminal: bool, where: string, items: string, metric: string) =
+/// terminal: renew one line instead of writing lines; where: "cpu, 2 threads"; name: the run's row; task: for its words.
+type Reporter(terminal: bool, where: string, name: string, task: ITrainingTask) =
     let period = if terminal then TimeSpan.FromSeconds 0.25 else TimeSpan.FromSeconds 10.0
     let mutable last = Stopwatch.GetTimestamp()
     let mutable live = false
+    let mutable started = false
 
     let safely (write: unit -> unit) =
         try
@@ -61,7 +64,7 @@ type Reporter(terminal: bool, where: string, items: string, metric: string) =
             Console.WriteLine text)
 
     let showLive (p: TrainProgress) =
-        let text = $"{bar (float p.Update / float p.StopAt)} {describe items p}"
+        let text = $"{bar (float p.Update / float p.StopAt)} {describe task p}"
         let width = try Console.WindowWidth with _ -> 0
         let text = if width > 1 && text.Length >= width then text.Substring(0, width - 1) else text
         Console.Write("\r\u001b[K" + text)
@@ -70,17 +73,21 @@ type Reporter(terminal: bool, where: string, items: string, metric: string) =
     /// Takes the live line away: to be called when the run is over, however it ended.
     member _.Close() = safely clear
 
+    /// Whether the run was trained or evaluated now, and not done before.
+    member _.HasStarted = started
+
     interface ITrainingObserver with
         member _.Started(folder, config, data, update, stopAt) =
+            started <- true
             last <- Stopwatch.GetTimestamp()
             let from = if update = 0L then "starts" else $"goes on from update {update}"
-            line $"{folder}: {config.Activation}, seed {config.Seed}, on {data.Name} ({data.Source}), {where}; {from}, to update {stopAt}"
+            line $"{folder}: {name}, seed {config.Seed}, on {data.Name} ({data.Source}), {where}; {from}, to update {stopAt}"
 
         member _.Updated p =
             if Stopwatch.GetElapsedTime last >= period then
                 last <- Stopwatch.GetTimestamp()
-                if terminal then safely (fun () -> showLive p) else line $"  {describe items p}"
+                if terminal then safely (fun () -> showLive p) else line $"  {describe task p}"
 
-        member _.Evaluated epoch = line $"  {describeEpoch metric epoch}"
+        member _.Evaluated evaluation = line $"  {describeEvaluation task evaluation}"
 
         member _.Note message = line $"  {message}"

@@ -11,7 +11,8 @@ open Noisy.Models
 
 /// A finished run as a row of results.csv; NaN stands for "none".
 type Row =
-    { Activation: string
+    { Row: string
+      Activation: string
       Seed: int64
       Metric: string
       Train: float
@@ -20,6 +21,7 @@ type Row =
       Floor: float
       Paper: float
       Updates: int64
+      SolvedAt: float
       Epochs: float
       Finished: bool
       Speed: float
@@ -32,8 +34,11 @@ let private metricOf (metric: string) (values: IReadOnlyDictionary<string, float
     | _ -> nan
 
 /// A summary as a row.
-let row metric (folder: string) (summary: RunSummary) =
-    { Activation = summary.Activation
+///
+/// name: the row of the experiment, or the activation.
+let row metric name (folder: string) (summary: RunSummary) =
+    { Row = name
+      Activation = summary.Activation
       Seed = summary.Seed
       Metric = metric
       Train = metricOf metric summary.Metrics.Train
@@ -42,52 +47,39 @@ let row metric (folder: string) (summary: RunSummary) =
       Floor = if summary.Floor.HasValue then summary.Floor.Value else nan
       Paper = if isNull (box summary.Paper) || not summary.Paper.Test.HasValue then nan else summary.Paper.Test.Value
       Updates = summary.Updates
+      SolvedAt = if summary.SolvedAtUpdate.HasValue then float summary.SolvedAtUpdate.Value else nan
       Epochs = summary.Epochs
       Finished = summary.Finished
       Speed = summary.ItemsPerSecond
       Item = summary.ItemName
       Folder = folder }
 
-/// A number in two decimals, "–" for none.
-let figure (value: float) =
-    if Double.IsNaN value then "–" else value.ToString("#,0.00", CultureInfo.InvariantCulture)
-
-/// "115.60" for one value, "115.60 ± 0.42" (mean and sample standard deviation) for more.
-let spread (values: float list) =
-    match values with
-    | [] -> "–"
-    | [ one ] -> figure one
-    | many ->
-        let mean = List.average many
-        let deviation = sqrt (List.sumBy (fun v -> (v - mean) ** 2.0) many / float (many.Length - 1))
-        $"{figure mean} ± {figure deviation}"
-
 /// All runs as a frame, a row a run.
 let frame (rows: Row list) : Frame<int, string> = Frame.ofRecords rows
 
-/// The columns and cells of the table: a row an activation, seeds together.
+/// The columns and cells of the table: a row for each row of the experiment, seeds together.
 let cells (frame: Frame<int, string>) =
     let metric = frame.GetColumn<string>("Metric").GetAt 0
     let item = frame.GetColumn<string>("Item").GetAt 0
-    let head = [ "activation"; "seeds"; $"train {metric}"; "valid"; "test"; "floor"; "paper"; "updates"; $"{item}s/s"; "folder" ]
-    let activations = frame.GetColumn<string>("Activation").Values |> Seq.distinct |> List.ofSeq
+    let head = [ "row"; "seeds"; $"train {Metrics.title metric}"; "valid"; "test"; "floor"; "paper"; "updates"; $"{item}s/s"; "folder" ]
+    let names = frame.GetColumn<string>("Row").Values |> Seq.distinct |> List.ofSeq
 
     let body =
-        [ for activation in activations do
-              let group = frame |> Frame.filterRowValues (fun row -> row.GetAs<string> "Activation" = activation)
-              let numbers (name: string) = group.GetColumn<float>(name).Values |> List.ofSeq
-              let texts (name: string) = group.GetColumn<string>(name).Values |> List.ofSeq
+        [ for name in names do
+              let group = frame |> Frame.filterRowValues (fun row -> row.GetAs<string> "Row" = name)
+              let numbers (column: string) = group.GetColumn<float>(column).Values |> List.ofSeq
+              let texts (column: string) = group.GetColumn<string>(column).Values |> List.ofSeq
               let updates = group.GetColumn<int64>("Updates").Values |> Seq.distinct |> List.ofSeq
               let finished = group.GetColumn<bool>("Finished").Values |> Seq.forall id
               let count = updates |> List.map (fun n -> n.ToString("#,0", CultureInfo.InvariantCulture)) |> String.concat ", "
-              let single name = match numbers name with | value :: _ -> figure value | [] -> "–"
+              let single column = match numbers column with | value :: _ -> Metrics.figure metric value | [] -> "–"
               let speed = match numbers "Speed" with | [] -> "–" | all -> (List.average all).ToString("#,0", CultureInfo.InvariantCulture)
 
-              [ activation
+              [ name
                 texts "Folder" |> List.length |> string
-                spread (numbers "Train")
-                spread (numbers "Valid")
-                spread (numbers "Test")
+                Metrics.spread metric (numbers "Train")
+                Metrics.spread metric (numbers "Valid")
+                Metrics.spread metric (numbers "Test")
                 single "Floor"
                 single "Paper"
                 (if finished then count else $"{count}\nunfinished")
@@ -124,7 +116,7 @@ let printTable (left: string list) (whole: string list) (head: string list) (bod
 /// Prints the table of an experiment.
 let print (frame: Frame<int, string>) =
     let head, body = cells frame
-    printTable [ "activation"; "folder" ] [ "folder" ] head body
+    printTable [ "row"; "folder" ] [ "row"; "folder" ] head body
 
 /// Writes results.csv with a row a run.
 let save (path: string) (frame: Frame<int, string>) =

@@ -1,4 +1,4 @@
-/// Runs an experiment: every activation with every seed, one after another.
+/// Runs an experiment: every row with every seed, one after another.
 module Noisy.Scripts.Runs
 
 open System
@@ -10,11 +10,11 @@ open TorchSharp
 open Noisy.Scripts.Options
 
 /// A run that was asked for.
-type Run = { Config: TrainConfig; Folder: string }
+type Run = { Row: string; Config: TrainConfig; Folder: string }
 
-/// The config of a run: the preset, then the activation and the seed, then the fields that --set names.
-let private config (experiment: Experiment) (options: Options) (activation: string) (seed: int64) =
-    let start = experiment.Config(options.Preset).With("activation", activation).With("seed", string seed)
+/// The config of a run: the preset, then the row and the seed, then the fields that --set names.
+let private config (experiment: Experiment) (options: Options) (row: string) (seed: int64) =
+    let start = experiment.RowConfig(options.Preset, row).With("seed", string seed)
     (start, options.Set) ||> List.fold (fun config (name, value) -> config.With(name, value))
 
 let private brokenRules (config: TrainConfig) =
@@ -29,10 +29,11 @@ let private brokenRules (config: TrainConfig) =
 /// Raises UsageException for an unknown preset or field, InvalidSpecException with every broken rule of every config.
 let plan (experiment: Experiment) (options: Options) =
     let runs =
-        [ for activation in options.Activations do
+        [ for row in options.Rows do
               for seed in options.Seeds do
-                  { Config = config experiment options activation seed
-                    Folder = Path.Combine(options.Out, $"{options.Preset}-{activation}-s{seed}") } ]
+                  { Row = row
+                    Config = config experiment options row seed
+                    Folder = Path.Combine(options.Out, $"{options.Preset}-{row}-s{seed}") } ]
 
     match runs |> List.collect (fun run -> brokenRules run.Config) |> List.distinct with
     | [] -> runs
@@ -56,7 +57,7 @@ type private Ending =
     | Diverged of DivergedException
 
 /// What is known of a run after its sitting.
-type private Outcome = { Run: Run; Metric: string; Floor: float option; Ending: Ending }
+type private Outcome = { Run: Run; View: Pictures.View; Ending: Ending }
 
 /// Trains one run and draws its curves, however it ends.
 let private train (experiment: Experiment) options (cache: DataCache) (said: string ref) run stop =
@@ -68,7 +69,7 @@ let private train (experiment: Experiment) options (cache: DataCache) (said: str
         printfn "%s" data
         said.Value <- data
 
-    let reporter = Progress.Reporter(Progress.isTerminal (), where options, task.ItemName, task.Metric)
+    let reporter = Progress.Reporter(Progress.isTerminal (), where options, run.Row, task)
     let place = TrainOptions(run.Folder, options.Device, options.Threads, Option.toNullable options.MaxUpdates)
     let paper = experiment.Paper(run.Config, task.Data)
     let floor = experiment.Floor task
@@ -84,9 +85,16 @@ let private train (experiment: Experiment) options (cache: DataCache) (said: str
         finally
             reporter.Close()
 
-    let floor = Option.ofNullable floor
-    Pictures.ofRun run.Folder run.Config task.Data task.Metric task.UpdatesPerEpoch floor paper
-    { Run = run; Metric = task.Metric; Floor = floor; Ending = ending }
+    let levels =
+        [ if floor.HasValue then "best attainable", floor.Value
+          match experiment.Baseline task with
+          | null -> ()
+          | level -> level.Name, level.Value ]
+
+    let view = Pictures.view task levels
+    Pictures.ofRun run.Folder view run.Row run.Config task.Data paper
+    if reporter.HasStarted && ending.IsDone then Drawings.ofRun run.Folder task run.Config
+    { Run = run; View = view; Ending = ending }
 
 /// Trains what was planned until it is done, interrupted or diverged; the outcomes in order.
 let private trainAll experiment options runs stop =
@@ -105,12 +113,12 @@ let private trainAll experiment options runs stop =
 
 /// The comparison picture, the table and results.csv in the folder of the results.
 let private report (experiment: Experiment) options outcomes =
-    let title = $"{experiment.Name}, {options.Preset}: validation by activation"
-    let folders = outcomes |> List.map (fun o -> o.Run.Config.Activation, o.Run.Folder)
-    let metric = (List.head outcomes).Metric
-    Pictures.compare options.Out title metric folders (outcomes |> List.tryPick _.Floor)
+    let view = (List.head outcomes).View
+    let folders = outcomes |> List.map (fun o -> o.Run.Row, o.Run.Folder)
+    Pictures.compare options.Out $"{experiment.Name}, {options.Preset}: validation by row" view folders
+    let row outcome summary = Results.row view.Metric outcome.Run.Row outcome.Run.Folder summary
 
-    match [ for o in outcomes do match o.Ending with Done summary -> Results.row metric o.Run.Folder summary | _ -> () ] with
+    match [ for o in outcomes do match o.Ending with Done summary -> row o summary | _ -> () ] with
     | [] -> ()
     | rows ->
         let frame = Results.frame rows

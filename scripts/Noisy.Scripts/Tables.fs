@@ -5,6 +5,7 @@ open System
 open System.Collections.Generic
 open System.Globalization
 open System.IO
+open System.Text.Json
 open System.Text.Json.Nodes
 open Argu
 open Noisy.Models
@@ -20,37 +21,60 @@ let gather (folders: string seq) =
               for file in Directory.EnumerateFiles(folder, "summary.json", SearchOption.AllDirectories) |> Seq.sortWith (fun a b -> String.CompareOrdinal(a, b)) do
                   { Folder = Path.GetDirectoryName file; Summary = RunSummary.Read file } ]
 
+/// A run's config as this version reads it; None if it does not know the experiment.
+let private config (summary: RunSummary) =
+    match ExperimentRegistry.All |> Seq.tryFind (fun e -> e.Name = summary.Experiment) with
+    | None -> None
+    | Some experiment ->
+        let preset, _ = (let struct (name, text) = Seq.head experiment.Presets in name, text)
+        try Some(experiment, ConfigJson.Read(summary.Config, (experiment.Config preset).GetType())) with :? JsonException -> None
+
+/// A run's config as text, without the seed: equal where older versions knew fewer fields.
+let private identity (summary: RunSummary) =
+    let fields =
+        match config summary with
+        | Some(_, config) -> ConfigJson.ToJson config
+        | None -> summary.Config.DeepClone().AsObject()
+
+    fields.Remove "seed" |> ignore
+    fields.Remove "data" |> ignore
+    fields.ToJsonString ConfigJson.Line, summary.Data.Sha256
+
 /// The same run found twice counts once: the one that is further, of equals the first.
 let distinct (found: Found list) =
     found
-    |> List.groupBy (fun f -> f.Summary.Experiment, f.Summary.Config.ToJsonString(), f.Summary.Data.Sha256)
+    |> List.groupBy (fun f -> f.Summary.Experiment, identity f.Summary, f.Summary.Seed)
     |> List.map (fun (_, same) -> same |> List.maxBy _.Summary.Updates)
 
 /// What the runs of one row have in common: all but the seed.
 let private group (found: Found) =
-    let config = found.Summary.Config.DeepClone().AsObject()
-    config.Remove "seed" |> ignore
-    config.ToJsonString ConfigJson.Line, found.Summary.Data.Sha256, found.Summary.Finished, (if found.Summary.Finished then 0L else found.Summary.Updates)
+    identity found.Summary, found.Summary.Finished, (if found.Summary.Finished then 0L else found.Summary.Updates)
 
-/// The fields in which a run's config leaves those of its preset; empty if the preset is unknown here.
-let private overrides (summary: RunSummary) =
-    try
-        let preset = ExperimentRegistry.ByName(summary.Experiment).Config(summary.Preset)
-        let expected = ConfigJson.ToJson preset
+/// What a row of a table is called: as in its experiment, else the activation with the fields that leave the preset's.
+let private name (summary: RunSummary) =
+    match config summary with
+    | None -> summary.Activation
+    | Some(experiment, config) ->
+        match experiment.RowOf config with
+        | null ->
+            let now = ConfigJson.ToJson config
+            let preset = try ConfigJson.ToJson(experiment.Config config.Preset) with :? UsageException -> now
 
-        [ for field in summary.Config do
-              if not (List.contains field.Key [ "activation"; "seed"; "data" ])
-                 && not (JsonNode.DeepEquals(field.Value, expected[field.Key])) then
-                  let text = if isNull field.Value then "null" else field.Value.ToJsonString(ConfigJson.Line).Trim '"'
-                  $"{field.Key}={text}" ]
-    with :? UsageException ->
-        []
+            let fields =
+                [ for field in now do
+                      if not (List.contains field.Key [ "activation"; "seed" ]) && not (JsonNode.DeepEquals(field.Value, preset[field.Key])) then
+                          let text = if isNull field.Value then "null" else field.Value.ToJsonString(ConfigJson.Line).Trim '"'
+                          $"{field.Key}={text}" ]
 
-/// The metric that a run is judged by: the paper's, else the first known one.
+            if fields.IsEmpty then summary.Activation else summary.Activation + " (" + String.Join(", ", fields) + ")"
+        | row -> row
+
+/// The metric that a run is judged by; older summaries do not say it.
 let private metric (summary: RunSummary) =
     let known = [ "perplexity"; "bpc"; "error"; "accuracy"; "bleu"; "nll" ]
 
-    if not (isNull (box summary.Paper)) then summary.Paper.Metric
+    if not (isNull summary.Metric) then summary.Metric
+    elif not (isNull (box summary.Paper)) then summary.Paper.Metric
     else known |> List.tryFind summary.Metrics.Test.ContainsKey |> Option.defaultWith (fun () -> Seq.head summary.Metrics.Test.Keys)
 
 let private count (n: int64) = n.ToString("#,0", CultureInfo.InvariantCulture)
@@ -63,32 +87,27 @@ let private valueOf (name: string) (values: IReadOnlyDictionary<string, float>) 
 /// One line of a table.
 let private row metric (runs: Found list) =
     let first = runs.Head.Summary
-    let all split = runs |> List.collect (fun f -> valueOf metric (split f.Summary.Metrics)) |> Results.spread
+    let all split = runs |> List.collect (fun f -> valueOf metric (split f.Summary.Metrics)) |> Metrics.spread metric
     let paper = first.Paper
 
     let published =
         if isNull (box paper) then
             "–"
         else
-            let figure (value: Nullable<float>) = if value.HasValue then Results.figure value.Value else "–"
+            let figure (value: Nullable<float>) = if value.HasValue then Metrics.figure metric value.Value else "–"
             $"{figure paper.Valid} / {figure paper.Test} ({paper.Confidence})"
 
     let state =
         if first.Finished then count first.Updates
         else $"**unfinished**, {count first.Updates} (%.1f{first.Epochs} epochs)"
 
-    let name =
-        match overrides first with
-        | [] -> first.Activation
-        | fields -> first.Activation + " (" + String.Join(", ", fields) + ")"
-
     let cells =
-        [ name
+        [ name first
           all _.Train
           all _.Valid
           all _.Test
           published
-          (if first.Floor.HasValue then Results.figure first.Floor.Value else "–")
+          (if first.Floor.HasValue then Metrics.figure metric first.Floor.Value else "–")
           string runs.Length
           state
           $"{first.Path}, {first.Device}" ]
@@ -106,18 +125,26 @@ let markdown (found: Found list) =
 
     let section (((experiment, preset, data), metric), (runs: Found list)) =
         let table = runs |> List.tryPick (fun f -> (let _, _, _, title = heading f in if title = "" then None else Some title))
-        let place name = [ for i, v in Seq.indexed Noisy.Core.Variants.All do if v.Name = name then i ]
+        let place (summary: RunSummary) =
+            let rows =
+                match config summary with
+                | Some(experiment, config) -> [ for row in experiment.DefaultRows do row ] @ [ for row in experiment.Rows config.Preset do row.Name ]
+                | None -> []
+
+            rows @ [ for variant in Noisy.Core.Variants.All do variant.Name ]
+            |> List.tryFindIndex ((=) (name summary))
+            |> Option.defaultValue Int32.MaxValue
 
         let rows =
             runs
             |> List.groupBy group
             |> List.map snd
-            |> List.sortBy (fun group -> not group.Head.Summary.Finished, place group.Head.Summary.Activation, overrides group.Head.Summary)
+            |> List.sortBy (fun group -> not group.Head.Summary.Finished, place group.Head.Summary, name group.Head.Summary)
             |> List.map (row metric)
 
         [ $"## {experiment}, preset {preset} ({data}){defaultArg table String.Empty}"
           ""
-          $"| activation | train {metric} | valid | test | paper: valid / test | floor | seeds | updates | path |"
+          $"| row | train {Metrics.title metric} | valid | test | paper: valid / test | floor | seeds | updates | path |"
           "|---|---|---|---|---|---|---|---|---|"
           yield! rows
           "" ]

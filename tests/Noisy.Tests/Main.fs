@@ -29,7 +29,11 @@ let private lists = [
     DropInTests.tests
     FormatTests.tests
     OptimizerTests.tests
+    CurriculumTests.tests
+    ResumeTests.tests
+    CheckpointTests.tests
     TrainingTests.tests
+    ExperimentTests.tests
     InferenceTests.tests
     OptionsTests.tests
     CalculatorTests.tests

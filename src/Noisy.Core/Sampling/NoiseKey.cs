@@ -76,4 +76,15 @@ public readonly record struct NoiseStream(NoiseKey Key, long Update, int TimeSte
         var words = Philox.Block(Key.K0, Key.K1, block, (uint)TimeStep, (uint)Update, (uint)(Update >> 32));
         return (element / 16 % 4) switch { 0 => words.W0, 1 => words.W1, 2 => words.W2, _ => words.W3 };
     }
+
+    /// <summary>A whole number drawn uniformly, for generated examples.</summary>
+    /// <param name="bound">How many numbers there are, ≥ 1.</param>
+    /// <param name="element">Element number, 0 ≤ element &lt; 2³⁴.</param>
+    /// <returns>⌊word · bound / 2³²⌋, in [0, bound); no number is more likely than another by more than 2⁻³².</returns>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="bound"/> is below 1.</exception>
+    public int Below(int bound, long element)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(bound, 1);
+        return (int)(((ulong)Word(element) * (ulong)bound) >> 32);
+    }
 }

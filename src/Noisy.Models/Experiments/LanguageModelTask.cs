@@ -78,15 +78,15 @@ public sealed class LanguageModelTask : ITrainingTask
     }
 
     /// <inheritdoc/>
-    public BatchLoss Loss(long position, NoiseContext context)
+    public BatchLoss Loss(TrainingMoment moment, NoiseContext context)
     {
-        if (position == 0)
+        if (moment.Position == 0)
         {
             state.Hidden.zero_();
             state.Cell.zero_();
         }
 
-        var (inputs, targets) = batches.At((int)position);
+        var (inputs, targets) = batches.At((int)moment.Position);
         var tokens = tensor(inputs, ScalarType.Int64).reshape(config.Bptt, config.Batch).to(device);
         var (sum, next) = model.Loss(tokens, tensor(targets, ScalarType.Int64).to(device), state, context);
         Keep(next);
@@ -94,14 +94,14 @@ public sealed class LanguageModelTask : ITrainingTask
     }
 
     /// <inheritdoc/>
-    public IReadOnlyDictionary<string, double> Metrics(double meanNll) =>
-        new Dictionary<string, double> { ["perplexity"] = Math.Exp(meanNll), ["nll"] = meanNll };
+    public IReadOnlyDictionary<string, double> Metrics(Score score) =>
+        new Dictionary<string, double> { ["perplexity"] = Math.Exp(score.MeanNll), ["nll"] = score.MeanNll };
 
     /// <inheritdoc/>
-    public IReadOnlyDictionary<string, double> Evaluate(Split split, NoiseContext context, CancellationToken stop) => split switch
+    public IReadOnlyDictionary<string, double> Evaluate(Split split, int stage, NoiseContext context, CancellationToken stop) => split switch
     {
-        Split.Valid => Score(data.Valid, Math.Min(config.Batch, Math.Max(1, data.Valid.Length / 2)), config.Bptt, context, stop),
-        Split.Test => Score(data.Test, 1, TestWindow, context, stop),
+        Split.Valid => Evaluate(data.Valid, Math.Min(config.Batch, Math.Max(1, data.Valid.Length / 2)), config.Bptt, context, stop),
+        Split.Test => Evaluate(data.Test, 1, TestWindow, context, stop),
         _ => throw new ArgumentOutOfRangeException(nameof(split), split, "only validation and test are evaluated"),
     };
 
@@ -113,7 +113,7 @@ public sealed class LanguageModelTask : ITrainingTask
         model.Dispose();
     }
 
-    private Dictionary<string, double> Score(int[] text, int columns, int window, NoiseContext context, CancellationToken stop)
+    private IReadOnlyDictionary<string, double> Evaluate(int[] text, int columns, int window, NoiseContext context, CancellationToken stop)
     {
         using var _ = no_grad();
         using var scope = NewDisposeScope();
@@ -132,7 +132,7 @@ public sealed class LanguageModelTask : ITrainingTask
             running = (next.Hidden.MoveToOuterDisposeScope(), next.Cell.MoveToOuterDisposeScope());
         }
 
-        return (Dictionary<string, double>)Metrics(sum / ((double)(length - 1) * columns));
+        return Metrics(new Score(sum, double.NaN, (length - 1L) * columns));
     }
 
     private void Keep((Tensor Hidden, Tensor Cell) next)

@@ -33,7 +33,14 @@ public sealed class PennTreebankLm : Experiment
     ];
 
     /// <inheritdoc/>
-    public override IReadOnlyList<string> DefaultActivations { get; } = ["soft", "nan", "nah"];
+    public override IReadOnlyList<string> DefaultRows { get; } = ["soft", "nan", "nah"];
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<ExperimentRow> Rows(string preset) =>
+    [
+        new("nah-no-noise", "nah", [("c", "0")], "the leak of nah without its noise: tells the two apart"),
+        new("nan-frozen", "nan", [("alpha", "1"), ("c", "5"), ("learnP", "false")], "no leak, and gap gains that cannot switch the noise off"),
+    ];
 
     /// <inheritdoc/>
     public override ITrainingTask Build(TrainConfig config, DataCache cache, Device device) =>
@@ -41,9 +48,7 @@ public sealed class PennTreebankLm : Experiment
 
     /// <inheritdoc/>
     public override PaperFigure? Paper(TrainConfig config, DataIdentity data) =>
-        data.Source == DataIdentity.Real && config == Create("paper") with { Activation = config.Activation, Seed = config.Seed }
-            ? PaperResults.Find("Table 2", config.Activation)
-            : null;
+        data.Source == DataIdentity.Real && config.Preset == "paper" && RowOf(config) is { } row ? PaperResults.Find("Table 2", row) : null;
 
     /// <inheritdoc/>
     public override double? Floor(ITrainingTask task) => (task as LanguageModelTask)?.Floor?.TestPerplexity;

@@ -6,31 +6,36 @@ using static TorchSharp.torch;
 namespace Noisy.Models;
 
 /// <summary>
-/// Everything that an exact resume needs: weights, running values of the optimiser, carried state and <see cref="TrainState"/>, in one safetensors file with
-/// its SHA-256 beside it in the form that <c>sha256sum -c</c> reads. The two newest are kept.
+/// Everything that an exact resume needs: weights, running values of the optimiser, carried state, the best weights if they
+/// are kept, and <see cref="TrainState"/>, in one safetensors file with its SHA-256 beside it in the form that
+/// <c>sha256sum -c</c> reads. The two newest are kept.
 /// </summary>
-/// <remarks>The noise key, the data position and the learning rate need no place: they follow from seed and update.</remarks>
+/// <remarks>The noise key and the data position need no place: they follow from seed and update.</remarks>
 public static class Checkpoint
 {
     private const string Extension = ".safetensors", ChecksumExtension = ".sha256", StateKey = "state";
+    private const string FormatKey = "format", Format = "noisy-checkpoint-2", BestPrefix = "best.", CarriedPrefix = "carried.";
     private const int Kept = 2;
 
     /// <summary>Writes a checkpoint and removes all but the newest two.</summary>
     /// <param name="folder">The run's checkpoint folder; created if missing.</param>
     /// <param name="task">Model and carried state.</param>
     /// <param name="optimizer">Running values of the optimiser, by name.</param>
+    /// <param name="best">The best weights so far; empty if none are kept.</param>
     /// <param name="state">Where the run stands.</param>
     /// <exception cref="IOException">It cannot be written; those that exist are untouched.</exception>
-    public static void Save(string folder, ITrainingTask task, IReadOnlyDictionary<string, Tensor> optimizer, TrainState state)
+    public static void Save(
+        string folder, ITrainingTask task, IReadOnlyDictionary<string, Tensor> optimizer, KeptWeights best, TrainState state)
     {
         Directory.CreateDirectory(folder);
         var tensors = task.Model.state_dict().ToDictionary(t => "model." + t.Key, t => t.Value);
-        foreach (var (name, tensor) in task.Carried) tensors["carried." + name] = tensor;
+        foreach (var (name, tensor) in task.Carried) tensors[CarriedPrefix + name] = tensor;
         foreach (var (name, tensor) in optimizer) tensors["optimizer." + name] = tensor;
-        var metadata = new Dictionary<string, string> { [StateKey] = JsonSerializer.Serialize(state, ConfigJson.Line), ["format"] = "noisy-checkpoint-1" };
+        foreach (var (name, tensor) in best.Tensors) tensors[BestPrefix + name] = tensor;
+        var metadata = new Dictionary<string, string> { [StateKey] = JsonSerializer.Serialize(state, ConfigJson.Line), [FormatKey] = Format };
 
-        // An update is saved before and after an epoch's evaluation: two names, so that neither is ever half of each.
-        var path = Path.Combine(folder, $"{state.Update:D9}-{state.EpochsEvaluated:D5}{Extension}");
+        // An update is saved before and after its evaluation: two names, so that neither is ever half of each.
+        var path = Path.Combine(folder, $"{state.Update:D9}-{state.Evaluations:D5}{Extension}");
         var hash = "";
         AtomicFile.Write(path, stream =>
         {
@@ -60,10 +65,12 @@ public static class Checkpoint
     /// <param name="folder">The run's checkpoint folder; need not exist.</param>
     /// <param name="task">Receives weights and carried state.</param>
     /// <param name="optimizer">Receives the optimiser's running values.</param>
+    /// <param name="best">Receives the best weights, if any are kept.</param>
     /// <param name="warn">Told of each checkpoint that is damaged and passed over.</param>
     /// <returns>The state, or null if there is no checkpoint at all.</returns>
-    /// <exception cref="UsageException">There are checkpoints, but every one is damaged.</exception>
-    public static TrainState? Load(string folder, ITrainingTask task, IReadOnlyDictionary<string, Tensor> optimizer, Action<string> warn)
+    /// <exception cref="UsageException">There are checkpoints, but every one is damaged, or another version wrote them.</exception>
+    public static TrainState? Load(
+        string folder, ITrainingTask task, IReadOnlyDictionary<string, Tensor> optimizer, KeptWeights best, Action<string> warn)
     {
         if (!Directory.Exists(folder)) return null;
         var damaged = 0;
@@ -71,7 +78,7 @@ public static class Checkpoint
         {
             try
             {
-                return Load(path, task, optimizer);
+                return Load(path, task, optimizer, best);
             }
             catch (Exception e) when (e is InvalidDataException or IOException or JsonException or KeyNotFoundException or UnauthorizedAccessException)
             {
@@ -84,7 +91,7 @@ public static class Checkpoint
             $"every checkpoint in {folder} is damaged; delete the run's folder to start it again");
     }
 
-    private static TrainState Load(string path, ITrainingTask task, IReadOnlyDictionary<string, Tensor> optimizer)
+    private static TrainState Load(string path, ITrainingTask task, IReadOnlyDictionary<string, Tensor> optimizer, KeptWeights best)
     {
         var expected = File.ReadAllText(path + ChecksumExtension).Split(' ')[0];
         using (var stream = File.OpenRead(path))
@@ -94,6 +101,8 @@ public static class Checkpoint
 
         using var scope = NewDisposeScope();
         var (tensors, metadata) = Safetensors.Read(path);
+        if (metadata.GetValueOrDefault(FormatKey) is var format && format != Format)
+            throw new UsageException($"checkpoint {path} has the form '{format}', this version of Noisy reads '{Format}': go on with the version that wrote it, or delete the run's folder to start it again");
         var state = JsonSerializer.Deserialize<TrainState>(metadata[StateKey], ConfigJson.Line)!;
         using var _ = no_grad();
         var targets = task.Model.state_dict().Select(t => ("model." + t.Key, t.Value)).Concat(optimizer.Select(t => ("optimizer." + t.Key, t.Value)));
@@ -104,9 +113,12 @@ public static class Checkpoint
             target.copy_(source);
         }
 
-        task.Restore(tensors.Where(t => t.Key.StartsWith("carried.", StringComparison.Ordinal))
-            .ToDictionary(t => t.Key["carried.".Length..], t => t.Value));
+        task.Restore(Part(CarriedPrefix));
+        best.Take(Part(BestPrefix));
         return state;
+
+        Dictionary<string, Tensor> Part(string prefix) => tensors.Where(t => t.Key.StartsWith(prefix, StringComparison.Ordinal))
+            .ToDictionary(t => t.Key[prefix.Length..], t => t.Value);
     }
 
     private static IEnumerable<string> Files(string folder) =>

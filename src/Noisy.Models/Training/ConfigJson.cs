@@ -44,6 +44,12 @@ public static class ConfigJson
     public static JsonObject ToJson(TrainConfig config) =>
         JsonSerializer.SerializeToNode(config, config.GetType(), Indented)!.AsObject();
 
+    /// <summary>Reads a config that was written as JSON; a field that the version that wrote it did not know has its default.</summary>
+    /// <param name="json">What <see cref="ToJson"/> gave; other fields do not matter.</param>
+    /// <param name="type">The experiment's type of config.</param>
+    /// <exception cref="JsonException">It is not such a config.</exception>
+    public static TrainConfig Read(JsonObject json, Type type) => (TrainConfig)json.Deserialize(type, Indented)!;
+
     /// <summary>The fields in which two JSON objects differ, as "name: left there, right now".</summary>
     /// <param name="there">What was found.</param>
     /// <param name="now">What is asked for.</param>

@@ -5,12 +5,12 @@ namespace Noisy.Models;
 /// <param name="StopAt">Updates at which this sitting stops.</param>
 /// <param name="Epoch">Epoch, from 1.</param>
 /// <param name="Epochs">Epochs of the whole run.</param>
-/// <param name="Loss">Mean negative log-likelihood of this epoch's batches so far, nats an item.</param>
+/// <param name="Score">Sums over the batches since the last evaluation.</param>
 /// <param name="LearningRate">Learning rate in force.</param>
 /// <param name="ItemsPerSecond">Throughput of this sitting.</param>
 /// <param name="TimeLeft">Estimate of the time to <paramref name="StopAt"/>, evaluations not counted.</param>
 public sealed record TrainProgress(
-    long Update, long StopAt, int Epoch, int Epochs, double Loss, double LearningRate, double ItemsPerSecond, TimeSpan TimeLeft);
+    long Update, long StopAt, int Epoch, int Epochs, Score Score, double LearningRate, double ItemsPerSecond, TimeSpan TimeLeft);
 
 /// <summary>Sees a run's progress; never changes it. Called on the training thread.</summary>
 public interface ITrainingObserver
@@ -26,8 +26,8 @@ public interface ITrainingObserver
     /// <summary>An update is done.</summary>
     void Updated(TrainProgress progress);
 
-    /// <summary>An epoch is done and evaluated.</summary>
-    void Evaluated(LogEvent epoch);
+    /// <summary>An evaluation is done.</summary>
+    void Evaluated(LogEvent evaluation);
 
     /// <summary>Something worth a line: a damaged checkpoint, a wait, an evaluation.</summary>
     void Note(string message);

@@ -107,7 +107,9 @@ public sealed class RunFolder : IDisposable
             JsonObject there;
             try
             {
-                there = JsonNode.Parse(File.ReadAllText(file))!.AsObject();
+                var found = JsonNode.Parse(File.ReadAllText(file))!.AsObject();
+                there = ConfigJson.ToJson(ConfigJson.Read(found, config.GetType()));
+                there["data"] = found["data"]?.DeepClone();
             }
             catch (Exception e) when (e is JsonException or InvalidOperationException or NullReferenceException)
             {

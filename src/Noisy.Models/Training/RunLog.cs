@@ -1,17 +1,20 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace Noisy.Models;
 
 /// <summary>One line of a run's log. Times are not logged, so that an interrupted run's log equals an uninterrupted one's.</summary>
-/// <param name="Event">"update" or "epoch".</param>
+/// <param name="Event">"update"; "epoch" for the evaluation at an epoch's end, "check" for one before it.</param>
 /// <param name="Update">Updates done after this event.</param>
 /// <param name="Epoch">Epoch, from 1.</param>
 /// <param name="LearningRate">Learning rate in force.</param>
 /// <param name="Scale">Annealed noise scale c in force; null if each site has its own.</param>
 /// <param name="Loss">Update: the batch's mean negative log-likelihood, nats an item.</param>
 /// <param name="GradientNorm">Update: global norm of the gradient before clipping.</param>
-/// <param name="Train">Epoch: metrics over the epoch's batches, with noise, as they were trained on.</param>
-/// <param name="Valid">Epoch: validation metrics at its end.</param>
+/// <param name="Accuracy">Update: share of the batch's items predicted right, in [0, 1]; null if the task does not count.</param>
+/// <param name="Stage">Stage of difficulty, from 1; null if the task has one.</param>
+/// <param name="Train">Evaluation: metrics over the batches since the one before, with noise, as they were trained on.</param>
+/// <param name="Valid">Evaluation: validation metrics.</param>
 public sealed record LogEvent(
     string Event,
     long Update,
@@ -20,8 +23,15 @@ public sealed record LogEvent(
     double? Scale,
     double? Loss = null,
     double? GradientNorm = null,
+    double? Accuracy = null,
+    int? Stage = null,
     IReadOnlyDictionary<string, double>? Train = null,
-    IReadOnlyDictionary<string, double>? Valid = null);
+    IReadOnlyDictionary<string, double>? Valid = null)
+{
+    /// <summary>Whether this is an evaluation and not an update.</summary>
+    [JsonIgnore]
+    public bool IsEvaluation => Valid is not null;
+}
 
 /// <summary>The run's <c>log.jsonl</c>: an event a line, appended; cut back to the checkpoint on resume.</summary>
 public sealed class RunLog : IDisposable

@@ -13,9 +13,11 @@ namespace Noisy.Models;
 public sealed record PaperFigure(string Table, string Row, double? Valid, double? Test, string Metric, string Confidence);
 
 /// <summary>Metrics of a run by split; each a map from name to value.</summary>
-/// <param name="Train">Over the last full epoch's batches, with noise; over the batches so far if there is none.</param>
-/// <param name="Valid">At the end.</param>
-/// <param name="Test">At the end.</param>
+/// <param name="Train">Over the batches up to the last evaluation since the one before, with noise; over those so far if the
+/// run stopped between two.</param>
+/// <param name="Valid">With the weights that were tested.</param>
+/// <param name="Test">At the last stage of difficulty, with the final weights or, if the config says <c>keepBest</c>, the
+/// best.</param>
 public sealed record SplitMetrics(
     IReadOnlyDictionary<string, double> Train, IReadOnlyDictionary<string, double> Valid, IReadOnlyDictionary<string, double> Test);
 
@@ -62,12 +64,24 @@ public sealed record RunSummary
     /// <summary>What is counted by the throughput.</summary>
     public required string ItemName { get; init; }
 
-    /// <summary>Whether the config's last epoch was reached.</summary>
+    /// <summary>Whether the run came to its end.</summary>
     public required bool Finished { get; init; }
 
-    /// <summary>Fingerprint of the final weights, <see cref="WeightsHash"/>.</summary>
+    /// <summary>What ended the run; null if it is not finished.</summary>
+    public RunEnd? EndedBy { get; init; }
+
+    /// <summary>Update at which validation reached the config's <c>stopAt</c>; null if it has not.</summary>
+    public long? SolvedAtUpdate { get; init; }
+
+    /// <summary>Stage of difficulty that validation was at; null if the task has one. Test is always at the last.</summary>
+    public int? Stage { get; init; }
+
+    /// <summary>Fingerprint of the weights that were tested, <see cref="WeightsHash"/>.</summary>
     [JsonPropertyName("weights_sha256")]
     public required string WeightsSha256 { get; init; }
+
+    /// <summary>The metric that the run is judged by; null in summaries of older versions.</summary>
+    public string? Metric { get; init; }
 
     /// <summary>Metrics by split.</summary>
     public required SplitMetrics Metrics { get; init; }
@@ -84,8 +98,11 @@ public sealed record RunSummary
     /// <summary>The published figure of that row; null if none.</summary>
     public PaperFigure? Paper { get; init; }
 
-    /// <summary>Best validation metric at the end of any epoch.</summary>
+    /// <summary>Best validation metric at the last stage.</summary>
     public double? BestValid { get; init; }
+
+    /// <summary>Update of <see cref="BestValid"/>; null if there is none.</summary>
+    public long? BestUpdate { get; init; }
 
     /// <summary>The config, so that the summary stands alone.</summary>
     public required System.Text.Json.Nodes.JsonObject Config { get; init; }

@@ -66,6 +66,20 @@ public abstract record TrainConfig
     /// <summary>What replaces the noise in evaluation; <see cref="NoiseMode.Mean"/> as in the paper.</summary>
     public NoiseMode TestNoise { get; init; } = NoiseMode.Mean;
 
+    /// <summary>Order of difficulty of the training examples, in the text form of <see cref="Models.Curriculum"/>.</summary>
+    public string Curriculum { get; init; } = "none";
+
+    /// <summary>The run is finished once validation at the last stage is at or beyond this value of the task's metric; null
+    /// never.</summary>
+    public double? StopAt { get; init; }
+
+    /// <summary>The run is finished after this many evaluations at the last stage without improvement; 0 never.</summary>
+    public int Patience { get; init; }
+
+    /// <summary>Whether the weights of the best validation at the last stage are tested and exported, and not the final
+    /// ones.</summary>
+    public bool KeepBest { get; init; }
+
     /// <summary>The activations with the config's overrides applied.</summary>
     /// <exception cref="InvalidSpecException">The variant is unknown, or an override is impossible for it.</exception>
     public ActivationPair Activations() => Variants.ByName(Activation).Map(Override);
@@ -80,6 +94,10 @@ public abstract record TrainConfig
     /// <summary>The noise schedule; null if the scale is each spec's own.</summary>
     /// <exception cref="InvalidSpecException">The text is not a schedule.</exception>
     public Schedule? NoiseSchedule() => Schedule is null ? null : Core.Schedule.Parse(Schedule);
+
+    /// <summary>The curriculum.</summary>
+    /// <exception cref="InvalidSpecException">The text is not a curriculum.</exception>
+    public Curriculum CurriculumPlan() => Models.Curriculum.Parse(Curriculum);
 
     /// <summary>Checks every rule.</summary>
     /// <exception cref="InvalidSpecException">A rule is broken; the message names each.</exception>
@@ -100,7 +118,23 @@ public abstract record TrainConfig
         if (Momentum > 0 && Optimizer is not (OptimizerKind.Sgd or OptimizerKind.GravesRmsProp)) yield return $"momentum does not apply to {Optimizer}";
         if (!(Clip > 0)) yield return $"clip is {Clip}: must be > 0";
         if (TestNoise == NoiseMode.Sample) yield return "testNoise is sample: must be mean, exactMean or off, so that an evaluation can be repeated";
+        if (StopAt is { } at && !double.IsFinite(at)) yield return $"stopAt is {at}: must be finite";
+        if (Patience < 0) yield return $"patience is {Patience}: must be >= 0 (0 waits for ever)";
+        foreach (var rule in BrokenBy(() => CurriculumPlan())) yield return rule;
         foreach (var rule in ActivationRules()) yield return rule;
+    }
+
+    private static IReadOnlyList<string> BrokenBy(Action action)
+    {
+        try
+        {
+            action();
+            return [];
+        }
+        catch (InvalidSpecException e)
+        {
+            return e.Broken;
+        }
     }
 
     private IEnumerable<string> ActivationRules()
@@ -117,22 +151,8 @@ public abstract record TrainConfig
         if (!variant.IsNoisy && Schedule is not null) yield return $"schedule does not apply to '{variant.Name}', which has no noise";
         if (tanh.Placement != NoisePlacement.Output && Alpha is not null) yield return $"alpha does not apply to '{variant.Name}', whose noise enters at the input";
         if (variant.IsNoisy && !tanh.UsesP && (P is not null || !LearnP)) yield return $"p and learnP do not apply to '{variant.Name}', which has no gap gain";
-        var broken = new List<string>();
-        Try(() => variant.Map(Override).Map(s => s.Validate()));
-        Try(() => NoiseSchedule());
+        var broken = BrokenBy(() => variant.Map(Override).Map(s => s.Validate())).Concat(BrokenBy(() => NoiseSchedule()));
         foreach (var rule in broken.Distinct()) yield return rule;
-
-        void Try(Action action)
-        {
-            try
-            {
-                action();
-            }
-            catch (InvalidSpecException e)
-            {
-                broken.AddRange(e.Broken);
-            }
-        }
     }
 
     private NoisyActivationSpec Override(NoisyActivationSpec spec)

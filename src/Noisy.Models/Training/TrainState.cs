@@ -1,6 +1,14 @@
 namespace Noisy.Models;
 
-/// <summary>Where a run stands; immutable, replaced at each update. Data position and learning rate follow from the update.</summary>
+/// <summary>Where training stands when it asks for a batch.</summary>
+/// <param name="Update">Updates done, ≥ 0.</param>
+/// <param name="Epoch">Epoch, from 1.</param>
+/// <param name="Position">Update within the epoch, from 0.</param>
+/// <param name="Stage">Current stage of difficulty, from 1; of a task with one stage always 1.</param>
+/// <param name="EpochStage">Stage at the start of the epoch.</param>
+public readonly record struct TrainingMoment(long Update, int Epoch, long Position, int Stage, int EpochStage);
+
+/// <summary>Where a run stands; immutable, replaced at each update. Data position and learning rate follow from it.</summary>
 public sealed record TrainState
 {
     /// <summary>Updates done.</summary>
@@ -9,11 +17,8 @@ public sealed record TrainState
     /// <summary>Time spent on updates so far, over all sittings; seconds.</summary>
     public double Seconds { get; init; }
 
-    /// <summary>Summed negative log-likelihood of the current epoch's batches; nats.</summary>
-    public double EpochNll { get; init; }
-
-    /// <summary>Items behind <see cref="EpochNll"/>.</summary>
-    public long EpochItems { get; init; }
+    /// <summary>Sums over the batches since the last evaluation.</summary>
+    public Score Score { get; init; }
 
     /// <summary>Items trained on since the start.</summary>
     public long Items { get; init; }
@@ -21,18 +26,36 @@ public sealed record TrainState
     /// <summary>Length of the log when this state was saved; what follows belongs to lost updates. Bytes.</summary>
     public long LogLength { get; init; }
 
-    /// <summary>Best validation metric so far; null before the first evaluation.</summary>
+    /// <summary>Evaluations done and logged.</summary>
+    public long Evaluations { get; init; }
+
+    /// <summary>Where a curriculum that goes by results stands.</summary>
+    public CurriculumState Curriculum { get; init; } = new();
+
+    /// <summary>Stage of difficulty at the start of the current epoch.</summary>
+    public int EpochStage { get; init; } = 1;
+
+    /// <summary>Best validation metric at the last stage so far; null before the first.</summary>
     public double? Best { get; init; }
 
     /// <summary>Update of <see cref="Best"/>.</summary>
     public long BestUpdate { get; init; }
 
-    /// <summary>Epochs whose end has been evaluated and logged.</summary>
-    public long EpochsEvaluated { get; init; }
+    /// <summary>Evaluations at the last stage since <see cref="Best"/>.</summary>
+    public int WithoutImprovement { get; init; }
 
-    /// <summary>Training metrics of the last whole epoch; null before its end.</summary>
+    /// <summary>Update at which validation reached <see cref="TrainConfig.StopAt"/>; null if it has not.</summary>
+    public long? SolvedAtUpdate { get; init; }
+
+    /// <summary>The rule that ended the run before its last epoch; null if none has.</summary>
+    public RunEnd? EndedBy { get; init; }
+
+    /// <summary>Training metrics up to the last evaluation; null before the first.</summary>
     public IReadOnlyDictionary<string, double>? Train { get; init; }
 
-    /// <summary>Validation metrics after the last whole epoch; null before its end.</summary>
+    /// <summary>Validation metrics of the last evaluation; null before the first.</summary>
     public IReadOnlyDictionary<string, double>? Valid { get; init; }
+
+    /// <summary>Stage of difficulty of <see cref="Valid"/>.</summary>
+    public int ValidStage { get; init; } = 1;
 }

@@ -35,7 +35,7 @@ let tests =
         test "without options everything has its default" {
             let options = parsed []
             Expect.equal options.Preset "tiny" "preset"
-            Expect.equal options.Activations [ "soft"; "nan"; "nah" ] "activations"
+            Expect.equal options.Rows [ "soft"; "nan"; "nah" ] "rows"
             Expect.equal options.Seeds [ 1L ] "seeds"
             Expect.equal options.Threads Environment.ProcessorCount "threads"
             Expect.equal options.Out "runs/ptb" "folder"
@@ -43,7 +43,7 @@ let tests =
         }
         test "lists may have commas, spaces and repetitions, and names any case" {
             let options = parsed [ "--activation"; "NAN,nah"; "soft"; "--seed"; "3, 1"; "-2"; "--seed"; "3" ]
-            Expect.equal options.Activations [ "nan"; "nah"; "soft" ] "activations"
+            Expect.equal options.Rows [ "nan"; "nah"; "soft" ] "activations"
             Expect.equal options.Seeds [ 3L; 1L; -2L ] "seeds"
         }
         test "--set keeps what follows the first equals sign" {
@@ -57,6 +57,13 @@ let tests =
             Expect.equal (runs |> List.map _.Config.Seed) [ 1L; 2L; 1L; 2L ] "seeds"
             Expect.all runs (fun run -> (run.Config :?> LanguageModelConfig).Hidden = 32) "override"
         }
+        test "rows have their own settings and folders, and names of activations are rows too" {
+            let runs = parsed [ "--row"; "NAH-no-noise,soft"; "nan-frozen" ] |> Runs.plan ptb
+            Expect.equal (runs |> List.map (fun run -> IO.Path.GetFileName run.Folder)) [ "tiny-nah-no-noise-s1"; "tiny-soft-s1"; "tiny-nan-frozen-s1" ] "folders"
+            Expect.equal [ for run in runs -> run.Config.Activation, run.Config.C, run.Config.LearnP ] [ "nah", Nullable 0.0, true; "soft", Nullable(), true; "nan", Nullable 5.0, false ] "settings"
+            let overridden = parsed [ "--row"; "nan-frozen"; "--set"; "c=2" ] |> Runs.plan ptb
+            Expect.equal (List.exactlyOne overridden).Config.C (Nullable 2.0) "--set comes last"
+        }
         testList "wrong usage names the culprit and the remedy" [
             refusal [ "--presett"; "tiny" ] [ "--presett"; "Did you mean --preset?" ]
             refusal [ "--colour"; "red" ] [ "--colour"; "Known are"; "--max-updates" ]
@@ -66,6 +73,9 @@ let tests =
             refusal [ "--activation" ] [ "--activation needs at least one value" ]
             refusal [ "--activation"; "," ] [ "--activation needs at least one value" ]
             refusal [ "--activation"; "nan,foo,bar" ] [ "'foo'"; "'bar'"; "nanis" ]
+            refusal [ "--row"; "soft,nope" ] [ "--row: ptb has no row 'nope'"; "rows nah-no-noise, nan-frozen"; "activations soft, hard" ]
+            refusal [ "--row"; "soft"; "--activation"; "nan" ] [ "--activation and --row exclude each other" ]
+            refusal [ "--set"; "curriculum=fast" ] [ "curriculum 'fast': must be none, naive, mix or combined" ]
             refusal [ "--seed"; "1,x" ] [ "--seed is 'x': must be a whole number" ]
             refusal [ "--threads"; "0" ] [ "--threads is 0: must be at least 1" ]
             refusal [ "--threads"; "1.5" ] [ "--threads is '1.5': must be a whole number" ]

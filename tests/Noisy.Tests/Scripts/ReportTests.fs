@@ -31,18 +31,25 @@ let private found folder summary : Tables.Found = { Folder = folder; Summary = s
 let tests =
     testList "tables and curves" [
         test "a spread is a mean with the sample standard deviation, or the value alone" {
-            Expect.equal (Results.spread []) "–" "none"
-            Expect.equal (Results.spread [ 115.6 ]) "115.60" "one"
-            Expect.equal (Results.spread [ 1.0; 2.0; 3.0 ]) "2.00 ± 1.00" "three"
+            Expect.equal (Metrics.spread "perplexity" []) "–" "none"
+            Expect.equal (Metrics.spread "perplexity" [ 115.6 ]) "115.60" "one"
+            Expect.equal (Metrics.spread "perplexity" [ 1.0; 2.0; 3.0 ]) "2.00 ± 1.00" "three"
         }
-        test "the table at the end has a row an activation over its seeds" {
+        test "errors and accuracies are percent in two decimals, perplexities have two, likelihoods four" {
+            Expect.equal (Metrics.spread "error" [ 0.3328; 0.3112 ]) "32.20 ± 1.53" "error"
+            Expect.equal (Metrics.withUnit "accuracy" 0.48091, Metrics.title "accuracy") ("48.09 %", "accuracy %") "accuracy"
+            Expect.equal (Metrics.withUnit "perplexity" 1234.567, Metrics.title "perplexity") ("1,234.57", "perplexity") "perplexity"
+            Expect.equal (Metrics.figure "nll" 2.0794415, Metrics.figure "error" nan) ("2.0794", "–") "nll, none"
+            Expect.equal (List.map Metrics.scale [ "perplexity"; "nll"; "error"; "accuracy"; "bpc" ]) [ Plots.Logarithmic; Plots.Logarithmic; Plots.Percent; Plots.Percent; Plots.Linear ] "axes"
+        }
+        test "the table at the end has a row for each of the experiment over its seeds" {
             let row = Results.row "perplexity"
             let head, body =
-                [ row "a" (summary id "soft" 1L true 115.0); row "b" (summary id "soft" 2L true 117.0); row "c" (summary id "nan" 1L false 110.0) ]
+                [ row "soft" "a" (summary id "soft" 1L true 115.0); row "soft" "b" (summary id "soft" 2L true 117.0); row "nan" "c" (summary id "nan" 1L false 110.0) ]
                 |> Results.frame
                 |> Results.cells
             let cell i name = List.item (List.findIndex ((=) name) head) (List.item i body)
-            Expect.equal body.Length 2 "rows"
+            Expect.equal [ for row in body -> row.Head ] [ "soft"; "nan" ] "rows"
             Expect.equal (cell 0 "test") "116.00 ± 1.41" "mean over seeds"
             Expect.equal (cell 0 "paper") "115.60" "the paper's figure"
             Expect.equal (cell 0 "seeds") "2" "seeds"
@@ -60,6 +67,14 @@ let tests =
             Expect.stringContains text "| soft | 60.00 ± 0.00 | 120.00 ± 1.41 | 116.00 ± 1.41 | 119.40 / 115.60 (recalled) | – | 2 | 30,191 |" "reference"
             Expect.stringContains text "| nan (c=2) | 60.00 | 113.00 | 109.00 | – |" "an override has no published figure"
             Expect.stringContains text "| nah | 60.00 | 304.00 | 300.00 | 112.60 / 108.70 (recalled) | – | 1 | **unfinished**, 30,191 (13.0 epochs) |" "unfinished"
+        }
+        test "rows bear their experiment's name, and a summary of an older version is the same row" {
+            let frozen seed = summary (fun c -> c.With("alpha", "1").With("c", "5").With("learnP", "false")) "nan" seed true 109.0
+            let old = frozen 2L
+            for field in [ "curriculum"; "stopAt"; "patience"; "keepBest" ] do Expect.isTrue (old.Config.Remove field) field
+            let text = Tables.markdown [ found "runs/a" (frozen 1L); found "runs/b" old; found "runs/c" (summary id "soft" 1L true 115.0) ]
+            Expect.stringContains text "| nan-frozen | 60.00 ± 0.00 | 113.00 ± 0.00 | 109.00 ± 0.00 | – | – | 2 |" "one row of two seeds"
+            Expect.isLessThan (text.IndexOf "| soft |") (text.IndexOf "| nan-frozen |") "the default rows come first"
         }
         test "a run found in two places counts once" {
             let one = summary id "soft" 1L true 115.0
@@ -85,6 +100,38 @@ let tests =
                 Expect.isTrue (ticks |> List.forall (fun t -> t >= low && t <= high)) $"within {low} .. {high}: {ticks}"
                 Expect.equal (List.sort ticks) ticks "order"
                 Expect.isGreaterThanOrEqual ticks.Length 3 $"{low} .. {high}: {ticks}"
+        }
+        test "curves follow the task's metric, by epochs or updates, and comparisons keep to the last stage" {
+            let metrics value = Dictionary(dict [ "error", value ])
+            let events =
+                [ LogEvent("update", 1L, 1, 1.0, Nullable(), Loss = Nullable 2.0, Accuracy = Nullable 0.25, Stage = Nullable 1)
+                  LogEvent("check", 1L, 1, 1.0, Nullable(), Stage = Nullable 1, Valid = metrics 0.5)
+                  LogEvent("update", 2L, 1, 1.0, Nullable(), Loss = Nullable 1.0, Accuracy = Nullable 0.75, Stage = Nullable 2)
+                  LogEvent("epoch", 2L, 1, 1.0, Nullable(), Stage = Nullable 2, Valid = metrics 0.25) ]
+            let view metric by : Pictures.View = { Metric = metric; Horizontal = ""; Unit = by; Stages = 2; Levels = [] }
+            Expect.equal (Pictures.training (view "error" 1.0) events) [| 1.0, 0.75; 2.0, 0.25 |] "error"
+            Expect.equal (Pictures.training (view "perplexity" 2.0) events) [| 0.5, exp 2.0; 1.0, exp 1.0 |] "perplexity, by epochs"
+            Expect.equal (Pictures.validation (view "error" 1.0) events) [| 1.0, 0.5; 2.0, 0.25 |] "validation"
+            Expect.equal (Pictures.validationAtLast (view "error" 1.0) events) [| 2.0, 0.25 |] "at the last stage"
+        }
+        test "heat maps, logarithms of zero and shares are drawn, as PNG and as a page" {
+            let folder = Directory.CreateTempSubdirectory("noisy-plots-").FullName
+            try
+                let heat: Plots.HeatMap = { Columns = [| "a"; "b"; "a" |]; Rows = [||]; Values = [| [| 0.0; 0.5; 1.0 |]; [| nan; 0.25; 0.125 |] |]; Range = Some(0.0, 1.0) }
+                let panel scale mark : Plots.Panel =
+                    { Title = "t"; Horizontal = "x"; Vertical = "y"; Scale = scale; Legend = None; Items = [ { Name = "n"; Colour = "#000000"; Mark = mark } ] }
+                let figure: Plots.Figure =
+                    { Title = "f"; Columns = 3
+                      Panels = [ panel Plots.Linear (Plots.Heat heat); panel Plots.Logarithmic (Plots.Line([| 0.0; 1.0 |], [| 0.0; 2.0 |])); panel Plots.Percent (Plots.Dots([| 0.0 |], [| 0.5 |])) ] }
+                let file name = Path.Combine(folder, name)
+                Plots.savePng (file "f.png") (300, 200) figure
+                Plots.saveHtml (file "f.html") [ figure; { figure with Panels = [ figure.Panels.Head ] } ]
+                Expect.isGreaterThan (FileInfo(file "f.png").Length) 1000L "PNG"
+                let page = File.ReadAllText(file "f.html")
+                Expect.stringContains page "\"type\":\"heatmap\"" "heat map"
+                Expect.stringContains page "\"y\":[50.0]" "percent"
+            finally
+                Directory.Delete(folder, true)
         }
         testProperty "smoothing keeps the last place and the limit of points" (fun (values: NormalFloat list) ->
             let points = values |> List.mapi (fun i v -> float i, v.Get) |> Array.ofList

@@ -143,7 +143,7 @@ let private config =
       test "each field can be set by its JSON name, whatever the case" {
           for name, value in
               [ "hidden", "17"; "HIDDEN", "17"; "learningRate", "1e-3"; "learnP", "false"; "testNoise", "exactMean"; "alphaOne", "silent"
-                "activation", "nan"; "schedule", "paper"; "alpha", "1.15"; "seed", "-9223372036854775808" ] do
+                "activation", "nan"; "schedule", "paper"; "curriculum", "naive over 20000"; "keepBest", "true"; "alpha", "1.15"; "seed", "-9223372036854775808" ] do
               let set = (preset "tiny").With(name, value)
               let found = (ConfigJson.ToJson set) |> Seq.find (fun f -> f.Key.Equals(name, StringComparison.OrdinalIgnoreCase))
               let text = found.Value.ToJsonString(ConfigJson.Line).Trim('"')
@@ -181,7 +181,7 @@ let private config =
       }
       test "every broken rule is named at once" {
           let config =
-              [ "epochs", "0"; "learningRate", "-1"; "decay", "0.5"; "decayAfter", "-2"; "clip", "0"; "testNoise", "sample"; "layers", "0"
+              [ "epochs", "0"; "learningRate", "-1"; "decay", "0.5"; "decayAfter", "-2"; "clip", "0"; "testNoise", "sample"; "stopAt", "NaN"; "patience", "-1"; "curriculum", "null"; "layers", "0"
                 "hidden", "-3"; "bptt", "0"; "batch", "0"; "dropout", "1"; "initRange", "0"; "trainTokens", "-1" ]
               |> List.fold (fun (c: TrainConfig) (name, value) -> c.With(name, value)) (preset "tiny")
           let expected =
@@ -191,6 +191,9 @@ let private config =
                  "decayAfter is -2: must be >= 0"
                  "clip is 0: must be > 0"
                  "testNoise is sample: must be mean, exactMean or off, so that an evaluation can be repeated"
+                 "stopAt is NaN: must be finite"
+                 "patience is -1: must be >= 0 (0 waits for ever)"
+                 "curriculum '': must be none, naive, mix or combined; all but none may be followed by 'by results' or by 'over N', N a whole number of updates"
                  "layers is 0: must be >= 1"
                  "hidden is -3: must be >= 1"
                  "bptt is 0: must be >= 1"

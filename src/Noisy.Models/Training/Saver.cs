@@ -1,0 +1,29 @@
+using System.Diagnostics;
+
+namespace Noisy.Models;
+
+/// <summary>Saves checkpoints so often that a kill loses little, and so rarely that it costs under 5 % of the time.</summary>
+internal sealed class Saver(RunFolder folder, ITrainingTask task, Optimizer optimizer, KeptWeights best, RunLog log, long loaded)
+{
+    private static readonly TimeSpan Shortest = TimeSpan.FromSeconds(1), Longest = TimeSpan.FromSeconds(60);
+    private TimeSpan interval = Shortest;
+    private long last = Stopwatch.GetTimestamp();
+
+    /// <summary>Update of the newest checkpoint; 0 if there is none.</summary>
+    public long Saved { get; private set; } = loaded;
+
+    public void SaveIfDue(TrainState state)
+    {
+        if (Stopwatch.GetElapsedTime(last) >= interval) Save(state);
+    }
+
+    public void Save(TrainState state)
+    {
+        var start = Stopwatch.GetTimestamp();
+        log.Sync();
+        Checkpoint.Save(folder.Checkpoints, task, optimizer.State, best, state with { LogLength = log.Length });
+        Saved = state.Update;
+        last = Stopwatch.GetTimestamp();
+        interval = TimeSpan.FromTicks(Math.Clamp(20 * (last - start) * TimeSpan.TicksPerSecond / Stopwatch.Frequency, Shortest.Ticks, Longest.Ticks));
+    }
+}

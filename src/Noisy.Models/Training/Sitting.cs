@@ -1,0 +1,225 @@
+using System.Diagnostics;
+using Noisy.Core;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Noisy.Models;
+
+/// <summary>One sitting of a run: from its last checkpoint to its end, a limit or an interruption. The training loop.</summary>
+internal sealed class Sitting : IDisposable
+{
+    private readonly TrainConfig config;
+    private readonly ITrainingTask task;
+    private readonly TrainOptions options;
+    private readonly ITrainingObserver observer;
+    private readonly Optimizer optimizer;
+    private readonly KeptWeights best = new();
+    private readonly RunLog log;
+    private readonly Saver saver;
+    private readonly Schedule? schedule;
+    private readonly Curriculum plan;
+    private readonly StopRules rules;
+    private readonly NoiseKey noise;
+    private readonly long total, stopAt, perEpoch, perEvaluation, started, startItems;
+    private readonly Stopwatch watch = Stopwatch.StartNew();
+    private TrainState state;
+
+    public Sitting(TrainConfig config, ITrainingTask task, TrainOptions options, RunFolder folder, ITrainingObserver observer, long stopAt)
+    {
+        (this.config, this.task, this.options, this.observer, this.stopAt) = (config, task, options, observer, stopAt);
+        (schedule, plan) = (config.NoiseSchedule(), config.CurriculumPlan());
+        rules = new StopRules(task.HigherIsBetter, config.StopAt, config.Patience);
+        noise = NoiseKey.FromSeed(config.Seed).Child("noise");
+        perEpoch = task.UpdatesPerEpoch;
+        total = config.Epochs * perEpoch;
+        perEvaluation = perEpoch / task.EvaluationsPerEpoch;
+        if (perEvaluation * task.EvaluationsPerEpoch != perEpoch)
+            throw new ArgumentException($"{perEpoch} updates an epoch are no multiple of {task.EvaluationsPerEpoch} evaluations", nameof(task));
+
+        optimizer = Optimizer.Of(config.OptimizerSpec(), task.Model);
+        state = Checkpoint.Load(folder.Checkpoints, task, optimizer.State, best, observer.Note) ?? new TrainState();
+        log = new RunLog(folder.Log, state.LogLength);
+        saver = new Saver(folder, task, optimizer, best, log, state.Update);
+        (started, startItems) = (state.Update, state.Items);
+    }
+
+    private int Stage => plan.StageAt(state.Update, task.Stages, state.Curriculum);
+
+    /// <summary>What the log says of the stage: nothing where there is only one.</summary>
+    private int? LoggedStage => task.Stages > 1 ? Stage : null;
+
+    private double RateOf(int epoch) => config.LearningRateAt(epoch) * state.Curriculum.RateFactor;
+
+    private NoiseContext TestContext(long update) => new(config.TestNoise, Scale: schedule?.At(update));
+
+    /// <summary>Trains; false if it was interrupted.</summary>
+    public bool Train(CancellationToken stop)
+    {
+        observer.Started(options.Folder, config, task.Data, state.Update, stopAt);
+        try
+        {
+            while (true)
+            {
+                // First, so that a run killed within an evaluation comes back here.
+                if (state.Update > 0 && state.Update % perEvaluation == 0 && state.Evaluations < state.Update / perEvaluation)
+                {
+                    watch.Stop();
+                    Evaluate(stop);
+                    saver.Save(state);
+                    watch.Start();
+                }
+
+                var done = state.EndedBy is not null || state.Update >= stopAt;
+                if (done || stop.IsCancellationRequested)
+                {
+                    saver.Save(state);
+                    return done;
+                }
+
+                Update();
+                saver.SaveIfDue(state);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            saver.Save(state); // an evaluation was given up
+            return false;
+        }
+    }
+
+    /// <summary>One update: loss, gradient, clip, step.</summary>
+    private void Update()
+    {
+        var clock = Stopwatch.GetTimestamp();
+        var position = state.Update % perEpoch;
+        var epoch = (int)(state.Update / perEpoch) + 1;
+        var (stage, rate, scale) = (Stage, RateOf(epoch), schedule?.At(state.Update));
+        if (position == 0) state = state with { EpochStage = stage };
+        if (position % perEvaluation == 0) state = state with { Score = default };
+
+        Score score;
+        double norm;
+        using (NewDisposeScope())
+        {
+            var loss = task.Loss(
+                new TrainingMoment(state.Update, epoch, position, stage, state.EpochStage), new NoiseContext(NoiseMode.Sample, noise, state.Update, 0, scale));
+            loss.Objective.backward();
+            score = Score.Of(loss);
+            norm = optimizer.GradientNorm();
+            if (!double.IsFinite(Math.Exp(score.MeanNll)) || !double.IsFinite(norm)) // a perplexity beyond all numbers counts too
+                throw Diverged(epoch, score.MeanNll, norm, rate, scale);
+            optimizer.Step(rate, state.Update + 1, norm > config.Clip ? config.Clip / norm : 1);
+        }
+
+        var logged = LoggedStage;
+        state = state with
+        {
+            Update = state.Update + 1,
+            Score = state.Score + score,
+            Items = state.Items + score.Items,
+            Seconds = state.Seconds + Stopwatch.GetElapsedTime(clock).TotalSeconds,
+        };
+        log.Write(new LogEvent(
+            "update", state.Update, epoch, rate, scale, score.MeanNll, norm, double.IsNaN(score.Accuracy) ? null : score.Accuracy, logged));
+        var elapsed = watch.Elapsed;
+        observer.Updated(new TrainProgress(state.Update, stopAt, epoch, config.Epochs, state.Score, rate,
+            (state.Items - startItems) / elapsed.TotalSeconds, elapsed * ((double)(stopAt - state.Update) / (state.Update - started))));
+    }
+
+    /// <summary>Validation, and what follows from it: the best weights, the curriculum's next stage, the end.</summary>
+    private void Evaluate(CancellationToken stop)
+    {
+        var epoch = (int)((state.Update - 1) / perEpoch) + 1;
+        var stage = Stage;
+        var valid = task.Evaluate(Split.Valid, stage, TestContext(state.Update), stop);
+        var train = task.Metrics(state.Score);
+        var entry = new LogEvent(
+            state.Update % perEpoch == 0 ? "epoch" : "check", state.Update, epoch, RateOf(epoch), schedule?.At(state.Update), Stage: LoggedStage, Train: train, Valid: valid);
+        log.Write(entry);
+        observer.Evaluated(entry);
+        state = state with { Evaluations = state.Update / perEvaluation, Train = train, Valid = valid, ValidStage = stage };
+        if (stage == task.Stages)
+        {
+            state = rules.After(state, valid[task.Metric]);
+            if (config.KeepBest && state.BestUpdate == state.Update) best.Take(task.Model.state_dict());
+        }
+
+        if (!plan.GoesByResults) return;
+        state = state with { Curriculum = plan.After(state.Score.Accuracy, Accuracies.In(valid) ?? double.NaN, task.Stages, state.Curriculum) };
+        if (plan.IsOver(state.Curriculum)) state = state with { EndedBy = state.EndedBy ?? RunEnd.LearningRate };
+    }
+
+    /// <summary>Tests what the run has come to: the final weights, or the best if the config keeps them, which then are the
+    /// model's.</summary>
+    public RunSummary Summarise(PaperFigure? paper, double? floor, CancellationToken stop)
+    {
+        if (best.Tensors.Count > 0) best.PutInto(task.Model);
+        var stage = best.Tensors.Count > 0 ? task.Stages : Stage;
+        var context = TestContext(Tested);
+        var known = state.Evaluations * perEvaluation == Tested && state.ValidStage == stage ? state.Valid : null;
+        var valid = known ?? task.Evaluate(Split.Valid, stage, context, stop);
+        var test = task.Evaluate(Split.Test, task.Stages, context, stop); // before the path is asked for, which a pass decides
+        var ended = state.EndedBy ?? (state.Update >= total ? RunEnd.Epochs : null);
+        return new RunSummary
+        {
+            Experiment = config.Experiment,
+            Preset = config.Preset,
+            Activation = config.Activation,
+            Seed = config.Seed,
+            Device = options.Device.type.ToString().ToLowerInvariant(),
+            Path = task.Path,
+            Threads = options.Threads,
+            Data = task.Data,
+            Updates = state.Update,
+            Epochs = (double)state.Update / perEpoch,
+            Seconds = state.Seconds,
+            ItemsPerSecond = state.Seconds > 0 ? state.Items / state.Seconds : 0,
+            ItemName = task.ItemName,
+            Finished = ended is not null,
+            EndedBy = ended,
+            SolvedAtUpdate = state.SolvedAtUpdate,
+            Stage = task.Stages > 1 ? stage : null,
+            WeightsSha256 = WeightsHash.Of(task.Model),
+            Metric = task.Metric,
+            Metrics = new SplitMetrics(task.Metrics(state.Score), valid, test),
+            Floor = floor,
+            Table = paper?.Table,
+            Row = paper?.Row,
+            Paper = paper,
+            BestValid = state.Best,
+            BestUpdate = state.Best is null ? null : state.BestUpdate,
+            Config = ConfigJson.ToJson(config),
+            Versions = RunVersions.Current,
+        };
+    }
+
+    /// <summary>What the exported weights say about themselves: all that a reader without torch needs.</summary>
+    public Dictionary<string, string> Metadata() =>
+        new(ModelMetadata.Write(config.Activations(), TestContext(Tested)).Concat(task.Metadata))
+        {
+            ["config"] = ConfigJson.ToJson(config).ToJsonString(ConfigJson.Line),
+        };
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        log.Dispose();
+        best.Dispose();
+        optimizer.Dispose();
+    }
+
+    /// <summary>Update of the weights that are tested: its noise scale belongs to them.</summary>
+    private long Tested => best.Tensors.Count > 0 ? state.BestUpdate : state.Update;
+
+    private DivergedException Diverged(int epoch, double loss, double norm, double rate, double? scale)
+    {
+        var norms = task.Model.named_parameters().Select(p => (p.name, Norm: (double)p.parameter.detach().norm().item<float>()))
+            .OrderByDescending(p => p.Norm).Take(8).Select(p => $"{p.name} {p.Norm:G4}");
+        var at = scale is { } c ? $"noise scale {c:G4}" : "each site's own noise scale";
+        return new DivergedException(
+            $"training diverged at update {state.Update + 1} (epoch {epoch}): loss {loss:G6}, gradient norm {norm:G6}, learning rate {rate:G4}, {at}; "
+            + $"largest weight norms: {string.Join(", ", norms)}. "
+            + (saver.Saved > 0 ? $"The checkpoint of update {saver.Saved} is kept. " : "It came before the first checkpoint. ")
+            + "Try a smaller learningRate or clip, or --set clipOutput=true, with another --out");
+    }
+}
