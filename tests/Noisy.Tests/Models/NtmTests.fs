@@ -272,7 +272,7 @@ let tests =
 
         torchTest "impossible sizes are named, each of them" (fun () ->
             Tol.throws<InvalidSpecException>
-                "inputs is 0: must be in [1, 65536]; memory rows is 100000: must be in [1, 65536]; write heads is 0: must be in [1, 64]"
+                "inputs is 0: must be in [1, 65536]; memoryRows is 100000: must be in [1, 65536]; writeHeads is 0: must be in [1, 64]"
                 (fun () -> NtmShape(0, 6, MemoryRows = 100_000, WriteHeads = 0).Validate() |> ignore)
             let machine = new NeuralTuringMachine(NtmShape(8, 6), Variants.Soft, NoiseClock 1L)
             Tol.throws<ArgumentException> "input is [4, 1, 7]: must be [T, B, 8] and not empty (Parameter 'input')" (fun () ->

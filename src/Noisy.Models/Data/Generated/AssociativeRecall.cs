@@ -68,7 +68,7 @@ public static class AssociativeRecall
     private static void Fill(RecallBatch batch, int b, NoiseStream stream)
     {
         var (items, count) = (batch.Items, batch.Count);
-        var query = (int)((ulong)stream.Word(items) * (uint)(items - 1) >> 32);
+        var query = stream.Below(items - 1, items);
         batch.Queries[b] = query;
         for (var block = 0; block < items + 2; block++)
         {

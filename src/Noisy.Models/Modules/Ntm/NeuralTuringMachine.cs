@@ -17,7 +17,7 @@ namespace Noisy.Models;
 /// <c>head_weight</c> [·, H], <c>head_bias</c>; <c>output_weight</c> [O, H + R M], <c>output_bias</c>; what every sequence
 /// starts from: <c>start_memory</c> [N, M], <c>start_attention</c> [R + W, N] (logits), <c>start_read</c> [R, M], of an LSTM
 /// also <c>start_hidden</c>, <c>start_cell</c> [H]; <c>p</c> [sites, H] if the activations have gap gains.</para>
-/// <para>Source: paper, Section 6.6; Graves, Wayne, Danihelka, "Neural Turing Machines", 2014; docs/paper.md, decisions 22, 27 to 29.</para>
+/// <para>Source: paper, Section 6.6; Graves, Wayne, Danihelka, "Neural Turing Machines", 2014; docs/paper.md, decision 22.</para>
 /// </remarks>
 public sealed class NeuralTuringMachine : nn.Module<Tensor, Tensor>
 {

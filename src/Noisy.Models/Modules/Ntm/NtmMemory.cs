@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace Noisy.Models;
 
 /// <summary>Where a head looks in the memory, and what it does there, as tensor operations.</summary>
-/// <remarks>Source: Graves, Wayne, Danihelka, "Neural Turing Machines", 2014, Sections 3.1 to 3.3; docs/paper.md, decisions 27
-/// and 28 for what they leave open.</remarks>
+/// <remarks>Source: Graves, Wayne, Danihelka, "Neural Turing Machines", 2014, Sections 3.1 to 3.3; docs/paper.md, decision 22,
+/// for what they leave open.</remarks>
 internal static class NtmMemory
 {
     /// <summary>Attention of a head: by content, mixed with its last one, moved and sharpened.</summary>

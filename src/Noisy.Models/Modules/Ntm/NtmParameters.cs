@@ -8,7 +8,7 @@ namespace Noisy.Models;
 /// <summary>Initial values of a machine's parameters, drawn from a key, and their names.</summary>
 /// <remarks>
 /// Weights are uniform with variance 2 / (inputs + outputs) (Glorot, Bengio, 2010), biases 0. Every head starts at the first row
-/// of a random memory: were all rows and all places alike, they would stay so (decision 29).
+/// of a random memory: were all rows and all places alike, they would stay so (decision 22).
 /// </remarks>
 internal static class NtmParameters
 {

@@ -26,7 +26,7 @@ public sealed record NtmShape(
     int MemoryRows = 128, int MemoryWidth = 20, int ReadHeads = 1, int WriteHeads = 1)
 {
     // Where a product of sizes would leave the range of what a tensor or an address may be.
-    private const int Most = 1 << 16;
+    private const int Most = 1 << 16, MostHeads = 64;
 
     /// <summary>Heads, readers before writers.</summary>
     public int Heads => ReadHeads + WriteHeads;
@@ -45,20 +45,22 @@ public sealed record NtmShape(
     /// <exception cref="InvalidSpecException">A rule is broken; the message names each.</exception>
     public NtmShape Validate()
     {
-        List<string> broken = [];
-        if (!Enum.IsDefined(Controller)) broken.Add($"the controller {Controller} is unknown");
-        Check(Inputs, "inputs");
-        Check(Outputs, "outputs");
-        Check(Hidden, "hidden");
-        Check(MemoryRows, "memory rows");
-        Check(MemoryWidth, "memory width");
-        Check(ReadHeads, "read heads", 64);
-        Check(WriteHeads, "write heads", 64);
+        var broken = BrokenRules().ToList();
         return broken.Count == 0 ? this : throw new InvalidSpecException(broken);
+    }
 
-        void Check(int value, string name, int most = Most)
+    /// <summary>One sentence for each broken rule.</summary>
+    internal IEnumerable<string> BrokenRules()
+    {
+        if (!Enum.IsDefined(Controller)) yield return $"the controller {Controller} is unknown";
+        (string Name, int Value, int Most)[] sizes =
+        [
+            ("inputs", Inputs, Most), ("outputs", Outputs, Most), ("hidden", Hidden, Most), ("memoryRows", MemoryRows, Most),
+            ("memoryWidth", MemoryWidth, Most), ("readHeads", ReadHeads, MostHeads), ("writeHeads", WriteHeads, MostHeads),
+        ];
+        foreach (var (name, value, most) in sizes)
         {
-            if (value < 1 || value > most) broken.Add($"{name} is {value}: must be in [1, {most}]");
+            if (value < 1 || value > most) yield return $"{name} is {value}: must be in [1, {most}]";
         }
     }
 }
