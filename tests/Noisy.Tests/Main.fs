@@ -35,6 +35,7 @@ let private lists = [
     TrainingTests.tests
     ExperimentTests.tests
     InferenceTests.tests
+    NtmRecallTests.tests
     OptionsTests.tests
     CalculatorTests.tests
     ReportTests.tests

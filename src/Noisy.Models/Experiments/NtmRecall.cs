@@ -20,9 +20,9 @@ public sealed class NtmRecall : Experiment
     /// <inheritdoc/>
     public override IReadOnlyList<(string Name, string Summary)> Presets { get; } =
     [
-        ("tiny", "2 to 3 items"),
-        ("small", "2 to 6 items"),
-        ("paper", "2 to 16 items"),
+        ("tiny", "2 to 6 items, at most 10,000 updates: under a minute a row on two cores"),
+        ("small", "2 to 10 items, at most 40,000 updates: a few minutes a row"),
+        ("paper", "2 to 16 items, at most 100,000 updates: the setting of Figure 9, minutes a row"),
     ];
 
     /// <inheritdoc/>
@@ -43,6 +43,9 @@ public sealed class NtmRecall : Experiment
         config.Preset == "paper" && RowOf(config) is { } row ? PaperResults.Find("Figure 9", row) : null;
 
     /// <inheritdoc/>
+    public override IReadOnlyList<PaperCurve> Curves(string preset) => preset == "paper" ? [.. PaperResults.Curves.Where(c => c.Figure == "Figure 9")] : [];
+
+    /// <inheritdoc/>
     public override MetricLevel? Baseline(ITrainingTask task) => new("chance", AssociativeRecall.Chance);
 
     /// <inheritdoc/>
@@ -51,12 +54,12 @@ public sealed class NtmRecall : Experiment
         var paper = new NtmRecallConfig
         {
             Experiment = Name, Preset = preset, Activation = "soft",
-            Optimizer = OptimizerKind.Adam, LearningRate = 1e-3, Clip = 10, StopAt = 0.05, Epochs = 100,
+            Optimizer = OptimizerKind.GravesRmsProp, LearningRate = 1e-4, Clip = 10, StopAt = 0.05, Epochs = 100,
         };
         return preset switch
         {
-            "tiny" => paper with { MaxItems = 3, Batch = 4, EpochUpdates = 250, Epochs = 20, ValidationBatches = 50 },
-            "small" => paper with { MaxItems = 6 },
+            "tiny" => paper with { MaxItems = 6, EpochUpdates = 500, Epochs = 20, ValidationBatches = 100 },
+            "small" => paper with { MaxItems = 10, Epochs = 40 },
             _ => paper,
         };
     }

@@ -52,6 +52,9 @@ public sealed class NtmRecallTask : ITrainingTask
     /// <inheritdoc/>
     public nn.Module Model => machine;
 
+    /// <summary>The machine's sizes.</summary>
+    public NtmShape Shape => machine.Shape;
+
     /// <inheritdoc/>
     public string Path => machine.LastPath;
 

@@ -1,9 +1,16 @@
 namespace Noisy.Models;
 
+/// <summary>A learning curve that the paper shows as a picture.</summary>
+/// <param name="Figure">Its figure, such as "Figure 9".</param>
+/// <param name="Row">Name that the curve has in its experiment.</param>
+/// <param name="Metric">What is drawn.</param>
+/// <param name="Points">Updates and values as read from the picture, in order.</param>
+public sealed record PaperCurve(string Figure, string Row, string Metric, IReadOnlyList<(long Update, double Value)> Points);
+
 /// <summary>The paper's published numbers as data; docs/paper.md says how sure each one is.</summary>
 public static class PaperResults
 {
-    private const string Recalled = "recalled";
+    private const string Recalled = "recalled", Confirmed = "confirmed";
 
     /// <summary>Every row, with the name that it has in its experiment.</summary>
     public static IReadOnlyList<(string Row, PaperFigure Figure)> All { get; } =
@@ -11,6 +18,16 @@ public static class PaperResults
         ("soft", new("Table 2", "LSTM (reference)", 119.4, 115.6, "perplexity", Recalled)),
         ("nan", new("Table 2", "Noisy LSTM + NAN", 111.7, 108.0, "perplexity", Recalled)),
         ("nah", new("Table 2", "Noisy LSTM + NAH", 112.6, 108.7, "perplexity", Recalled)),
+        ("regular", new("Figure 9", "NTM (regular)", 1.56, null, "nll", Confirmed)),
+        ("noisy", new("Figure 9", "NTM (noisy controller)", 0, null, "nll", Confirmed)),
+    ];
+
+    /// <summary>Every published curve.</summary>
+    public static IReadOnlyList<PaperCurve> Curves { get; } =
+    [
+        new("Figure 9", "regular", "nll", Thousands(
+            (0, 2.08), (10, 2.06), (20, 2.00), (30, 1.98), (40, 1.96), (50, 1.99), (60, 1.97), (70, 1.75), (80, 1.73), (90, 1.65), (100, 1.56))),
+        new("Figure 9", "noisy", "nll", Thousands((0, 2.08), (7, 2.06), (8, 0.33), (9, 0), (18, 0), (19, 1.84), (20, 0), (100, 0))),
     ];
 
     /// <summary>The figure of a row of an experiment.</summary>
@@ -19,4 +36,7 @@ public static class PaperResults
     /// <returns>The figure; null if the paper has no such row.</returns>
     public static PaperFigure? Find(string table, string row) =>
         All.FirstOrDefault(r => r.Figure.Table == table && r.Row == row).Figure;
+
+    private static (long Update, double Value)[] Thousands(params (long Update, double Value)[] points) =>
+        [.. points.Select(p => (1000 * p.Update, p.Value))];
 }
