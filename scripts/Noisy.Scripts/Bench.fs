@@ -10,15 +10,18 @@ open TorchSharp
 
 /// Everything that --quick and tests may make smaller.
 ///
-/// Count: elements of the suite of activations; CeilingSeconds: for each of the two measurements of the ceiling.
+/// Count: elements of the suite of activations; Presets: of the suites of experiments; CeilingSeconds: for each of the two
+/// measurements of the ceiling.
 type Effort =
     { Budget: Budget
       Count: int
+      Presets: string list
       CeilingSeconds: float }
 
 let private effort (options: BenchOptions) =
     { Budget = { Seconds = options.Seconds; Slice = 0.2; LeastRounds = 3 }
       Count = BenchSuites.elements
+      Presets = [ "small"; "paper" ]
       CeilingSeconds = 2.0 }
 
 let private describe (c: Ceiling) =
@@ -31,7 +34,7 @@ let measure stopped (tell: string -> unit) (effort: Effort) (options: BenchOptio
     tell $"ceiling at the start: {describe start}"
 
     let records =
-        [ for m in BenchSuites.plan options.Suites options.Sizes options.Threads effort.Count do
+        [ for m in BenchSuites.plan options.Suites options.Sizes options.Threads effort.Count effort.Presets do
               let record = BenchSuites.run stopped effort.Budget m
 
               tell (
@@ -59,6 +62,10 @@ let private speed stopped (options: BenchOptions) =
         if List.contains suite options.Suites then
             for size in options.Sizes do
                 BenchReport.stages ceiling cell size (0.25 * options.Seconds)
+
+    if List.contains "ntm" options.Suites then
+        for config in BenchSuites.machines "paper" do
+            BenchReport.machineStages config (0.25 * options.Seconds)
 
     0
 

@@ -50,9 +50,16 @@ let private evaluated view (values: LogEvent -> IReadOnlyDictionary<string, floa
 /// Validation, at the stage of the moment.
 let validation view events = evaluated view _.Valid events
 
-/// Validation at the last stage alone, whose values can be compared.
+/// Validation at the last stage alone, whose values can be compared: the metric where that is the stage of the moment,
+/// elsewhere what the task tells of it besides, such as targetAccuracy.
 let validationAtLast view (events: LogEvent seq) =
-    events |> Seq.filter (fun e -> not e.Stage.HasValue || e.Stage.Value = view.Stages) |> validation view
+    let target = $"target{Char.ToUpperInvariant view.Metric[0]}{view.Metric[1..]}"
+    let isAtLast (e: LogEvent) = not e.Stage.HasValue || e.Stage.Value = view.Stages
+
+    events
+    |> Seq.filter _.IsEvaluation
+    |> Seq.choose (fun e -> valueOf (if isAtLast e then view.Metric else target) e.Valid |> Option.map (fun value -> at view e, value))
+    |> Array.ofSeq
 
 /// The metric over training batches, smoothed: from the batches' likelihoods or accuracies where those tell it, else from
 /// the evaluations' training metrics.
@@ -110,6 +117,7 @@ let ofRun folder view name (config: TrainConfig) (data: DataIdentity) (paper: Pa
     let events = log folder
     let train = training view events
     let valid = validation view events
+    let atLast = validationAtLast view events
 
     if train.Length > 0 || valid.Length > 0 then
         let right = Seq.append train valid |> Seq.map fst |> Seq.max |> max 1.0
@@ -125,6 +133,7 @@ let ofRun folder view name (config: TrainConfig) (data: DataIdentity) (paper: Pa
               Items =
                 [ if train.Length > 0 then { Name = "training, with noise"; Colour = palette[5]; Mark = Thin(Array.unzip train) }
                   if valid.Length > 0 then { Name = "validation" + ofStage; Colour = palette[1]; Mark = Marked(Array.unzip valid) }
+                  if ofStage <> "" && atLast.Length > 0 then { Name = "validation, at the last stage"; Colour = palette[0]; Mark = Marked(Array.unzip atLast) }
                   yield! levels view right
                   if not (isNull (box paper)) && paper.Test.HasValue then
                       level view right "#B22222" ($"the paper's test figure, {paper.Row}", paper.Test.Value) ] }

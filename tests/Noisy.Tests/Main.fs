@@ -20,6 +20,7 @@ let private lists = [
     PennTreebankTests.tests
     GeneratedCorpusTests.tests
     BpttBatchesTests.tests
+    ProgramTests.tests
     AssociativeRecallTests.tests
     TorchNativeTests.tests
     ActivationTests.tests
@@ -40,6 +41,7 @@ let private lists = [
     CalculatorTests.tests
     ReportTests.tests
     BenchTests.tests
+    LearningToExecuteTests.tests
     ExampleTests.tests
 ]
 

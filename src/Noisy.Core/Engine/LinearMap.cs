@@ -6,7 +6,9 @@ namespace Noisy.Core;
 internal readonly unsafe struct LinearMap<V>
     where V : struct, ILanes<V>
 {
-    private const int Lanes = RecurrentSize.Lanes, Width = 2;
+    // Vectors of a panel.
+    private const int Most = 3;
+    private const int Lanes = RecurrentSize.Lanes;
 
     private readonly float* _weight, _panels;
     private readonly int _rowLength, _blocks, _units, _padded;
@@ -22,7 +24,7 @@ internal readonly unsafe struct LinearMap<V>
     {
         _weight = weight;
         _panels = panels;
-        (_rowLength, _blocks, _units, _padded, Depth) = (rowLength, blocks, units, Pad(units), depth);
+        (_rowLength, _blocks, _units, _padded, Depth) = (rowLength, blocks, units, NtmSize.Pad(units), depth);
     }
 
     /// <summary>Length of x.</summary>
@@ -31,29 +33,26 @@ internal readonly unsafe struct LinearMap<V>
     /// <summary>Length of y, padding included.</summary>
     internal int Outputs => _blocks * _padded;
 
-    private int Vectors => Outputs / V.Count;
+    private static int Width => Most * V.Count;
 
-    private int Tiles => (_units + MatrixTile.MaxRows - 1) / MatrixTile.MaxRows;
+    private int Vectors => Outputs / V.Count;
 
     /// <summary>Floats of the panels, whichever way they are packed.</summary>
     internal static long Length(int blocks, int units, int depth) =>
-        Math.Max((long)blocks * Pad(units) * depth, (long)blocks * units * PanelCount(depth) * Width * V.Count);
-
-    /// <summary>Panels of two vectors that so many columns need.</summary>
-    internal static int PanelCount(int columns) => (columns + (Width * V.Count) - 1) / (Width * V.Count);
+        Math.Max((long)blocks * NtmSize.Pad(units) * depth, (long)blocks * units * Count(depth) * Width);
 
     /// <summary>Packs W for <see cref="Forward"/>; a member has panels.</summary>
     internal void Pack(TeamMember member)
     {
         var perBlock = _padded / V.Count;
-        var (first, end) = member.Share((Vectors + 1) / 2);
-        for (var vector = 2 * first; vector < Math.Min(Vectors, 2 * end); vector++)
+        var (first, end) = member.Share((Vectors + Most - 1) / Most);
+        for (var vector = Most * first; vector < Math.Min(Vectors, Most * end); vector++)
         {
             var unit = vector % perBlock * V.Count;
             var row = ((nint)(vector / perBlock) * _units) + unit;
             Panels.PackColumns(
                 _weight + (row * _rowLength), _rowLength, Math.Clamp(_units - unit, 0, V.Count), Depth,
-                _panels + ((nint)(vector / 2) * Width * V.Count * Depth) + (vector % 2 * V.Count), V.Count, Wide(vector / 2) * V.Count);
+                _panels + ((nint)(vector / Most) * Width * Depth) + (vector % Most * V.Count), V.Count, Wide(vector / Most) * V.Count);
         }
     }
 
@@ -67,11 +66,12 @@ internal readonly unsafe struct LinearMap<V>
     /// <param name="rowY">Floats from row to row of y.</param>
     internal void Forward(float* x, nint rowX, int rows, float* start, nint rowStart, float* y, nint rowY)
     {
-        for (var panel = 0; 2 * panel < Vectors; panel++)
+        for (var panel = 0; Most * panel < Vectors; panel++)
         {
-            nint place = panel * Width * V.Count;
+            nint place = panel * Width;
+            var wide = Wide(panel);
             MatrixProduct.Multiply<V, RowMajor>(
-                rows, Wide(panel), x, rowX, _panels + (place * Depth), Depth, y + place, rowY, V.Count, start + place, rowStart);
+                rows, wide, x, rowX, _panels + (place * Depth), wide * V.Count, Depth, y + place, rowY, V.Count, start + place, rowStart);
         }
     }
 
@@ -79,7 +79,7 @@ internal readonly unsafe struct LinearMap<V>
     internal void PackBack(TeamMember member)
     {
         var (first, end) = member.Share(_blocks * _units);
-        Panels.PackRows<V>(_weight, _rowLength, first, end, Depth, _panels, BackPanel);
+        Panels.PackRows<V>(Most, _weight, _rowLength, first, end, Depth, _panels, BackPanel);
     }
 
     /// <summary>Gradient in x: start + Wᵀ gradY.</summary>
@@ -91,66 +91,56 @@ internal readonly unsafe struct LinearMap<V>
     /// <param name="rowX">Floats from row to row of it, a multiple of the widest vector.</param>
     internal void Back(float* gradY, nint rowY, int rows, float* start, float* gradX, nint rowX)
     {
-        for (var panel = 0; panel < PanelCount(Depth); panel++)
+        for (var panel = 0; panel < Count(Depth); panel++)
         {
-            var column = panel * Width * V.Count;
-            var wide = Panels.Wide<V>(Depth - column);
+            var column = panel * Width;
+            var wide = Panels.Wide<V>(Most, Depth - column);
             var from = start == null ? null : start + column;
             var to = gradX + column;
             for (var block = 0; block < _blocks; block++, from = to)
             {
                 MatrixProduct.Multiply<V, RowMajor>(
-                    rows, wide, gradY + (block * _padded), rowY,
-                    _panels + (panel * BackPanel) + ((nint)block * _units * wide * V.Count), _units, to, rowX, V.Count, from, rowX);
+                    rows, wide, gradY + (block * _padded), rowY, _panels + (panel * BackPanel) + ((nint)block * _units * wide * V.Count), wide * V.Count,
+                    _units, to, rowX, V.Count, from, rowX);
             }
         }
     }
 
-    /// <summary>Floats of the panels of <see cref="PackValues"/>.</summary>
-    internal static long ValueLength(int rows, int depth) => (long)rows * PanelCount(depth) * Width * V.Count;
-
-    /// <summary>Packs rows of x for <see cref="GradWeight"/>; a member has rows.</summary>
-    internal static void PackValues(float* x, nint rowX, int rows, int depth, float* panels, TeamMember member)
-    {
-        var (first, end) = member.Share(rows);
-        Panels.PackRows<V>(x, rowX, first, end, depth, panels, (nint)rows * Width * V.Count);
-    }
-
-    /// <summary>Gradient in W; a member has tiles of its rows.</summary>
+    /// <summary>Gradient in W, Σ over the rows of gradY xᵀ; a member has tiles of the rows of W.</summary>
     /// <param name="gradY">First row.</param>
     /// <param name="rowY">Floats from row to row of it.</param>
     /// <param name="rows">Rows.</param>
-    /// <param name="values">The same rows of x, packed.</param>
+    /// <param name="x">First row of x; whole vectors are read, up to 15 floats beyond a row.</param>
+    /// <param name="rowX">Floats from row to row of x.</param>
     /// <param name="grad">Where it goes; rows as long as those of W.</param>
     /// <param name="edge">Scratch: <see cref="EdgeLength"/> floats.</param>
     /// <param name="member">Who works.</param>
-    internal void GradWeight(float* gradY, nint rowY, int rows, float* values, GradientTarget grad, float* edge, TeamMember member)
+    internal void GradWeight(float* gradY, nint rowY, int rows, float* x, nint rowX, GradientTarget grad, float* edge, TeamMember member)
     {
         if (grad.At == null) return;
-        const int most = MatrixTile.MaxRows;
-        nint width = Width * V.Count;
-        var (first, end) = member.Share(_blocks * Tiles);
+        const int most = MatrixTile.MaxRowsOfThree;
+        var tiles = (_units + most - 1) / most;
+        var (first, end) = member.Share(_blocks * tiles);
         for (var task = first; task < end; task++)
         {
-            var (block, unit) = (task / Tiles, task % Tiles * most);
+            var (block, unit) = (task / tiles, task % tiles * most);
             var count = Math.Min(most, _units - unit);
-            for (var panel = 0; panel < PanelCount(Depth); panel++)
+            for (var column = 0; column < Depth; column += Width)
             {
-                var column = panel * (int)width;
-                var there = Math.Min((int)width, Depth - column);
+                var there = Math.Min(Width, Depth - column);
                 var target = grad.At + ((((nint)block * _units) + unit) * _rowLength) + column;
-                var whole = there == width;
+                var whole = there == Width;
                 var to = whole ? target : edge;
                 MatrixProduct.MultiplyMany<V, InterleavedRows>(
-                    count, Panels.Wide<V>(there), gradY + (block * _padded) + unit, rowY, values + (panel * rows * width), rows,
-                    to, whole ? _rowLength : width, V.Count, whole && grad.Add ? to : null, _rowLength);
-                if (!whole) CopyEdge(edge, width, count, there, target, grad.Add);
+                    count, Panels.Wide<V>(Most, there), gradY + (block * _padded) + unit, rowY, x + column, rowX, rows,
+                    to, whole ? _rowLength : Width, V.Count, whole && grad.Add ? to : null, _rowLength);
+                if (!whole) CopyEdge(edge, count, there, target, grad.Add);
             }
         }
     }
 
     /// <summary>Floats of the scratch.</summary>
-    internal const int EdgeLength = MatrixTile.MaxRows * Width * Lanes;
+    internal const int EdgeLength = MatrixTile.MaxRowsOfThree * Most * Lanes;
 
     /// <summary>Gradient in a bias of the map, the sum of gradY over its rows; a member has vectors of it.</summary>
     internal void GradBias(float* gradY, nint rowY, int rows, GradientTarget grad, TeamMember member)
@@ -169,16 +159,17 @@ internal readonly unsafe struct LinearMap<V>
         }
     }
 
-    private static int Pad(int count) => (count + Lanes - 1) / Lanes * Lanes;
+    /// <summary>Panels that so many columns need.</summary>
+    private static int Count(int columns) => (columns + Width - 1) / Width;
 
-    /// <summary>Vectors of a panel of <see cref="Pack"/>: two in all but perhaps the last.</summary>
-    private int Wide(int panel) => (2 * panel) + 1 < Vectors ? 2 : 1;
+    /// <summary>Vectors of a panel of <see cref="Pack"/>.</summary>
+    private int Wide(int panel) => Math.Min(Most, Vectors - (Most * panel));
 
-    private nint BackPanel => (nint)_blocks * _units * Width * V.Count;
+    private nint BackPanel => (nint)_blocks * _units * Width;
 
-    private void CopyEdge(float* edge, nint width, int rows, int columns, float* target, bool add)
+    private void CopyEdge(float* edge, int rows, int columns, float* target, bool add)
     {
-        for (var r = 0; r < rows; r++, edge += width, target += _rowLength)
+        for (var r = 0; r < rows; r++, edge += Width, target += _rowLength)
         {
             for (var i = 0; i < columns; i++) target[i] = add ? target[i] + edge[i] : edge[i];
         }

@@ -6,7 +6,14 @@ namespace Noisy.Core;
 internal static unsafe class MatrixProduct
 {
     /// <summary>Rows of the best tile: as many as the registers hold.</summary>
-    internal static int TileRows<V>() where V : struct, ILanes<V> => V.Count == 16 ? MatrixTile.MaxRows : 5;
+    /// <param name="wide">Vectors of a row.</param>
+    internal static int TileRows<V>(int wide) where V : struct, ILanes<V> => (V.Count == 16, wide) switch
+    {
+        (true, 3) => MatrixTile.MaxRowsOfThree,
+        (true, _) => MatrixTile.MaxRows,
+        (false, 3) => MatrixTile.MaxRowsOfThree / 2,
+        _ => MatrixTile.MaxRows / 2,
+    };
 
     /// <summary>Rows of A that pass all panels before the next ones come: few enough to stay in a core's caches meanwhile.</summary>
     internal const int BlockRows = 40;
@@ -16,7 +23,7 @@ internal static unsafe class MatrixProduct
     /// <summary>C = start + A·B for a panel that many rows pass: a piece of it at a time, which stays in the first-level cache.</summary>
     /// <inheritdoc cref="Multiply"/>
     internal static void MultiplyMany<V, TLayout>(
-        int rows, int wide, float* a, nint stride, float* b, nint depth, float* c, nint rowC, nint vectorC, float* start, nint rowStart)
+        int rows, int wide, float* a, nint stride, float* b, nint rowB, nint depth, float* c, nint rowC, nint vectorC, float* start, nint rowStart)
         where V : struct, ILanes<V>
         where TLayout : struct, IOperandLayout
     {
@@ -27,29 +34,30 @@ internal static unsafe class MatrixProduct
             var first = depth * piece / pieces;
             var from = piece == 0 ? start : c;
             Multiply<V, TLayout>(
-                rows, wide, TLayout.Interleaved ? a + (first * stride) : a + first, stride, b + (first * wide * V.Count), (depth * (piece + 1) / pieces) - first,
+                rows, wide, TLayout.Interleaved ? a + (first * stride) : a + first, stride, b + (first * rowB), rowB, (depth * (piece + 1) / pieces) - first,
                 c, rowC, vectorC, from, piece == 0 ? rowStart : rowC);
         }
     }
 
     /// <summary>C = start + A·B for a panel.</summary>
     /// <param name="rows">Rows of A and C.</param>
-    /// <param name="wide">Vectors of the panel, 1 or 2.</param>
+    /// <param name="wide">Vectors of the panel, 1 to 3.</param>
     /// <param name="a">First element of A.</param>
     /// <param name="stride">Row-major: floats from row to row of A. Interleaved: floats from k to k.</param>
     /// <param name="b">The panel.</param>
+    /// <param name="rowB">Floats from k to k of the panel; its vectors if it is a packed one.</param>
     /// <param name="depth">Length of k.</param>
     /// <param name="c">First element of C.</param>
     /// <param name="rowC">Floats from row to row of C.</param>
-    /// <param name="vectorC">Floats from the first vector of a row of C to the second.</param>
+    /// <param name="vectorC">Floats from one vector of a row of C to the next.</param>
     /// <param name="start">What the products are added to, laid out as C; null for nothing.</param>
     /// <param name="rowStart">Floats from row to row of start; 0 gives every row the same.</param>
     internal static void Multiply<V, TLayout>(
-        int rows, int wide, float* a, nint stride, float* b, nint depth, float* c, nint rowC, nint vectorC, float* start, nint rowStart)
+        int rows, int wide, float* a, nint stride, float* b, nint rowB, nint depth, float* c, nint rowC, nint vectorC, float* start, nint rowStart)
         where V : struct, ILanes<V>
         where TLayout : struct, IOperandLayout
     {
-        var most = TileRows<V>();
+        var most = TileRows<V>(wide);
         var tiles = (rows + most - 1) / most;
         for (var tile = 0; tile < tiles; tile++)
         {
@@ -57,30 +65,31 @@ internal static unsafe class MatrixProduct
             var count = (rows * (tile + 1) / tiles) - first;
             var from = start == null ? null : start + (first * rowStart);
             var left = TLayout.Interleaved ? a + first : a + (first * stride);
-            if (wide == 2) Tile<V, Count2, TLayout>(count, left, stride, b, depth, c + (first * rowC), rowC, vectorC, from, rowStart);
-            else Tile<V, Count1, TLayout>(count, left, stride, b, depth, c + (first * rowC), rowC, vectorC, from, rowStart);
+            if (wide == 3) Tile<V, Count3, TLayout>(count, left, stride, b, rowB, depth, c + (first * rowC), rowC, vectorC, from, rowStart);
+            else if (wide == 2) Tile<V, Count2, TLayout>(count, left, stride, b, rowB, depth, c + (first * rowC), rowC, vectorC, from, rowStart);
+            else Tile<V, Count1, TLayout>(count, left, stride, b, rowB, depth, c + (first * rowC), rowC, vectorC, from, rowStart);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Tile<V, TWide, TLayout>(
-        int rows, float* a, nint stride, float* b, nint depth, float* c, nint rowC, nint vectorC, float* start, nint rowStart)
+        int rows, float* a, nint stride, float* b, nint rowB, nint depth, float* c, nint rowC, nint vectorC, float* start, nint rowStart)
         where V : struct, ILanes<V>
         where TWide : struct, ICount
         where TLayout : struct, IOperandLayout
     {
         switch (rows)
         {
-            case 1: MatrixTile.Multiply<V, Count1, TWide, TLayout>(a, stride, b, depth, c, rowC, vectorC, start, rowStart); break;
-            case 2: MatrixTile.Multiply<V, Count2, TWide, TLayout>(a, stride, b, depth, c, rowC, vectorC, start, rowStart); break;
-            case 3: MatrixTile.Multiply<V, Count3, TWide, TLayout>(a, stride, b, depth, c, rowC, vectorC, start, rowStart); break;
-            case 4: MatrixTile.Multiply<V, Count4, TWide, TLayout>(a, stride, b, depth, c, rowC, vectorC, start, rowStart); break;
-            case 5: MatrixTile.Multiply<V, Count5, TWide, TLayout>(a, stride, b, depth, c, rowC, vectorC, start, rowStart); break;
-            case 6: MatrixTile.Multiply<V, Count6, TWide, TLayout>(a, stride, b, depth, c, rowC, vectorC, start, rowStart); break;
-            case 7: MatrixTile.Multiply<V, Count7, TWide, TLayout>(a, stride, b, depth, c, rowC, vectorC, start, rowStart); break;
-            case 8: MatrixTile.Multiply<V, Count8, TWide, TLayout>(a, stride, b, depth, c, rowC, vectorC, start, rowStart); break;
-            case 9: MatrixTile.Multiply<V, Count9, TWide, TLayout>(a, stride, b, depth, c, rowC, vectorC, start, rowStart); break;
-            default: MatrixTile.Multiply<V, Count10, TWide, TLayout>(a, stride, b, depth, c, rowC, vectorC, start, rowStart); break;
+            case 1: MatrixTile.Multiply<V, Count1, TWide, TLayout>(a, stride, b, rowB, depth, c, rowC, vectorC, start, rowStart); break;
+            case 2: MatrixTile.Multiply<V, Count2, TWide, TLayout>(a, stride, b, rowB, depth, c, rowC, vectorC, start, rowStart); break;
+            case 3: MatrixTile.Multiply<V, Count3, TWide, TLayout>(a, stride, b, rowB, depth, c, rowC, vectorC, start, rowStart); break;
+            case 4: MatrixTile.Multiply<V, Count4, TWide, TLayout>(a, stride, b, rowB, depth, c, rowC, vectorC, start, rowStart); break;
+            case 5: MatrixTile.Multiply<V, Count5, TWide, TLayout>(a, stride, b, rowB, depth, c, rowC, vectorC, start, rowStart); break;
+            case 6: MatrixTile.Multiply<V, Count6, TWide, TLayout>(a, stride, b, rowB, depth, c, rowC, vectorC, start, rowStart); break;
+            case 7: MatrixTile.Multiply<V, Count7, TWide, TLayout>(a, stride, b, rowB, depth, c, rowC, vectorC, start, rowStart); break;
+            case 8: MatrixTile.Multiply<V, Count8, TWide, TLayout>(a, stride, b, rowB, depth, c, rowC, vectorC, start, rowStart); break;
+            case 9: MatrixTile.Multiply<V, Count9, TWide, TLayout>(a, stride, b, rowB, depth, c, rowC, vectorC, start, rowStart); break;
+            default: MatrixTile.Multiply<V, Count10, TWide, TLayout>(a, stride, b, rowB, depth, c, rowC, vectorC, start, rowStart); break;
         }
     }
 }

@@ -29,32 +29,41 @@ internal readonly struct InterleavedRows : IOperandLayout
 /// </remarks>
 internal static unsafe class MatrixTile
 {
-    /// <summary>Most rows of a tile.</summary>
+    /// <summary>Most rows of a tile of one or two vectors.</summary>
     internal const int MaxRows = 10;
 
-    /// <summary>C = start + A·B for TRows rows and TWide vectors.</summary>
+    /// <summary>Most rows of a tile of three vectors: with them, the vectors of B and one of A, all registers are in use.</summary>
+    internal const int MaxRowsOfThree = 8;
+
+    /// <summary>C = start + A·B for TRows rows and TWide vectors, at most three.</summary>
     /// <param name="a">First element of A.</param>
     /// <param name="stride">Row-major: floats from row to row of A. Interleaved: floats from k to k.</param>
-    /// <param name="b">Panel: TWide vectors for each k, one after another.</param>
+    /// <param name="b">TWide vectors for each k, one after another.</param>
+    /// <param name="rowB">Floats from k to k of B; TWide vectors if it is a packed panel.</param>
     /// <param name="depth">Length of k.</param>
     /// <param name="c">First element of C.</param>
     /// <param name="rowC">Floats from row to row of C.</param>
-    /// <param name="vectorC">Floats from the first vector of a row of C to the second.</param>
+    /// <param name="vectorC">Floats from one vector of a row of C to the next.</param>
     /// <param name="start">What the products are added to, laid out as C; null for nothing.</param>
     /// <param name="rowStart">Floats from row to row of start.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void Multiply<V, TRows, TWide, TLayout>(
-        float* a, nint stride, float* b, nint depth, float* c, nint rowC, nint vectorC, float* start, nint rowStart)
+        float* a, nint stride, float* b, nint rowB, nint depth, float* c, nint rowC, nint vectorC, float* start, nint rowStart)
         where V : struct, ILanes<V>
         where TRows : struct, ICount
         where TWide : struct, ICount
         where TLayout : struct, IOperandLayout
     {
-        V c00 = 0f, c01 = 0f, c10 = 0f, c11 = 0f;
-        V c20 = 0f, c21 = 0f, c30 = 0f, c31 = 0f;
-        V c40 = 0f, c41 = 0f, c50 = 0f, c51 = 0f;
-        V c60 = 0f, c61 = 0f, c70 = 0f, c71 = 0f;
-        V c80 = 0f, c81 = 0f, c90 = 0f, c91 = 0f;
+        V c00 = 0f, c01 = 0f, c02 = 0f;
+        V c10 = 0f, c11 = 0f, c12 = 0f;
+        V c20 = 0f, c21 = 0f, c22 = 0f;
+        V c30 = 0f, c31 = 0f, c32 = 0f;
+        V c40 = 0f, c41 = 0f, c42 = 0f;
+        V c50 = 0f, c51 = 0f, c52 = 0f;
+        V c60 = 0f, c61 = 0f, c62 = 0f;
+        V c70 = 0f, c71 = 0f, c72 = 0f;
+        V c80 = 0f, c81 = 0f;
+        V c90 = 0f, c91 = 0f;
         var a0 = a;
         var a1 = TLayout.Interleaved ? a : a0 + stride;
         var a2 = TLayout.Interleaved ? a : a1 + stride;
@@ -69,15 +78,18 @@ internal static unsafe class MatrixTile
         {
             var b0 = V.Load(in *b, 0);
             var b1 = TWide.Value > 1 ? V.Load(in *b, (nuint)V.Count) : 0f;
-            b += V.Count * TWide.Value;
+            var b2 = TWide.Value > 2 ? V.Load(in *b, 2 * (nuint)V.Count) : 0f;
+            b += rowB;
             V x = TLayout.Interleaved ? a0[0] : a0[k];
             c00 = V.MultiplyAdd(x, b0, c00);
             if (TWide.Value > 1) c01 = V.MultiplyAdd(x, b1, c01);
+            if (TWide.Value > 2) c02 = V.MultiplyAdd(x, b2, c02);
             if (TRows.Value > 1)
             {
                 x = TLayout.Interleaved ? a0[1] : a1[k];
                 c10 = V.MultiplyAdd(x, b0, c10);
                 if (TWide.Value > 1) c11 = V.MultiplyAdd(x, b1, c11);
+                if (TWide.Value > 2) c12 = V.MultiplyAdd(x, b2, c12);
             }
 
             if (TRows.Value > 2)
@@ -85,6 +97,7 @@ internal static unsafe class MatrixTile
                 x = TLayout.Interleaved ? a0[2] : a2[k];
                 c20 = V.MultiplyAdd(x, b0, c20);
                 if (TWide.Value > 1) c21 = V.MultiplyAdd(x, b1, c21);
+                if (TWide.Value > 2) c22 = V.MultiplyAdd(x, b2, c22);
             }
 
             if (TRows.Value > 3)
@@ -92,6 +105,7 @@ internal static unsafe class MatrixTile
                 x = TLayout.Interleaved ? a0[3] : a3[k];
                 c30 = V.MultiplyAdd(x, b0, c30);
                 if (TWide.Value > 1) c31 = V.MultiplyAdd(x, b1, c31);
+                if (TWide.Value > 2) c32 = V.MultiplyAdd(x, b2, c32);
             }
 
             if (TRows.Value > 4)
@@ -99,6 +113,7 @@ internal static unsafe class MatrixTile
                 x = TLayout.Interleaved ? a0[4] : a4[k];
                 c40 = V.MultiplyAdd(x, b0, c40);
                 if (TWide.Value > 1) c41 = V.MultiplyAdd(x, b1, c41);
+                if (TWide.Value > 2) c42 = V.MultiplyAdd(x, b2, c42);
             }
 
             if (TRows.Value > 5)
@@ -106,6 +121,7 @@ internal static unsafe class MatrixTile
                 x = TLayout.Interleaved ? a0[5] : a5[k];
                 c50 = V.MultiplyAdd(x, b0, c50);
                 if (TWide.Value > 1) c51 = V.MultiplyAdd(x, b1, c51);
+                if (TWide.Value > 2) c52 = V.MultiplyAdd(x, b2, c52);
             }
 
             if (TRows.Value > 6)
@@ -113,6 +129,7 @@ internal static unsafe class MatrixTile
                 x = TLayout.Interleaved ? a0[6] : a6[k];
                 c60 = V.MultiplyAdd(x, b0, c60);
                 if (TWide.Value > 1) c61 = V.MultiplyAdd(x, b1, c61);
+                if (TWide.Value > 2) c62 = V.MultiplyAdd(x, b2, c62);
             }
 
             if (TRows.Value > 7)
@@ -120,6 +137,7 @@ internal static unsafe class MatrixTile
                 x = TLayout.Interleaved ? a0[7] : a7[k];
                 c70 = V.MultiplyAdd(x, b0, c70);
                 if (TWide.Value > 1) c71 = V.MultiplyAdd(x, b1, c71);
+                if (TWide.Value > 2) c72 = V.MultiplyAdd(x, b2, c72);
             }
 
             if (TRows.Value > 8)
@@ -139,20 +157,20 @@ internal static unsafe class MatrixTile
             if (TLayout.Interleaved) a0 += stride;
         }
 
-        Finish<V, TWide>(c00, c01, c, vectorC, start);
-        if (TRows.Value > 1) Finish<V, TWide>(c10, c11, c + (1 * rowC), vectorC, start == null ? null : start + (1 * rowStart));
-        if (TRows.Value > 2) Finish<V, TWide>(c20, c21, c + (2 * rowC), vectorC, start == null ? null : start + (2 * rowStart));
-        if (TRows.Value > 3) Finish<V, TWide>(c30, c31, c + (3 * rowC), vectorC, start == null ? null : start + (3 * rowStart));
-        if (TRows.Value > 4) Finish<V, TWide>(c40, c41, c + (4 * rowC), vectorC, start == null ? null : start + (4 * rowStart));
-        if (TRows.Value > 5) Finish<V, TWide>(c50, c51, c + (5 * rowC), vectorC, start == null ? null : start + (5 * rowStart));
-        if (TRows.Value > 6) Finish<V, TWide>(c60, c61, c + (6 * rowC), vectorC, start == null ? null : start + (6 * rowStart));
-        if (TRows.Value > 7) Finish<V, TWide>(c70, c71, c + (7 * rowC), vectorC, start == null ? null : start + (7 * rowStart));
-        if (TRows.Value > 8) Finish<V, TWide>(c80, c81, c + (8 * rowC), vectorC, start == null ? null : start + (8 * rowStart));
-        if (TRows.Value > 9) Finish<V, TWide>(c90, c91, c + (9 * rowC), vectorC, start == null ? null : start + (9 * rowStart));
+        Finish<V, TWide>(c00, c01, c02, c, vectorC, start);
+        if (TRows.Value > 1) Finish<V, TWide>(c10, c11, c12, c + (1 * rowC), vectorC, start == null ? null : start + (1 * rowStart));
+        if (TRows.Value > 2) Finish<V, TWide>(c20, c21, c22, c + (2 * rowC), vectorC, start == null ? null : start + (2 * rowStart));
+        if (TRows.Value > 3) Finish<V, TWide>(c30, c31, c32, c + (3 * rowC), vectorC, start == null ? null : start + (3 * rowStart));
+        if (TRows.Value > 4) Finish<V, TWide>(c40, c41, c42, c + (4 * rowC), vectorC, start == null ? null : start + (4 * rowStart));
+        if (TRows.Value > 5) Finish<V, TWide>(c50, c51, c52, c + (5 * rowC), vectorC, start == null ? null : start + (5 * rowStart));
+        if (TRows.Value > 6) Finish<V, TWide>(c60, c61, c62, c + (6 * rowC), vectorC, start == null ? null : start + (6 * rowStart));
+        if (TRows.Value > 7) Finish<V, TWide>(c70, c71, c72, c + (7 * rowC), vectorC, start == null ? null : start + (7 * rowStart));
+        if (TRows.Value > 8) Finish<V, TWide>(c80, c81, 0f, c + (8 * rowC), vectorC, start == null ? null : start + (8 * rowStart));
+        if (TRows.Value > 9) Finish<V, TWide>(c90, c91, 0f, c + (9 * rowC), vectorC, start == null ? null : start + (9 * rowStart));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Finish<V, TWide>(V first, V second, float* c, nint vectorC, float* start)
+    private static void Finish<V, TWide>(V first, V second, V third, float* c, nint vectorC, float* start)
         where V : struct, ILanes<V>
         where TWide : struct, ICount
     {
@@ -160,9 +178,11 @@ internal static unsafe class MatrixTile
         {
             first = V.Load(in *start, 0) + first;
             if (TWide.Value > 1) second = V.Load(in *(start + vectorC), 0) + second;
+            if (TWide.Value > 2) third = V.Load(in *(start + (2 * vectorC)), 0) + third;
         }
 
         first.Store(ref *c, 0);
         if (TWide.Value > 1) second.Store(ref *(c + vectorC), 0);
+        if (TWide.Value > 2) third.Store(ref *(c + (2 * vectorC)), 0);
     }
 }

@@ -1,14 +1,17 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Noisy.Core;
 
-/// <summary>Copies matrices into panels: for each k, the elements of one or two vectors of columns side by side.</summary>
+/// <summary>Copies matrices into panels: for each k, the elements of a few vectors of columns side by side.</summary>
 internal static unsafe class Panels
 {
     // Columns that are packed in one walk over the rows: short pieces of many rows would miss every cache.
     private const int Walk = 256;
 
-    /// <summary>Packs all columns of a matrix whose rows are k, as panels of two vectors; the last may have one.</summary>
+    /// <summary>Packs all columns of a matrix whose rows are k, as panels of so many vectors; the last has as many as it needs.</summary>
+    /// <param name="most">Vectors of a panel, 2 or 3.</param>
     /// <param name="source">First element.</param>
     /// <param name="stride">Floats from row to row.</param>
     /// <param name="first">First row to pack.</param>
@@ -17,10 +20,10 @@ internal static unsafe class Panels
     /// <param name="target">First panel; its row 0 belongs to row 0 of the matrix.</param>
     /// <param name="panelSize">Floats from panel to panel.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void PackRows<V>(float* source, nint stride, int first, int end, int columns, float* target, nint panelSize)
+    internal static void PackRows<V>(int most, float* source, nint stride, int first, int end, int columns, float* target, nint panelSize)
         where V : struct, ILanes<V>
     {
-        var width = 2 * V.Count;
+        var width = most * V.Count;
         var whole = columns / width;
         for (var start = 0; start < whole; start += Walk / width)
         {
@@ -33,13 +36,14 @@ internal static unsafe class Panels
                     var to = target + (panel * panelSize) + (k * width);
                     V.Load(in *from, 0).Store(ref *to, 0);
                     V.Load(in *from, (nuint)V.Count).Store(ref *to, (nuint)V.Count);
+                    if (most > 2) V.Load(in *from, 2 * (nuint)V.Count).Store(ref *to, 2 * (nuint)V.Count);
                 }
             }
         }
 
         var rest = columns - (whole * width);
         if (rest == 0) return;
-        nint narrow = Wide<V>(rest) * V.Count;
+        nint narrow = Wide<V>(most, rest) * V.Count;
         for (nint k = first; k < end; k++)
         {
             var from = source + (k * stride) + (whole * width);
@@ -48,8 +52,10 @@ internal static unsafe class Panels
         }
     }
 
-    /// <summary>Vectors that a panel of so many columns needs, at most two.</summary>
-    internal static int Wide<V>(int columns) where V : struct, ILanes<V> => columns > V.Count ? 2 : 1;
+    /// <summary>Vectors that a panel needs for the columns that are left.</summary>
+    /// <param name="most">Vectors of a whole panel.</param>
+    /// <param name="left">Columns from its first to the matrix's last.</param>
+    internal static int Wide<V>(int most, long left) where V : struct, ILanes<V> => (int)Math.Min(most, (left + V.Count - 1) / V.Count);
 
     /// <summary>Packs rows of a matrix, for which k runs along the row, as neighbouring columns of a panel.</summary>
     /// <param name="source">First row.</param>
@@ -59,14 +65,18 @@ internal static unsafe class Panels
     /// <param name="target">First of the columns in the panel.</param>
     /// <param name="columns">Columns to fill.</param>
     /// <param name="width">Floats a row of the panel.</param>
+    /// <param name="numbers">Which rows, counted from the first; null takes them as they come.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void PackColumns(float* source, nint stride, int rows, int length, float* target, int columns, int width)
+    internal static void PackColumns(float* source, nint stride, int rows, int length, float* target, int columns, int width, int* numbers = null)
     {
         const int block = 64; // rows of the panel that stay in the first-level cache while all columns are written
         for (var first = 0; first < length; first += block)
         {
             nint end = Math.Min(length, first + block);
-            for (var column = 0; column < columns; column++)
+            var column = 0;
+            for (; Sse.IsSupported && column <= Math.Min(rows, columns) - 4; column += 4)
+                PackFour(Row(column), Row(column + 1), Row(column + 2), Row(column + 3), first, end, target + column, width);
+            for (; column < columns; column++)
             {
                 var to = target + column;
                 if (column >= rows)
@@ -75,14 +85,38 @@ internal static unsafe class Panels
                     continue;
                 }
 
-                var from = source + (column * stride);
+                var from = Row(column);
                 for (nint k = first; k < end; k++) to[k * width] = from[k];
             }
         }
+
+        float* Row(int column) => source + ((numbers == null ? column : numbers[column]) * stride);
     }
 
-    /// <summary>Interleaves columns of a matrix whose rows are k, ten to a tile, as the left operand of a product, and adds each
-    /// column up.</summary>
+    /// <summary>Transposes four rows, four columns at a time.</summary>
+    private static void PackFour(float* a, float* b, float* c, float* d, nint first, nint end, float* target, nint width)
+    {
+        var k = first;
+        for (; k <= end - 4; k += 4)
+        {
+            var (x, y, z, w) = (Vector128.Load(a + k), Vector128.Load(b + k), Vector128.Load(c + k), Vector128.Load(d + k));
+            var (lowXy, highXy, lowZw, highZw) = (Sse.UnpackLow(x, y), Sse.UnpackHigh(x, y), Sse.UnpackLow(z, w), Sse.UnpackHigh(z, w));
+            var to = target + (k * width);
+            Sse.MoveLowToHigh(lowXy, lowZw).Store(to);
+            Sse.MoveHighToLow(lowZw, lowXy).Store(to + width);
+            Sse.MoveLowToHigh(highXy, highZw).Store(to + (2 * width));
+            Sse.MoveHighToLow(highZw, highXy).Store(to + (3 * width));
+        }
+
+        for (; k < end; k++)
+        {
+            var to = target + (k * width);
+            (to[0], to[1], to[2], to[3]) = (a[k], b[k], c[k], d[k]);
+        }
+    }
+
+    /// <summary>Interleaves columns of a matrix whose rows are k, <see cref="MatrixTile.MaxRowsOfThree"/> to a tile, as the left
+    /// operand of a product, and adds each column up.</summary>
     /// <param name="source">First of the columns in row 0; whole vectors are read from it, up to 15 floats beyond the columns.</param>
     /// <param name="stride">Floats from row to row.</param>
     /// <param name="rows">Length of k.</param>
@@ -95,7 +129,7 @@ internal static unsafe class Panels
     internal static void Interleave<V>(float* source, nint stride, int rows, int wholeRows, int columns, float* target, nint tileSize, float* sums)
         where V : struct, ILanes<V>
     {
-        const int tile = MatrixTile.MaxRows, room = RecurrentSize.Lanes;
+        const int tile = MatrixTile.MaxRowsOfThree, room = RecurrentSize.Lanes;
         var tiles = (columns + tile - 1) / tile;
         new Span<float>(sums, tiles * room).Clear();
         for (nint k = 0; k < rows; k++, source += stride)
@@ -123,6 +157,44 @@ internal static unsafe class Panels
                     x.Store(ref *to, i);
                     (V.Load(in *sum, i) + x).Store(ref *sum, i);
                 }
+            }
+        }
+    }
+
+    /// <summary>Interleaves columns of a matrix whose rows are k, so many to a tile, as the left operand of a product.</summary>
+    /// <param name="source">First of the columns in row 0.</param>
+    /// <param name="stride">Floats from row to row.</param>
+    /// <param name="rows">Length of k.</param>
+    /// <param name="columns">Columns, any number.</param>
+    /// <param name="tile">Columns of a tile, 4 or 8; the last may have fewer.</param>
+    /// <param name="target">Receives rows · columns floats, tile after tile.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static void Interleave(float* source, nint stride, int rows, int columns, int tile, float* target)
+    {
+        const int few = 8; // rows at a time, so that lines of the target are written whole while they are at hand
+        nint whole = columns / tile, size = (nint)rows * tile, rest = columns - (whole * tile);
+        for (nint first = 0; first < rows; first += few)
+        {
+            var end = Math.Min(rows, first + few);
+            for (nint t = 0; t < whole; t++)
+            {
+                var from = source + (first * stride) + (t * tile);
+                var to = target + (t * size) + (first * tile);
+                for (var k = first; k < end; k++, from += stride, to += tile)
+                {
+                    if (tile == 8)
+                    {
+                        Vector256.Load(from).Store(to);
+                        continue;
+                    }
+
+                    Vector128.Load(from).Store(to);
+                }
+            }
+
+            for (var k = first; k < end; k++)
+            {
+                for (nint i = 0; i < rest; i++) target[(whole * size) + (k * rest) + i] = source[(k * stride) + (whole * tile) + i];
             }
         }
     }

@@ -3,6 +3,9 @@ namespace Noisy.Core;
 /// <summary>The backward pass.</summary>
 internal sealed unsafe partial class RecurrentKernel<V, TCell>
 {
+    // Vectors of a panel in products over all time steps; the recurrence itself has two.
+    private const int Most = 3;
+
     private const int Slack = RecurrentSize.Lanes;
 
     internal override void Backward(RecurrentTape tape, RecurrentInputs x, RecurrentGradients grad, int threads)
@@ -12,8 +15,9 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
         {
             var size = tape.Size;
             EngineProfile.Start(member);
-            Pack(x.WeightHh, size.Hidden, size.Hidden, work.WeightHh, work.WeightPanel, member);
-            if (grad.Input != null) Pack(x.WeightIh, size.Inputs, size.Hidden, work.WeightIh, work.WeightPanel, member);
+            var (first, end) = member.Share(TCell.Gates * size.Hidden);
+            Panels.PackRows<V>(2, x.WeightHh, size.Hidden, first, end, size.Hidden, work.WeightHh, work.WeightPanelHh);
+            if (grad.Input != null) Panels.PackRows<V>(Most, x.WeightIh, size.Inputs, first, end, size.Inputs, work.WeightIh, work.WeightPanelIh);
             member.Barrier();
             EngineProfile.Mark(member, EngineStage.Pack);
             RecurBack(tape, new Part(member, size.Batch, Pairs(size.Hidden), work.Scratch(member.Index)), grad, work);
@@ -32,22 +36,15 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
         });
     }
 
-    /// <summary>A weight in panels of two vectors of columns, all its rows.</summary>
-    private static void Pack(float* weight, int columns, int units, float* target, long panelSize, TeamMember member)
-    {
-        var (first, end) = member.Share(TCell.Gates * units);
-        Panels.PackRows<V>(weight, columns, first, end, columns, target, (nint)panelSize);
-    }
-
-    /// <summary>Inputs, and outputs of the step before, of all rows in the order of time; in panels as the weights.</summary>
+    /// <summary>Inputs, and outputs of the step before, of all rows in the order of time, in panels.</summary>
     private static void PackValues(RecurrentTape tape, float* input, Workspace work, TeamMember member)
     {
         var size = tape.Size;
         var (first, end) = member.Share(size.Rows);
-        Panels.PackRows<V>(input, size.Inputs, first, end, size.Inputs, work.Inputs, (nint)work.ValuePanel);
+        Panels.PackRows<V>(Most, input, size.Inputs, first, end, size.Inputs, work.Inputs, (nint)work.ValuePanel);
         if (!size.Backwards)
         {
-            Panels.PackRows<V>(tape.Hidden, size.Padded, first, end, size.Hidden, work.States, (nint)work.ValuePanel);
+            Panels.PackRows<V>(Most, tape.Hidden, size.Padded, first, end, size.Hidden, work.States, (nint)work.ValuePanel);
             return;
         }
 
@@ -56,12 +53,9 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
         {
             var (t, b) = (row / size.Batch, row % size.Batch);
             var from = ((nint)(size.Steps - 1 - t) * size.Batch) + b;
-            Panels.PackRows<V>(tape.Hidden + ((from - row) * size.Padded), size.Padded, row, row + 1, size.Hidden, work.States, (nint)work.ValuePanel);
+            Panels.PackRows<V>(Most, tape.Hidden + ((from - row) * size.Padded), size.Padded, row, row + 1, size.Hidden, work.States, (nint)work.ValuePanel);
         }
     }
-
-    /// <summary>Vectors that a panel of so many columns needs.</summary>
-    private static int Wide(int columns) => Panels.Wide<V>(columns);
 
     private void RecurBack(RecurrentTape tape, Part part, RecurrentGradients grad, Workspace work)
     {
@@ -102,13 +96,13 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
             for (var panel = part.FirstPair; panel < part.EndPair; panel++)
             {
                 var first = panel * 2 * V.Count;
-                var wide = Wide(size.Hidden - first);
+                var wide = Panels.Wide<V>(2, size.Hidden - first);
                 var to = work.GradHidden + (part.FirstRow * work.RowHidden) + first;
                 for (var gate = 0; gate < TCell.Gates; gate++)
                 {
                     MatrixProduct.Multiply<V, RowMajor>(
                         part.Rows, wide, gates + (TCell.RecurrentBlocks[gate] * padded), row,
-                        work.WeightHh + (panel * work.WeightPanel) + ((nint)gate * size.Hidden * wide * V.Count), size.Hidden,
+                        work.WeightHh + (panel * work.WeightPanelHh) + ((nint)gate * size.Hidden * wide * V.Count), wide * V.Count, size.Hidden,
                         to, work.RowHidden, V.Count, gate == 0 ? null : to, work.RowHidden);
                 }
             }
@@ -171,7 +165,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
     {
         var size = tape.Size;
         nint padded = size.Padded, row = RecurrentTape.Blocks * padded;
-        var width = 2 * V.Count;
+        var width = Most * V.Count;
         var edge = work.Edge(member.Index);
         var (first, end) = member.Share(size.Rows);
         for (var r = first; r < end; r += MatrixProduct.BlockRows)
@@ -180,7 +174,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
             for (var column = 0; column < size.Inputs; column += width)
             {
                 var there = Math.Min(width, size.Inputs - column);
-                var (whole, wide) = (there == width, Wide(there));
+                var (whole, wide) = (there == width, Panels.Wide<V>(Most, there));
                 var target = gradInput + ((nint)r * size.Inputs) + column;
                 var to = whole ? target : edge;
                 nint stride = whole ? size.Inputs : width;
@@ -188,7 +182,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
                 {
                     MatrixProduct.MultiplyMany<V, RowMajor>(
                         rows, wide, work.Gates + (r * row) + (TCell.InputBlocks[gate] * padded), row,
-                        work.WeightIh + (column / width * work.WeightPanel) + ((nint)gate * size.Hidden * wide * V.Count), size.Hidden,
+                        work.WeightIh + (column / width * work.WeightPanelIh) + ((nint)gate * size.Hidden * wide * V.Count), wide * V.Count, size.Hidden,
                         to, stride, V.Count, gate == 0 ? null : to, stride);
                 }
 
@@ -209,15 +203,15 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
         {
             var (block, tile) = (task / groups, task % groups * group);
             if (!Used(block)) continue;
-            var (unit, number) = (tile * MatrixTile.MaxRows, (block * tiles) + tile);
+            var (unit, number) = (tile * MatrixTile.MaxRowsOfThree, (block * tiles) + tile);
             Panels.Interleave<V>(
                 work.Gates + (block * padded) + unit, RecurrentTape.Blocks * padded, size.Rows, size.Rows,
-                Math.Min(group * MatrixTile.MaxRows, size.Hidden - unit), work.Interleaved + (number * work.TileSize), work.TileSize,
+                Math.Min(group * MatrixTile.MaxRowsOfThree, size.Hidden - unit), work.Interleaved + (number * work.TileSize), work.TileSize,
                 work.Sums + (number * RecurrentSize.Lanes));
         }
     }
 
-    private static int UnitTiles(int units) => (units + MatrixTile.MaxRows - 1) / MatrixTile.MaxRows;
+    private static int UnitTiles(int units) => (units + MatrixTile.MaxRowsOfThree - 1) / MatrixTile.MaxRowsOfThree;
 
     private static bool Used(int block) => TCell.InputBlocks.Contains((byte)block) || TCell.RecurrentBlocks.Contains((byte)block);
 
@@ -225,9 +219,9 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
     private static void GradWeights(
         RecurrentTape tape, int columns, ReadOnlySpan<byte> blocks, float* values, GradientTarget grad, Workspace work, TeamMember member)
     {
-        const int group = MatrixProduct.BlockRows / MatrixTile.MaxRows * 2;
+        const int group = MatrixProduct.BlockRows / MatrixTile.MaxRowsOfThree * 2;
         var size = tape.Size;
-        var width = 2 * V.Count;
+        var width = Most * V.Count;
         var edge = work.Edge(member.Index);
         var tiles = UnitTiles(size.Hidden);
         var (first, end) = member.Share(tiles * TCell.Gates);
@@ -236,17 +230,17 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
             for (var column = 0; column < columns; column += width)
             {
                 var there = Math.Min(width, columns - column);
-                var (whole, wide) = (there == width, Wide(there));
+                var (whole, wide) = (there == width, Panels.Wide<V>(Most, there));
                 for (var tile = begin; tile < Math.Min(end, begin + group); tile++)
                 {
-                    var (gate, unit) = (tile / tiles, tile % tiles * MatrixTile.MaxRows);
-                    var rows = Math.Min(MatrixTile.MaxRows, size.Hidden - unit);
+                    var (gate, unit) = (tile / tiles, tile % tiles * MatrixTile.MaxRowsOfThree);
+                    var rows = Math.Min(MatrixTile.MaxRowsOfThree, size.Hidden - unit);
                     var target = grad.At + ((((nint)gate * size.Hidden) + unit) * columns) + column;
                     var to = whole ? target : edge;
                     nint stride = whole ? columns : width;
                     MatrixProduct.Multiply<V, InterleavedRows>(
-                        rows, wide, work.Interleaved + (((blocks[gate] * tiles) + (unit / MatrixTile.MaxRows)) * work.TileSize), rows,
-                        values + (column / width * work.ValuePanel), size.Rows, to, stride, V.Count, whole && grad.Add ? to : null, stride);
+                        rows, wide, work.Interleaved + (((blocks[gate] * tiles) + (unit / MatrixTile.MaxRowsOfThree)) * work.TileSize), rows,
+                        values + (column / width * work.ValuePanel), wide * V.Count, size.Rows, to, stride, V.Count, whole && grad.Add ? to : null, stride);
                     if (!whole) CopyEdge(edge, width, rows, there, target, columns, grad.Add);
                 }
             }
@@ -294,7 +288,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
     /// <summary>Memory of one backward pass.</summary>
     private sealed class Workspace : IDisposable
     {
-        private const int EdgeLength = MatrixProduct.BlockRows * 2 * RecurrentSize.Lanes, Own = EdgeLength + CellSite.ScratchLength;
+        private const int EdgeLength = MatrixProduct.BlockRows * Most * RecurrentSize.Lanes, Own = EdgeLength + CellSite.ScratchLength;
 
         private readonly NativeBuffer buffer;
         private readonly float* own;
@@ -303,15 +297,16 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
         {
             long padded = size.Padded, width = 2L * V.Count;
             RowHidden = (nint)((size.Hidden + width - 1) / width * width) + Slack;
-            WeightPanel = TCell.Gates * size.Hidden * width;
-            ValuePanel = size.Rows * width;
-            TileSize = ((nint)size.Rows * MatrixTile.MaxRows) + Slack;
+            long wide = (long)Most * V.Count, panelsIh = (size.Inputs + wide - 1) / wide, panelsHh = (size.Hidden + wide - 1) / wide;
+            WeightPanelHh = (nint)(TCell.Gates * size.Hidden * width);
+            WeightPanelIh = (nint)(TCell.Gates * size.Hidden * wide);
+            ValuePanel = size.Rows * wide;
+            TileSize = ((nint)size.Rows * MatrixTile.MaxRowsOfThree) + Slack;
             long gates = size.Rows * RecurrentTape.Blocks * padded, tiles = (long)RecurrentTape.Blocks * UnitTiles(size.Hidden);
             long hidden = size.Batch * RowHidden, carry = size.Batch * padded, gains = TCell.ReadsP ? size.Batch * TCell.Sites * padded : 0;
-            long panelsHh = Pairs(size.Hidden), panelsIh = Pairs(size.Inputs);
             buffer = BufferPool.Rent(
                 gates + Slack + (tiles * (TileSize + RecurrentSize.Lanes)) + hidden + carry + gains
-                + ((panelsHh + panelsIh) * (WeightPanel + ValuePanel)) + (threads * Own) + Slack);
+                + (Pairs(size.Hidden) * WeightPanelHh) + (panelsIh * WeightPanelIh) + ((panelsHh + panelsIh) * ValuePanel) + (threads * Own) + Slack);
             Gates = buffer.Start;
             Interleaved = Gates + gates + Slack;
             Sums = Interleaved + (tiles * TileSize);
@@ -319,8 +314,8 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
             Carry = GradHidden + hidden;
             Gains = Carry + carry;
             WeightHh = Gains + gains;
-            WeightIh = WeightHh + (panelsHh * WeightPanel);
-            States = WeightIh + (panelsIh * WeightPanel);
+            WeightIh = WeightHh + (Pairs(size.Hidden) * WeightPanelHh);
+            States = WeightIh + (nint)(panelsIh * WeightPanelIh);
             Inputs = States + (panelsHh * ValuePanel);
             own = Inputs + (panelsIh * ValuePanel);
             new Span<float>(GradHidden, checked((int)(hidden + carry + gains))).Clear();
@@ -354,7 +349,9 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
 
         internal nint RowHidden { get; }
 
-        internal long WeightPanel { get; }
+        internal nint WeightPanelHh { get; }
+
+        internal nint WeightPanelIh { get; }
 
         internal long ValuePanel { get; }
 
@@ -368,6 +365,6 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
         internal float* Scratch(int member) => Edge(member) + EdgeLength;
 
         internal float Sum(int block, int tiles, int unit) =>
-            Sums[(((block * tiles) + (unit / MatrixTile.MaxRows)) * RecurrentSize.Lanes) + (unit % MatrixTile.MaxRows)];
+            Sums[(((block * tiles) + (unit / MatrixTile.MaxRowsOfThree)) * RecurrentSize.Lanes) + (unit % MatrixTile.MaxRowsOfThree)];
     }
 }

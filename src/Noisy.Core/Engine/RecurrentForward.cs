@@ -6,11 +6,11 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
     internal override RecurrentTape Forward(RecurrentSize size, RecurrentInputs x, RecurrentNoise noise, RecurrentOutputs y, int threads)
     {
         var tape = new RecurrentTape(size, TCell.Sites, TCell.HasCell, TCell.ReadsNoise, TCell.ReadsP, noise.Constants);
-        var panels = GatePanels(size.Hidden);
-        long padded = size.Padded, panelIh = 2L * V.Count * size.Inputs, panelHh = 2L * V.Count * size.Hidden;
-        var scratch = BufferPool.Rent((panels * (panelIh + panelHh)) + (RecurrentTape.Blocks * padded) + (threads * CellSite.ScratchLength));
+        var (panels, triples) = (GatePanels(size.Hidden), TCell.Gates * Triples(size.Hidden));
+        long padded = size.Padded, panelIh = 3L * V.Count * size.Inputs, panelHh = 2L * V.Count * size.Hidden;
+        var scratch = BufferPool.Rent((triples * panelIh) + (panels * panelHh) + (RecurrentTape.Blocks * padded) + (threads * CellSite.ScratchLength));
         var ih = scratch.Start;
-        var hh = ih + (panels * panelIh);
+        var hh = ih + (triples * panelIh);
         var bias = hh + (panels * panelHh);
         var room = bias + (RecurrentTape.Blocks * padded);
         Start(tape, x, bias);
@@ -18,11 +18,9 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
         {
             EngineProfile.Start(member);
             var (first, end) = member.Share(panels);
-            for (var panel = first; panel < end; panel++)
-            {
-                PackGates(x.WeightIh, size.Inputs, size.Hidden, panel, ih + (panel * panelIh));
-                PackGates(x.WeightHh, size.Hidden, size.Hidden, panel, hh + (panel * panelHh));
-            }
+            for (var panel = first; panel < end; panel++) PackGates(x.WeightHh, size.Hidden, panel, hh + (panel * panelHh));
+            (first, end) = member.Share(triples);
+            for (var triple = first; triple < end; triple++) PackInputWeights(x.WeightIh, size, triple, ih + (triple * panelIh));
 
             member.Barrier();
             EngineProfile.Mark(member, EngineStage.Pack);
@@ -49,7 +47,10 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
     private static nint Place(int vector, ReadOnlySpan<byte> blocks, int padded) =>
         (blocks[vector % TCell.Gates] * (nint)padded) + (vector / TCell.Gates * V.Count);
 
-    private static void PackGates(float* weight, int depth, int units, int panel, float* target)
+    /// <summary>Panels of three vectors of units that a gate has in the weights of the inputs.</summary>
+    private static int Triples(int units) => (Vectors(units) + 2) / 3;
+
+    private static void PackGates(float* weight, int units, int panel, float* target)
     {
         var wide = Wide(panel, units);
         for (var i = 0; i < wide; i++)
@@ -57,9 +58,17 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
             var vector = (2 * panel) + i;
             var (gate, unit) = (vector % TCell.Gates, vector / TCell.Gates * V.Count);
             Panels.PackColumns(
-                weight + ((((nint)gate * units) + unit) * depth), depth, Math.Min(V.Count, units - unit), depth,
+                weight + ((((nint)gate * units) + unit) * units), units, Math.Min(V.Count, units - unit), units,
                 target + (i * V.Count), V.Count, wide * V.Count);
         }
+    }
+
+    private static void PackInputWeights(float* weight, RecurrentSize size, int triple, float* target)
+    {
+        var (gate, unit) = (triple / Triples(size.Hidden), triple % Triples(size.Hidden) * 3 * V.Count);
+        var width = Panels.Wide<V>(3, size.Hidden - unit) * V.Count;
+        Panels.PackColumns(
+            weight + ((((nint)gate * size.Hidden) + unit) * size.Inputs), size.Inputs, Math.Min(width, size.Hidden - unit), size.Inputs, target, width, width);
     }
 
     /// <summary>Initial states, gains and biases, padded.</summary>
@@ -93,20 +102,20 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
     /// <summary>The part of the pre-activations that does not depend on the state, for all time steps.</summary>
     private static void Project(RecurrentTape tape, float* input, float* weights, long panelSize, float* bias, TeamMember member)
     {
-        var (size, panels) = (tape.Size, GatePanels(tape.Size.Hidden));
+        var (size, triples) = (tape.Size, Triples(tape.Size.Hidden));
         nint padded = size.Padded, row = RecurrentTape.Blocks * padded;
         var (first, end) = member.Share(size.Rows);
         for (var r = first; r < end; r += MatrixProduct.BlockRows)
         {
             var rows = Math.Min(MatrixProduct.BlockRows, end - r);
-            for (var panel = 0; panel < panels; panel++)
+            for (var triple = 0; triple < TCell.Gates * triples; triple++)
             {
-                var wide = Wide(panel, size.Hidden);
-                var place = Place(2 * panel, TCell.InputBlocks, size.Padded);
-                var second = wide == 2 ? Place((2 * panel) + 1, TCell.InputBlocks, size.Padded) - place : 0;
+                var unit = triple % triples * 3 * V.Count;
+                var wide = Panels.Wide<V>(3, size.Hidden - unit);
+                var place = (TCell.InputBlocks[triple / triples] * padded) + unit;
                 MatrixProduct.MultiplyMany<V, RowMajor>(
-                    rows, wide, input + ((nint)r * size.Inputs), size.Inputs, weights + (panel * panelSize), size.Inputs,
-                    tape.Gates + (r * row) + place, row, second, bias + place, 0);
+                    rows, wide, input + ((nint)r * size.Inputs), size.Inputs, weights + (triple * panelSize), wide * V.Count, size.Inputs,
+                    tape.Gates + (r * row) + place, row, V.Count, bias + place, 0);
             }
 
             // Blocks that the inputs do not reach start from their bias alone.
@@ -138,7 +147,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
                     var place = Place(2 * panel, TCell.RecurrentBlocks, (int)padded);
                     var second = wide == 2 ? Place((2 * panel) + 1, TCell.RecurrentBlocks, (int)padded) - place : 0;
                     MatrixProduct.Multiply<V, RowMajor>(
-                        part.Rows, wide, tape.Hidden + before, padded, weights + (panel * panelSize), size.Hidden,
+                        part.Rows, wide, tape.Hidden + before, padded, weights + (panel * panelSize), wide * V.Count, size.Hidden,
                         gates + place, row, second, gates + place, row);
                 }
 

@@ -101,7 +101,7 @@ public sealed class LanguageModel
                 {
                     Hidden = hidden, Weight = weights, Bias = biases, Rows = steps, Units = Layers.HiddenSize, Classes = Codec.Tokens.Count,
                 };
-                using var tape = kernel.Forward(inputs, targets, threads);
+                using var tape = kernel.Forward(inputs, targets, default, threads);
                 nats += tape.Losses.Sum();
             }
         }

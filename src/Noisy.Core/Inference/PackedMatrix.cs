@@ -91,7 +91,7 @@ internal sealed unsafe class PackedMatrix<V> : PackedMatrix
             {
                 nint place = panel * 2 * V.Count;
                 MatrixProduct.Multiply<V, RowMajor>(
-                    count, Wide(panel), x + ((nint)first * Depth), Depth, Panel(panel), Depth,
+                    count, Wide(panel), x + ((nint)first * Depth), Depth, Panel(panel), Wide(panel) * V.Count, Depth,
                     y + ((nint)first * Outputs) + place, Outputs, V.Count, start + place, 0);
             }
         }

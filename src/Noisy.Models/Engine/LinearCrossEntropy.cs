@@ -8,7 +8,7 @@ namespace Noisy.Models;
 /// <summary>A linear layer, softmax and cross-entropy in one: for output layers with many classes.</summary>
 /// <remarks>
 /// On the CPU in single precision through the fused engine, which keeps one number for each example and class where torch
-/// keeps three; elsewhere composed of torch's operations.
+/// keeps three, and where examples that are left out cost nothing; elsewhere composed of torch's operations.
 /// </remarks>
 public static class LinearCrossEntropy
 {
@@ -23,7 +23,24 @@ public static class LinearCrossEntropy
     /// <param name="path">Which implementation to run on.</param>
     /// <returns>A scalar in nats, differentiable in input, weight and bias; owned by the caller.</returns>
     /// <exception cref="ArgumentException">Shapes do not fit, or a target is no class.</exception>
-    public static Tensor Sum(Tensor input, Tensor weight, Tensor? bias, Tensor targets, EnginePath path = EnginePath.Auto)
+    public static Tensor Sum(Tensor input, Tensor weight, Tensor? bias, Tensor targets, EnginePath path = EnginePath.Auto) =>
+        Run(input, weight, bias, targets, path, count: false).Sum;
+
+    /// <summary>The same sum, and how many examples are predicted right: no class has a greater logit than the target.</summary>
+    /// <param name="input">[N, H].</param>
+    /// <param name="weight">[V, H].</param>
+    /// <param name="bias">[V]; null for none.</param>
+    /// <param name="targets">[N], int64, each in [0, V) or <see cref="IgnoreIndex"/>.</param>
+    /// <param name="path">Which implementation to run on.</param>
+    /// <returns>A scalar in nats as <see cref="Sum"/> gives it, and an int64 scalar; owned by the caller.</returns>
+    /// <exception cref="ArgumentException">Shapes do not fit, or a target is no class.</exception>
+    public static (Tensor Sum, Tensor Correct) Score(Tensor input, Tensor weight, Tensor? bias, Tensor targets, EnginePath path = EnginePath.Auto)
+    {
+        var (sum, correct) = Run(input, weight, bias, targets, path, count: true);
+        return (sum, correct!);
+    }
+
+    private static (Tensor Sum, Tensor? Correct) Run(Tensor input, Tensor weight, Tensor? bias, Tensor targets, EnginePath path, bool count)
     {
         if (input.dim() != 2 || weight.dim() != 2 || input.shape[1] != weight.shape[1])
             throw new ArgumentException($"input is [{string.Join(", ", input.shape)}], weight [{string.Join(", ", weight.shape)}]: must be [N, H] and [V, H]", nameof(input));
@@ -34,7 +51,7 @@ public static class LinearCrossEntropy
         if (path == EnginePath.Composed || !FusedEngine.Takes(input) || !FusedEngine.Takes(weight) || input.shape[0] == 0)
         {
             using var logits = F.linear(input, weight, bias);
-            return F.cross_entropy(logits, targets, ignore_index: IgnoreIndex, reduction: nn.Reduction.Sum);
+            return (F.cross_entropy(logits, targets, ignore_index: IgnoreIndex, reduction: nn.Reduction.Sum), count ? Correct(logits, targets) : null);
         }
 
         var classes = new int[targets.shape[0]];
@@ -47,7 +64,19 @@ public static class LinearCrossEntropy
             classes[i] = given[i] == IgnoreIndex ? -1 : (int)given[i];
         }
 
-        return LinearCrossEntropyFunction.Apply(input, weight, bias, new SoftmaxCall(classes, FusedEngine.Width, FusedEngine.Threads));
+        var call = new SoftmaxCall(classes, FusedEngine.Width, FusedEngine.Threads);
+        var sum = LinearCrossEntropyFunction.Apply(input, weight, bias, call);
+        return (sum, count ? tensor(call.Correct) : null);
+    }
+
+    /// <summary>How many targets have the greatest logit of their row.</summary>
+    private static Tensor Correct(Tensor logits, Tensor targets)
+    {
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        using var zero = 0L.ToScalar();
+        var own = logits.gather(1, targets.clamp_min(zero).unsqueeze(1)).squeeze(1);
+        return own.eq(logits.amax([1])).logical_and(targets.ge(zero)).sum(ScalarType.Int64).MoveToOuterDisposeScope();
     }
 }
 
@@ -56,7 +85,12 @@ internal sealed record SoftmaxCall(int[] Targets, VectorWidth Width, int Threads
 {
     internal SoftmaxTape? Tape { get; set; }
 
+    /// <summary>How many targets have the greatest logit of their row; known after the forward pass.</summary>
+    internal long Correct { get; set; }
+
     internal bool[] Wants { get; set; } = [];
+
+    internal SoftmaxWants TapeWants => new(Wants[0], Wants[1] || Wants[2]);
 
     internal GradientSlot?[] Slots { get; set; } = [];
 }
@@ -83,12 +117,13 @@ internal sealed unsafe class LinearCrossEntropyFunction : autograd.SingleTensorF
         var given = vars.Take(Tensors).Select(v => v as Tensor).ToArray();
         using var scope = NewDisposeScope();
         var tensors = given.Select(t => t?.contiguous()).ToArray();
-        var tape = SoftmaxKernel.Create(call.Width).Forward(Inputs(tensors), call.Targets, call.Threads);
+        call.Wants = [.. given.Select(t => recording && t is { requires_grad: true })];
+        var tape = SoftmaxKernel.Create(call.Width).Forward(Inputs(tensors), call.Targets, call.TapeWants, call.Threads);
         var sum = tensor((float)tape.Losses.Sum());
-        if (recording && given.Any(t => t is { requires_grad: true }))
+        call.Correct = tape.Right.Count(right => right);
+        if (call.Wants.Contains(true))
         {
             call.Tape = tape;
-            call.Wants = [.. given.Select(t => t is { requires_grad: true })];
             call.Slots = [.. given.Select((t, i) => call.Wants[i] ? GradientSlot.Of(t) : null)];
             ctx.save_for_backward([.. tensors.Select((t, i) => ReferenceEquals(t, given[i]) ? t : t?.MoveToOuterDisposeScope())!]);
             ctx.save_data("call", call);
@@ -107,7 +142,7 @@ internal sealed unsafe class LinearCrossEntropyFunction : autograd.SingleTensorF
         using var scope = NewDisposeScope();
         var tensors = ctx.get_saved_variables().Select(t => t is null || t.IsInvalid ? null : t).ToArray();
         var kernel = SoftmaxKernel.Create(call.Width);
-        if (call.Tape is null or { IsDisposed: true }) call.Tape = kernel.Forward(Inputs(tensors), call.Targets, call.Threads);
+        if (call.Tape is null or { IsDisposed: true }) call.Tape = kernel.Forward(Inputs(tensors), call.Targets, call.TapeWants, call.Threads);
         var wanted = tensors.Select((t, i) => call.Wants[i] && call.Slots[i] is null ? empty_like(t!) : null).ToArray();
         var grad = new SoftmaxGradients
         {

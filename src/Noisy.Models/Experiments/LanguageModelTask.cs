@@ -18,7 +18,7 @@ public sealed class LanguageModelTask : ITrainingTask
     private readonly BpttBatches batches;
     private readonly RecurrentLanguageModel model;
     private readonly Device device;
-    private (Tensor Hidden, Tensor Cell) state;
+    private readonly CarriedState state;
 
     /// <summary>Builds the model and lays out the text.</summary>
     /// <param name="config">A valid config.</param>
@@ -37,7 +37,7 @@ public sealed class LanguageModelTask : ITrainingTask
             new RecurrentShape(config.Hidden, config.Hidden, config.Layers, Dropout: config.Dropout),
             config.Activations(), config.InitRange, new NoiseClock(config.Seed));
         model.to(device);
-        state = model.ZeroState(config.Batch, device);
+        state = new CarriedState(model, config.Batch, device);
     }
 
     /// <inheritdoc/>
@@ -67,29 +67,19 @@ public sealed class LanguageModelTask : ITrainingTask
         data.Vocabulary.Contains(PennTreebank.EndOfSentence) ? PennTreebank.EndOfSentence : null));
 
     /// <inheritdoc/>
-    public IReadOnlyDictionary<string, Tensor> Carried =>
-        new Dictionary<string, Tensor> { ["hidden"] = state.Hidden, ["cell"] = state.Cell };
+    public IReadOnlyDictionary<string, Tensor> Carried => state.ByName;
 
     /// <inheritdoc/>
-    public void Restore(IReadOnlyDictionary<string, Tensor> carried)
-    {
-        state.Hidden.copy_(carried["hidden"]);
-        state.Cell.copy_(carried["cell"]);
-    }
+    public void Restore(IReadOnlyDictionary<string, Tensor> carried) => state.Restore(carried);
 
     /// <inheritdoc/>
     public BatchLoss Loss(TrainingMoment moment, NoiseContext context)
     {
-        if (moment.Position == 0)
-        {
-            state.Hidden.zero_();
-            state.Cell.zero_();
-        }
-
+        if (moment.Position == 0) state.Zero();
         var (inputs, targets) = batches.At((int)moment.Position);
         var tokens = tensor(inputs, ScalarType.Int64).reshape(config.Bptt, config.Batch).to(device);
-        var (sum, next) = model.Loss(tokens, tensor(targets, ScalarType.Int64).to(device), state, context);
-        Keep(next);
+        var (sum, next) = model.Loss(tokens, tensor(targets, ScalarType.Int64).to(device), state.Now, context);
+        state.Keep(next);
         return new BatchLoss(sum.Times(1.0 / config.Batch), sum.detach(), inputs.Length);
     }
 
@@ -108,8 +98,7 @@ public sealed class LanguageModelTask : ITrainingTask
     /// <inheritdoc/>
     public void Dispose()
     {
-        state.Hidden.Dispose();
-        state.Cell.Dispose();
+        state.Dispose();
         model.Dispose();
     }
 
@@ -133,13 +122,5 @@ public sealed class LanguageModelTask : ITrainingTask
         }
 
         return Metrics(new Score(sum, double.NaN, (length - 1L) * columns));
-    }
-
-    private void Keep((Tensor Hidden, Tensor Cell) next)
-    {
-        var old = state;
-        state = (next.Hidden.detach().DetachFromDisposeScope(), next.Cell.detach().DetachFromDisposeScope());
-        old.Hidden.Dispose();
-        old.Cell.Dispose();
     }
 }

@@ -97,10 +97,15 @@ public sealed class NtmRecallTask : ITrainingTask
     }
 
     /// <inheritdoc/>
-    public BatchLoss Loss(TrainingMoment moment, NoiseContext context)
+    public BatchLoss Loss(TrainingMoment moment, NoiseContext context) => Loss(Training(moment.Update, moment.Stage), context);
+
+    /// <summary>Forward pass of some episodes.</summary>
+    /// <param name="episodes">Which.</param>
+    /// <param name="context">Mode, key, update and scale.</param>
+    public BatchLoss Loss(RecallBatch episodes, NoiseContext context)
     {
-        var (nll, correct) = Score(Training(moment.Update, moment.Stage), context);
-        return new BatchLoss(nll.Times(1.0 / config.Batch), nll.detach(), config.Batch, correct);
+        var (nll, correct) = Score(episodes, context);
+        return new BatchLoss(nll.Times(1.0 / episodes.Count), nll.detach(), episodes.Count, correct);
     }
 
     /// <inheritdoc/>

@@ -92,6 +92,23 @@ public sealed class RecurrentLanguageModel : nn.Module
         return (sum.MoveToOuterDisposeScope(), (next.Hidden.MoveToOuterDisposeScope(), next.Cell.MoveToOuterDisposeScope()));
     }
 
+    /// <summary>Negative log-likelihood of some of the tokens that follow a window's, and how many of them are expected most.</summary>
+    /// <param name="tokens">Token ids [T, B], int64.</param>
+    /// <param name="targets">The next token of each [T B], int64; <see cref="LinearCrossEntropy.IgnoreIndex"/> leaves one out.</param>
+    /// <param name="state">Hidden and cell state before the window.</param>
+    /// <param name="context">Mode, key, update, first time step and scale.</param>
+    /// <returns>Sum over the tokens that count, in nats; how many of them no other token has a greater logit than, int64; both
+    /// scalars; and the state after the window; owned by the caller.</returns>
+    public (Tensor Sum, Tensor Correct, (Tensor Hidden, Tensor Cell) State) Score(
+        Tensor tokens, Tensor targets, (Tensor Hidden, Tensor Cell) state, NoiseContext context)
+    {
+        using var scope = NewDisposeScope();
+        var (top, next) = Top(tokens, state, context);
+        var (sum, correct) = LinearCrossEntropy.Score(top, get_parameter("decoder_weight")!, get_parameter("decoder_bias"), targets, Engine);
+        return (sum.MoveToOuterDisposeScope(), correct.MoveToOuterDisposeScope(),
+            (next.Hidden.MoveToOuterDisposeScope(), next.Cell.MoveToOuterDisposeScope()));
+    }
+
     /// <summary>What the output layer sees, [T B, H].</summary>
     private (Tensor Top, (Tensor Hidden, Tensor Cell) State) Top(Tensor tokens, (Tensor Hidden, Tensor Cell) state, NoiseContext context)
     {

@@ -113,9 +113,17 @@ let private property name count (body: Stack -> unit) =
         TorchNative.EnsureLoaded()
         body s)
 
+/// Which examples of an output layer count.
+type Mask =
+    | Everyone
+    | MostOfThem
+    | AFew
+    | Nobody
+
 /// Sizes of an output layer.
 type Layer =
     { Examples: int64
+      Mask: Mask
       Units: int64
       Classes: int64
       Bias: bool
@@ -129,12 +137,13 @@ type LayerArbitrary =
             let! examples = Gen.choose (1, 70)
             let! units = Gen.choose (1, 70)
             let! classes = Gen.choose (1, 300)
+            let! mask = Gen.frequency [ 2, Gen.constant Everyone; 3, Gen.constant MostOfThem; 3, Gen.constant AFew; 1, Gen.constant Nobody ]
             let! bias = Gen.elements [ false; true ]
             let! width = Gen.elements widths
             let! threads = Gen.choose (1, 4)
             let! seed = Gen.choose (0, 1_000_000)
             return
-                { Examples = int64 examples; Units = int64 units; Classes = int64 classes; Bias = bias
+                { Examples = int64 examples; Mask = mask; Units = int64 units; Classes = int64 classes; Bias = bias
                   LayerWidth = width; LayerThreads = threads; LayerSeed = int64 seed }
         }
         |> Arb.fromGen
@@ -145,22 +154,35 @@ let private layerProperty name count (body: Layer -> unit) =
         use _ = torch.NewDisposeScope()
         body layer)
 
-/// Loss and gradients of an output layer; some targets are left out.
-let private crossEntropy (l: Layer) width threads path =
+let private counts (l: Layer) i =
+    match l.Mask with
+    | Everyone -> true
+    | MostOfThem -> (i + l.LayerSeed) % 5L <> 0L
+    | AFew -> (i + l.LayerSeed) % 7L = 0L
+    | Nobody -> false
+
+let private targets (l: Layer) =
+    [| for i in 0L .. l.Examples - 1L -> if counts l i then (i * 7919L + l.LayerSeed) % l.Classes else LinearCrossEntropy.IgnoreIndex |]
+
+/// Loss, number of right predictions and gradients of an output layer.
+///
+/// chosen: examples that the layer sees, of the inputs and of the targets; null for all of them.
+let private crossEntropyOf (chosen: int64[]) (l: Layer) width threads path =
     torch.set_num_threads threads
     FusedEngine.Width <- width
     try
         let leaf n size = (filled (l.LayerSeed + n) size).mul((4.0f).ToScalar()).detach().requires_grad_ ()
         let x, w, b = leaf 1L [ l.Examples; l.Units ], leaf 2L [ l.Classes; l.Units ], leaf 3L [ l.Classes ]
-        let target i = if (i + l.LayerSeed) % 5L = 0L then LinearCrossEntropy.IgnoreIndex else (i * 7919L + l.LayerSeed) % l.Classes
-        let targets = torch.tensor [| for i in 0L .. l.Examples - 1L -> target i |]
-        let sum = LinearCrossEntropy.Sum(x, w, (if l.Bias then b else null), targets, path)
+        let rows (t: Tensor) = if isNull chosen then t else t.index_select (0L, torch.tensor chosen)
+        let struct (sum, correct) = LinearCrossEntropy.Score(rows x, w, (if l.Bias then b else null), rows (torch.tensor (targets l)), path)
         (sum.mul((0.3f).ToScalar())).backward ()
-        [ "loss", values sum ],
+        [ "loss", values sum; "right", values correct ],
         [ "x", values x.grad; "w", values w.grad; if l.Bias then "b", values b.grad ]
     finally
         FusedEngine.Width <- VectorWidth.Auto
         torch.set_num_threads 1
+
+let private crossEntropy = crossEntropyOf null
 
 let tests =
     testSequenced
@@ -192,6 +214,33 @@ let tests =
 
         layerProperty "linear layer with cross-entropy: every width and number of threads gives the same bits" 40 (fun l ->
             Expect.equal (crossEntropy l l.LayerWidth l.LayerThreads EnginePath.Auto) (crossEntropy l VectorWidth.Bits512 1 EnginePath.Auto) "bits")
+
+        layerProperty "examples that are left out take no part: the bits are those of a pass over the others alone" 60 (fun l ->
+            let kept = [| for i in 0L .. l.Examples - 1L do if counts l i then i |]
+            if kept.Length > 0 then
+                let whole, part = crossEntropy l l.LayerWidth l.LayerThreads EnginePath.Auto, crossEntropyOf kept l l.LayerWidth l.LayerThreads EnginePath.Auto
+                Expect.equal whole part "bits")
+
+        torchTest "the sum without the count is the same, and a layer of whom nobody counts adds nothing to gradients" (fun () ->
+            let weight = new Modules.Parameter(filled 1L [ 4L; 3L ])
+            let model = torch.nn.Linear(3L, 4L, hasBias = false)
+            model.weight <- weight
+            use optimizer = Optimizer.Of(OptimizerSpec.Sgd, model)
+            let x = filled 2L [ 5L; 3L ]
+            let some = torch.tensor [| 1L; LinearCrossEntropy.IgnoreIndex; 3L; 0L; LinearCrossEntropy.IgnoreIndex |]
+            let nobody = torch.full ([| 5L |], LinearCrossEntropy.IgnoreIndex.ToScalar())
+            let norm (targets: Tensor list) =
+                for t in targets do LinearCrossEntropy.Sum(x, weight, null, t).backward ()
+                let norm = optimizer.GradientNorm()
+                optimizer.Step(0.0, 1L, 1.0)
+                norm
+            let struct (sum, right) = LinearCrossEntropy.Score(x, weight, null, some)
+            Expect.equal (scalarOf (LinearCrossEntropy.Sum(x, weight, null, some))) (scalarOf sum) "sum"
+            Expect.isTrue (right.item<int64> () >= 0L && right.item<int64> () <= 3L) "count"
+            let alone = norm [ some ]
+            Expect.isGreaterThan alone 0.0 "the test can tell"
+            Expect.equal (norm [ some; nobody ]) alone "added to what is there"
+            Expect.equal (norm [ nobody ]) 0.0 "alone")
 
         test "a thread team does every share of every job once, on more threads than cores" {
             // Thousands of tiny jobs: threads fall asleep, are woken late, and meet jobs that do not concern them.

@@ -8,7 +8,7 @@ internal sealed unsafe partial class NtmKernel<V, TCell>
         var size = tape.Size;
         using var maps = new NtmMaps<V>(size, TCell.Gates, IsRecurrent, x);
         var members = Math.Min(threads, size.Batch);
-        using var work = new NtmWork<V>(size, TCell.Gates, TCell.Sites, IsRecurrent, TCell.HasCell, TCell.ReadsP, members);
+        using var work = new NtmWork<V>(size, TCell.Gates, TCell.Sites, TCell.HasCell, TCell.ReadsP, members);
         ThreadTeam.Shared.Run(members, member =>
         {
             EngineProfile.Start(member);
@@ -132,18 +132,14 @@ internal sealed unsafe partial class NtmKernel<V, TCell>
         var edge = work.Edge(member.Index);
         var nextHidden = tape.Hidden + ((nint)size.Batch * size.PaddedHidden);
         var nextSeen = tape.Seen + ((nint)size.Batch * size.PaddedSeen);
-        LinearMap<V>.PackValues(tape.Seen, size.PaddedSeen, rows, size.Seen, work.SeenValues, member);
-        LinearMap<V>.PackValues(nextHidden, size.PaddedHidden, rows, size.Hidden, work.HiddenValues, member);
-        LinearMap<V>.PackValues(nextSeen + size.Inputs, size.PaddedSeen, rows, size.Reads, work.ReadValues, member);
-        if (IsRecurrent) LinearMap<V>.PackValues(tape.Hidden, size.PaddedHidden, rows, size.Hidden, work.RecurrentValues, member);
-        member.Barrier();
-        maps.Seen.GradWeight(work.Gates, tape.GateRow, rows, work.SeenValues, grad.WeightIh, edge, member);
-        if (IsRecurrent) maps.Recurrent.GradWeight(work.Gates, tape.GateRow, rows, work.RecurrentValues, grad.WeightHh, edge, member);
+        maps.Seen.GradWeight(work.Gates, tape.GateRow, rows, tape.Seen, size.PaddedSeen, grad.WeightIh, edge, member);
+        if (IsRecurrent) maps.Recurrent.GradWeight(work.Gates, tape.GateRow, rows, tape.Hidden, size.PaddedHidden, grad.WeightHh, edge, member);
         maps.Seen.GradBias(work.Gates, tape.GateRow, rows, grad.Bias, member);
-        maps.Heads.GradWeight(work.Heads, size.PaddedHeads, rows, work.HiddenValues, grad.HeadWeight, edge, member);
+        maps.Heads.GradWeight(work.Heads, size.PaddedHeads, rows, nextHidden, size.PaddedHidden, grad.HeadWeight, edge, member);
         maps.Heads.GradBias(work.Heads, size.PaddedHeads, rows, grad.HeadBias, member);
-        maps.Top.GradWeight(work.Logits, size.PaddedOutputs, rows, work.HiddenValues, grad.OutputWeight, edge, member);
-        maps.Reads.GradWeight(work.Logits, size.PaddedOutputs, rows, work.ReadValues, grad.OutputWeight.From(size.Hidden), edge, member);
+        maps.Top.GradWeight(work.Logits, size.PaddedOutputs, rows, nextHidden, size.PaddedHidden, grad.OutputWeight, edge, member);
+        maps.Reads.GradWeight(
+            work.Logits, size.PaddedOutputs, rows, nextSeen + size.Inputs, size.PaddedSeen, grad.OutputWeight.From(size.Hidden), edge, member);
         maps.Top.GradBias(work.Logits, size.PaddedOutputs, rows, grad.OutputBias, member);
         if (member.Index == 0) GradStart(size, grad, work);
     }

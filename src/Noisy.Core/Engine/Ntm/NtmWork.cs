@@ -9,7 +9,7 @@ internal sealed unsafe class NtmWork<V> : IDisposable
     private readonly float* memories, attentions, own;
     private readonly int ownLength;
 
-    internal NtmWork(NtmSize size, int gates, int sites, bool isRecurrent, bool hasCell, bool readsP, int members)
+    internal NtmWork(NtmSize size, int gates, int sites, bool hasCell, bool readsP, int members)
     {
         this.size = size;
         ReadRow = NtmSize.Pad(size.Reads);
@@ -19,11 +19,9 @@ internal sealed unsafe class NtmWork<V> : IDisposable
         // What carries from step to step comes first: it starts from zeros.
         var carried = (batch * ((size.Width * size.PaddedSlots) + (size.Heads * size.PaddedSlots) + size.PaddedSeen))
             + hidden + (hasCell ? hidden : 0) + (readsP ? sites * hidden : 0);
-        long valuesHidden = LinearMap<V>.ValueLength(size.Rows, size.Hidden), valuesSeen = LinearMap<V>.ValueLength(size.Rows, size.Seen);
-        var valuesRead = LinearMap<V>.ValueLength(size.Rows, size.Reads);
         buffer = BufferPool.Rent(
             carried + (batch * ReadRow) + ((long)size.Rows * ((gates * size.PaddedHidden) + size.PaddedHeads + size.PaddedOutputs))
-            + valuesSeen + valuesRead + ((isRecurrent ? 2 : 1) * valuesHidden) + ((long)members * ownLength));
+            + ((long)members * ownLength));
         var at = buffer.Start;
         memories = Take(batch * size.Width * size.PaddedSlots);
         attentions = Take(batch * size.Heads * size.PaddedSlots);
@@ -36,10 +34,6 @@ internal sealed unsafe class NtmWork<V> : IDisposable
         Gates = Take((long)size.Rows * gates * size.PaddedHidden);
         Heads = Take((long)size.Rows * size.PaddedHeads);
         Logits = Take((long)size.Rows * size.PaddedOutputs);
-        SeenValues = Take(valuesSeen);
-        ReadValues = Take(valuesRead);
-        HiddenValues = Take(valuesHidden);
-        RecurrentValues = Take(isRecurrent ? valuesHidden : 0);
         own = Take((long)members * ownLength);
 
         float* Take(long length)
@@ -73,15 +67,6 @@ internal sealed unsafe class NtmWork<V> : IDisposable
 
     /// <summary>Gradients in the logits [T B, padded O]: whole vectors are read from them.</summary>
     internal float* Logits { get; }
-
-    /// <summary>Packed rows: what the controller saw, the reads, its outputs, and its outputs of the step before.</summary>
-    internal float* SeenValues { get; }
-
-    internal float* ReadValues { get; }
-
-    internal float* HiddenValues { get; }
-
-    internal float* RecurrentValues { get; }
 
     public void Dispose() => BufferPool.Return(buffer);
 
