@@ -63,6 +63,10 @@ let private speed stopped (options: BenchOptions) =
             for size in options.Sizes do
                 BenchReport.stages ceiling cell size (0.25 * options.Seconds)
 
+    if List.contains "ntm" options.Suites then
+        for config in BenchSuites.machines "paper" do
+            BenchReport.machineStages config (0.25 * options.Seconds)
+
     0
 
 /// The script; the exit code.

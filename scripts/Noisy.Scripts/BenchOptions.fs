@@ -23,7 +23,7 @@ type Argument =
     interface IArgParserTemplate with
         member this.Usage =
             match this with
-            | Suite _ -> "lstm, gru, softmax, activation, lte or all (default: all)"
+            | Suite _ -> "lstm, gru, softmax, activation, lte, ntm or all (default: all)"
             | Config _ -> "S, M or both, separated by commas (default: both); see below"
             | Quick -> "two seconds a measurement: a first look, not a figure to report"
             | Threads _ -> $"CPU threads, of libtorch and of the engine (default: all, here {Environment.ProcessorCount})"
@@ -50,7 +50,7 @@ type BenchOptions =
       Mode: Mode }
 
 /// All suites in the order in which they run.
-let suites = [ "lstm"; "gru"; "softmax"; "activation"; "lte" ]
+let suites = [ "lstm"; "gru"; "softmax"; "activation"; "lte"; "ntm" ]
 
 let private explain () =
     """CONFIGS: S has batch 20, 20 time steps, 2 layers of 200 units, vocabulary 10,000; M 35 time steps and 2 x 650.
@@ -59,7 +59,9 @@ WHAT: step is a whole training step with noise against libtorch without: embeddi
 backward, clip, update. stack is the recurrent layers alone, forward and backward. drop-in is a plain torch loop whose
 nn.LSTM or nn.GRU is replaced, and nothing else. softmax is output layer and loss, forward and backward. update is an
 update of the experiment lte at the sizes of its presets small and paper, against the same one composed of torch's operations
-and against a step of libtorch's noise-free layers of these sizes.
+and against a step of libtorch's noise-free layers of these sizes. feedforward and lstm are an update of the experiment ntm with
+that controller, on episodes of as many items as the preset has at most (B: episodes of an update), against the same one composed
+of torch's operations.
 
 RATIO: the baseline's time over ours, more is better: the median over rounds in which the two take turns for 0.2 s each.
 

@@ -60,31 +60,43 @@ let table (ceiling: Ceiling) (records: Record list) =
 
     Results.printTable [ "suite"; "config"; "what"; "activation"; "path"; "against" ] [ "what"; "ratio" ] head body
 
+/// Prints where the time of a piece of work goes.
+let shares title seconds (work: BenchWork.Work) =
+    for _ in 1 .. 3 do work.Run()
+    let start = Stopwatch.GetTimestamp()
+    let mutable count = 0
+    EngineBenchmark.StartProfile()
+
+    while count = 0 || Stopwatch.GetElapsedTime(start).TotalSeconds < seconds do
+        work.Run()
+        count <- count + 1
+
+    let total = Stopwatch.GetElapsedTime(start).TotalSeconds
+    let parts = EngineBenchmark.StopProfile()
+    let rest = total - Seq.sumBy (fun struct (_, time) -> time) parts
+    printfn ""
+    printfn "%s: %.2f ms, of which" title (1e3 * total / float count)
+
+    for struct (stage, time) in Seq.append parts [ struct ("everything else", rest) ] do
+        printfn "  %-20s %8.3f ms  %5.1f %%" stage (1e3 * time / float count) (100.0 * time / total)
+
 /// Prints where the time of our training step goes, and what bounds it from below.
 let stages (ceiling: Ceiling) cell (size: Size) seconds =
     let work = BenchWork.ourStep cell size Variants.Nah EnginePath.Auto
 
     try
-        for _ in 1 .. 3 do work.Run()
-        let start = Stopwatch.GetTimestamp()
-        let mutable count = 0
-        EngineBenchmark.StartProfile()
-
-        while count = 0 || Stopwatch.GetElapsedTime(start).TotalSeconds < seconds do
-            work.Run()
-            count <- count + 1
-
-        let total = Stopwatch.GetElapsedTime(start).TotalSeconds
-        let parts = EngineBenchmark.StopProfile()
-        let rest = total - Seq.sumBy (fun struct (_, time) -> time) parts
+        shares $"{size.Name} {(string cell).ToUpperInvariant()} step" seconds work
         let operations, bytes = stepOperations cell size, stepBytes cell size
-        printfn ""
-        printfn "%s %s step: %.2f ms, of which" size.Name ((string cell).ToUpperInvariant()) (1e3 * total / float count)
-
-        for struct (stage, time) in Seq.append parts [ struct ("everything else", rest) ] do
-            printfn "  %-20s %8.3f ms  %5.1f %%" stage (1e3 * time / float count) (100.0 * time / total)
-
         printfn "  products: %.2f GFLOP, at the ceiling %.2f ms" (1e-9 * operations) (1e-6 * operations / ceiling.Gflops)
         printfn "  memory:   at least %.1f MB, at the rate of a copy %.2f ms" (1e-6 * bytes) (1e-6 * bytes / ceiling.Gigabytes)
+    finally
+        work.Free()
+
+/// Prints where the time of a machine's update goes.
+let machineStages (config: NtmRecallConfig) seconds =
+    let work = BenchTasks.recall config EnginePath.Auto
+
+    try
+        shares $"{config.Preset} B{config.Batch} machine, {config.Controller}, {AssociativeRecall.Steps config.MaxItems} time steps" seconds work
     finally
         work.Free()

@@ -1,6 +1,8 @@
 /// Sizes of what is measured, and how much arithmetic and memory traffic they stand for.
 module Noisy.Scripts.BenchSizes
 
+open Noisy.Models
+
 /// A recurrent network over a vocabulary; embedding and layers have the same width.
 type Size =
     { Name: string
@@ -51,6 +53,16 @@ let softmaxOperations (size: Size) =
 
 /// Operations of the matrix products of a training step.
 let stepOperations cell size = stackOperations cell size + softmaxOperations size
+
+/// Operations of the products of a Neural Turing Machine, forward and backward: those with weights, each head's cosines, and what
+/// it reads or writes.
+let machineOperations (config: NtmRecallConfig) =
+    let heads, reads = config.ReadHeads + config.WriteHeads, config.ReadHeads * config.MemoryWidth
+    let gates, recurrent = match config.Controller with | NtmController.Lstm -> 4, config.Hidden | _ -> 1, 0
+    let numbers = heads * (config.MemoryWidth + 6) + config.WriteHeads * 2 * config.MemoryWidth
+    let weights = gates * config.Hidden * (AssociativeRecall.Inputs + reads + recurrent) + numbers * config.Hidden + AssociativeRecall.Bits * (config.Hidden + reads)
+    let rows = config.Batch * AssociativeRecall.Steps config.MaxItems
+    passes * 2.0 * float rows * float (weights + 2 * heads * config.MemoryRows * config.MemoryWidth)
 
 /// Weights of the recurrent layers, without gap gains.
 let private stackWeights (cell: Cell) (size: Size) =

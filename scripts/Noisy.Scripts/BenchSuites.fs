@@ -159,13 +159,26 @@ let private programs threads (preset: string) =
 
     let row (variant: ActivationPair) share baseline theirs =
         { Suite = "lte"; Config = preset; What = "update"; Activation = variant.Name; Baseline = baseline; Operations = stackOperations Lstm size
-          Threads = threads; Share = share; Theirs = theirs; Ours = fun () -> BenchTasks.update experiment preset variant.Name EnginePath.Auto }
+          Threads = threads; Share = share; Theirs = theirs; Ours = fun () -> BenchTasks.update (experiment.RowConfig(preset, variant.Name)) EnginePath.Auto }
 
-    let composed (variant: ActivationPair) () = BenchTasks.update experiment preset variant.Name EnginePath.Composed
+    let composed (variant: ActivationPair) () = BenchTasks.update (experiment.RowConfig(preset, variant.Name)) EnginePath.Composed
 
     [ row Variants.Nah 1.0 "composed operations" (composed Variants.Nah)
       row Variants.Soft 1.0 "composed operations" (composed Variants.Soft)
       row Variants.Nah 1.0 "libtorch nn.LSTM" (fun () -> theirStep Lstm size ZeroGrad) ]
+
+/// Machines of a preset's sizes on episodes of its most items, with either controller, and of several episodes at a time.
+let machines (preset: string) =
+    let config = (ExperimentRegistry.ByName "ntm").RowConfig(preset, "noisy")
+
+    [ for controller, batch in [ "feedForward", 1; "lstm", 1; "feedForward", 16 ] do
+          config.With("controller", controller).With("batch", string batch) :?> NtmRecallConfig ]
+
+/// Whole updates of a Neural Turing Machine.
+let private memories threads (config: NtmRecallConfig) =
+    { Suite = "ntm"; Config = $"{config.Preset} B{config.Batch}"; What = (string config.Controller).ToLowerInvariant(); Activation = config.Activation
+      Baseline = "composed operations"; Operations = machineOperations config; Threads = threads; Share = 0.5
+      Theirs = (fun () -> BenchTasks.recall config EnginePath.Composed); Ours = fun () -> BenchTasks.recall config EnginePath.Auto }
 
 /// All measurements of some suites, in their order.
 ///
@@ -178,6 +191,7 @@ let plan (suites: string list) (sizes: Size list) threads count (presets: string
           | "softmax" -> yield! List.map (outputLayer threads) sizes
           | "activation" -> yield! activation threads count
           | "lte" -> yield! List.collect (programs threads) presets
+          | "ntm" -> yield! presets |> List.collect machines |> List.map (memories threads)
           | other -> invalidArg (nameof suites) other ]
 
 /// Measures one.

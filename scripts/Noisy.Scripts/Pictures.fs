@@ -143,8 +143,8 @@ let ofRun folder view name (config: TrainConfig) (data: DataIdentity) (paper: Pa
 /// Draws comparison.html and comparison.png: validation at the last stage of difficulty for each row, averaged over its
 /// seeds; nothing before the first evaluation.
 ///
-/// runs: row and folder of each run.
-let compare folder title view (runs: (string * string) list) =
+/// published: the paper's curves, which go as far as ours; runs: row and folder of each run.
+let compare folder title view (published: PaperCurve seq) (runs: (string * string) list) =
     let mean (folders: string list) =
         folders
         |> Seq.collect (log >> validationAtLast view)
@@ -174,5 +174,8 @@ let compare folder title view (runs: (string * string) list) =
               Items =
                 [ for name, colour, points in curves do
                       { Name = name; Colour = colour; Mark = Marked(Array.unzip points) }
+                  for i, curve in Seq.indexed published do
+                      let points = [| for struct (update, value) in curve.Points -> float update / view.Unit, value |]
+                      { Name = $"the paper's {curve.Row}, {curve.Figure}"; Colour = palette[(curves.Length + i) % palette.Length]; Mark = Thin(Array.unzip points) }
                   yield! levels view right ] }
         ]

@@ -21,10 +21,12 @@ let private lists = [
     GeneratedCorpusTests.tests
     BpttBatchesTests.tests
     ProgramTests.tests
+    AssociativeRecallTests.tests
     TorchNativeTests.tests
     ActivationTests.tests
     RecurrentTests.tests
     EngineTests.tests
+    NtmTests.tests
     DropInTests.tests
     FormatTests.tests
     OptimizerTests.tests
@@ -35,6 +37,7 @@ let private lists = [
     TrainingTests.tests
     ExperimentTests.tests
     InferenceTests.tests
+    NtmRecallTests.tests
     OptionsTests.tests
     CalculatorTests.tests
     ReportTests.tests

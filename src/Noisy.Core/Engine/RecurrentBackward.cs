@@ -265,8 +265,8 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
         {
             for (var unit = 0; unit < size.Hidden; unit++)
             {
-                Put(grad.BiasIh, (gate * size.Hidden) + unit, work.Sum(TCell.InputBlocks[gate], tiles, unit));
-                Put(grad.BiasHh, (gate * size.Hidden) + unit, work.Sum(TCell.RecurrentBlocks[gate], tiles, unit));
+                grad.BiasIh.Put((gate * size.Hidden) + unit, work.Sum(TCell.InputBlocks[gate], tiles, unit));
+                grad.BiasHh.Put((gate * size.Hidden) + unit, work.Sum(TCell.RecurrentBlocks[gate], tiles, unit));
             }
         }
 
@@ -281,12 +281,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
                 for (var unit = 0; unit < sum.Length; unit++) sum[unit] += next[unit];
             }
 
-            for (var unit = 0; unit < sum.Length; unit++) Put(grad.Gains, (site * size.Hidden) + unit, sum[unit]);
-        }
-
-        static void Put(GradientTarget target, int i, float value)
-        {
-            if (target.At != null) target.At[i] = target.Add ? target.At[i] + value : value;
+            for (var unit = 0; unit < sum.Length; unit++) grad.Gains.Put((site * size.Hidden) + unit, sum[unit]);
         }
     }
 

@@ -1,15 +1,5 @@
 namespace Noisy.Core;
 
-/// <summary>Which recurrence.</summary>
-internal enum RecurrentCellKind
-{
-    /// <summary>LSTM: four gates, five sites, two states.</summary>
-    Lstm,
-
-    /// <summary>GRU in torch's form: three gates, three sites, one state.</summary>
-    Gru,
-}
-
 /// <summary>
 /// A recurrent layer over a whole sequence, forward and backward: projection of the inputs, recurrence with noise, gate
 /// arithmetic and every gradient.
@@ -29,8 +19,8 @@ internal abstract class RecurrentKernel
     internal static RecurrentKernel Create(
         RecurrentCellKind kind, NoisyActivationSpec sigmoid, NoisyActivationSpec tanh, double? scale, VectorWidth width)
     {
-        var visitor = new SigmoidVisitor(kind, tanh, scale ?? tanh.C, VectorWidths.Resolve(width));
-        NoisyOperators.Accept(sigmoid, scale ?? sigmoid.C, ref visitor);
+        var visitor = new Visitor(VectorWidths.Resolve(width));
+        Cells.Accept(kind, sigmoid, tanh, scale, ref visitor);
         return visitor.Kernel!;
     }
 
@@ -55,32 +45,12 @@ internal abstract class RecurrentKernel
     /// <param name="threads">Threads, ≥ 1.</param>
     internal abstract void Backward(RecurrentTape tape, RecurrentInputs x, RecurrentGradients grad, int threads);
 
-    private struct SigmoidVisitor(RecurrentCellKind kind, NoisyActivationSpec tanh, double scale, VectorWidth width) : IOperatorVisitor
+    private struct Visitor(VectorWidth width) : ICellVisitor
     {
         internal RecurrentKernel? Kernel { get; private set; }
 
-        public void Visit<TSigmoid>(TSigmoid op)
-            where TSigmoid : struct, INoisyOperator
-        {
-            var inner = new TanhVisitor<TSigmoid>(kind, op, width);
-            NoisyOperators.Accept(tanh, scale, ref inner);
-            Kernel = inner.Kernel;
-        }
-    }
-
-    private struct TanhVisitor<TSigmoid>(RecurrentCellKind kind, TSigmoid sigmoid, VectorWidth width) : IOperatorVisitor
-        where TSigmoid : struct, INoisyOperator
-    {
-        internal RecurrentKernel? Kernel { get; private set; }
-
-        public void Visit<TTanh>(TTanh op)
-            where TTanh : struct, INoisyOperator =>
-            Kernel = kind == RecurrentCellKind.Lstm
-                ? Of(new LstmOperator<TSigmoid, TTanh>(sigmoid, op), width)
-                : Of(new GruOperator<TSigmoid, TTanh>(sigmoid, op), width);
-
-        private static RecurrentKernel Of<TCell>(TCell cell, VectorWidth width)
-            where TCell : struct, ICell => width switch
+        public void Visit<TCell>(TCell cell)
+            where TCell : struct, ICell => Kernel = width switch
             {
                 VectorWidth.Bits512 => new RecurrentKernel<Lanes16, TCell>(cell),
                 VectorWidth.Bits256 => new RecurrentKernel<Lanes8, TCell>(cell),

@@ -4,6 +4,31 @@ using static System.Runtime.CompilerServices.MethodImplOptions;
 
 namespace Noisy.Core;
 
+/// <content>The bits of one number.</content>
+internal readonly partial struct Lanes1 : IBitLanes<Lanes1>
+{
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes1 Bits(uint bits) => new(BitConverter.UInt32BitsToSingle(bits));
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes1 AddBits(Lanes1 a, Lanes1 b) => Of(unchecked(a.Integer + b.Integer));
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes1 operator <<(Lanes1 a, int places) => Of(a.Integer << places);
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes1 operator >>(Lanes1 a, int places) => Of(a.Integer >> places);
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes1 operator >>>(Lanes1 a, int places) => Of(a.Integer >>> places);
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes1 FromIntegers(Lanes1 bits) => new(bits.Integer);
+
+    [MethodImpl(AggressiveInlining)]
+    public static bool Any(Lanes1 mask) => mask.Integer < 0;
+}
+
 /// <content>The bits of four numbers.</content>
 internal readonly partial struct Lanes4 : IBitLanes<Lanes4>
 {

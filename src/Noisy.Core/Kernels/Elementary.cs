@@ -19,6 +19,9 @@ internal static class Elementary
     private const float Shift = 12582912f; // 1.5 · 2²³: adding it rounds to a whole number
     private const float Smallest = -87f;
 
+    /// <summary>The smallest m that the logarithm halves, halved: half of the next number after √2.</summary>
+    private const uint SmallestHalved = 0x3F3504F4;
+
     /// <summary>The bit that holds the sign.</summary>
     internal const float SignBit = -0f;
 
@@ -79,6 +82,15 @@ internal static class Elementary
         return (V.Select(x < 0f, exp, 1f) / sum, exp / (sum * sum));
     }
 
+    /// <summary>log(1 + exp(x)) and its slope, the logistic sigmoid.</summary>
+    [MethodImpl(AggressiveInlining)]
+    internal static (V Value, V Slope) Softplus<V>(V x) where V : struct, ILanes<V>
+    {
+        var (exp, _) = Exp(Abs(x) | SignBit);
+        var negative = x < 0f;
+        return (V.Select(negative, 0f, x) + LogOnePlus(exp), V.Select(negative, exp, 1f) / (1f + exp));
+    }
+
     /// <summary>log(1 + e) for e in [0, 1].</summary>
     [MethodImpl(AggressiveInlining)]
     internal static V LogOnePlus<V>(V e) where V : struct, ILanes<V>
@@ -93,5 +105,32 @@ internal static class Elementary
         sum = V.MultiplyAdd(sum, z, 2f / 5);
         sum = V.MultiplyAdd(sum, z, 2f / 3);
         return V.MultiplyAdd(sum * z, s, s + s);
+    }
+
+    /// <summary>Natural logarithm of a positive normal number, to about one unit in the last place: the bits of
+    /// <see cref="NoiseTransform"/>, which says where the polynomial is from.</summary>
+    [MethodImpl(AggressiveInlining)]
+    internal static V Log<V>(V x) where V : struct, ILanes<V>, IBitLanes<V>
+    {
+        // The specification halves m and counts e up where m > √2. Counting the bits of x from the smallest halved m on gives
+        // that e and that m without a comparison; both are exact there and here.
+        var bits = V.AddBits(x, V.Bits(unchecked(0u - SmallestHalved)));
+        var e = V.FromIntegers(bits >> 23);
+        var m = V.AddBits(bits & V.Bits(0x007FFFFF), V.Bits(SmallestHalved));
+        var f = m - 1f;
+        var z = f * f;
+        V p = 7.0376836292e-2f;
+        p = V.MultiplyAdd(p, f, -1.1514610310e-1f);
+        p = V.MultiplyAdd(p, f, 1.1676998740e-1f);
+        p = V.MultiplyAdd(p, f, -1.2420140846e-1f);
+        p = V.MultiplyAdd(p, f, 1.4249322787e-1f);
+        p = V.MultiplyAdd(p, f, -1.6668057665e-1f);
+        p = V.MultiplyAdd(p, f, 2.0000714765e-1f);
+        p = V.MultiplyAdd(p, f, -2.4999993993e-1f);
+        p = V.MultiplyAdd(p, f, 3.3333331174e-1f);
+        p = p * f * z;
+        p = V.MultiplyAdd(e, -2.12194440e-4f, p);
+        p = V.MultiplyAdd(z, -0.5f, p);
+        return V.MultiplyAdd(e, 0.693359375f, p + f);
     }
 }

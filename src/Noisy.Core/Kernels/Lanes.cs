@@ -5,7 +5,7 @@ using static System.Runtime.CompilerServices.MethodImplOptions;
 namespace Noisy.Core;
 
 /// <summary>One number; the tail of every loop, and the scalar form.</summary>
-internal readonly struct Lanes1(float value) : ILanes<Lanes1>
+internal readonly partial struct Lanes1(float value) : ILanes<Lanes1>
 {
     private readonly float _value = value;
 
@@ -33,13 +33,13 @@ internal readonly struct Lanes1(float value) : ILanes<Lanes1>
     public static Lanes1 operator /(Lanes1 a, Lanes1 b) => new(a._value / b._value);
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes1 operator &(Lanes1 a, Lanes1 b) => Of(a.Bits & b.Bits);
+    public static Lanes1 operator &(Lanes1 a, Lanes1 b) => Of(a.Integer & b.Integer);
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes1 operator |(Lanes1 a, Lanes1 b) => Of(a.Bits | b.Bits);
+    public static Lanes1 operator |(Lanes1 a, Lanes1 b) => Of(a.Integer | b.Integer);
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes1 operator ^(Lanes1 a, Lanes1 b) => Of(a.Bits ^ b.Bits);
+    public static Lanes1 operator ^(Lanes1 a, Lanes1 b) => Of(a.Integer ^ b.Integer);
 
     [MethodImpl(AggressiveInlining)]
     public static Lanes1 operator <(Lanes1 a, Lanes1 b) => Mask(a._value < b._value);
@@ -60,12 +60,12 @@ internal readonly struct Lanes1(float value) : ILanes<Lanes1>
     public static Lanes1 Sqrt(Lanes1 a) => new(MathF.Sqrt(a._value));
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes1 Select(Lanes1 mask, Lanes1 a, Lanes1 b) => mask.Bits != 0 ? a : b;
+    public static Lanes1 Select(Lanes1 mask, Lanes1 a, Lanes1 b) => mask.Integer != 0 ? a : b;
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes1 PowerOfTwo(Lanes1 shifted) => Of((shifted.Bits << 23) + 0x3F800000);
+    public static Lanes1 PowerOfTwo(Lanes1 shifted) => Of((shifted.Integer << 23) + 0x3F800000);
 
-    private int Bits
+    private int Integer
     {
         [MethodImpl(AggressiveInlining)]
         get => BitConverter.SingleToInt32Bits(_value);

@@ -7,9 +7,6 @@ namespace Noisy.Core;
 /// bits. Words come as the bits of the lanes.</summary>
 internal static class NoiseLanes
 {
-    /// <summary>The smallest m that the logarithm halves, halved: half of the next number after √2.</summary>
-    private const uint SmallestHalved = 0x3F3504F4;
-
     /// <summary>Uniform in (0, 1).</summary>
     [MethodImpl(AggressiveInlining)]
     internal static V Uniform<V>(V words) where V : struct, ILanes<V>, IBitLanes<V> =>
@@ -20,7 +17,7 @@ internal static class NoiseLanes
     internal static V MinusLog<V>(V words) where V : struct, ILanes<V>, IBitLanes<V>
     {
         var v = Uniform(words);
-        return Log((1f - v) * (1f + v)) ^ Elementary.SignBit;
+        return Elementary.Log((1f - v) * (1f + v)) ^ Elementary.SignBit;
     }
 
     /// <summary>Second step: |ξ| from the word and its w.</summary>
@@ -61,30 +58,5 @@ internal static class NoiseLanes
         p = V.MultiplyAdd(p, t, 0.00943887047f);
         p = V.MultiplyAdd(p, t, 1.00167406f);
         return V.MultiplyAdd(p, t, 2.83297682f);
-    }
-
-    [MethodImpl(AggressiveInlining)]
-    private static V Log<V>(V x) where V : struct, ILanes<V>, IBitLanes<V>
-    {
-        // The specification halves m and counts e up where m > √2. Counting the bits of x from the smallest halved m on gives
-        // that e and that m without a comparison; both are exact there and here.
-        var bits = V.AddBits(x, V.Bits(unchecked(0u - SmallestHalved)));
-        var e = V.FromIntegers(bits >> 23);
-        var m = V.AddBits(bits & V.Bits(0x007FFFFF), V.Bits(SmallestHalved));
-        var f = m - 1f;
-        var z = f * f;
-        V p = 7.0376836292e-2f;
-        p = V.MultiplyAdd(p, f, -1.1514610310e-1f);
-        p = V.MultiplyAdd(p, f, 1.1676998740e-1f);
-        p = V.MultiplyAdd(p, f, -1.2420140846e-1f);
-        p = V.MultiplyAdd(p, f, 1.4249322787e-1f);
-        p = V.MultiplyAdd(p, f, -1.6668057665e-1f);
-        p = V.MultiplyAdd(p, f, 2.0000714765e-1f);
-        p = V.MultiplyAdd(p, f, -2.4999993993e-1f);
-        p = V.MultiplyAdd(p, f, 3.3333331174e-1f);
-        p = p * f * z;
-        p = V.MultiplyAdd(e, -2.12194440e-4f, p);
-        p = V.MultiplyAdd(z, -0.5f, p);
-        return V.MultiplyAdd(e, 0.693359375f, p + f);
     }
 }

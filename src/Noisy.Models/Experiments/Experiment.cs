@@ -83,6 +83,11 @@ public abstract class Experiment
     /// <param name="data">The run's data.</param>
     public abstract PaperFigure? Paper(TrainConfig config, DataIdentity data);
 
+    /// <summary>Published curves of the task's metric over updates, to be drawn beside runs of a preset; none unless it repeats
+    /// the paper's setting.</summary>
+    /// <param name="preset">One of <see cref="Presets"/>.</param>
+    public virtual IReadOnlyList<PaperCurve> Curves(string preset) => [];
+
     /// <summary>The best attainable test metric of the run's data; null if unknown.</summary>
     /// <param name="task">A task that <see cref="Build"/> returned.</param>
     public virtual double? Floor(ITrainingTask task) => null;

@@ -4,7 +4,7 @@ namespace Noisy.Models;
 
 /// <summary>Counting the unique elements of a sequence (paper, Section 6.6, Table 5): annealed noise beside a curriculum.</summary>
 /// <remarks>All rows of a preset have the same number of updates. What the paper does not tell (sizes, optimiser, budget) is
-/// ours: decision 28.</remarks>
+/// ours: decision 29.</remarks>
 public sealed class UniqueCount : Experiment
 {
     /// <inheritdoc/>

@@ -33,7 +33,7 @@ internal abstract class RecurrentCell
     {
         using var scope = NewDisposeScope();
         var steps = (int)x.shape[0];
-        var sites = new SiteNoise(this, w, x, context);
+        var sites = new SiteNoise(Sites, w.P, [x.shape[0], x.shape[1], w.WeightHh.shape[1]], x.device, context);
         var inputs = Project(w, x).unbind(0);
         var recurrent = w.WeightHh.t();
         var outputs = new Tensor[steps];
@@ -60,39 +60,8 @@ internal abstract class RecurrentCell
     /// <param name="state">States [B, H] before the step.</param>
     /// <param name="activate">Applies the activation of a site to its pre-activation.</param>
     /// <returns>States after the step, new tensors.</returns>
-    protected abstract Tensor[] Step(
+    public abstract Tensor[] Step(
         Tensor input, Tensor recurrent, RecurrentWeights w, Tensor[] state, Func<int, Tensor, Tensor> activate);
-
-    /// <summary>Draws of one pass of one layer: site s uses child s of the layer's key, time step t its slice t.</summary>
-    private sealed class SiteNoise
-    {
-        private readonly RecurrentCell cell;
-        private readonly Tensor?[] gains;
-        private readonly Tensor[]?[] draws;
-        private readonly NoiseContext context;
-
-        public SiteNoise(RecurrentCell cell, RecurrentWeights w, Tensor x, NoiseContext context)
-        {
-            this.cell = cell;
-            this.context = context;
-            var hidden = w.WeightHh.shape[1];
-            gains = cell.Sites.Select((s, i) =>
-            {
-                if (!s.UsesP) return null;
-                var row = w.P!.select(0, i);
-                return s.LearnP ? row : row.detach();
-            }).ToArray();
-            draws = cell.Sites.Select((s, i) => context.Mode == NoiseMode.Sample && s.Noise != NoiseKind.None
-                ? NoiseSource.Normal(context.Key.Child((uint)i), context.Update, context.TimeStep, [x.shape[0], x.shape[1], hidden], x.device).unbind(0)
-                : null).ToArray();
-        }
-
-        public Tensor Apply(int site, int t, Tensor pre)
-        {
-            var spec = cell.Sites[site];
-            return ComposedActivation.Apply(spec, pre, draws[site]?[t], gains[site], context.Scale ?? spec.C, context.Mode);
-        }
-    }
 }
 
 /// <summary>LSTM: gates input, forget, candidate, output; sites in the same order, then the cell output.</summary>
@@ -111,7 +80,7 @@ internal sealed class LstmCell(ActivationPair activations) : RecurrentCell
 
     protected override Tensor Project(RecurrentWeights w, Tensor x) => F.linear(x, w.WeightIh, w.BiasIh.Plus(w.BiasHh));
 
-    protected override Tensor[] Step(
+    public override Tensor[] Step(
         Tensor input, Tensor recurrent, RecurrentWeights w, Tensor[] state, Func<int, Tensor, Tensor> activate)
     {
         var gates = addmm(input, state[0], recurrent, 1, 1).chunk(4, 1);
@@ -137,7 +106,7 @@ internal sealed class GruCell(ActivationPair activations) : RecurrentCell
 
     protected override Tensor Project(RecurrentWeights w, Tensor x) => F.linear(x, w.WeightIh, w.BiasIh);
 
-    protected override Tensor[] Step(
+    public override Tensor[] Step(
         Tensor input, Tensor recurrent, RecurrentWeights w, Tensor[] state, Func<int, Tensor, Tensor> activate)
     {
         var h = state[0];
@@ -148,4 +117,23 @@ internal sealed class GruCell(ActivationPair activations) : RecurrentCell
         var candidate = activate(2, x[2].PlusProduct(reset, u[2]));
         return [candidate.PlusProduct(update, h - candidate)];
     }
+}
+
+/// <summary>A layer without a state, as the controller of a machine: one site in the place of a tanh.</summary>
+internal sealed class DenseCell(NoisyActivationSpec tanh) : RecurrentCell
+{
+    private readonly NoisyActivationSpec[] sites = [tanh];
+
+    public override RecurrentCellKind Kind => RecurrentCellKind.Dense;
+
+    public override int Gates => 1;
+
+    public override int States => 1;
+
+    public override IReadOnlyList<NoisyActivationSpec> Sites => sites;
+
+    public override Tensor[] Step(
+        Tensor input, Tensor recurrent, RecurrentWeights w, Tensor[] state, Func<int, Tensor, Tensor> activate) => [activate(0, input)];
+
+    protected override Tensor Project(RecurrentWeights w, Tensor x) => F.linear(x, w.WeightIh, w.BiasIh.Plus(w.BiasHh));
 }

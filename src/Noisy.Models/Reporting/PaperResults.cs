@@ -1,5 +1,12 @@
 namespace Noisy.Models;
 
+/// <summary>A learning curve that the paper shows as a picture.</summary>
+/// <param name="Figure">Its figure, such as "Figure 9".</param>
+/// <param name="Row">Name that the curve has in its experiment.</param>
+/// <param name="Metric">What is drawn.</param>
+/// <param name="Points">Updates and values as read from the picture, in order.</param>
+public sealed record PaperCurve(string Figure, string Row, string Metric, IReadOnlyList<(long Update, double Value)> Points);
+
 /// <summary>The paper's published numbers as data; docs/paper.md says how sure each one is.</summary>
 public static class PaperResults
 {
@@ -18,6 +25,16 @@ public static class PaperResults
         ("curriculum", new("Table 5", "Curriculum LSTM+MLP", null, 0.1483, "error", Confirmed)),
         ("nan-annealed", new("Table 5", "Noisy LSTM+MLP (NAN), annealed noise", null, 0.0953, "error", Confirmed)),
         ("nanil-annealed", new("Table 5", "Noisy LSTM+MLP (NANIL), annealed noise", null, 0.2094, "error", Recalled)),
+        ("regular", new("Figure 9", "NTM (regular)", 1.56, null, "nll", Confirmed)),
+        ("noisy", new("Figure 9", "NTM (noisy controller)", 0, null, "nll", Confirmed)),
+    ];
+
+    /// <summary>Every published curve.</summary>
+    public static IReadOnlyList<PaperCurve> Curves { get; } =
+    [
+        new("Figure 9", "regular", "nll", Thousands(
+            (0, 2.08), (10, 2.06), (20, 2.00), (30, 1.98), (40, 1.96), (50, 1.99), (60, 1.97), (70, 1.75), (80, 1.73), (90, 1.65), (100, 1.56))),
+        new("Figure 9", "noisy", "nll", Thousands((0, 2.08), (7, 2.06), (8, 0.33), (9, 0), (18, 0), (19, 1.84), (20, 0), (100, 0))),
     ];
 
     /// <summary>The figure of a row of an experiment.</summary>
@@ -26,4 +43,7 @@ public static class PaperResults
     /// <returns>The figure; null if the paper has no such row.</returns>
     public static PaperFigure? Find(string table, string row) =>
         All.FirstOrDefault(r => r.Figure.Table == table && r.Row == row).Figure;
+
+    private static (long Update, double Value)[] Thousands(params (long Update, double Value)[] points) =>
+        [.. points.Select(p => (1000 * p.Update, p.Value))];
 }

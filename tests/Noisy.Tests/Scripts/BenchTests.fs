@@ -41,7 +41,7 @@ let private optionTests =
     testList "options" [
         test "without options every suite is measured in both sizes on all threads" {
             let options = parsed []
-            Expect.equal options.Suites [ "lstm"; "gru"; "softmax"; "activation"; "lte" ] "suites"
+            Expect.equal options.Suites [ "lstm"; "gru"; "softmax"; "activation"; "lte"; "ntm" ] "suites"
             Expect.equal options.Sizes [ small; medium ] "sizes"
             Expect.equal options.Threads Environment.ProcessorCount "threads"
             Expect.equal options.Mode BenchOptions.Speed "mode"
@@ -56,7 +56,7 @@ let private optionTests =
             Expect.equal (parsed [ "--memory" ]).Sizes [ medium ] "size of --memory"
             Expect.equal (parsed [ "--soak"; "50" ]).Sizes [ small ] "size of --soak"
         }
-        refusal [ "--suite"; "rnn" ] "--suite is 'rnn': must be one of lstm, gru, softmax, activation, lte, all"
+        refusal [ "--suite"; "rnn" ] "--suite is 'rnn': must be one of lstm, gru, softmax, activation, lte, ntm, all"
         refusal [ "--config"; "S,L" ] "--config is 'L': must be S, M or both"
         refusal [ "--config"; "," ] "--config needs at least one value"
         refusal [ "--threads"; "0" ] "--threads is 0: must be at least 1"
@@ -82,6 +82,14 @@ let private countTests =
             // M: 700 rows, per layer 2,600 x 1,300 weights; output 10,000 x 650.
             Expect.equal (stackOperations Lstm medium) 28.392e9 "LSTM layers, M"
             Expect.equal (softmaxOperations medium) 27.3e9 "output layer, M"
+        }
+        test "operations of a machine are those of a calculation by hand" {
+            // 32 time steps; 100 x 28 weights of the controller, 92 x 100 of the heads, 6 x 120 of the output; two heads look and act
+            // on 128 x 20. The LSTM: 400 x 128 in place of 100 x 28.
+            let operations = BenchSuites.machines "tiny" |> List.map machineOperations
+            Expect.equal operations.Head (6.0 * 32.0 * (2800.0 + 9200.0 + 720.0 + 4.0 * 2560.0)) "feed-forward"
+            Expect.equal operations[1] (6.0 * 32.0 * (51200.0 + 9200.0 + 720.0 + 4.0 * 2560.0)) "LSTM"
+            Expect.equal operations[2] (16.0 * operations.Head) "sixteen episodes"
         }
         test "bytes are those of a calculation by hand" {
             // 16 x (4 + 4 + 2) weights and 10 x 5 of the output layer, seven times each; 6 rows of 4 of the embedding, six
@@ -147,6 +155,7 @@ let private recordTests =
             let what suite = [ for r in records do if r.Suite = suite then r.What, r.Activation, r.Path ]
             Expect.equal (what "gru") [ for w in [ "step"; "stack"; "drop-in" ] -> w, "nah", "fused-cpu" ] "GRU"
             Expect.equal (what "lte") [ for a in [ "nah"; "soft"; "nah" ] -> "update", a, "fused-cpu" ] "programs"
+            Expect.equal (what "ntm") [ for w in [ "feedforward"; "lstm"; "feedforward" ] -> w, "nan", "fused-cpu" ] "machines"
             Expect.equal (what "softmax") [ "softmax", "none", "fused-cpu" ] "output layer"
 
             Expect.equal (what "lstm")

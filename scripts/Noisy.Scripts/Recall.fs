@@ -1,0 +1,64 @@
+/// Where a Neural Turing Machine looks in an episode of associative recall, what it writes and what it answers.
+module Noisy.Scripts.Recall
+
+open System
+open System.IO
+open Noisy.Core
+open Noisy.Models
+open Noisy.Scripts.Plots
+open TorchSharp
+
+// More items would make columns too narrow to be seen.
+let private mostItems = 8
+
+/// A matrix of a tensor, row by row.
+let private matrix (t: torch.Tensor) =
+    use flat = t.``to``(torch.ScalarType.Float32).contiguous ()
+    flat.data<float32>().ToArray() |> Array.map float |> Array.chunkBySize (int t.shape[1])
+
+let private heat title vertical rows range values =
+    { Title = title
+      Horizontal = "time step"
+      Vertical = vertical
+      Scale = Linear
+      Legend = None
+      Items = [ { Name = ""; Colour = palette[0]; Mark = Heat { Columns = [||]; Rows = rows; Values = values; Range = range } } ] }
+
+/// The panels of an episode.
+let panels (found: RecallTrace) (shape: NtmShape) =
+    let episode, trace = found.Episode, found.Trace
+    let steps = AssociativeRecall.Steps episode.Items
+    let answer = steps - AssociativeRecall.Vectors
+    let columns (values: int -> int -> float) rows = [| for r in 0 .. rows - 1 -> [| for t in 0 .. steps - 1 -> values r t |] |]
+    let channels = [| for bit in 1 .. AssociativeRecall.Bits -> $"bit {bit}" |]
+    let input r t = float episode.Input[t * AssociativeRecall.Inputs + r]
+    let target r t = if t < answer then nan else float episode.Target[(t - answer) * AssociativeRecall.Bits + r]
+    let logits = matrix (trace.Logits.squeeze 1L)
+    let probability r t = if t < answer then nan else 1.0 / (1.0 + exp -logits[t][r])
+    let bits = Some(0.0, 1.0)
+
+    [ heat "input: items, each after a marker; the query; then nothing" "channel" (Array.append channels [| "item marker"; "query marker" |]) bits (columns input AssociativeRecall.Inputs)
+      heat "what is to be answered" "" channels bits (columns target AssociativeRecall.Bits)
+      heat "what the machine answers: probability of a 1" "" channels bits (columns probability AssociativeRecall.Bits)
+      for head in 0 .. shape.Heads - 1 do
+          let writes = head >= shape.ReadHeads
+          let number = if writes then head - shape.ReadHeads + 1 else head + 1
+          let attention = matrix (trace.Attention.select(1, 0L).select (1, int64 head))
+          let name = if writes then "write" else "read"
+          heat $"where {name} head {number} looks" "row of the memory" [||] bits (columns (fun row t -> attention[t][row]) shape.MemoryRows)
+      let last = trace.Memory.select(1, 0L).select (0, -1L)
+      { heat "the memory after the episode" "row" [||] None (matrix last) with Horizontal = "column" } ]
+
+/// Draws episode.html and episode.png into a run's folder: an episode of the test.
+let draw folder (task: ITrainingTask) (config: TrainConfig) =
+    match task, config, RunSummary.Read(Path.Combine(folder, "summary.json")) with
+    | (:? NtmRecallTask as recall), (:? NtmRecallConfig as own), summary when not (isNull summary) ->
+        // The noise scale of the weights that were tested.
+        let tested = if config.KeepBest && summary.BestUpdate.HasValue then summary.BestUpdate.Value else summary.Updates
+        let scale = match config.NoiseSchedule() with null -> Nullable() | schedule -> Nullable(schedule.At tested)
+        use found = recall.Trace(0L, min own.MaxItems mostItems, NoiseContext(config.TestNoise, Scale = scale))
+        let title = $"ntm, {config.Preset}: {config.Activation}, seed {config.Seed}, after {summary.Updates} updates"
+        let figure = { Title = title; Columns = 1; Panels = panels found recall.Shape }
+        saveHtml (Path.Combine(folder, "episode.html")) [ figure ]
+        savePng (Path.Combine(folder, "episode.png")) (1000, 320) figure
+    | _ -> ()

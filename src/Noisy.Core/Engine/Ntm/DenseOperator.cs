@@ -1,0 +1,44 @@
+using System.Runtime.CompilerServices;
+using static System.Runtime.CompilerServices.MethodImplOptions;
+
+namespace Noisy.Core;
+
+/// <summary>A layer without a state as a cell: one block, one site, its output the activation alone.</summary>
+internal readonly unsafe struct DenseOperator<TTanh>(TTanh tanh) : ICell
+    where TTanh : struct, INoisyOperator
+{
+    private readonly TTanh _tanh = tanh;
+
+    public static int Gates => 1;
+
+    public static int Sites => 1;
+
+    public static bool HasCell => false;
+
+    public static ReadOnlySpan<byte> InputBlocks => [0];
+
+    public static ReadOnlySpan<byte> RecurrentBlocks => [];
+
+    public static bool ReadsNoise => TTanh.ReadsNoise;
+
+    public static bool ReadsP => TTanh.ReadsP;
+
+    [MethodImpl(NoInlining | AggressiveOptimization)]
+    public void Forward<V>(in CellPlace at) where V : struct, ILanes<V>
+    {
+        CellSite.Values<TTanh, V>(_tanh, at, 0, at.Gates, at.GateStep);
+        for (var i = 0; i < at.Count; i++) CellSite.Value<V>(at, 0, i).Store(ref *(at.Hidden + (i * at.StateStep)), 0);
+    }
+
+    [MethodImpl(NoInlining | AggressiveOptimization)]
+    public void Backward<V>(in CellPlace at) where V : struct, ILanes<V>
+    {
+        CellSite.Slopes<TTanh, V>(_tanh, at, 0, at.Gates, at.GateStep);
+        for (var i = 0; i < at.Count; i++)
+        {
+            var grad = V.Load(in *(at.GradHidden + (i * at.GradHiddenStep)), 0);
+            CellSite.AddGain<TTanh, V>(at, 0, i, grad);
+            (grad * CellSite.Slope<V>(at, 0, i)).Store(ref *(at.GradGates + (i * at.GateStep)), 0);
+        }
+    }
+}
