@@ -34,7 +34,7 @@ let panels (found: RecallTrace) (shape: NtmShape) =
     let input r t = float episode.Input[t * AssociativeRecall.Inputs + r]
     let target r t = if t < answer then nan else float episode.Target[(t - answer) * AssociativeRecall.Bits + r]
     let logits = matrix (trace.Logits.squeeze 1L)
-    let probability r t = if t < answer then nan else 1.0 / (1.0 + exp -logits[t][r])
+    let probability r t = if t < answer then nan else 1.0 / (1.0 + exp (-(logits[t][r])))
     let bits = Some(0.0, 1.0)
 
     [ heat "input: items, each after a marker; the query; then nothing" "channel" (Array.append channels [| "item marker"; "query marker" |]) bits (columns input AssociativeRecall.Inputs)
