@@ -20,11 +20,15 @@ let private lists = [
     PennTreebankTests.tests
     GeneratedCorpusTests.tests
     BpttBatchesTests.tests
+    MnistTests.tests
+    GaussianMixtureTests.tests
     TorchNativeTests.tests
     ActivationTests.tests
     RecurrentTests.tests
     EngineTests.tests
     DropInTests.tests
+    FusedActivationTests.tests
+    MlpTests.tests
     FormatTests.tests
     OptimizerTests.tests
     CurriculumTests.tests
@@ -32,6 +36,7 @@ let private lists = [
     CheckpointTests.tests
     TrainingTests.tests
     ExperimentTests.tests
+    MlpTaskTests.tests
     InferenceTests.tests
     OptionsTests.tests
     CalculatorTests.tests

@@ -4,7 +4,7 @@ namespace Noisy.Models;
 public static class ExperimentRegistry
 {
     /// <summary>Every experiment, in the paper's order.</summary>
-    public static IReadOnlyList<Experiment> All { get; } = [new PennTreebankLm()];
+    public static IReadOnlyList<Experiment> All { get; } = [new MnistMlp(), new MixtureMlp(), new PennTreebankLm()];
 
     /// <summary>Finds an experiment by its name.</summary>
     /// <param name="name">One of the names in <see cref="All"/>.</param>
