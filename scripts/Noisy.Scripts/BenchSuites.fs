@@ -141,12 +141,20 @@ let private normalOfOurs count () =
     { Run = run; Path = (fun () -> "span-kernels"); Free = ignore }
 
 let private activation threads count =
-    let row what activation baseline theirs ours =
-        { Suite = "activation"; Config = $"%d{count}"; What = what; Activation = activation; Baseline = baseline; Operations = 0.0
+    let nah = Variants.Nah
+
+    let row config what activation baseline operations theirs ours =
+        { Suite = "activation"; Config = config; What = what; Activation = activation; Baseline = baseline; Operations = operations
           Threads = 1; Share = 0.5; Theirs = onOneThread theirs threads; Ours = onOneThread ours threads }
 
-    [ row "tanh" "nah" "libtorch tanh" (tanhOfTorch count) (tanhOfOurs count)
-      row "noise" "none" "libtorch randn" (normalOfTorch count) (normalOfOurs count) ]
+    let widths = String.Join("-", perceptron)
+    let step engine = row widths "mlp" nah.Name "libtorch Linear, tanh" perceptronOperations theirPerceptron (ourPerceptron nah engine)
+
+    [ row $"%d{count}" "tanh" nah.Name "libtorch tanh" 0.0 (tanhOfTorch count) (tanhOfOurs count)
+      row $"%d{count}" "noise" "none" "libtorch randn" 0.0 (normalOfTorch count) (normalOfOurs count)
+      row $"100x%d{perceptron[1]}" "module" nah.Name "composed operations" 0.0 (activationModule nah EnginePath.Composed) (activationModule nah EnginePath.Auto)
+      step EnginePath.Auto
+      step EnginePath.Composed ]
 
 /// Whole updates of Learning to Execute at a preset's sizes, the masked output layer included.
 let private programs threads (preset: string) =

@@ -299,3 +299,85 @@ let softmax (size: Size) (ours: bool) =
             for t in targets do t.Dispose()
             input.Dispose()
             linear.Dispose() }
+
+// ---- A perceptron ---------------------------------------------------------------------------------------------------
+
+/// Widths of the perceptron, as the experiment mnist has it.
+let perceptron = [| 784L; 500L; 10L |]
+let private examples = 100L
+
+/// Operations of the matrix products of a step: the input's gradient is not wanted.
+let perceptronOperations =
+    2.0 * float examples * (2.0 * float (perceptron[0] * perceptron[1]) + 3.0 * float (perceptron[1] * perceptron[2]))
+
+let private random name shape =
+    NoiseSource.Uniform(NoiseKey.FromSeed(1L).Child(name: string).At(0L, 0), shape, -1.0f, 1.0f, torch.CPU)
+
+/// A step of a plain loop: forward, loss, backward, SGD.
+let private perceptronStep (model: torch.nn.Module) (forward: int64 -> Tensor -> Tensor) (update: int64 -> unit) path free =
+    let inputs = random "inputs" [| examples; perceptron[0] |]
+    let targets = torch.tensor [| for i in 0L .. examples - 1L -> i % perceptron[2] |]
+    let mutable count = 0L
+
+    let run () =
+        use _ = torch.NewDisposeScope()
+        let loss = F.cross_entropy (forward count inputs, targets)
+        loss.backward ()
+        loss.item<float32> () |> ignore
+        update count
+        count <- count + 1L
+
+    { Run = run
+      Path = path
+      Free =
+        fun () ->
+            free ()
+            inputs.Dispose()
+            targets.Dispose()
+            model.Dispose() }
+
+/// libtorch's step with its tanh.
+let theirPerceptron () =
+    let linear i = torch.nn.Linear(perceptron[i], perceptron[i + 1]) :> torch.nn.Module<Tensor, Tensor>
+    let model = torch.nn.Sequential(struct ("first", linear 0), struct ("tanh", torch.nn.Tanh() :> torch.nn.Module<Tensor, Tensor>), struct ("second", linear 1))
+    start model
+    let optimizer = torch.optim.SGD(model.parameters (), rate)
+
+    let update _ =
+        optimizer.step () |> ignore
+        optimizer.zero_grad ()
+
+    perceptronStep model (fun _ x -> model.call x) update (fun () -> "libtorch") optimizer.Dispose
+
+/// Our step with noise.
+let ourPerceptron (variant: ActivationPair) (engine: EnginePath) () =
+    let model = new NoisyMlp(perceptron, variant.Tanh, NoiseClock 1L, Engine = engine)
+    let optimizer = Optimizer.Of(OptimizerSpec.Sgd, model)
+    let noise = NoiseKey.FromSeed(1L).Child "noise"
+    let forward update (x: Tensor) = model.forward (x, NoiseContext(NoiseMode.Sample, noise, update))
+    perceptronStep model forward (fun update -> optimizer.Step(rate, update + 1L)) (fun () -> model.LastPath) optimizer.Dispose
+
+/// The activation of the perceptron's hidden layer alone, forward and backward.
+let activationModule (variant: ActivationPair) (engine: EnginePath) () =
+    let clock = NoiseClock 1L
+    let unit = new NoisyActivation(variant.Tanh, perceptron[1], clock, Engine = engine)
+    let x = ((random "values" [| examples; perceptron[1] |]) * (3.0f).ToScalar()).detach().requires_grad_ ()
+    let above = random "above" x.shape
+    let p = unit.get_parameter "p"
+    let mutable update = 0L
+
+    let run () =
+        use _ = torch.NewDisposeScope()
+        clock.Advance update
+        update <- update + 1L
+        x.grad <- null
+        if not (isNull p) then p.grad <- null
+        unit.forward(x).backward [| above |]
+
+    { Run = run
+      Path = (fun () -> unit.LastPath)
+      Free =
+        fun () ->
+            x.Dispose()
+            above.Dispose()
+            unit.Dispose() }

@@ -87,9 +87,9 @@ let private level view right colour (name, value) =
 let private levels view right =
     List.map2 (level view right) (List.truncate view.Levels.Length [ "#444444"; "#8C6D31"; "#B22222" ]) view.Levels
 
-let private vertical view what =
+let private vertical view =
     let unit = Metrics.title view.Metric
-    what + (if Metrics.scale view.Metric = Logarithmic then $"{unit}, logarithmic" else unit)
+    if Metrics.scale view.Metric = Logarithmic then $"{unit}, logarithmic" else unit
 
 let private save folder name title panels =
     let figure = { Title = title; Columns = 1; Panels = panels }
@@ -127,7 +127,7 @@ let ofRun folder view name (config: TrainConfig) (data: DataIdentity) (paper: Pa
         save folder "curves" title [
             { Title = title
               Horizontal = view.Horizontal
-              Vertical = vertical view ""
+              Vertical = vertical view
               Scale = Metrics.scale view.Metric
               Legend = None
               Items =
@@ -140,42 +140,49 @@ let ofRun folder view name (config: TrainConfig) (data: DataIdentity) (paper: Pa
             yield! stages view events
         ]
 
-/// Draws comparison.html and comparison.png: validation at the last stage of difficulty for each row, averaged over its
-/// seeds; nothing before the first evaluation.
+/// A curve for each row, averaged over its seeds: name, colour, points.
 ///
-/// published: the paper's curves, which go as far as ours; runs: row and folder of each run.
-let compare folder title view (published: PaperCurve seq) (runs: (string * string) list) =
-    let mean (folders: string list) =
+/// points: those of a log.
+let private averaged (points: LogEvent seq -> (float * float)[]) (runs: (string * string) list) =
+    let mean folders =
         folders
-        |> Seq.collect (log >> validationAtLast view)
+        |> Seq.collect (log >> points)
         |> Seq.groupBy fst
-        |> Seq.map (fun (place, points) -> place, Seq.averageBy snd points)
+        |> Seq.map (fun (place, values) -> place, Seq.averageBy snd values)
         |> Seq.sortBy fst
         |> Array.ofSeq
 
-    let curves =
-        runs
-        |> List.groupBy fst
-        |> List.mapi (fun i (row, group) ->
-            let name = if group.Length = 1 then row else $"{row}, mean of {group.Length} seeds"
-            name, palette[i % palette.Length], mean (List.map snd group))
-        |> List.filter (fun (_, _, points) -> points.Length > 0)
+    runs
+    |> List.groupBy fst
+    |> List.mapi (fun i (row, group) ->
+        let name = if group.Length = 1 then row else $"{row}, mean of {group.Length} seeds"
+        name, palette[i % palette.Length], mean (List.map snd group))
+    |> List.filter (fun (_, _, points) -> points.Length > 0)
+
+/// Draws comparison.html and comparison.png: each row's curve of validation, at the last stage of difficulty, and, where there
+/// is one stage, that of training, both at the evaluations; nothing before the first.
+///
+/// published: the paper's curves, which go as far as ours; runs: row and folder of each run.
+let compare folder title view (published: PaperCurve seq) (runs: (string * string) list) =
+    let curves = averaged (validationAtLast view) runs
+
+    let ofPaper first i (curve: PaperCurve) =
+        let points = [| for struct (update, value) in curve.Points -> float update / view.Unit, value |]
+        { Name = $"the paper's {curve.Row}, {curve.Figure}"; Colour = palette[(first + i) % palette.Length]; Mark = Thin(Array.unzip points) }
+
+    let panel what curves items =
+        { Title = $"{title}: {what}"
+          Horizontal = view.Horizontal
+          Vertical = vertical view
+          Scale = Metrics.scale view.Metric
+          Legend = None
+          Items = [ for name, colour, points in curves do { Name = name; Colour = colour; Mark = Marked(Array.unzip points) } ] @ items }
 
     if not curves.IsEmpty then
         let right = curves |> List.map (fun (_, _, points) -> fst (Array.last points)) |> List.max
-        let place = if view.Stages > 1 then "validation at the last stage: " else "validation "
+        let place = if view.Stages > 1 then "validation at the last stage" else "validation"
 
         save folder "comparison" title [
-            { Title = title
-              Horizontal = view.Horizontal
-              Vertical = vertical view place
-              Scale = Metrics.scale view.Metric
-              Legend = None
-              Items =
-                [ for name, colour, points in curves do
-                      { Name = name; Colour = colour; Mark = Marked(Array.unzip points) }
-                  for i, curve in Seq.indexed published do
-                      let points = [| for struct (update, value) in curve.Points -> float update / view.Unit, value |]
-                      { Name = $"the paper's {curve.Row}, {curve.Figure}"; Colour = palette[(curves.Length + i) % palette.Length]; Mark = Thin(Array.unzip points) }
-                  yield! levels view right ] }
+            panel place curves (List.mapi (ofPaper curves.Length) (List.ofSeq published) @ levels view right)
+            if view.Stages = 1 then panel "training, with noise" (averaged (evaluated view _.Train) runs) []
         ]

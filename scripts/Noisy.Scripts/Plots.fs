@@ -142,7 +142,7 @@ let private draw (panel: Panel) (plot: ScottPlot.Plot) =
             let line = plot.Add.Scatter(x, value y.Head)
             line.Color <- colour
             line.LegendText <- legend
-            line.MarkerSize <- match mark with | Marked _ -> 7f | Dots _ -> 2.5f | _ -> 0f
+            line.MarkerSize <- match mark with | Marked _ -> 7f | Dots _ -> 3.5f | _ -> 0f
             line.LineWidth <- match mark with | Line _ | Marked _ -> 2.5f | Dots _ -> 0f | _ -> 1.5f
             line.LinePattern <- match mark with | Dashed _ -> ScottPlot.LinePattern.Dashed | _ -> ScottPlot.LinePattern.Solid
 

@@ -117,7 +117,7 @@ let private trainAll experiment options runs stop =
 let private report (experiment: Experiment) options outcomes =
     let view = (List.head outcomes).View
     let folders = outcomes |> List.map (fun o -> o.Run.Row, o.Run.Folder)
-    Pictures.compare options.Out $"{experiment.Name}, {options.Preset}: validation by row" view (experiment.Curves options.Preset) folders
+    Pictures.compare options.Out $"{experiment.Name}, {options.Preset}" view (experiment.Curves options.Preset) folders
     let row outcome summary = Results.row view.Metric outcome.Run.Row outcome.Run.Folder summary
 
     match [ for o in outcomes do match o.Ending with Done summary -> row o summary | _ -> () ] with

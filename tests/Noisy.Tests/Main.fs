@@ -22,12 +22,16 @@ let private lists = [
     BpttBatchesTests.tests
     ProgramTests.tests
     AssociativeRecallTests.tests
+    MnistTests.tests
+    GaussianMixtureTests.tests
     TorchNativeTests.tests
     ActivationTests.tests
     RecurrentTests.tests
     EngineTests.tests
     NtmTests.tests
     DropInTests.tests
+    FusedActivationTests.tests
+    MlpTests.tests
     FormatTests.tests
     OptimizerTests.tests
     CurriculumTests.tests
@@ -36,6 +40,7 @@ let private lists = [
     CheckpointTests.tests
     TrainingTests.tests
     ExperimentTests.tests
+    MlpTaskTests.tests
     InferenceTests.tests
     NtmRecallTests.tests
     OptionsTests.tests

@@ -114,6 +114,13 @@ public sealed class DataCache(DataCacheSettings settings, Action<string>? report
     private Uri Address(DataSet set, DataSource file)
     {
         var text = settings.BaseUrl is { } root ? $"{root.TrimEnd('/')}/{set.Name}/{file.File}" : file.Url;
+        if (text is null)
+        {
+            throw new DataException(
+                $"{set.Title} cannot be downloaded: no lasting address of '{file.File}' is known. {set.Remedy(Path.Combine(settings.CacheFolder!, set.Name))} " +
+                "NOISY_DATA_URL may name a server that has it.");
+        }
+
         return Uri.TryCreate(text, UriKind.Absolute, out var address) && address.Scheme is ("http" or "https")
             ? address
             : throw new UsageException(

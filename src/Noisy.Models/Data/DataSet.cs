@@ -2,10 +2,10 @@ namespace Noisy.Models;
 
 /// <summary>One file of a data set, and where it may be had.</summary>
 /// <param name="File">Name of the file, uncompressed, such as "ptb.train.txt".</param>
-/// <param name="Url">Address of its uncompressed bytes.</param>
+/// <param name="Url">Address of its uncompressed bytes; null where none is known that will last.</param>
 /// <param name="Sha256">SHA-256 of the uncompressed bytes; 64 lower-case hexadecimal digits.</param>
 /// <param name="Bytes">Number of uncompressed bytes.</param>
-public sealed record DataSource(string File, string Url, string Sha256, long Bytes);
+public sealed record DataSource(string File, string? Url, string Sha256, long Bytes);
 
 /// <summary>A named set of files, which lie together in a folder of that name.</summary>
 /// <param name="Name">Name of the set and of its folder, such as "ptb".</param>

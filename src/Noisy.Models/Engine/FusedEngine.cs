@@ -24,7 +24,7 @@ public static class FusedEngine
     /// <summary>Name of the composed path in summaries.</summary>
     public const string ComposedName = "composed";
 
-    /// <summary>What recurrent modules that are made from now on run on, until their own <c>Engine</c> is set.</summary>
+    /// <summary>What modules that are made from now on run on, until their own <c>Engine</c> is set.</summary>
     public static EnginePath Path { get; set; }
 
     /// <summary>Vector width of all fused layers; default the best of this machine. Every width gives the same bits.</summary>

@@ -9,7 +9,8 @@ namespace Noisy.Models;
 /// <remarks>
 /// Parameter <c>p</c> [units] if the spec has a gap gain (a buffer if it is frozen); one unit stands for any number that
 /// share their gain. <c>forward(x)</c> is torch's plain face
-/// and asks the clock; <see cref="forward(Tensor, NoiseContext)"/> is the pure one. Source: paper, Algorithm 1, Section 5.
+/// and asks the clock; <see cref="forward(Tensor, NoiseContext)"/> is the pure one. On the CPU in single precision it is one
+/// node of torch's graph. Source: paper, Algorithm 1, Section 5.
 /// </remarks>
 public sealed class NoisyActivation : nn.Module<Tensor, Tensor>
 {
@@ -45,6 +46,12 @@ public sealed class NoisyActivation : nn.Module<Tensor, Tensor>
     /// <summary>Width H of the last dimension; 1 fits any.</summary>
     public long Units { get; }
 
+    /// <summary>Which implementation to run on; default the fused engine where it can.</summary>
+    public EnginePath Engine { get; set; } = FusedEngine.Path;
+
+    /// <summary>Which implementation the last pass ran on, by the name that summaries use.</summary>
+    public string LastPath { get; private set; } = FusedEngine.ComposedName;
+
     /// <summary>Applies the activation in the module's mode.</summary>
     /// <param name="x">Pre-activation [.., H].</param>
     /// <returns>φ(x, ξ) in training, its value with the noise at its expectation in <c>eval()</c>; owned by the caller.</returns>
@@ -59,11 +66,15 @@ public sealed class NoisyActivation : nn.Module<Tensor, Tensor>
     {
         if (Units != 1 && (x.dim() == 0 || x.shape[^1] != Units))
             throw new ArgumentException($"the last dimension of x is {(x.dim() == 0 ? "missing" : x.shape[^1])}: must be {Units}", nameof(x));
+        var p = !Spec.UsesP ? null : Spec.LearnP ? get_parameter("p") : get_buffer("p"); // by name: moving the module replaces it
+        var c = context.Scale ?? Spec.C;
+        var fused = Engine == EnginePath.Auto && FusedActivation.Takes(Spec, x, p, context.Mode);
+        LastPath = fused ? FusedEngine.FusedName : FusedEngine.ComposedName;
+        if (fused) return FusedActivation.Apply(Spec, x, p, c, context);
         using var xi = context.Mode == NoiseMode.Sample && Spec.Noise != NoiseKind.None
             ? NoiseSource.Normal(context.Key, context.Update, context.TimeStep, [1, .. x.shape], x.device).squeeze_(0)
             : null;
-        var p = !Spec.UsesP ? null : Spec.LearnP ? get_parameter("p") : get_buffer("p"); // by name: moving the module replaces it
         using var shared = p is not null && x.dim() == 0 ? p.squeeze(0) : null; // a p [1] would give a scalar x a dimension
-        return ComposedActivation.Apply(Spec, x, xi, shared ?? p, context.Scale ?? Spec.C, context.Mode);
+        return ComposedActivation.Apply(Spec, x, xi, shared ?? p, c, context.Mode);
     }
 }

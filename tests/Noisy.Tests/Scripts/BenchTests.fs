@@ -74,6 +74,8 @@ let private optionTests =
 let private countTests =
     testList "counts" [
         test "operations are those of a calculation by hand" {
+            // 100 rows; 784 x 500 weights in two products, 500 x 10 in three; a multiply-add is two.
+            Expect.equal BenchWork.perceptronOperations 1.598e8 "perceptron"
             // S: 400 rows, per layer 800 x 400 weights; 2 layers; 6 operations a weight and row. Output: 10,000 x 200 weights.
             Expect.equal (stackOperations Lstm small) 1.536e9 "LSTM layers, S"
             Expect.equal (stackOperations Gru small) 1.152e9 "GRU layers, S"
@@ -161,6 +163,9 @@ let private recordTests =
             Expect.equal (what "lstm")
                 [ "step", "nah", "fused-cpu"; "stack", "nah", "fused-cpu"; "drop-in", "nah", "fused-cpu"; "step", "nah", "fused-cpu"
                   "step", "soft", "fused-cpu"; "step", "hard", "fused-cpu"; "step", "nah", "composed" ] "LSTM"
+
+            Expect.equal (what "activation")
+                [ "tanh", "nah", "span-kernels"; "noise", "none", "span-kernels"; "module", "nah", "fused-cpu"; "mlp", "nah", "fused-cpu"; "mlp", "nah", "composed" ] "activation"
 
             Expect.equal told.Count (records.Length + 2) "a line for each, and two for the ceiling")
         torchTest "our step and libtorch's can be made again and again" (fun () ->

@@ -13,6 +13,8 @@ open Noisy.Tests.TrainingHelpers
 /// Every kind of state that a run can have: a carried one, stages and rates of a curriculum, best weights, an early end.
 let private trials =
     [ languageModel
+      perceptron
+      mixture
       signs "by results, best kept" [ "curriculum", "combined"; "keepBest", "true" ]
       signs "over updates, until solved" [ "curriculum", "mix over 10"; "stopAt", "0.05"; "keepBest", "true" ]
       signs "patience" [ "patience", "3"; "optimizer", "adam"; "learningRate", "0.1" ]

@@ -174,6 +174,26 @@ let signs name settings =
       Every = 4L
       Task = fun config -> new SignTask(config) }
 
+let private digits = lazy DigitWorld.Create(44, 20, 20)
+
+/// A perceptron on a set that is gone through twice, in orders of its own.
+let perceptron =
+    { Name = "perceptron"
+      Config =
+        (ExperimentRegistry.ByName "mnist").Config "tiny"
+        |> set [ "hidden", "6"; "layers", "2"; "batch", "8"; "epochs", "2"; "trainImages", "0"; "activation", "nah"; "schedule", "paper"; "momentum", "0.5" ]
+      Every = 5L
+      Task = fun config -> new MlpTask(config :?> MlpConfig, digits.Value, 0L, torch.CPU) }
+
+/// A perceptron on points that never repeat.
+let mixture =
+    { Name = "mixture"
+      Config =
+        (ExperimentRegistry.ByName "gmm").RowConfig("tiny", "noisy-tanh")
+        |> set [ "hidden", "4"; "batch", "6"; "epochs", "3"; "epochUpdates", "4"; "validPoints", "30"; "testPoints", "40"; "keepBest", "true" ]
+      Every = 4L
+      Task = fun config -> (ExperimentRegistry.ByName "gmm").Build(config, null, torch.CPU) }
+
 /// The newest sound checkpoint of a run's folder, and what was said of others.
 let loadCheckpoint (folder: TempFolder) (task: ITrainingTask) =
     let warnings = ResizeArray<string>()
