@@ -16,7 +16,7 @@ let private experiment = ExperimentRegistry.ByName "ntm"
 /// A small machine, two to five items, noisy.
 let private config =
     experiment.RowConfig("tiny", "noisy")
-    |> set [ "maxItems", "5"; "hidden", "8"; "memoryRows", "10"; "memoryWidth", "6"; "batch", "3"; "epochUpdates", "4"; "epochs", "3"; "validationBatches", "9"; "learningRate", "0.01" ]
+    |> having [ "maxItems", "5"; "hidden", "8"; "memoryRows", "10"; "memoryWidth", "6"; "batch", "3"; "epochUpdates", "4"; "epochs", "3"; "validationBatches", "9"; "learningRate", "0.01" ]
 
 let private newRecall (config: TrainConfig) =
     config.Validate()
@@ -62,7 +62,7 @@ let private batches =
 
       torchTest "both engines give the same loss" (fun () ->
           for controller in [ "feedForward"; "lstm" ] do
-              use task = newRecall (config |> set [ "controller", controller ])
+              use task = newRecall (config |> having [ "controller", controller ])
               let machine = task.Model :?> NeuralTuringMachine
               let loss engine =
                   machine.Engine <- engine
@@ -74,7 +74,7 @@ let private batches =
 
 let private data =
     [ torchTest "a stage has two items to as many as it says, all alike often" (fun () ->
-          use task = newRecall (config |> set [ "curriculum", "naive over 100" ])
+          use task = newRecall (config |> having [ "curriculum", "naive over 100" ])
           Expect.equal (task :> ITrainingTask).Stages 4 "2 to 5 items"
           for stage in 1..4 do
               let items = [ for update in 0L .. 799L -> (task.Training(update, stage)).Items ]
@@ -93,7 +93,7 @@ let private data =
 
       torchTest "episodes are never repeated, depend on the seed, and those that are measured do not" (fun () ->
           use task = newRecall config
-          use another = newRecall (config |> set [ "seed", "2" ])
+          use another = newRecall (config |> having [ "seed", "2" ])
           let train (task: NtmRecallTask) = [ for update in 0L .. 19L -> List.ofArray (task.Training(update, 4)).Input ]
           let own = train task
           Expect.equal (List.distinct own).Length 20 "new at each update"
@@ -133,7 +133,7 @@ let private evaluation =
 
       torchTest "a curriculum needs easier stages" (fun () ->
           use folder = new TempFolder()
-          let over = config |> set [ "curriculum", "naive over 6"; "maxItems", "2" ]
+          let over = config |> having [ "curriculum", "naive over 6"; "maxItems", "2" ]
           use task = newRecall over
           let message =
               try
@@ -144,7 +144,7 @@ let private evaluation =
 
 let private trial name settings =
     { Name = name
-      Config = config |> set settings
+      Config = config |> having settings
       Every = 4L
       Task = fun config -> newRecall config }
 
@@ -159,7 +159,7 @@ let private resume =
 let private rules =
     let broken (fields: (string * string) list) =
         try
-            (experiment.Config "tiny" |> set fields).Validate()
+            (experiment.Config "tiny" |> having fields).Validate()
             []
         with :? InvalidSpecException as e -> List.ofSeq e.Broken
 

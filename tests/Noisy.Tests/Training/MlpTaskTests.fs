@@ -13,7 +13,7 @@ open TorchSharp
 
 let private mnist = ExperimentRegistry.ByName "mnist"
 let private gmm = ExperimentRegistry.ByName "gmm"
-let private mixture settings = gmm.Config "tiny" |> set settings :?> MixtureConfig
+let private mixture settings = gmm.Config "tiny" |> having settings :?> MixtureConfig
 
 let private mixtureTask (config: MixtureConfig) =
     new MlpTask(config, MixtureData(config.Seed, config.ValidPoints, config.TestPoints), int64 config.EpochUpdates, torch.CPU)
@@ -63,7 +63,7 @@ let tests =
 
         torchTest "an epoch shows a finite set once, in an order that every variant shares" (fun () ->
             let shown variant seed =
-                let config = mnist.Config "tiny" |> set [ "hidden", "3"; "batch", "3"; "activation", variant; "seed", string (seed: int) ] :?> MnistConfig
+                let config = mnist.Config "tiny" |> having [ "hidden", "3"; "batch", "3"; "activation", variant; "seed", string (seed: int) ] :?> MnistConfig
                 use task = new MlpTask(config, numbers, 0L, torch.CPU)
                 Expect.equal (task :> ITrainingTask).UpdatesPerEpoch 3L "what is left over is left out"
                 Expect.isTrue (task :> ITrainingTask).RepeatsData "it repeats"
@@ -125,13 +125,13 @@ let tests =
             let data = DigitWorld.Create(1_000, 300, 300)
             for row in mnist.DefaultRows do
                 use _ = torch.NewDisposeScope()
-                let config = mnist.RowConfig("tiny", row) |> set [ "hidden", "60"; "batch", "20" ] :?> MnistConfig
+                let config = mnist.RowConfig("tiny", row) |> having [ "hidden", "60"; "batch", "20" ] :?> MnistConfig
                 use task = new MlpTask(config, data, 0L, torch.CPU)
                 train task config 250L
                 Expect.isLessThan (evaluate task Split.Valid).["error"] 0.5 row)
 
         torchTest "a batch that is larger than the set is wrong usage" (fun () ->
-            let config = mnist.Config "tiny" |> set [ "batch", "11" ] :?> MnistConfig
+            let config = mnist.Config "tiny" |> having [ "batch", "11" ] :?> MnistConfig
             Tol.throws<UsageException> "a batch of 11 is more than the 10 training examples of numbers: take a smaller batch" (fun () ->
                 new MlpTask(config, numbers, 0L, torch.CPU) |> ignore))
 
@@ -146,7 +146,7 @@ let tests =
         test "broken rules of both configs are named" {
             let broken (config: TrainConfig) settings =
                 try
-                    (set settings config).Validate()
+                    (having settings config).Validate()
                     []
                 with :? InvalidSpecException as e -> List.ofSeq e.Broken
             Expect.equal
@@ -173,7 +173,7 @@ let tests =
             let traces = List.ofSeq (task.Network.Trace(torch.zeros [| 4L; 2L |], NoiseContext.Test))
             let figure = UnitPictures.figure "" traces
             Expect.equal (figure.Columns, figure.Panels.Length, figure.Panels.Head.Items.Length) (3, 6, 8) "a column a layer, a colour a unit"
-            Pictures.compare folder.Path "title" (Pictures.view task []) [ "nan", run; "nan", run ]
+            Pictures.compare folder.Path "title" (Pictures.view task []) Seq.empty [ "nan", run; "nan", run ]
             let page = IO.File.ReadAllText(folder.In "comparison.html")
             for part in [ "title: validation"; "title: training, with noise"; "nan, mean of 2 seeds" ] do Expect.stringContains page part "comparison")
     ]

@@ -181,7 +181,7 @@ let perceptron =
     { Name = "perceptron"
       Config =
         (ExperimentRegistry.ByName "mnist").Config "tiny"
-        |> set [ "hidden", "6"; "layers", "2"; "batch", "8"; "epochs", "2"; "trainImages", "0"; "activation", "nah"; "schedule", "paper"; "momentum", "0.5" ]
+        |> having [ "hidden", "6"; "layers", "2"; "batch", "8"; "epochs", "2"; "trainImages", "0"; "activation", "nah"; "schedule", "paper"; "momentum", "0.5" ]
       Every = 5L
       Task = fun config -> new MlpTask(config :?> MlpConfig, digits.Value, 0L, torch.CPU) }
 
@@ -190,7 +190,7 @@ let mixture =
     { Name = "mixture"
       Config =
         (ExperimentRegistry.ByName "gmm").RowConfig("tiny", "noisy-tanh")
-        |> set [ "hidden", "4"; "batch", "6"; "epochs", "3"; "epochUpdates", "4"; "validPoints", "30"; "testPoints", "40"; "keepBest", "true" ]
+        |> having [ "hidden", "4"; "batch", "6"; "epochs", "3"; "epochUpdates", "4"; "validPoints", "30"; "testPoints", "40"; "keepBest", "true" ]
       Every = 4L
       Task = fun config -> (ExperimentRegistry.ByName "gmm").Build(config, null, torch.CPU) }
 
