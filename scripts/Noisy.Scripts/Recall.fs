@@ -11,6 +11,9 @@ open TorchSharp
 // More items would make columns too narrow to be seen.
 let private mostItems = 8
 
+// An attention from which a row is drawn.
+let private seenFrom = 0.1
+
 /// A matrix of a tensor, row by row.
 let private matrix (t: torch.Tensor) =
     use flat = t.``to``(torch.ScalarType.Float32).contiguous ()
@@ -37,17 +40,21 @@ let panels (found: RecallTrace) (shape: NtmShape) =
     let probability r t = if t < answer then nan else 1.0 / (1.0 + exp (-(logits[t][r])))
     let bits = Some(0.0, 1.0)
 
+    // Rows of the memory that no head ever looks at would fill the picture.
+    let attention = [| for head in 0 .. shape.Heads - 1 -> matrix (trace.Attention.select(1, 0L).select (1, int64 head)) |]
+    let seen = [| for row in 0 .. shape.MemoryRows - 1 do if attention |> Array.exists (Array.exists (fun step -> step[row] >= seenFrom)) then row |]
+    let numbers = seen |> Array.map string
+
     [ heat "input: items, each after a marker; the query; then nothing" "channel" (Array.append channels [| "item marker"; "query marker" |]) bits (columns input AssociativeRecall.Inputs)
       heat "what is to be answered" "" channels bits (columns target AssociativeRecall.Bits)
       heat "what the machine answers: probability of a 1" "" channels bits (columns probability AssociativeRecall.Bits)
       for head in 0 .. shape.Heads - 1 do
           let writes = head >= shape.ReadHeads
           let number = if writes then head - shape.ReadHeads + 1 else head + 1
-          let attention = matrix (trace.Attention.select(1, 0L).select (1, int64 head))
           let name = if writes then "write" else "read"
-          heat $"where {name} head {number} looks" "row of the memory" [||] bits (columns (fun row t -> attention[t][row]) shape.MemoryRows)
-      let last = trace.Memory.select(1, 0L).select (0, -1L)
-      { heat "the memory after the episode" "row" [||] None (matrix last) with Horizontal = "column" } ]
+          heat $"where {name} head {number} looks" "row of the memory" numbers bits (columns (fun i t -> attention[head][t][seen[i]]) seen.Length)
+      let last = matrix (trace.Memory.select(1, 0L).select (0, -1L))
+      { heat "these rows of the memory after the episode" "row" numbers None [| for row in seen -> last[row] |] with Horizontal = "column" } ]
 
 /// Draws episode.html and episode.png into a run's folder: an episode of the test.
 let draw folder (task: ITrainingTask) (config: TrainConfig) =

@@ -58,7 +58,7 @@ public sealed class NtmRecall : Experiment
         };
         return preset switch
         {
-            "tiny" => paper with { MaxItems = 6, EpochUpdates = 500, Epochs = 20, ValidationBatches = 100 },
+            "tiny" => paper with { MaxItems = 6, EpochUpdates = 500, Epochs = 20 },
             "small" => paper with { MaxItems = 10, Epochs = 40 },
             _ => paper,
         };
