@@ -52,7 +52,7 @@ let panels (found: RecallTrace) (shape: NtmShape) =
           let writes = head >= shape.ReadHeads
           let number = if writes then head - shape.ReadHeads + 1 else head + 1
           let name = if writes then "write" else "read"
-          heat $"where {name} head {number} looks" "row of the memory" numbers bits (columns (fun i t -> attention[head][t][seen[i]]) seen.Length)
+          heat $"where {name} head {number} looks" "row of the memory" numbers bits (columns (fun i t -> attention.[head].[t].[seen[i]]) seen.Length)
       let last = matrix (trace.Memory.select(1, 0L).select (0, -1L))
       { heat "these rows of the memory after the episode" "row" numbers None [| for row in seen -> last[row] |] with Horizontal = "column" } ]
 

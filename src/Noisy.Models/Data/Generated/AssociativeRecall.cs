@@ -84,7 +84,8 @@ public static class AssociativeRecall
         // One random word an item: its lowest 18 bits.
         void Write(int item, int vector, Span<float> to)
         {
-            for (var bit = 0; bit < Bits; bit++) to[bit] = stream.Word(item) >> ((vector * Bits) + bit) & 1;
+            var bits = stream.Word(item) >> (vector * Bits);
+            for (var bit = 0; bit < Bits; bit++) to[bit] = bits >> bit & 1;
         }
     }
 }
