@@ -1,11 +1,12 @@
 // Learning to Execute: a network reads small programs and writes what they print. Table 1 of "Noisy Activation Functions".
 //
 //     dotnet fsi scripts/lte.fsx
-//         reference and NAH on one operation with small numbers
+//         reference and NAH on one operation with numbers up to 100: a minute each on two cores; both end at a test
+//         accuracy of 61 to 63 %, where 38 % is had from the place in the answer alone
 //     dotnet fsi scripts/lte.fsx --preset small
-//         two operations, numbers up to 10^4, the combined curriculum through all its stages
+//         up to two operations, numbers up to 10^4, the curriculum of the paper: an hour a row on one core
 //     dotnet fsi scripts/lte.fsx --preset paper --row nah
-//         the reference code's setting
+//         the reference code's setting: up to 80,000 updates of about 1.2 s on one core
 //     dotnet fsi scripts/lte.fsx --set curriculum=naive --out runs/lte-naive
 //         another curriculum: none (the reference code's "baseline"), naive, mix or combined (its "blend")
 //     dotnet fsi scripts/lte.fsx -- --help
