@@ -53,7 +53,10 @@ let private speed stopped (options: BenchOptions) =
     options.Json |> Option.iter (fun file -> BenchReport.save file "[]")
     for line in settings options.Threads do printfn "%s" line
     let effort = effort options
+    let own () = System.Diagnostics.Process.GetCurrentProcess().TotalProcessorTime.TotalSeconds
+    let before, ownBefore = processorTimes (), own ()
     let ceiling, records = measure stopped (printfn "%s") effort options
+    Option.map2 (fun before after -> disturbance before after (own () - ownBefore)) before (processorTimes ()) |> Option.iter (printfn "%s")
     options.Json |> Option.iter (fun file -> BenchReport.save file (BenchReport.json ceiling records))
     printfn ""
     BenchReport.table ceiling records

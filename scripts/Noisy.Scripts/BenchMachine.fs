@@ -41,6 +41,28 @@ let settings threads =
       $"huge pages {pages}: the engine asks for them, the baseline has libtorch's own allocation"
       $"Noisy {Host.version}, libtorch {torch.__version__}, .NET {Environment.Version}" ]
 
+/// Time of all processors since the machine started, in hundredths of a second: what programs used, what the host of a
+/// virtual machine kept back, and the whole.
+type ProcessorTimes = { Used: float; Stolen: float; Whole: float }
+
+/// The times now; None where the system does not tell.
+let processorTimes () =
+    try
+        // user, nice, system, idle, waiting, interrupts (two), stolen
+        let times = (File.ReadLines "/proc/stat" |> Seq.head).Split(' ', StringSplitOptions.RemoveEmptyEntries)[1..8] |> Array.map float
+        Some { Used = times[0] + times[1] + times[2] + times[5] + times[6]; Stolen = times[7]; Whole = Array.sum times }
+    with _ ->
+        None
+
+/// A line on what took processors away between two moments.
+///
+/// own: processor time of this process between them; seconds.
+let disturbance (before: ProcessorTimes) (after: ProcessorTimes) own =
+    let share amount = 100.0 * max 0.0 amount / max 1.0 (after.Whole - before.Whole)
+    let stolen, others = share (after.Stolen - before.Stolen), share (after.Used - before.Used - 100.0 * own)
+    let verdict = if stolen + others > 5.0 then ": too much for figures that are to be reported" else ""
+    $"of the processors' time the host kept back %.0f{stolen} %% and other programs used %.0f{others} %%{verdict}"
+
 let private status (name: string) (otherwise: unit -> int64) =
     let line =
         try

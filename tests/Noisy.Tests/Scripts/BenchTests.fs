@@ -73,6 +73,24 @@ let private optionTests =
 
 let private countTests =
     testList "counts" [
+        test "time that the host or other programs took is told, and when it is too much" {
+            let before: BenchMachine.ProcessorTimes = { Used = 1000.0; Stolen = 50.0; Whole = 10_000.0 }
+            let after used stolen: BenchMachine.ProcessorTimes = { Used = 1000.0 + used; Stolen = 50.0 + stolen; Whole = 11_000.0 }
+            let line = BenchMachine.disturbance before
+
+            Expect.equal
+                (line (after 900.0 20.0) 8.9)
+                "of the processors' time the host kept back 2 % and other programs used 1 %"
+                "quiet"
+
+            Expect.equal
+                (line (after 600.0 350.0) 5.0)
+                "of the processors' time the host kept back 35 % and other programs used 10 %: too much for figures that are to be reported"
+                "busy"
+
+            Expect.stringContains (line before 0.0) "kept back 0 % and other programs used 0 %" "no time at all"
+        }
+
         test "operations are those of a calculation by hand" {
             // 100 rows; 784 x 500 weights in two products, 500 x 10 in three; a multiply-add is two.
             Expect.equal BenchWork.perceptronOperations 1.598e8 "perceptron"
