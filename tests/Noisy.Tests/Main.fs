@@ -32,6 +32,9 @@ let private lists = [
     DropInTests.tests
     FusedActivationTests.tests
     MlpTests.tests
+    BleuTests.tests
+    MeteorTests.tests
+    BeamSearchTests.tests
     FormatTests.tests
     OptimizerTests.tests
     CurriculumTests.tests
