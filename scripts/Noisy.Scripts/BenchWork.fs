@@ -198,41 +198,18 @@ let private ourLoop cell (size: Size) (model: torch.nn.Module) (loss: int64 -> T
             optimizer.Dispose()
             model.Dispose() }
 
-let private ourLstmStep (size: Size) activations engine =
+/// Our step, with the fused loss and optimiser.
+let ourStep cell (size: Size) activations engine =
     let shape = RecurrentShape(int64 size.Hidden, int64 size.Hidden, size.Layers)
-    let model = new RecurrentLanguageModel(size.Vocabulary, shape, activations, initRange, NoiseClock 1L, Engine = engine)
+    let kind = match cell with Lstm -> RecurrentKind.Lstm | Gru -> RecurrentKind.Gru
+    let model = new RecurrentLanguageModel(size.Vocabulary, shape, activations, initRange, NoiseClock 1L, kind, Engine = engine)
     let noise = NoiseKey.FromSeed(1L).Child "noise"
 
-    let loss update tokens targets states =
-        match states with
-        | [ hidden; cell ] ->
-            let struct (sum, struct (h, c)) =
-                model.Loss(tokens, targets, struct (hidden, cell), NoiseContext(NoiseMode.Sample, noise, update))
+    let loss update tokens targets (states: torch.Tensor list) =
+        let struct (sum, next) = model.Loss(tokens, targets, List.toArray states, NoiseContext(NoiseMode.Sample, noise, update))
+        sum, List.ofSeq next
 
-            sum, [ h; c ]
-        | _ -> invalidArg (nameof states) "an LSTM has two"
-
-    ourLoop Lstm size model loss (fun () -> model.LastPath)
-
-let private ourGruStep (size: Size) activations engine =
-    let layers = ourLayers Gru size activations engine
-    let embedding = torch.nn.Embedding(int64 size.Vocabulary, int64 size.Hidden)
-    let linear = torch.nn.Linear(int64 size.Hidden, int64 size.Vocabulary)
-    let model = torch.nn.ModuleList<torch.nn.Module>(embedding, layers.Module, linear)
-    start model
-
-    let loss update tokens targets states =
-        layers.Advance update
-        let output, next = layers.Forward (EmbeddingLookup.Rows(embedding.weight, tokens, engine)) states
-        LinearCrossEntropy.Sum(output.reshape(-1L, int64 size.Hidden), linear.weight, linear.bias, targets, engine), next
-
-    ourLoop Gru size model loss layers.Path
-
-/// Our step, with the fused loss and optimiser.
-let ourStep cell size activations engine =
-    match cell with
-    | Lstm -> ourLstmStep size activations engine
-    | Gru -> ourGruStep size activations engine
+    ourLoop cell size model loss (fun () -> model.LastPath)
 
 // ---- Layers alone ---------------------------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ let private lists = [
     PennTreebankTests.tests
     GeneratedCorpusTests.tests
     BpttBatchesTests.tests
+    CharacterTextTests.tests
     ProgramTests.tests
     AssociativeRecallTests.tests
     MnistTests.tests
@@ -39,6 +40,7 @@ let private lists = [
     OptimizerTests.tests
     CurriculumTests.tests
     UniqueElementsTests.tests
+    CharacterLmTests.tests
     ResumeTests.tests
     CheckpointTests.tests
     TrainingTests.tests

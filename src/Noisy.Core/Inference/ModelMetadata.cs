@@ -7,11 +7,11 @@ namespace Noisy.Core;
 /// <remarks>
 /// Each entry is one text of the safetensors metadata: <c>activations</c> (JSON: name, tanh, sigmoid, every field resolved),
 /// <c>noise</c> (JSON: mode and scale of the test), <c>vocabulary</c> (JSON: tokens in order of id), <c>unknown</c> and
-/// <c>endOfLine</c> (tokens). Written and read in this file alone.
+/// <c>endOfLine</c> (tokens), <c>unit</c> (Word or Character; absent in files that know words only). Written and read in this file alone.
 /// </remarks>
 internal static class ModelMetadata
 {
-    private const string Activations = "activations", Noise = "noise", Vocabulary = "vocabulary", Unknown = "unknown", EndOfLine = "endOfLine";
+    private const string Activations = "activations", Noise = "noise", Vocabulary = "vocabulary", Unknown = "unknown", EndOfLine = "endOfLine", Unit = "unit";
 
     /// <summary>The entries about activations and noise.</summary>
     /// <param name="activations">As trained.</param>
@@ -49,6 +49,7 @@ internal static class ModelMetadata
         };
         if (codec.Unknown is { } unknown) entries[Unknown] = unknown;
         if (codec.EndOfLine is { } end) entries[EndOfLine] = end;
+        entries[Unit] = codec.Unit.ToString();
         return entries;
     }
 
@@ -66,7 +67,8 @@ internal static class ModelMetadata
     /// <summary>Reads what <see cref="Write(TextCodec)"/> wrote.</summary>
     /// <exception cref="InvalidDataException">An entry is missing or damaged.</exception>
     internal static TextCodec ReadCodec(IReadOnlyDictionary<string, string> metadata) => Parse(metadata, Vocabulary, root => new TextCodec(
-        [.. root.EnumerateArray().Select(t => t.GetString()!)], metadata.GetValueOrDefault(Unknown), metadata.GetValueOrDefault(EndOfLine)));
+        [.. root.EnumerateArray().Select(t => t.GetString()!)], metadata.GetValueOrDefault(Unknown), metadata.GetValueOrDefault(EndOfLine),
+        metadata.TryGetValue(Unit, out var unit) ? System.Enum.Parse<TextUnit>(unit) : TextUnit.Word));
 
     private static T Parse<T>(IReadOnlyDictionary<string, string> metadata, string name, Func<JsonElement, T> read)
     {

@@ -7,8 +7,19 @@ namespace Noisy.Core;
 /// <param name="Replaced">How many words were not in the vocabulary and became the unknown token.</param>
 public sealed record EncodedText(int[] Tokens, int Replaced);
 
+/// <summary>What a token of a text is.</summary>
+public enum TextUnit
+{
+    /// <summary>A word.</summary>
+    Word,
+
+    /// <summary>A character: a Unicode scalar value, blanks and line feeds among them.</summary>
+    Character,
+}
+
 /// <summary>Turns text into the token ids of a language model and back; immutable.</summary>
-/// <remarks>Words are separated by blanks, tabs and line ends; each line feed becomes the end-of-line token.</remarks>
+/// <remarks>Words are separated by blanks, tabs and line ends; each line feed becomes the end-of-line token. Characters are
+/// taken as they stand.</remarks>
 public sealed class TextCodec
 {
     private readonly string[] tokens;
@@ -17,12 +28,14 @@ public sealed class TextCodec
     /// <summary>Creates a codec.</summary>
     /// <param name="tokens">The vocabulary; the index is the id.</param>
     /// <param name="unknown">The token that stands for words that are not listed; null if there is none.</param>
-    /// <param name="endOfLine">The token that each line feed becomes; null drops line feeds.</param>
+    /// <param name="endOfLine">The token that each line feed becomes; null drops line feeds from words. Among characters it can
+    /// only be the line feed itself.</param>
+    /// <param name="unit">What a token is.</param>
     /// <exception cref="ArgumentException">A token is empty or listed twice, or one of the two special ones is not listed.</exception>
-    public TextCodec(IReadOnlyList<string> tokens, string? unknown, string? endOfLine)
+    public TextCodec(IReadOnlyList<string> tokens, string? unknown, string? endOfLine, TextUnit unit = TextUnit.Word)
     {
         this.tokens = [.. tokens];
-        (Unknown, EndOfLine) = (unknown, endOfLine);
+        (Unknown, EndOfLine, Unit) = (unknown, endOfLine, unit);
         ids = new(tokens.Count, StringComparer.Ordinal);
         for (var id = 0; id < tokens.Count; id++)
         {
@@ -45,6 +58,9 @@ public sealed class TextCodec
     /// <summary>The token that each line feed becomes, or null.</summary>
     public string? EndOfLine { get; }
 
+    /// <summary>What a token is.</summary>
+    public TextUnit Unit { get; }
+
     /// <summary>Whether a token is listed.</summary>
     /// <param name="token">Any text.</param>
     public bool Contains(string token) => ids.ContainsKey(token);
@@ -54,44 +70,13 @@ public sealed class TextCodec
     /// <exception cref="KeyNotFoundException">It is not.</exception>
     public int Id(string token) => ids[token];
 
-    /// <summary>Cuts a text into words and numbers them.</summary>
+    /// <summary>Cuts a text into tokens and numbers them.</summary>
     /// <param name="text">The text.</param>
-    /// <returns>Ids, and how many words were replaced.</returns>
-    /// <exception cref="InvalidDataException">A word is not listed and there is no unknown token; the message names word and line.</exception>
-    public EncodedText Encode(string text)
-    {
-        var lookup = ids.GetAlternateLookup<ReadOnlySpan<char>>();
-        var stream = new List<int>(text.Length / 5);
-        var (start, line, replaced) = (0, 1, 0);
-        for (var i = 0; i <= text.Length; i++)
-        {
-            var end = i == text.Length ? ' ' : text[i];
-            if (end is not (' ' or '\n' or '\t' or '\r')) continue;
-            if (i > start)
-            {
-                var word = text.AsSpan(start, i - start);
-                if (!lookup.TryGetValue(word, out var id))
-                {
-                    if (Unknown is null) throw new InvalidDataException($"the word '{word}' in line {line} is not among the model's {tokens.Length:N0}, and the model has no unknown word");
-                    (id, replaced) = (ids[Unknown], replaced + 1);
-                }
+    /// <returns>Ids, and how many tokens were replaced.</returns>
+    /// <exception cref="InvalidDataException">A token is not listed and there is no unknown one; the message names token and line.</exception>
+    public EncodedText Encode(string text) => Unit == TextUnit.Character ? EncodeCharacters(text) : EncodeWords(text);
 
-                stream.Add(id);
-            }
-
-            if (end == '\n')
-            {
-                if (EndOfLine is not null) stream.Add(ids[EndOfLine]);
-                line++;
-            }
-
-            start = i + 1;
-        }
-
-        return new EncodedText([.. stream], replaced);
-    }
-
-    /// <summary>The text of tokens: words with blanks between them, a line end for each end-of-line token.</summary>
+    /// <summary>The text of tokens: words with blanks between them, a line end for each end-of-line token; or the characters.</summary>
     /// <param name="stream">Ids.</param>
     /// <exception cref="ArgumentOutOfRangeException">An id is not in the vocabulary.</exception>
     public string Decode(IEnumerable<int> stream)
@@ -106,10 +91,58 @@ public sealed class TextCodec
                 continue;
             }
 
-            if (text.Length > 0 && text[^1] != '\n') text.Append(' ');
+            if (Unit == TextUnit.Word && text.Length > 0 && text[^1] != '\n') text.Append(' ');
             text.Append(tokens[id]);
         }
 
         return text.ToString();
+    }
+
+    private EncodedText EncodeCharacters(string text)
+    {
+        var lookup = ids.GetAlternateLookup<ReadOnlySpan<char>>();
+        var stream = new List<int>(text.Length);
+        var (line, replaced, at) = (1, 0, 0);
+        foreach (var rune in text.EnumerateRunes())
+        {
+            var character = text.AsSpan(at, rune.Utf16SequenceLength);
+            at += character.Length;
+            if (!lookup.TryGetValue(character, out var id)) (id, replaced) = (Replacement("character", character, line), replaced + 1);
+            stream.Add(id);
+            if (rune.Value == '\n') line++;
+        }
+
+        return new EncodedText([.. stream], replaced);
+    }
+
+    private int Replacement(string what, ReadOnlySpan<char> token, int line) => Unknown is not null ? ids[Unknown] : throw new InvalidDataException(
+        $"the {what} '{token}' in line {line} is not among the model's {tokens.Length:N0}, and the model has no unknown {what}");
+
+    private EncodedText EncodeWords(string text)
+    {
+        var lookup = ids.GetAlternateLookup<ReadOnlySpan<char>>();
+        var stream = new List<int>(text.Length / 5);
+        var (start, line, replaced) = (0, 1, 0);
+        for (var i = 0; i <= text.Length; i++)
+        {
+            var end = i == text.Length ? ' ' : text[i];
+            if (end is not (' ' or '\n' or '\t' or '\r')) continue;
+            if (i > start)
+            {
+                var word = text.AsSpan(start, i - start);
+                if (!lookup.TryGetValue(word, out var id)) (id, replaced) = (Replacement("word", word, line), replaced + 1);
+                stream.Add(id);
+            }
+
+            if (end == '\n')
+            {
+                if (EndOfLine is not null) stream.Add(ids[EndOfLine]);
+                line++;
+            }
+
+            start = i + 1;
+        }
+
+        return new EncodedText([.. stream], replaced);
     }
 }

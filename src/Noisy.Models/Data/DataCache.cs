@@ -25,6 +25,10 @@ public sealed class DataCache(DataCacheSettings settings, Action<string>? report
         null => Cached(set),
     };
 
+    /// <summary>The file that the user names in place of a folder; null if there is none.</summary>
+    /// <remarks>For experiments that take any text besides a known set; the others' <see cref="Find"/> refuses it.</remarks>
+    public string? NamedFile => settings.Data is { } path && File.Exists(path) ? path : null;
+
     private string Require(DataSet set, string folder)
     {
         var named = $"{settings.Origin} '{folder}'";

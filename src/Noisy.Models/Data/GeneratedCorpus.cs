@@ -65,7 +65,7 @@ public static class GeneratedCorpus
             source.Sample(key.Child("test"), config.Test),
         ];
         var sha256 = DataFile.Sha256([.. splits.Select(split => Encoding.UTF8.GetBytes(Text(source.Vocabulary, split)))]);
-        var floor = new SourceEntropy(source.EntropyRate, source.Nats(splits[2])[1..].Average());
+        var floor = new SourceEntropy(source.Nats(splits[2])[1..].Average());
         return new(
             new("sentences", DataIdentity.BuiltIn, sha256), source.Vocabulary, splits[0], splits[1], splits[2], floor);
     }

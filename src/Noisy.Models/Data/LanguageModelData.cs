@@ -1,3 +1,5 @@
+using Noisy.Core;
+
 namespace Noisy.Models;
 
 /// <summary>A text cut into training, validation and test streams of token ids.</summary>
@@ -7,10 +9,23 @@ namespace Noisy.Models;
 /// <param name="Valid">Ids of the validation stream, in order.</param>
 /// <param name="Test">Ids of the test stream, in order.</param>
 /// <param name="Floor">The best attainable score, where it is known; null for real text.</param>
+/// <param name="Unit">What a token is.</param>
 public sealed record LanguageModelData(
     DataIdentity Identity,
     Vocabulary Vocabulary,
     int[] Train,
     int[] Valid,
     int[] Test,
-    SourceEntropy? Floor);
+    SourceEntropy? Floor,
+    TextUnit Unit = TextUnit.Word)
+{
+    /// <summary>From text to tokens and back, as a trained model takes it along.</summary>
+    public TextCodec Codec
+    {
+        get
+        {
+            var end = Unit == TextUnit.Character ? CharacterText.LineFeed : PennTreebank.EndOfSentence;
+            return new(Vocabulary.Tokens, Vocabulary.Unknown, Vocabulary.Contains(end) ? end : null, Unit);
+        }
+    }
+}

@@ -27,29 +27,17 @@ public static class Mnist
     /// <exception cref="DataException">A file is missing, unreadable, damaged or another one.</exception>
     public static DigitData Load(string folder)
     {
-        var remedy = Files.Remedy(folder);
-        var paths = Files.Files.Select(file => DataFile.Find(folder, file.File) ?? throw new DataException(
-            $"'{file.File}' (or '{file.File}.gz') is not in '{folder}'. {remedy}")).ToArray();
-        var contents = paths.Select(path => DataFile.Read(path, remedy)).ToArray();
-        var sets = new[] { 0, 1 }.Select(s =>
+        var files = Files.Open(folder);
+        var sets = new[] { 0, 2 }.Select(images =>
         {
-            var (images, labels) = (2 * s, (2 * s) + 1);
-            var set = Parse(contents[images], paths[images], contents[labels], paths[labels], remedy);
-            if (set.Count != Expected[s])
-                throw new DataException($"'{paths[images]}' has {set.Count:N0} images, {Expected[s]:N0} expected: it is another set. {remedy}");
+            var labels = images + 1;
+            var set = Parse(files.Contents[images], files.Paths[images], files.Contents[labels], files.Paths[labels], files.Remedy);
+            files.Check(images, "images", set.Count, Expected[images / 2]);
             return set;
         }).ToArray();
-        for (var i = 0; i < paths.Length; i++)
-        {
-            var (found, expected) = (DataFile.Sha256(contents[i]), Files.Files[i].Sha256);
-            if (found != expected)
-                throw new DataException($"'{paths[i]}' has the right size but other bytes (SHA-256 {found}, expected {expected}): it is damaged or another set. {remedy}");
-        }
-
+        files.CheckSums();
         var train = sets[0].Count - ValidationImages;
-        return new DigitData(
-            new DataIdentity(Files.Name, DataIdentity.Real, DataFile.Sha256(contents)),
-            sets[0].Range(0, train), sets[0].Range(train, ValidationImages), sets[1]);
+        return new DigitData(files.Identity, sets[0].Range(0, train), sets[0].Range(train, ValidationImages), sets[1]);
     }
 
     /// <summary>Images with their labels, from the contents of two IDX files of any number of digits.</summary>

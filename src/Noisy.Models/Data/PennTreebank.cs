@@ -33,56 +33,32 @@ public static class PennTreebank
     /// counts found and expected.</exception>
     public static LanguageModelData Load(string folder)
     {
-        var remedy = Files.Remedy(folder);
-        var paths = Files.Files.Select(file => DataFile.Find(folder, file.File) ?? throw new DataException(
-            $"'{file.File}' (or '{file.File}.gz') is not in '{folder}'. {remedy}")).ToArray();
-        var contents = paths.Select(path => DataFile.Read(path, remedy)).ToArray();
-        var texts = paths.Select((path, i) => DataFile.DecodeUtf8(contents[i], path, remedy)).ToArray();
-
+        var files = Files.Open(folder);
+        var texts = files.Texts();
         var reader = new WordReader(EndOfSentence);
         var train = reader.Read(texts[0]);
         var types = reader.Types;
-        Check(paths[0], "tokens", train.Length, ExpectedTokens[0], remedy);
-        Check(paths[0], "different words", types, ExpectedTypes, remedy);
+        files.Check(0, "tokens", train.Length, ExpectedTokens[0]);
+        files.Check(0, "different words", types, ExpectedTypes);
         var counts = reader.Counts();
 
         var streams = new List<int[]> { train };
-        for (var i = 1; i < paths.Length; i++)
+        for (var i = 1; i < texts.Length; i++)
         {
             streams.Add(reader.Read(texts[i]));
-            Check(paths[i], "tokens", streams[i].Length, ExpectedTokens[i], remedy);
+            files.Check(i, "tokens", streams[i].Length, ExpectedTokens[i]);
             if (reader.Types > types)
             {
                 throw new DataException(
-                    $"'{paths[i]}' has the word '{reader.Word(types)}', which the training text lacks: it is another text. {remedy}");
+                    $"'{files.Paths[i]}' has the word '{reader.Word(types)}', which the training text lacks: it is another text. {files.Remedy}");
             }
         }
 
-        for (var i = 0; i < paths.Length; i++)
-        {
-            var (found, expected) = (DataFile.Sha256(contents[i]), Files.Files[i].Sha256);
-            if (found != expected)
-            {
-                throw new DataException(
-                    $"'{paths[i]}' has the right number of words, but it is another text or has other line ends " +
-                    $"(SHA-256 {found}, expected {expected}). {remedy}");
-            }
-        }
-
+        files.CheckSums();
         var vocabulary = Vocabulary.ByCount(counts, UnknownWord);
         var ids = Enumerable.Range(0, types).Select(id => vocabulary.Id(reader.Word(id))).ToArray();
-        var identity = new DataIdentity(Files.Name, DataIdentity.Real, DataFile.Sha256(contents));
         int[] Renumbered(int[] stream) => Array.ConvertAll(stream, id => ids[id]);
-        return new(identity, vocabulary, Renumbered(streams[0]), Renumbered(streams[1]), Renumbered(streams[2]), Floor: null);
-    }
-
-    private static void Check(string path, string what, int found, int expected, string remedy)
-    {
-        if (found != expected)
-        {
-            throw new DataException(
-                $"'{path}' has {found:N0} {what}, {expected:N0} expected: the file is cut short or another text. {remedy}");
-        }
+        return new(files.Identity, vocabulary, Renumbered(streams[0]), Renumbered(streams[1]), Renumbered(streams[2]), Floor: null);
     }
 
     private static DataSource Source(string file, long bytes, string sha256) =>

@@ -2,45 +2,42 @@ using static TorchSharp.torch;
 
 namespace Noisy.Models;
 
-/// <summary>Hidden and cell state that one window of a recurrent model hands to the next, cut off from the graph that made them.</summary>
+/// <summary>The state that one window of a recurrent model hands to the next, cut off from the graph that made it.</summary>
 internal sealed class CarriedState(RecurrentLanguageModel model, long batch, Device device) : IDisposable
 {
-    /// <summary>Hidden and cell state, each [layers, B, H].</summary>
-    public (Tensor Hidden, Tensor Cell) Now { get; private set; } = Owned(model.ZeroState(batch, device));
+    private static readonly string[] Names = ["hidden", "cell"];
 
-    /// <summary>Both by the names that checkpoints have.</summary>
-    public IReadOnlyDictionary<string, Tensor> ByName => new Dictionary<string, Tensor> { ["hidden"] = Now.Hidden, ["cell"] = Now.Cell };
+    /// <summary>Hidden state and, of an LSTM, cell state, each [layers, B, H].</summary>
+    public IReadOnlyList<Tensor> Now { get; private set; } = Owned(model.ZeroState(batch, device));
+
+    /// <summary>All by the names that checkpoints have.</summary>
+    public IReadOnlyDictionary<string, Tensor> ByName => Now.Zip(Names).ToDictionary(s => s.Second, s => s.First);
 
     /// <summary>Puts back what <see cref="ByName"/> gave.</summary>
     public void Restore(IReadOnlyDictionary<string, Tensor> carried)
     {
-        Now.Hidden.copy_(carried["hidden"]);
-        Now.Cell.copy_(carried["cell"]);
+        foreach (var (name, state) in ByName) state.copy_(carried[name]);
     }
 
     /// <summary>Starts from zeros again.</summary>
     public void Zero()
     {
-        Now.Hidden.zero_();
-        Now.Cell.zero_();
+        foreach (var state in Now) state.zero_();
     }
 
     /// <summary>Takes the state after a window in place of the one before it.</summary>
-    public void Keep((Tensor Hidden, Tensor Cell) next)
+    public void Keep(IReadOnlyList<Tensor> next)
     {
         var old = Now;
-        Now = Owned((next.Hidden.detach(), next.Cell.detach()));
-        old.Hidden.Dispose();
-        old.Cell.Dispose();
+        Now = Owned(next.Select(s => s.detach()));
+        foreach (var state in old) state.Dispose();
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        Now.Hidden.Dispose();
-        Now.Cell.Dispose();
+        foreach (var state in Now) state.Dispose();
     }
 
-    private static (Tensor Hidden, Tensor Cell) Owned((Tensor Hidden, Tensor Cell) state) =>
-        (state.Hidden.DetachFromDisposeScope(), state.Cell.DetachFromDisposeScope());
+    private static IReadOnlyList<Tensor> Owned(IEnumerable<Tensor> state) => [.. state.Select(s => s.DetachFromDisposeScope())];
 }

@@ -1,13 +1,19 @@
 namespace Noisy.Models;
 
-/// <summary>Config of a recurrent language model in Zaremba's form.</summary>
+/// <summary>Config of a recurrent language model of words or of characters.</summary>
 public sealed record LanguageModelConfig : TrainConfig
 {
-    /// <summary>LSTM layers, ≥ 1.</summary>
+    /// <summary>What the layers are made of.</summary>
+    public RecurrentKind Cell { get; init; }
+
+    /// <summary>Recurrent layers, ≥ 1.</summary>
     public int Layers { get; init; } = 2;
 
-    /// <summary>Units a layer, and width of the embedding; ≥ 1.</summary>
+    /// <summary>Units a layer, ≥ 1.</summary>
     public int Hidden { get; init; } = 200;
+
+    /// <summary>Width of the embedding, ≥ 1; null makes it as wide as a layer.</summary>
+    public int? Embedding { get; init; }
 
     /// <summary>Time steps of truncated back-propagation, ≥ 1.</summary>
     public int Bptt { get; init; } = 20;
@@ -30,6 +36,7 @@ public sealed record LanguageModelConfig : TrainConfig
         foreach (var rule in base.BrokenRules()) yield return rule;
         if (Layers < 1) yield return $"layers is {Layers}: must be >= 1";
         if (Hidden < 1) yield return $"hidden is {Hidden}: must be >= 1";
+        if (Embedding < 1) yield return $"embedding is {Embedding}: must be >= 1, or null for the width of a layer";
         if (Bptt < 1) yield return $"bptt is {Bptt}: must be >= 1";
         if (Batch < 1) yield return $"batch is {Batch}: must be >= 1";
         if (!(Dropout >= 0 && Dropout < 1)) yield return $"dropout is {Dropout}: must be in [0, 1)";

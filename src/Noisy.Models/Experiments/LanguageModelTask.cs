@@ -8,7 +8,8 @@ namespace Noisy.Models;
 /// <remarks>
 /// The objective is the negative log-likelihood summed over time and averaged over the batch, as in Zaremba's code: the
 /// gradients of the time steps add up, and the clip acts on their sum. Validation runs in the training's number of columns;
-/// test in one column, one token after another, state never reset. Source: docs/paper.md, reference systems.
+/// test of words in one column, one after another, state never reset (decision 26); of characters, of which there are many more, in
+/// as many columns as validation. Source: docs/paper.md, reference systems.
 /// </remarks>
 public sealed class LanguageModelTask : ITrainingTask
 {
@@ -34,8 +35,8 @@ public sealed class LanguageModelTask : ITrainingTask
         batches = new BpttBatches(train, config.Batch, config.Bptt);
         model = new RecurrentLanguageModel(
             data.Vocabulary.Count,
-            new RecurrentShape(config.Hidden, config.Hidden, config.Layers, Dropout: config.Dropout),
-            config.Activations(), config.InitRange, new NoiseClock(config.Seed));
+            new RecurrentShape(config.Embedding ?? config.Hidden, config.Hidden, config.Layers, Dropout: config.Dropout),
+            config.Activations(), config.InitRange, new NoiseClock(config.Seed), config.Cell);
         model.to(device);
         state = new CarriedState(model, config.Batch, device);
     }
@@ -56,15 +57,13 @@ public sealed class LanguageModelTask : ITrainingTask
     public long UpdatesPerEpoch => batches.Count;
 
     /// <inheritdoc/>
-    public string ItemName => "token";
+    public string ItemName => Characters ? "character" : "token";
 
     /// <inheritdoc/>
-    public string Metric => "perplexity";
+    public string Metric => Characters ? "bpc" : "perplexity";
 
     /// <inheritdoc/>
-    public IReadOnlyDictionary<string, string> Metadata => ModelMetadata.Write(new TextCodec(
-        data.Vocabulary.Tokens, data.Vocabulary.Unknown,
-        data.Vocabulary.Contains(PennTreebank.EndOfSentence) ? PennTreebank.EndOfSentence : null));
+    public IReadOnlyDictionary<string, string> Metadata => ModelMetadata.Write(data.Codec);
 
     /// <inheritdoc/>
     public IReadOnlyDictionary<string, Tensor> Carried => state.ByName;
@@ -83,14 +82,19 @@ public sealed class LanguageModelTask : ITrainingTask
         return new BatchLoss(sum.Times(1.0 / config.Batch), sum.detach(), inputs.Length);
     }
 
+    /// <summary>Nats a token; besides them perplexity of words, or bits per character.</summary>
     /// <inheritdoc/>
-    public IReadOnlyDictionary<string, double> Metrics(Score score) =>
-        new Dictionary<string, double> { ["perplexity"] = Math.Exp(score.MeanNll), ["nll"] = score.MeanNll };
+    public IReadOnlyDictionary<string, double> Metrics(Score score) => new Dictionary<string, double>
+    {
+        [Metric] = Characters ? score.MeanNll / Math.Log(2) : Math.Exp(score.MeanNll),
+        ["nll"] = score.MeanNll,
+    };
 
     /// <inheritdoc/>
     public IReadOnlyDictionary<string, double> Evaluate(Split split, int stage, NoiseContext context, CancellationToken stop) => split switch
     {
-        Split.Valid => Evaluate(data.Valid, Math.Min(config.Batch, Math.Max(1, data.Valid.Length / 2)), config.Bptt, context, stop),
+        Split.Valid => Evaluate(data.Valid, Columns(data.Valid), config.Bptt, context, stop),
+        Split.Test when Characters => Evaluate(data.Test, Columns(data.Test), config.Bptt, context, stop),
         Split.Test => Evaluate(data.Test, 1, TestWindow, context, stop),
         _ => throw new ArgumentOutOfRangeException(nameof(split), split, "only validation and test are evaluated"),
     };
@@ -101,6 +105,10 @@ public sealed class LanguageModelTask : ITrainingTask
         state.Dispose();
         model.Dispose();
     }
+
+    private bool Characters => data.Unit == TextUnit.Character;
+
+    private int Columns(int[] text) => Math.Min(config.Batch, Math.Max(1, text.Length / 2));
 
     private IReadOnlyDictionary<string, double> Evaluate(int[] text, int columns, int window, NoiseContext context, CancellationToken stop)
     {
@@ -118,7 +126,7 @@ public sealed class LanguageModelTask : ITrainingTask
             var steps = Math.Min(window, length - 1 - start);
             var (nll, next) = model.Loss(grid.narrow(0, start, steps), grid.narrow(0, start + 1, steps).reshape(-1), running, context);
             sum += nll.item<float>();
-            running = (next.Hidden.MoveToOuterDisposeScope(), next.Cell.MoveToOuterDisposeScope());
+            running = [.. next.Select(s => s.MoveToOuterDisposeScope())];
         }
 
         return Metrics(new Score(sum, double.NaN, (length - 1L) * columns));

@@ -78,7 +78,7 @@ public sealed class LearningToExecuteTask : ITrainingTask
 
     /// <summary>The characters as a vocabulary, so that the exported weights run without torch.</summary>
     public IReadOnlyDictionary<string, string> Metadata { get; } =
-        ModelMetadata.Write(new TextCodec([.. ProgramAlphabet.Characters.Select(c => c.ToString())], null, null));
+        ModelMetadata.Write(new TextCodec([.. ProgramAlphabet.Characters.Select(c => c.ToString())], null, null, TextUnit.Character));
 
     /// <inheritdoc/>
     public IReadOnlyDictionary<string, Tensor> Carried => state.ByName;
@@ -198,7 +198,7 @@ public sealed class LearningToExecuteTask : ITrainingTask
     }
 
     /// <summary>Goes through all windows from zero states, leaving what training carries alone.</summary>
-    private void Run(int windows, Func<int, (Tensor Hidden, Tensor Cell), (Tensor Hidden, Tensor Cell)> step, CancellationToken stop)
+    private void Run(int windows, Func<int, IReadOnlyList<Tensor>, IReadOnlyList<Tensor>> step, CancellationToken stop)
     {
         using var _ = no_grad();
         using var running = new CarriedState(model, config.Batch, device);

@@ -12,7 +12,7 @@ namespace Noisy.Models;
 /// gates in the order reset, update, candidate; <c>p_lk</c> [3, H] if the activations have gap gains.
 /// Source: paper, Section 6.1 (character model) and 6.4 (translation); torch's form of the candidate.
 /// </remarks>
-public sealed class NoisyGru : nn.Module<Tensor, Tensor, (Tensor, Tensor)>
+public sealed class NoisyGru : nn.Module<Tensor, Tensor, (Tensor, Tensor)>, IRecurrentLayers
 {
     private readonly NoiseClock clock;
     private readonly uint site;
@@ -50,6 +50,8 @@ public sealed class NoisyGru : nn.Module<Tensor, Tensor, (Tensor, Tensor)>
     /// <summary>Which implementation the last pass ran on: "fused-cpu" or "composed".</summary>
     public string LastPath => recurrent.LastPath;
 
+    int IRecurrentLayers.States => recurrent.States;
+
     /// <summary>Runs the layers in the module's mode.</summary>
     /// <param name="input">[T, B, I], or [B, T, I] if batch first.</param>
     /// <param name="state">Initial hidden state [layers × directions, B, H]; null starts from zeros.</param>
@@ -69,4 +71,7 @@ public sealed class NoisyGru : nn.Module<Tensor, Tensor, (Tensor, Tensor)>
         var (output, final) = recurrent.Forward(input, state is null ? null : [state], context);
         return (output, final[0]);
     }
+
+    (Tensor Output, Tensor[] States) IRecurrentLayers.Forward(Tensor input, Tensor[]? states, NoiseContext context) =>
+        recurrent.Forward(input, states, context);
 }

@@ -13,7 +13,7 @@ namespace Noisy.Models;
 /// row for the cell output. Noise is drawn anew for each unit, example and time step (decision 10).
 /// Source: paper, Section 6.3; five sites a layer.
 /// </remarks>
-public sealed class NoisyLstm : nn.Module<Tensor, (Tensor, Tensor)?, (Tensor, Tensor, Tensor)>
+public sealed class NoisyLstm : nn.Module<Tensor, (Tensor, Tensor)?, (Tensor, Tensor, Tensor)>, IRecurrentLayers
 {
     private readonly NoiseClock clock;
     private readonly uint site;
@@ -51,6 +51,8 @@ public sealed class NoisyLstm : nn.Module<Tensor, (Tensor, Tensor)?, (Tensor, Te
     /// <summary>Which implementation the last pass ran on: "fused-cpu" or "composed".</summary>
     public string LastPath => recurrent.LastPath;
 
+    int IRecurrentLayers.States => recurrent.States;
+
     /// <summary>Runs the layers in the module's mode.</summary>
     /// <param name="input">[T, B, I], or [B, T, I] if batch first.</param>
     /// <param name="state">Initial hidden and cell state, each [layers × directions, B, H]; null starts from zeros.</param>
@@ -70,4 +72,7 @@ public sealed class NoisyLstm : nn.Module<Tensor, (Tensor, Tensor)?, (Tensor, Te
         var (output, final) = recurrent.Forward(input, state is { } s ? [s.Hidden, s.Cell] : null, context);
         return (output, final[0], final[1]);
     }
+
+    (Tensor Output, Tensor[] States) IRecurrentLayers.Forward(Tensor input, Tensor[]? states, NoiseContext context) =>
+        recurrent.Forward(input, states, context);
 }

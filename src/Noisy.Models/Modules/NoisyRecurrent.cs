@@ -40,6 +40,25 @@ public sealed record RecurrentShape(
 /// <param name="P">Gap gains [sites, H]; null if no site has one.</param>
 internal sealed record RecurrentWeights(Tensor WeightIh, Tensor WeightHh, Tensor BiasIh, Tensor BiasHh, Tensor? P);
 
+/// <summary>Recurrent layers of whatever cell, with as many states as the cell has.</summary>
+internal interface IRecurrentLayers
+{
+    /// <summary>Sizes, layers, dropout, directions.</summary>
+    RecurrentShape Shape { get; }
+
+    /// <summary>Which implementation to run on.</summary>
+    EnginePath Engine { get; set; }
+
+    /// <summary>Which implementation the last pass ran on.</summary>
+    string LastPath { get; }
+
+    /// <summary>States of a cell: 2 for an LSTM (hidden, cell), 1 for a GRU.</summary>
+    int States { get; }
+
+    /// <summary>Runs the layers; see <see cref="NoisyRecurrent.Forward"/>.</summary>
+    (Tensor Output, Tensor[] States) Forward(Tensor input, Tensor[]? states, NoiseContext context);
+}
+
 /// <summary>
 /// Layers, directions, dropout and parameters of a recurrent module; what a cell computes is its <see cref="RecurrentCell"/>.
 /// </summary>
@@ -105,8 +124,12 @@ internal sealed class NoisyRecurrent
     /// <summary>Which implementation the last pass ran on, by the name that summaries use.</summary>
     public string LastPath { get; private set; } = FusedEngine.ComposedName;
 
+    /// <summary>States of the cell.</summary>
+    public int States => cell.States;
+
     private int Count => Shape.NumLayers * Shape.Directions;
 
+    /// <summary>Sizes, layers, dropout, directions.</summary>
     public RecurrentShape Shape { get; }
 
     /// <summary>Runs all layers over a sequence.</summary>

@@ -243,8 +243,7 @@ let tests =
             let data = corpus.Value
             let floor = data.Floor
             Tol.close Tol.scalar (source.Value.Nats data.Test |> Seq.skip 1 |> Seq.average) floor.TestNats "test"
-            Tol.close Tol.scalar source.Value.EntropyRate floor.RateNats "rate"
-            Tol.close Tol.scalar (exp floor.RateNats) floor.RatePerplexity "rate perplexity"
+            Expect.isLessThan (abs (floor.TestNats - source.Value.EntropyRate)) 0.05 "near the rate"
             Tol.close Tol.scalar (exp floor.TestNats) floor.TestPerplexity "test perplexity"
             let scores = [ for order in 1..3 -> ngram order data ]
             // Memory pays: the trigram model, the best of the three, stays half a nat above the source.

@@ -18,7 +18,8 @@ let private trials =
       signs "by results, best kept" [ "curriculum", "combined"; "keepBest", "true" ]
       signs "over updates, until solved" [ "curriculum", "mix over 10"; "stopAt", "0.05"; "keepBest", "true" ]
       signs "patience" [ "patience", "3"; "optimizer", "adam"; "learningRate", "0.1" ]
-      UniqueElementsTests.trial ]
+      UniqueElementsTests.trial
+      CharacterLmTests.trial ]
 
 let private wholes = dict [ for trial in trials -> trial.Name, lazy whole trial ]
 
