@@ -25,6 +25,12 @@ let private lists = [
     AssociativeRecallTests.tests
     MnistTests.tests
     GaussianMixtureTests.tests
+    ParallelTextTests.tests
+    SentenceBatchesTests.tests
+    NpyFileTests.tests
+    CaptionDataTests.tests
+    TranslationWorldTests.tests
+    CaptionWorldTests.tests
     TorchNativeTests.tests
     ActivationTests.tests
     RecurrentTests.tests

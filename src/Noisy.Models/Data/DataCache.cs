@@ -88,8 +88,9 @@ public sealed class DataCache(DataCacheSettings settings, Action<string>? report
             var content = DataDownload.Fetch(file, address, settings, remedy);
             try
             {
-                Directory.CreateDirectory(folder);
-                AtomicFile.Write(Path.Combine(folder, file.File), stream => stream.Write(content));
+                var path = Path.Combine(folder, file.File); // some files lie in folders of their own
+                Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+                AtomicFile.Write(path, stream => stream.Write(content));
             }
             catch (Exception error) when (error is IOException or UnauthorizedAccessException)
             {

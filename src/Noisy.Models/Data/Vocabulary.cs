@@ -82,6 +82,23 @@ public sealed class Vocabulary
         return new([.. ranked.Take(maxTokens)], unknown);
     }
 
+    /// <summary>Special tokens first, with ids in their order; then counted tokens, the most frequent first, equal counts in ordinal
+    /// order.</summary>
+    /// <param name="specials">The special tokens; one that is also counted keeps its place.</param>
+    /// <param name="counts">Tokens and how often each occurs; each token once.</param>
+    /// <param name="unknown">The unknown token, which is a special or a counted one; null for none.</param>
+    /// <param name="maxTokens">Keep at most this many, the special tokens among them; default: all.</param>
+    /// <exception cref="ArgumentException">A token is empty or listed twice, or the unknown token is not listed.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="maxTokens"/> leaves no room for the special tokens.</exception>
+    public static Vocabulary WithSpecials(
+        IReadOnlyList<string> specials, IEnumerable<KeyValuePair<string, int>> counts, string? unknown = null, int maxTokens = int.MaxValue)
+    {
+        ArgumentNullException.ThrowIfNull(specials);
+        ArgumentOutOfRangeException.ThrowIfLessThan(maxTokens, specials.Count);
+        var counted = ByCount(counts.Where(entry => !specials.Contains(entry.Key)));
+        return new([.. specials.Concat(counted.tokens).Take(maxTokens)], unknown);
+    }
+
     /// <summary>The token of an id.</summary>
     /// <param name="id">0 ≤ id &lt; <see cref="Count"/>.</param>
     /// <exception cref="ArgumentOutOfRangeException">There is no such id.</exception>

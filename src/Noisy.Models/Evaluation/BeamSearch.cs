@@ -9,7 +9,8 @@ public sealed record Hypothesis(int[] Tokens, double LogProbability, double Scor
 
 /// <summary>Search for likely sequences that keeps several unfinished ones at a time.</summary>
 /// <param name="Width">Hypotheses kept for each sentence, ≥ 1; 1 is greedy search.</param>
-/// <param name="MaxLength">Most tokens of a sequence, the end token among them, ≥ 1; what is not finished then is returned as it is.</param>
+/// <param name="MaxLength">Most tokens of a sequence, the end token among them, ≥ 1; what is not finished then is returned as it
+/// is.</param>
 /// <param name="EndToken">The token that ends a sequence.</param>
 /// <param name="LengthPower">Score = log p / length^power, the end token counted: 0 for log p itself, 1 for its mean; ≥ 0.</param>
 /// <param name="KeepGreedy">Whether one place of the beam is reserved for the hypothesis that greedy search would follow. Plain
@@ -49,14 +50,18 @@ public sealed record BeamSearch(int Width, int MaxLength, int EndToken, double L
             Release(state, owned);
             (state, owned) = (next, true);
             if (logs.Length != last.Length * decoder.Tokens)
-                throw new ArgumentException($"the decoder gave {logs.Length} numbers, not {last.Length} rows of {decoder.Tokens}", nameof(decoder));
+            {
+                throw new ArgumentException(
+                    $"the decoder gave {logs.Length} numbers, not {last.Length} rows of {decoder.Tokens}", nameof(decoder));
+            }
 
             var kept = new List<int>();
             var row = 0;
             foreach (var beam in beams)
             {
                 var rows = beam.Live.Count;
-                foreach (var parent in beam.Advance(logs.AsSpan(row * decoder.Tokens, rows * decoder.Tokens), decoder.Tokens)) kept.Add(row + parent);
+                var its = logs.AsSpan(row * decoder.Tokens, rows * decoder.Tokens);
+                foreach (var parent in beam.Advance(its, decoder.Tokens)) kept.Add(row + parent);
                 row += rows;
             }
 
@@ -120,7 +125,12 @@ public sealed record BeamSearch(int Width, int MaxLength, int EndToken, double L
                     var log = logs[(row * tokens) + token];
                     if (float.IsNegativeInfinity(log)) continue;
                     if (!float.IsFinite(log))
-                        throw new DivergedException($"The log-probability of token {token} is {log} after {Live[row].Length} tokens: the model's weights are damaged or have diverged.");
+                    {
+                        throw new DivergedException(
+                            $"The log-probability of token {token} is {log} after {Live[row].Length} tokens: " +
+                            "the model's weights are damaged or have diverged.");
+                    }
+
                     var candidate = new Candidate(Live[row].LogProbability + log, token, row);
                     if (Live[row].Greedy && (greedy is not { } known || candidate.IsBefore(known))) greedy = candidate;
                     if (best.Count == places && !candidate.IsBefore(best[^1])) continue;

@@ -29,11 +29,13 @@ public sealed record Meteor(
     /// <summary>The first form: α = 0.9, β = 3, γ = 0.5, all matches alike.</summary>
     /// <remarks>The 2005 text breaks ties between alignments by fewest crossings; here, as in all later versions, by fewest chunks,
     /// which never gives a lower score.</remarks>
-    public static Meteor Original { get; } = new("2005", Alpha: 0.9, Beta: 3, Gamma: 0.5, Delta: 0.5, StemWeight: 1, FreeWhole: false);
+    public static Meteor Original { get; } =
+        new("2005", Alpha: 0.9, Beta: 3, Gamma: 0.5, Delta: 0.5, StemWeight: 1, FreeWhole: false);
 
     /// <summary>Version 1.5 for English: α = 0.85, β = 0.2, γ = 0.6, δ = 0.75, stems count 0.6. Its list of function words is not
     /// shipped; give one by <see cref="WithFunctionWords"/>.</summary>
-    public static Meteor English { get; } = new("1.5-en", Alpha: 0.85, Beta: 0.2, Gamma: 0.6, Delta: 0.75, StemWeight: 0.6, FreeWhole: true);
+    public static Meteor English { get; } =
+        new("1.5-en", Alpha: 0.85, Beta: 0.2, Gamma: 0.6, Delta: 0.75, StemWeight: 0.6, FreeWhole: true);
 
     /// <summary>The same metric with words that count as function words.</summary>
     /// <param name="words">The words, in lower case; null for none.</param>
@@ -41,7 +43,7 @@ public sealed record Meteor(
 
     /// <summary>How a score was computed.</summary>
     public string Signature =>
-        $"METEOR (exact + stem)|form:{Form}|function:{(FunctionWords is null ? "none" : FunctionWords.Count.ToString(CultureInfo.InvariantCulture))}"
+        $"METEOR (exact + stem)|form:{Form}|function:{FunctionWords?.Count.ToString(CultureInfo.InvariantCulture) ?? "none"}"
         + $"|version:noisy-{NoisyVersion.Current}";
 
     /// <summary>The score of one sentence.</summary>
@@ -82,7 +84,8 @@ public sealed record Meteor(
         var precision = counts.MatchedHypothesis / counts.Hypothesis;
         var recall = counts.MatchedReference / counts.Reference;
         var mean = precision * recall / ((Alpha * precision) + ((1 - Alpha) * recall));
-        var whole = counts.Matches == counts.HypothesisLength && counts.Matches == counts.ReferenceLength && counts.Chunks == counts.Sentences;
+        var whole = counts.Matches == counts.HypothesisLength && counts.Matches == counts.ReferenceLength
+            && counts.Chunks == counts.Sentences;
         var penalty = FreeWhole && whole ? 0 : Gamma * Math.Pow((double)counts.Chunks / counts.Matches, Beta);
         return mean * (1 - penalty);
     }
@@ -94,7 +97,8 @@ public sealed record Meteor(
     {
         ArgumentNullException.ThrowIfNull(hypothesis);
         ArgumentNullException.ThrowIfNull(reference);
-        var partners = WordAlignment.Align(Array.ConvertAll(hypothesis, PorterStemmer.Stem), Array.ConvertAll(reference, PorterStemmer.Stem));
+        var partners = WordAlignment.Align(
+            Array.ConvertAll(hypothesis, PorterStemmer.Stem), Array.ConvertAll(reference, PorterStemmer.Stem));
         var (matches, matchedHypothesis, matchedReference) = (0, 0.0, 0.0);
         for (var i = 0; i < partners.Length; i++)
         {
