@@ -32,6 +32,8 @@ let private lists = [
     NtmTests.tests
     DropInTests.tests
     FusedActivationTests.tests
+    CellTests.tests
+    AttentionTests.tests
     MlpTests.tests
     FormatTests.tests
     OptimizerTests.tests
