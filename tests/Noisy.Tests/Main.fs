@@ -40,6 +40,7 @@ let private lists = [
     CurriculumTests.tests
     UniqueElementsTests.tests
     CharacterLmTests.tests
+    TranslationTests.tests
     ResumeTests.tests
     CheckpointTests.tests
     TrainingTests.tests

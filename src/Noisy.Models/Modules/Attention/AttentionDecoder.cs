@@ -25,11 +25,25 @@ public sealed record DecoderState(Tensor Hidden, EncodedSentences Encoded, Tenso
             Keys.index_select(1, index));
     }
 
+    /// <summary>The state after one more word; shares what is looked at, and may outlive this one.</summary>
+    /// <param name="hidden">[B, H]; the new state takes it over.</param>
+    public DecoderState After(Tensor hidden) => new(
+        hidden, new(Encoded.Annotations.alias(), Encoded.Mask.alias(), Encoded.Mean.alias()), Keys.alias());
+
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (var tensor in new[] { Hidden, Encoded.Annotations, Encoded.Mask, Encoded.Mean, Keys }) tensor.Dispose();
+        foreach (var tensor in All) tensor.Dispose();
     }
+
+    /// <summary>This state, which from now on is disposed by nobody but its owner.</summary>
+    internal DecoderState Detached()
+    {
+        foreach (var tensor in All) tensor.DetachFromDisposeScope();
+        return this;
+    }
+
+    private Tensor[] All => [Hidden, Encoded.Annotations, Encoded.Mask, Encoded.Mean, Keys];
 }
 
 /// <summary>The conditional GRU with attention: in each step one GRU takes the word before, its state looks at the annotations,
