@@ -35,6 +35,9 @@ let private lists = [
     CellTests.tests
     AttentionTests.tests
     MlpTests.tests
+    BleuTests.tests
+    MeteorTests.tests
+    BeamSearchTests.tests
     FormatTests.tests
     OptimizerTests.tests
     CurriculumTests.tests

@@ -32,6 +32,11 @@ let elementary32 = { Absolute = 1e-37; Relative = 3e-7; Reason = "four units in 
 /// Single-precision draws against the exact inverse of the normal law.
 let draw32 = { Absolute = 0.0; Relative = 2e-6; Reason = "the precision that the transform promises" }
 
+/// Scores that other programs print or assert in decimal.
+let decimals4 = { Absolute = 5.001e-5; Relative = 0.0; Reason = "four decimals printed" }
+let decimals8 = { Absolute = 1e-8; Relative = 0.0; Reason = "sacrebleu's own tolerance" }
+let decimals6 = { Absolute = 1e-6; Relative = 0.0; Reason = "six decimals printed, rounded or cut" }
+
 /// Whether two numbers agree; NaN agrees with NaN, an infinity with itself.
 let agree tolerance (expected: float) (actual: float) =
     (Double.IsNaN expected && Double.IsNaN actual)
