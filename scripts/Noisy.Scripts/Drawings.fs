@@ -8,6 +8,7 @@ open Noisy.Models
 let private all: (string * (string -> ITrainingTask -> TrainConfig -> unit)) list =
     [ "gmm", UnitPictures.draw
       "lte", Predictions.draw
+      "nmt", Translations.draw
       "ntm", Recall.draw ]
 
 /// Draws what the experiment of a config has of its own.

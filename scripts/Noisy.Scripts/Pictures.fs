@@ -140,31 +140,27 @@ let ofRun folder view name (config: TrainConfig) (data: DataIdentity) (paper: Pa
             yield! stages view events
         ]
 
-/// A curve for each row, averaged over its seeds: name, colour, points.
+/// A curve for each row: name, colour, points. Over seeds it is their mean; but where they do not end together, as runs that
+/// stop when they have solved their task, each seed has a curve of its own, the first of which bears the name.
 ///
 /// points: those of a log.
-let private averaged (points: LogEvent seq -> (float * float)[]) (runs: (string * string) list) =
-    let mean folders =
-        folders
-        |> Seq.collect (log >> points)
-        |> Seq.groupBy fst
-        |> Seq.map (fun (place, values) -> place, Seq.averageBy snd values)
-        |> Seq.sortBy fst
-        |> Array.ofSeq
+let private byRow (points: LogEvent seq -> (float * float)[]) (runs: (string * string) list) =
+    [ for i, (row, group) in runs |> List.groupBy fst |> List.indexed do
+          let colour = palette[i % palette.Length]
+          let seeds = group |> List.map (snd >> log >> points) |> List.filter (fun curve -> curve.Length > 0)
 
-    runs
-    |> List.groupBy fst
-    |> List.mapi (fun i (row, group) ->
-        let name = if group.Length = 1 then row else $"{row}, mean of {group.Length} seeds"
-        name, palette[i % palette.Length], mean (List.map snd group))
-    |> List.filter (fun (_, _, points) -> points.Length > 0)
+          match seeds |> List.distinctBy (Array.map fst) with
+          | [] -> ()
+          | [ curve ] when seeds.Length = 1 -> row, colour, curve
+          | [ curve ] -> $"{row}, mean of {seeds.Length} seeds", colour, curve |> Array.mapi (fun at (place, _) -> place, seeds |> List.averageBy (fun seed -> snd seed[at]))
+          | _ -> for j, curve in List.indexed seeds do (if j = 0 then $"{row}, {seeds.Length} seeds" else ""), colour, curve ]
 
-/// Draws comparison.html and comparison.png: each row's curve of validation, at the last stage of difficulty, and, where there
+/// Draws comparison.html and comparison.png: each row's curves of validation, at the last stage of difficulty, and, where there
 /// is one stage, that of training, both at the evaluations; nothing before the first.
 ///
 /// published: the paper's curves, which go as far as ours; runs: row and folder of each run.
 let compare folder title view (published: PaperCurve seq) (runs: (string * string) list) =
-    let curves = averaged (validationAtLast view) runs
+    let curves = byRow (validationAtLast view) runs
 
     let ofPaper first i (curve: PaperCurve) =
         let points = [| for struct (update, value) in curve.Points -> float update / view.Unit, value |]
@@ -180,9 +176,10 @@ let compare folder title view (published: PaperCurve seq) (runs: (string * strin
 
     if not curves.IsEmpty then
         let right = curves |> List.map (fun (_, _, points) -> fst (Array.last points)) |> List.max
+        let rows = curves |> List.distinctBy (fun (_, colour, _) -> colour) |> List.length
         let place = if view.Stages > 1 then "validation at the last stage" else "validation"
 
         save folder "comparison" title [
-            panel place curves (List.mapi (ofPaper curves.Length) (List.ofSeq published) @ levels view right)
-            if view.Stages = 1 then panel "training, with noise" (averaged (evaluated view _.Train) runs) []
+            panel place curves (List.mapi (ofPaper rows) (List.ofSeq published) @ levels view right)
+            if view.Stages = 1 then panel "training, with noise" (byRow (evaluated view _.Train) runs) []
         ]

@@ -1,9 +1,7 @@
 /// Where a Neural Turing Machine looks in an episode of associative recall, what it writes and what it answers.
 module Noisy.Scripts.Recall
 
-open System
 open System.IO
-open Noisy.Core
 open Noisy.Models
 open Noisy.Scripts.Plots
 open TorchSharp
@@ -58,14 +56,10 @@ let panels (found: RecallTrace) (shape: NtmShape) =
 
 /// Draws episode.html and episode.png into a run's folder: an episode of the test.
 let draw folder (task: ITrainingTask) (config: TrainConfig) =
-    match task, config, RunSummary.Read(Path.Combine(folder, "summary.json")) with
-    | (:? NtmRecallTask as recall), (:? NtmRecallConfig as own), summary when not (isNull summary) ->
-        // The noise scale of the weights that were tested.
-        let tested = if config.KeepBest && summary.BestUpdate.HasValue then summary.BestUpdate.Value else summary.Updates
-        let scale = match config.NoiseSchedule() with null -> Nullable() | schedule -> Nullable(schedule.At tested)
-        use found = recall.Trace(0L, min own.MaxItems mostItems, NoiseContext(config.TestNoise, Scale = scale))
-        let title = $"ntm, {config.Preset}: {config.Activation}, seed {config.Seed}, after {summary.Updates} updates"
-        let figure = { Title = title; Columns = 1; Panels = panels found recall.Shape }
+    match task, config, Pages.summary folder with
+    | (:? NtmRecallTask as recall), (:? NtmRecallConfig as own), Some summary ->
+        use found = recall.Trace(0L, min own.MaxItems mostItems, Pages.tested config summary)
+        let figure = { Title = Pages.title config summary; Columns = 1; Panels = panels found recall.Shape }
         saveHtml (Path.Combine(folder, "episode.html")) [ figure ]
         savePng (Path.Combine(folder, "episode.png")) (1000, 320) figure
     | _ -> ()

@@ -18,6 +18,8 @@ type Row =
       Train: float
       Valid: float
       Test: float
+      Bleu: float
+      Meteor: float
       Floor: float
       Paper: float
       Updates: int64
@@ -44,6 +46,8 @@ let row metric name (folder: string) (summary: RunSummary) =
       Train = metricOf metric summary.Metrics.Train
       Valid = metricOf metric summary.Metrics.Valid
       Test = metricOf metric summary.Metrics.Test
+      Bleu = metricOf "bleu" summary.Metrics.Test
+      Meteor = metricOf "meteor" summary.Metrics.Test
       Floor = if summary.Floor.HasValue then summary.Floor.Value else nan
       Paper = if isNull (box summary.Paper) || not summary.Paper.Test.HasValue then nan else summary.Paper.Test.Value
       Updates = summary.Updates
@@ -61,7 +65,13 @@ let frame (rows: Row list) : Frame<int, string> = Frame.ofRecords rows
 let cells (frame: Frame<int, string>) =
     let metric = frame.GetColumn<string>("Metric").GetAt 0
     let item = frame.GetColumn<string>("Item").GetAt 0
-    let head = [ "row"; "seeds"; $"train {Metrics.title metric}"; "valid"; "test"; "floor"; "paper"; "updates"; $"{item}s/s"; "folder" ]
+    let besides = [ for column, name in [ "Bleu", "bleu"; "Meteor", "meteor" ] do if frame.GetColumn<float>(column).Values |> Seq.isEmpty |> not then column, name ]
+
+    let head =
+        [ yield! [ "row"; "seeds"; $"train {Metrics.title metric}"; "valid"; "test" ]
+          for _, name in besides do Metrics.title name
+          yield! [ "floor"; "paper"; "updates"; $"{item}s/s"; "folder" ] ]
+
     let names = frame.GetColumn<string>("Row").Values |> Seq.distinct |> List.ofSeq
 
     let body =
@@ -80,6 +90,7 @@ let cells (frame: Frame<int, string>) =
                 Metrics.spread metric (numbers "Train")
                 Metrics.spread metric (numbers "Valid")
                 Metrics.spread metric (numbers "Test")
+                for column, name in besides do Metrics.spread name (numbers column)
                 single "Floor"
                 single "Paper"
                 (if finished then count else $"{count}\nunfinished")

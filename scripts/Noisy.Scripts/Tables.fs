@@ -97,15 +97,24 @@ let private row metric (runs: Found list) =
             let figure (value: Nullable<float>) = if value.HasValue then Metrics.figure metric value.Value else "–"
             $"{figure paper.Valid} / {figure paper.Test} ({paper.Confidence})"
 
+    let ended (summary: RunSummary) = count summary.Updates + (if summary.SolvedAtUpdate.HasValue then " (solved)" else "")
+
     let state =
-        if first.Finished then count first.Updates
+        if first.Finished then runs |> List.map (fun f -> ended f.Summary) |> List.distinct |> String.concat ", "
         else $"**unfinished**, {count first.Updates} (%.1f{first.Epochs} epochs)"
+
+    let besides =
+        [ for name in [ "bleu1"; "bleu2"; "bleu3"; "bleu"; "meteor" ] do
+              match runs |> List.collect (fun f -> valueOf name f.Summary.Metrics.Test) with
+              | [] -> ()
+              | values -> $"; {Metrics.title name} {Metrics.spread name values}" ]
+        |> String.concat ""
 
     let cells =
         [ name first
           all _.Train
           all _.Valid
-          all _.Test
+          all _.Test + besides
           published
           (if first.Floor.HasValue then Metrics.figure metric first.Floor.Value else "–")
           string runs.Length

@@ -38,6 +38,8 @@ let private lists = [
     NtmTests.tests
     DropInTests.tests
     FusedActivationTests.tests
+    CellTests.tests
+    AttentionTests.tests
     MlpTests.tests
     BleuTests.tests
     MeteorTests.tests
@@ -47,6 +49,7 @@ let private lists = [
     CurriculumTests.tests
     UniqueElementsTests.tests
     CharacterLmTests.tests
+    TranslationTests.tests
     ResumeTests.tests
     CheckpointTests.tests
     TrainingTests.tests

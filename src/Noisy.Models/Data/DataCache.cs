@@ -25,9 +25,10 @@ public sealed class DataCache(DataCacheSettings settings, Action<string>? report
         null => Cached(set),
     };
 
-    /// <summary>The file that the user names in place of a folder; null if there is none.</summary>
-    /// <remarks>For experiments that take any text besides a known set; the others' <see cref="Find"/> refuses it.</remarks>
-    public string? NamedFile => settings.Data is { } path && File.Exists(path) ? path : null;
+    /// <summary>The files that the user names in place of a folder, separated by commas; empty if there are none.</summary>
+    /// <remarks>For experiments that take any text besides known sets; the others' <see cref="Find"/> refuses them.</remarks>
+    public IReadOnlyList<string> NamedFiles =>
+        settings.Data?.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) is { } paths && paths.All(File.Exists) ? paths : [];
 
     private string Require(DataSet set, string folder)
     {

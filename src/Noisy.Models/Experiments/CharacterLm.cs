@@ -72,7 +72,9 @@ public sealed class CharacterLm : Experiment
     private LanguageModelData Load(TrainConfig config, DataCache cache)
     {
         var words = config.Preset == "tiny" ? 30_000 : 300_000;
-        var file = cache.NamedFile;
+        var files = cache.NamedFiles;
+        if (files.Count > 1) throw new UsageException($"--data names {files.Count} files; {Name} takes one text");
+        var file = files.Count == 1 ? files[0] : null;
         var folder = file is null ? cache.Find(PennTreebankCharacters.Files) : null;
         var key = file ?? folder ?? $"built-in {words}";
         if (!loaded.TryGetValue(key, out var data))

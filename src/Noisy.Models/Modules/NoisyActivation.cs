@@ -67,14 +67,7 @@ public sealed class NoisyActivation : nn.Module<Tensor, Tensor>
         if (Units != 1 && (x.dim() == 0 || x.shape[^1] != Units))
             throw new ArgumentException($"the last dimension of x is {(x.dim() == 0 ? "missing" : x.shape[^1])}: must be {Units}", nameof(x));
         var p = !Spec.UsesP ? null : Spec.LearnP ? get_parameter("p") : get_buffer("p"); // by name: moving the module replaces it
-        var c = context.Scale ?? Spec.C;
-        var fused = Engine == EnginePath.Auto && FusedActivation.Takes(Spec, x, p, context.Mode);
-        LastPath = fused ? FusedEngine.FusedName : FusedEngine.ComposedName;
-        if (fused) return FusedActivation.Apply(Spec, x, p, c, context);
-        using var xi = context.Mode == NoiseMode.Sample && Spec.Noise != NoiseKind.None
-            ? NoiseSource.Normal(context.Key, context.Update, context.TimeStep, [1, .. x.shape], x.device).squeeze_(0)
-            : null;
-        using var shared = p is not null && x.dim() == 0 ? p.squeeze(0) : null; // a p [1] would give a scalar x a dimension
-        return ComposedActivation.Apply(Spec, x, xi, shared ?? p, c, context.Mode);
+        LastPath = SiteActivation.Fuses(Spec, x, p, context, Engine) ? FusedEngine.FusedName : FusedEngine.ComposedName;
+        return SiteActivation.Apply(Spec, x, p, context, Engine);
     }
 }

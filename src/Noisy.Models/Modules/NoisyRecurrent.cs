@@ -32,14 +32,6 @@ public sealed record RecurrentShape(
     }
 }
 
-/// <summary>Weights of one direction of one layer, with torch's names, shapes and gate order.</summary>
-/// <param name="WeightIh">[G H, I].</param>
-/// <param name="WeightHh">[G H, H].</param>
-/// <param name="BiasIh">[G H].</param>
-/// <param name="BiasHh">[G H].</param>
-/// <param name="P">Gap gains [sites, H]; null if no site has one.</param>
-internal sealed record RecurrentWeights(Tensor WeightIh, Tensor WeightHh, Tensor BiasIh, Tensor BiasHh, Tensor? P);
-
 /// <summary>Recurrent layers of whatever cell, with as many states as the cell has.</summary>
 internal interface IRecurrentLayers
 {
@@ -81,40 +73,10 @@ internal sealed class NoisyRecurrent
         Shape = shape.Validate();
         this.owner = owner;
         this.cell = cell;
-        var bound = (float)(1 / Math.Sqrt(shape.HiddenSize));
-        var rows = cell.Gates * shape.HiddenSize;
         for (var index = 0; index < Count; index++)
         {
             var inputs = index < shape.Directions ? shape.InputSize : shape.HiddenSize * shape.Directions;
-            var key = init.Child((uint)index);
-            New("weight_ih", rows, inputs);
-            New("weight_hh", rows, shape.HiddenSize);
-            New("bias_ih", rows);
-            New("bias_hh", rows);
-            if (cell.Sites.Any(s => s.UsesP)) NewGains(key.Child("p"), "p" + Suffix(index));
-
-            void New(string name, params long[] size)
-            {
-                var weight = new Parameter(NoiseSource.Uniform(key.Child(name).At(0, 0), size, -bound, bound, CPU));
-                weight.DetachFromDisposeScope(); // the module owns it, whatever scope it is built in
-                parameter(name + Suffix(index), weight);
-            }
-        }
-
-        void NewGains(NoiseKey key, string name)
-        {
-            using var scope = NewDisposeScope();
-            var initial = stack(cell.Sites.Select((s, i) => GapGain.Initial(s, shape.HiddenSize, key.Child((uint)i))).ToArray())
-                .DetachFromDisposeScope();
-            if (!cell.Sites.Any(s => s.UsesP && s.LearnP))
-            {
-                buffer(name, initial);
-                return;
-            }
-
-            var gains = new Parameter(initial);
-            gains.DetachFromDisposeScope();
-            parameter(name, gains);
+            RecurrentWeights.Register(cell, inputs, shape.HiddenSize, init.Child((uint)index), Suffix(index), parameter, buffer);
         }
     }
 
@@ -180,13 +142,7 @@ internal sealed class NoisyRecurrent
         Engine == EnginePath.Auto && context.Mode != NoiseMode.ExactMean && FusedEngine.Takes(x)
         && FusedEngine.Takes(owner.get_parameter("weight_hh_l0")!);
 
-    private RecurrentWeights Weights(int index)
-    {
-        var suffix = Suffix(index);
-        Tensor Get(string name) => owner.get_parameter(name + suffix)!;
-        return new(Get("weight_ih"), Get("weight_hh"), Get("bias_ih"), Get("bias_hh"),
-            !cell.Sites.Any(s => s.UsesP) ? null : cell.Sites.Any(s => s.UsesP && s.LearnP) ? Get("p") : owner.get_buffer("p" + suffix));
-    }
+    private RecurrentWeights Weights(int index) => RecurrentWeights.Of(owner, cell, Suffix(index));
 
     private string Suffix(int index) =>
         $"_l{index / Shape.Directions}{(index % Shape.Directions == 1 ? "_reverse" : "")}";

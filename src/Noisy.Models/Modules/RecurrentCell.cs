@@ -51,7 +51,7 @@ internal abstract class RecurrentCell
     }
 
     /// <summary>The part of the gate pre-activations that does not depend on the state, for all time steps in one product.</summary>
-    protected abstract Tensor Project(RecurrentWeights w, Tensor x);
+    public abstract Tensor Project(RecurrentWeights w, Tensor x);
 
     /// <summary>One time step.</summary>
     /// <param name="input">This step's slice of <see cref="Project"/>.</param>
@@ -78,7 +78,7 @@ internal sealed class LstmCell(ActivationPair activations) : RecurrentCell
 
     public override IReadOnlyList<NoisyActivationSpec> Sites => sites;
 
-    protected override Tensor Project(RecurrentWeights w, Tensor x) => F.linear(x, w.WeightIh, w.BiasIh.Plus(w.BiasHh));
+    public override Tensor Project(RecurrentWeights w, Tensor x) => F.linear(x, w.WeightIh, w.BiasIh.Plus(w.BiasHh));
 
     public override Tensor[] Step(
         Tensor input, Tensor recurrent, RecurrentWeights w, Tensor[] state, Func<int, Tensor, Tensor> activate)
@@ -104,7 +104,7 @@ internal sealed class GruCell(ActivationPair activations) : RecurrentCell
 
     public override IReadOnlyList<NoisyActivationSpec> Sites => sites;
 
-    protected override Tensor Project(RecurrentWeights w, Tensor x) => F.linear(x, w.WeightIh, w.BiasIh);
+    public override Tensor Project(RecurrentWeights w, Tensor x) => F.linear(x, w.WeightIh, w.BiasIh);
 
     public override Tensor[] Step(
         Tensor input, Tensor recurrent, RecurrentWeights w, Tensor[] state, Func<int, Tensor, Tensor> activate)
@@ -135,5 +135,5 @@ internal sealed class DenseCell(NoisyActivationSpec tanh) : RecurrentCell
     public override Tensor[] Step(
         Tensor input, Tensor recurrent, RecurrentWeights w, Tensor[] state, Func<int, Tensor, Tensor> activate) => [activate(0, input)];
 
-    protected override Tensor Project(RecurrentWeights w, Tensor x) => F.linear(x, w.WeightIh, w.BiasIh.Plus(w.BiasHh));
+    public override Tensor Project(RecurrentWeights w, Tensor x) => F.linear(x, w.WeightIh, w.BiasIh.Plus(w.BiasHh));
 }

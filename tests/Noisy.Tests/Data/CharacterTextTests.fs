@@ -71,9 +71,10 @@ let private files =
           use folder = new TempFolder()
           folder.Write("a.txt", utf8 "abc")
           let cache place = DataCache(settings (Some place) folder.Path)
-          Expect.equal (cache (folder.At "a.txt")).NamedFile (folder.At "a.txt") "a file"
-          Expect.isNull (cache folder.Path).NamedFile "a folder"
-          Expect.isNull (cache "built-in").NamedFile "a word"
+          let named place = List.ofSeq (cache place).NamedFiles
+          Expect.equal (named (folder.At "a.txt")) [ folder.At "a.txt" ] "a file"
+          Expect.equal (named $"{folder.At "a.txt"}, {folder.At "a.txt"}") [ folder.At "a.txt"; folder.At "a.txt" ] "two files"
+          for place in [ folder.Path; "built-in"; folder.At "a.txt" + "," + folder.Path; "" ] do Expect.isEmpty (named place) place
       } ]
 
 let private treebank =

@@ -19,7 +19,8 @@ let private trials =
       signs "over updates, until solved" [ "curriculum", "mix over 10"; "stopAt", "0.05"; "keepBest", "true" ]
       signs "patience" [ "patience", "3"; "optimizer", "adam"; "learningRate", "0.1" ]
       UniqueElementsTests.trial
-      CharacterLmTests.trial ]
+      CharacterLmTests.trial
+      TranslationTests.trial ]
 
 let private wholes = dict [ for trial in trials -> trial.Name, lazy whole trial ]
 

@@ -1,0 +1,58 @@
+/// What a translation model makes of the first sentences of the test, and where it looks.
+module Noisy.Scripts.Translations
+
+open System
+open System.IO
+open System.Threading
+open Noisy.Models
+open Noisy.Scripts.Plots
+
+let private shown = 40
+let private drawn = 4
+
+// A longer one's words could not be read.
+let private mostWords = 16
+
+let private panel (alignment: TranslationAlignment) =
+    { Title = String.Join(" ", Seq.take (alignment.Source.Length - 1) alignment.Source)
+      Horizontal = ""
+      Vertical = ""
+      Scale = Linear
+      Legend = None
+      Items =
+        [ { Name = ""
+            Colour = palette[0]
+            Mark =
+              Heat
+                  { Columns = alignment.Source
+                    Rows = alignment.Target
+                    Values = alignment.Weights |> Array.map (Array.map float)
+                    Range = Some(0.0, 1.0) } } ] }
+
+/// Writes translations.html, alignments.html and alignments.png into a run's folder.
+let draw folder (task: ITrainingTask) (config: TrainConfig) =
+    match task, Pages.summary folder with
+    | :? TranslationTask as translation, Some summary ->
+        let context, title = Pages.tested config summary, Pages.title config summary
+        let found = translation.Translate(shown, context, CancellationToken.None) |> List.ofSeq
+        let bleu = Metrics.withUnit "bleu" summary.Metrics.Test["bleu"]
+        let words (all: string[]) = Pages.text (String.Join(" ", all))
+
+        let introduction =
+            $"The first {found.Length} sentences of the test. BLEU-4 of the whole test is {bleu}, of lower-case words as they are in the text, without smoothing."
+
+        let rows = [ for f in found -> [ words f.Source; words f.Reference; words f.Found ] ]
+        let body = Pages.table [ "sentence"; "reference"; "translation" ] rows
+        File.WriteAllText(Path.Combine(folder, "translations.html"), Pages.page title "" introduction body)
+
+        let panels =
+            [ for i, f in List.indexed found do
+                  if max f.Source.Length f.Found.Length <= mostWords && f.Found.Length > 0 then
+                      panel (translation.Align(i, f.Found, context)) ]
+            |> List.truncate drawn
+
+        if not panels.IsEmpty then
+            let figure = { Title = $"{title}: how much each word of the translation (rows) looks at each word of the sentence"; Columns = 1; Panels = panels }
+            saveHtml (Path.Combine(folder, "alignments.html")) [ figure ]
+            savePng (Path.Combine(folder, "alignments.png")) (1100, 520) figure
+    | _ -> ()

@@ -1,0 +1,79 @@
+using Noisy.Core;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+using F = TorchSharp.torch.nn.functional;
+
+namespace Noisy.Models;
+
+/// <summary>Looks at a sequence of annotations (words of a sentence, places of a picture) and returns a weighted mean of them: scores
+/// are v · tanh(W q + U a + b), the weights their softmax over the annotations; the tanh is a noisy one.</summary>
+/// <remarks>
+/// Parameters: <c>weight_query</c> W [A, Q], <c>weight_context</c> U [A, C], <c>bias</c> b [A], <c>score</c> v [1, A], and
+/// <c>activation.p</c> [A] if the activation has a gap gain. A constant added to all scores would change nothing and is left out.
+/// Source: Bahdanau, Cho, Bengio, "Neural machine translation by jointly learning to align and translate", 2015; paper, Sections 6.4
+/// and 6.5.
+/// </remarks>
+public sealed class AdditiveAttention : nn.Module
+{
+    private readonly NoisyActivation activation;
+
+    /// <summary>Creates the module; weights U(−1/√n, 1/√n) with n their inputs, from the clock's key.</summary>
+    /// <param name="querySize">Width Q of the query, ≥ 1.</param>
+    /// <param name="contextSize">Width C of an annotation, ≥ 1.</param>
+    /// <param name="hiddenSize">Units A, ≥ 1.</param>
+    /// <param name="tanh">What replaces tanh.</param>
+    /// <param name="clock">The model's clock.</param>
+    public AdditiveAttention(long querySize, long contextSize, long hiddenSize, NoisyActivationSpec tanh, NoiseClock clock)
+        : base(nameof(AdditiveAttention))
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(querySize, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(contextSize, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(hiddenSize, 1);
+        var key = clock.Key.Child("init").Child(clock.NewSite());
+        activation = new NoisyActivation(tanh, hiddenSize, clock, "activation");
+        register_module("activation", activation);
+        New("weight_query", querySize, hiddenSize, querySize);
+        New("weight_context", contextSize, hiddenSize, contextSize);
+        New("bias", contextSize, hiddenSize);
+        New("score", hiddenSize, 1, hiddenSize);
+
+        void New(string name, long inputs, params long[] size)
+        {
+            var weight = new Parameter(InitialWeights.Uniform(key.Child(name), inputs, size));
+            weight.DetachFromDisposeScope(); // the module owns it, whatever scope it is built in
+            register_parameter(name, weight);
+        }
+    }
+
+    /// <summary>Which implementation the activation runs on; default the fused engine where it can.</summary>
+    public EnginePath Engine
+    {
+        get => activation.Engine;
+        set => activation.Engine = value;
+    }
+
+    /// <summary>The part of the scores that no query has part in; to be made once for a sequence.</summary>
+    /// <param name="annotations">[S, B, C].</param>
+    /// <returns>U a + b, [S, B, A]; owned by the caller.</returns>
+    public Tensor Keys(Tensor annotations) => F.linear(annotations, get_parameter("weight_context")!, get_parameter("bias"));
+
+    /// <summary>Looks.</summary>
+    /// <param name="query">[B, Q].</param>
+    /// <param name="annotations">[S, B, C].</param>
+    /// <param name="keys">Their <see cref="Keys"/>.</param>
+    /// <param name="mask">[S, B], added to the scores: 0, or −∞ where a sequence has no annotation; null if all have S. Every
+    /// sequence has at least one.</param>
+    /// <param name="context">Mode, key, update, time step and scale.</param>
+    /// <returns>Weighted mean [B, C], and the weights [S, B], which sum to 1 over S; owned by the caller.</returns>
+    public (Tensor Context, Tensor Weights) forward(Tensor query, Tensor annotations, Tensor keys, Tensor? mask, NoiseContext context)
+    {
+        using var scope = NewDisposeScope();
+        var asked = F.linear(query, get_parameter("weight_query")!);
+        var hidden = activation.forward(keys.Plus(asked), context.Child("activation"));
+        var scores = F.linear(hidden, get_parameter("score")!).squeeze(-1);
+        var weights = (mask is null ? scores : scores.Plus(mask)).softmax(0);
+        var mean = (weights.unsqueeze(-1) * annotations).sum([0]);
+        return (mean.MoveToOuterDisposeScope(), weights.MoveToOuterDisposeScope());
+    }
+}

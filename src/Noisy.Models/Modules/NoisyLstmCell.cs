@@ -1,0 +1,86 @@
+using Noisy.Core;
+using static TorchSharp.torch;
+
+namespace Noisy.Models;
+
+/// <summary>
+/// One time step of an LSTM with noisy gates: signature, parameter names, shapes and gate order of torch's <c>nn.LSTMCell</c>. For models
+/// that decide between the steps, such as a decoder with attention; whole sequences are faster in <see cref="NoisyLstm"/>.
+/// </summary>
+/// <remarks>
+/// Parameters: <c>weight_ih</c> [4H, I], <c>weight_hh</c> [4H, H], <c>bias_ih</c>, <c>bias_hh</c> [4H], gates in the order
+/// input, forget, candidate, output; <c>p</c> [5, H] if the activations have gap gains. A step's
+/// noise is that of the same time step of <see cref="NoisyLstm"/> under the same context. Source: paper, Sections 6.4 and 6.5.
+/// </remarks>
+public sealed class NoisyLstmCell : nn.Module<Tensor, (Tensor, Tensor)?, (Tensor, Tensor)>
+{
+    private readonly NoiseClock clock;
+    private readonly uint site;
+    private readonly NoisyCell core;
+
+    /// <summary>Creates the module; weights U(−1/√H, 1/√H) as in torch, from the clock's key.</summary>
+    /// <param name="inputSize">Features I of an input, ≥ 1.</param>
+    /// <param name="hiddenSize">Units H, ≥ 1.</param>
+    /// <param name="activations">What replaces tanh and sigmoid.</param>
+    /// <param name="clock">The model's clock; source of key, update and scale.</param>
+    /// <exception cref="InvalidSpecException">The activations break a rule.</exception>
+    public NoisyLstmCell(long inputSize, long hiddenSize, ActivationPair activations, NoiseClock clock)
+        : base(nameof(NoisyLstmCell))
+    {
+        activations.Tanh.Validate();
+        activations.Sigmoid.Validate();
+        this.clock = clock;
+        site = clock.NewSite();
+        core = new NoisyCell(
+            this, new LstmCell(activations), inputSize, hiddenSize, clock.Key.Child("init").Child(site), register_parameter, (n, t) => register_buffer(n, t));
+    }
+
+    /// <summary>Features I of an input.</summary>
+    public long InputSize => core.InputSize;
+
+    /// <summary>Units H.</summary>
+    public long HiddenSize => core.HiddenSize;
+
+    /// <summary>Which implementation the activations run on; default the fused engine where it can.</summary>
+    public EnginePath Engine
+    {
+        get => core.Engine;
+        set => core.Engine = value;
+    }
+
+    /// <summary>One step in the module's mode; each call in an update is the next time step.</summary>
+    /// <param name="input">[B, I].</param>
+    /// <param name="state">Hidden and cell state, each [B, H]; null starts from zeros.</param>
+    /// <returns>Hidden and cell state, each [B, H] after the step; owned by the caller.</returns>
+    /// <exception cref="ArgumentException">A shape does not fit.</exception>
+    public override (Tensor, Tensor) forward(Tensor input, (Tensor, Tensor)? state = null) => forward(input, state, clock.Context(site, training));
+
+    /// <summary>One step as the context says, whatever the module's mode.</summary>
+    /// <param name="input">[B, I].</param>
+    /// <param name="state">Hidden and cell state, each [B, H]; null starts from zeros.</param>
+    /// <param name="context">Mode, key, update, time step and scale.</param>
+    /// <returns>Hidden and cell state, each [B, H] after the step; owned by the caller.</returns>
+    /// <exception cref="ArgumentException">A shape does not fit.</exception>
+    public (Tensor Hidden, Tensor Cell) forward(Tensor input, (Tensor Hidden, Tensor Cell)? state, NoiseContext context)
+    {
+        using var projected = core.Project(input);
+        return Step(projected, state, context);
+    }
+
+    /// <summary>The part of the pre-activations that the state has no part in, for any number of time steps in one product.</summary>
+    /// <param name="input">[.., I].</param>
+    /// <returns>[.., 4H]; owned by the caller.</returns>
+    public Tensor Project(Tensor input) => core.Project(input);
+
+    /// <summary>One step from what <see cref="Project"/> gave for it.</summary>
+    /// <param name="projected">[B, 4H].</param>
+    /// <param name="state">Hidden and cell state, each [B, H]; null starts from zeros.</param>
+    /// <param name="context">Mode, key, update, time step and scale.</param>
+    /// <returns>Hidden and cell state, each [B, H] after the step; owned by the caller.</returns>
+    /// <exception cref="ArgumentException">A shape does not fit.</exception>
+    public (Tensor Hidden, Tensor Cell) Step(Tensor projected, (Tensor Hidden, Tensor Cell)? state, NoiseContext context)
+    {
+        var next = core.Step(projected, state is { } s ? [s.Hidden, s.Cell] : null, context);
+        return (next[0], next[1]);
+    }
+}

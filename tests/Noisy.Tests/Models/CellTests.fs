@@ -1,0 +1,130 @@
+/// Single steps of cells, and initial weights.
+module Noisy.Tests.CellTests
+
+open System
+open Expecto
+open FsCheck
+open Noisy.Core
+open Noisy.Models
+open Noisy.Tests.TorchHelpers
+open TorchSharp
+
+let private parameters (m: torch.nn.Module) = [ for struct (name, p) in m.named_parameters () -> name, p ]
+let private both (h: Tensor) (c: Tensor) = Nullable<struct (Tensor * Tensor)>(struct (h, c))
+let private sampling = NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 5L, 3L, 2, Nullable 0.8)
+
+/// Gives a cell the weights of the first layer of recurrent layers.
+let private take (cell: torch.nn.Module) (layers: torch.nn.Module) =
+    use _ = torch.no_grad ()
+    let theirs = dict (parameters layers)
+    for name, p in parameters cell do p.copy_ theirs[name + "_l0"] |> ignore
+
+/// Outputs of a module that steps through time, and gradients of their weighted sum in input and parameters.
+let private pass (m: torch.nn.Module) (x: Tensor) (run: Tensor -> Tensor) =
+    m.zero_grad ()
+    let x = x.detach().requires_grad_ true
+    let y = run x
+    (y * filled 9L (shape y)).sum().backward ()
+    (y, x.grad :: [ for _, p in parameters m |> List.sortBy fst do if not (isNull p.grad) then p.grad ])
+
+let private steps (count: int64) step (x: Tensor) =
+    let outputs, _ = List.mapFold (fun state t -> let y, next = step (x.select (0L, t)) state (int t) in y, Some next) None [ 0L .. count - 1L ]
+    torch.stack (List.toArray outputs)
+
+let private gru (cell: NoisyGruCell) (context: NoiseContext) x =
+    steps x (fun input state t ->
+        let h = cell.forward (input, Option.toObj state, context.Later t)
+        h, h)
+
+let private lstm (cell: NoisyLstmCell) (context: NoiseContext) x =
+    steps x (fun input state t ->
+        let before = match state with Some(h, c) -> both h c | None -> Nullable()
+        let struct (h, c) = cell.forward (input, before, context.Later t)
+        h, (h, c))
+
+let private cells =
+    [ for pair in Variants.All do
+          for engine in [ EnginePath.Auto; EnginePath.Composed ] do
+              torchTest $"steps of a cell are the steps of the layer, noise and gradients included: {pair.Name}, {engine}" (fun () ->
+                  let x = filled 1L [ 5L; 3L; 4L ] * torch.tensor 3.0f
+                  // The layer draws for site s from child s of its own context, which is the first child of the module's.
+                  let ofLayer = sampling.Child 0u
+                  let layers = new NoisyGru(RecurrentShape(4L, 6L), pair, NoiseClock 1L)
+                  let cell = new NoisyGruCell(4L, 6L, pair, NoiseClock 2L, Engine = engine)
+                  take cell layers
+                  let y, gradients = pass cell x (gru cell ofLayer 5L)
+                  let expected, expectedGradients = pass layers x (fun x -> let struct (y, _) = layers.forward (x, null, sampling) in y)
+                  closeTensor tensor32 expected y "GRU"
+                  for e, a in List.zip expectedGradients gradients do closeTensor tensor32Slope e a "gradient, GRU"
+
+                  let layers = new NoisyLstm(RecurrentShape(4L, 6L), pair, NoiseClock 1L)
+                  let cell = new NoisyLstmCell(4L, 6L, pair, NoiseClock 2L, Engine = engine)
+                  take cell layers
+                  let y, gradients = pass cell x (lstm cell ofLayer 5L)
+                  let expected, expectedGradients = pass layers x (fun x -> let struct (y, _, _) = layers.forward (x, Nullable(), sampling) in y)
+                  closeTensor tensor32 expected y "LSTM"
+                  for e, a in List.zip expectedGradients gradients do closeTensor tensor32Slope e a "gradient, LSTM")
+
+      torchTest "soft cells are torch's, from the same weights" (fun () ->
+          let x, h, c = filled 1L [ 3L; 4L ], filled 2L [ 3L; 6L ], filled 3L [ 3L; 6L ]
+          let load (ours: torch.nn.Module) (theirs: torch.nn.Module) = theirs.load_state_dict (ours.state_dict ()) |> ignore
+          let ours, theirs = new NoisyGruCell(4L, 6L, Variants.Soft, NoiseClock 1L), torch.nn.GRUCell(4L, 6L)
+          load ours theirs
+          closeTensor tensor32 (theirs.call (x, h)) (ours.call (x, h)) "GRU"
+          let ours, theirs = new NoisyLstmCell(4L, 6L, Variants.Soft, NoiseClock 1L), torch.nn.LSTMCell(4L, 6L)
+          load ours theirs
+          let struct (eh, ec) = theirs.call (x, both h c)
+          let struct (ah, ac) = ours.call (x, both h c)
+          closeTensor tensor32 eh ah "LSTM, hidden"
+          closeTensor tensor32 ec ac "LSTM, cell")
+
+      torchTest "each call in an update is another time step" (fun () ->
+          let clock = NoiseClock 1L
+          let cell = new NoisyGruCell(4L, 6L, Variants.Nah, clock)
+          let x = filled 1L [ 3L; 4L ] * torch.tensor 20.0f
+          clock.Advance 7L
+          let first, second = cell.call (x, null), cell.call (x, null)
+          clock.Advance 7L
+          sameTensor first (cell.call (x, null)) "again from the start"
+          Expect.isFalse (first.equal(second).all().item<bool> ()) "other noise")
+
+      torchTest "shapes that do not fit are refused" (fun () ->
+          let cell = new NoisyGruCell(4L, 6L, Variants.Nah, NoiseClock 1L)
+          Tol.throws<ArgumentException> "input is [3, 5]: its last dimension must be 4 (Parameter 'input')" (fun () ->
+              cell.call (filled 1L [ 3L; 5L ], null) |> ignore)
+          Tol.throws<ArgumentException> "the state is [2, 6]: must be [3, 6] (Parameter 'state')" (fun () ->
+              cell.call (filled 1L [ 3L; 4L ], filled 1L [ 2L; 6L ]) |> ignore)) ]
+
+let private weights =
+    [ torchProperty "rows, or columns, of an orthogonal matrix are orthogonal and of the asked length" 30 (fun (a: byte, b: byte, seed: int64) ->
+          let rows, columns = int64 (a % 40uy) + 1L, int64 (b % 40uy) + 1L
+          let m = InitialWeights.Orthogonal(NoiseKey.FromSeed seed, rows, columns, 0.5).to_type torch.ScalarType.Float64
+          let product = if rows <= columns then m.mm (m.t ()) else m.t().mm m
+          closeTensor tensor32 (torch.eye(min rows columns, dtype = torch.ScalarType.Float64) * torch.tensor 0.25) product "products")
+
+      torchTest "normal weights have the asked deviation, uniform ones the asked bound" (fun () ->
+          let normal = InitialWeights.Normal(NoiseKey.FromSeed 1L, 0.01, 100L, 100L)
+          let deviation = values normal |> Array.averageBy (fun v -> v * v) |> sqrt
+          Expect.isLessThan (abs (deviation - 0.01)) (5.0 * 0.01 / sqrt 20_000.0) "five standard errors"
+          let uniform = values (InitialWeights.Uniform(NoiseKey.FromSeed 1L, 16L, 50L, 50L))
+          Expect.isLessThanOrEqual (Array.max uniform) 0.25 "bound"
+          Expect.isGreaterThan (Array.max uniform) 0.24 "near it")
+
+      torchTest "the schemes make each gate's matrix orthogonal and leave gains alone" (fun () ->
+          let cell = new NoisyGruCell(4L, 6L, Variants.Nah, NoiseClock 1L)
+          let p = (cell.get_parameter "p").clone ()
+          let gate name g (m: torch.nn.Module) = (m.get_parameter name).detach().narrow (0L, 6L * g, 6L)
+          InitialSchemes.Apply(cell, InitialScheme.Reference, NoiseKey.FromSeed 1L)
+          for g in 0L .. 2L do
+              let w = gate "weight_hh" g cell
+              closeTensor tensor32 (torch.eye 6L) (w.mm (w.t ())) "recurrent"
+          Expect.isLessThan (values (cell.get_parameter "weight_ih") |> Array.map abs |> Array.max) 0.06 "0.01 N(0, 1) where it is not square"
+          InitialSchemes.Apply(cell, InitialScheme.ScaledOrthogonal, NoiseKey.FromSeed 1L)
+          for g in 0L .. 2L do
+              let hh, ih = gate "weight_hh" g cell, gate "weight_ih" g cell
+              closeTensor tensor32 (torch.eye 6L * torch.tensor 1e-4f) (hh.mm (hh.t ())) "recurrent"
+              closeTensor tensor32 (torch.eye 4L * torch.tensor 1e-4f) (ih.t().mm ih) "input"
+          Expect.equal (values (cell.get_parameter "bias_hh")) (Array.zeroCreate 18) "biases"
+          sameTensor p (cell.get_parameter "p") "gains") ]
+
+let tests = testSequenced <| testList "cells" [ testList "steps" cells; testList "initial weights" weights ]
