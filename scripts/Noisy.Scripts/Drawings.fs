@@ -6,7 +6,8 @@ open Noisy.Models
 /// What draws them, by the experiment's name. Called once a run was trained: its folder, the task, whose model has the
 /// weights that were tested, and the config.
 let private all: (string * (string -> ITrainingTask -> TrainConfig -> unit)) list =
-    [ "gmm", UnitPictures.draw
+    [ "captions", Gallery.draw
+      "gmm", UnitPictures.draw
       "lte", Predictions.draw
       "nmt", Translations.draw
       "ntm", Recall.draw ]

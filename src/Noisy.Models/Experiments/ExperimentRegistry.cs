@@ -5,7 +5,7 @@ public static class ExperimentRegistry
 {
     /// <summary>Every experiment, in the paper's order.</summary>
     public static IReadOnlyList<Experiment> All { get; } =
-        [new MnistMlp(), new MixtureMlp(), new CharacterLm(), new LearningToExecute(), new PennTreebankLm(), new Translation(), new UniqueCount(), new NtmRecall()];
+        [new MnistMlp(), new MixtureMlp(), new CharacterLm(), new LearningToExecute(), new PennTreebankLm(), new Translation(), new Captions(), new UniqueCount(), new NtmRecall()];
 
     /// <summary>Finds an experiment by its name.</summary>
     /// <param name="name">One of the names in <see cref="All"/>.</param>

@@ -1,0 +1,64 @@
+/// Pictures of the test with a model's captions and, word by word, where it looked: one page that needs nothing else.
+module Noisy.Scripts.Gallery
+
+open System
+open System.Globalization
+open System.IO
+open System.Threading
+open Noisy.Models
+
+let private shown = 40
+
+let private style =
+    "svg { width: 112px; height: 112px; background: #888; display: block } .word { display: inline-block; margin: 0 6px 6px 0; text-align: center; font-size: 13px } "
+    + ".picture { margin: 1.5em 0; border-top: 1px solid #ccc; padding-top: 1em } .references { color: #555; font-size: 13px } .caption { font-size: 17px }"
+
+let private number (value: float) = value.ToString("0.##", CultureInfo.InvariantCulture)
+
+/// The picture, darkened where the word did not look.
+let private looked (image: string) (rows: int, columns: int) (weights: float32[]) =
+    let top = float (Array.max weights)
+
+    let cells =
+        [ for i, weight in Array.indexed weights do
+              let dark = 0.85 * (1.0 - float weight / top)
+              $"""<rect x="{i % columns}" y="{i / columns}" width="1.01" height="1.01" fill-opacity="{number dark}"/>""" ]
+
+    $"""<svg viewBox="0 0 {columns} {rows}" preserveAspectRatio="none"><use href="#{image}" width="{columns}" height="{rows}"/>{String.Join("", cells)}</svg>"""
+
+/// Writes gallery.html into a run's folder.
+let draw folder (task: ITrainingTask) (config: TrainConfig) =
+    match task, Pages.summary folder with
+    | :? CaptionTask as captions, Some summary ->
+        let context = Pages.tested config summary
+        let struct (rows, columns) = captions.Grid
+        let found = captions.Describe(shown, context, CancellationToken.None)
+        let pictures = captions.Pictures found.Count
+        let metric name = Metrics.withUnit name summary.Metrics.Test[name]
+
+        let entry i (f: CaptionedByModel) =
+            let id = $"picture{i}"
+
+            let symbol =
+                match pictures[i] with
+                | null -> ""
+                | picture ->
+                    $"""<svg style="display: none"><symbol id="{id}" viewBox="0 0 1 1" preserveAspectRatio="none"><image href="{picture.DataAddress}" width="1" height="1" preserveAspectRatio="none"/></symbol></svg>"""
+
+            let whole = $"""<svg viewBox="0 0 1 1"><use href="#{id}" width="1" height="1"/></svg>"""
+            let looks = captions.Looks(i, f.Found, context)
+            let word (text: string) weights = $"""<span class="word">{looked id (rows, columns) weights}{Pages.text text}</span>"""
+            let caption = String.Join(" ", f.Found)
+            let references = f.Image.Captions |> Seq.map (fun words -> Pages.text (String.Join(" ", words))) |> String.concat "<br>"
+
+            $"""<div class="picture">{symbol}<p class="caption">{Pages.text caption}</p>
+<span class="word">{whole}{Pages.text f.Image.Name}</span>{Seq.map2 word f.Found looks |> String.concat ""}
+<p class="references">{references}</p></div>"""
+
+        let introduction =
+            $"""The first {found.Count} pictures of the test: the model's caption, where it looked at each word (bright), and the references. """
+            + $"""Of the whole test: BLEU-4 {metric "bleu"}, METEOR (exact + stem) {metric "meteor"}."""
+
+        let page = Pages.page (Pages.title config summary) style introduction (found |> Seq.mapi entry |> String.concat "\n")
+        File.WriteAllText(Path.Combine(folder, "gallery.html"), page)
+    | _ -> ()

@@ -1,0 +1,248 @@
+using System.Runtime.InteropServices;
+using Noisy.Core;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Noisy.Models;
+
+/// <summary>A picture with its captions, and what a model wrote.</summary>
+/// <param name="Image">The picture.</param>
+/// <param name="Found">The model's words.</param>
+public sealed record CaptionedByModel(CaptionedImage Image, string[] Found);
+
+/// <summary>Captions of pictures, by a model that looks at places.</summary>
+/// <remarks>
+/// <para>The objective is the negative log-likelihood summed over a caption's words, averaged over the batch; with
+/// <see cref="CaptionConfig.AlphaC"/> also that times the mean over places of the sum over the batch of (1 − Σ attention over time)². Validation is judged by
+/// the likelihood alone. The test has BLEU-1 to 4 and METEOR (exact + stem) of a beam search's best captions against all references
+/// besides.</para>
+/// <para>Hard attention learns by REINFORCE: for each caption (nats − baseline)/10 · Σ drawn · log attention, and the attention's
+/// negative entropy times 0.002, averaged over the batch; the baseline is a moving average, 0.9, of the mean nats. Source: paper,
+/// Section 6.5; docs/paper.md, reference systems.</para>
+/// </remarks>
+public sealed class CaptionTask : ITrainingTask
+{
+    private const double BaselineDecay = 0.9, RewardScale = 0.1, EntropyWeight = 0.002;
+
+    // Pictures that are evaluated side by side; no result depends on it but by roundings.
+    private const int Chunk = 64, Together = 16;
+
+    private readonly CaptionConfig config;
+    private readonly CaptionData data;
+    private readonly Device device;
+    private readonly Func<IReadOnlyList<int>, IReadOnlyList<Picture?>>? pictures;
+    private readonly CaptionModel model;
+    private readonly Vocabulary vocabulary;
+    private readonly NoiseKey orders;
+    private readonly IReadOnlyList<(int Image, int[] Words)> train, valid, test;
+    private readonly int[] lengths;
+    private readonly Tensor baseline;
+    private (int Epoch, int[][] Batches)? current;
+
+    /// <summary>Builds the vocabulary and the model.</summary>
+    /// <param name="config">A valid config.</param>
+    /// <param name="data">Pictures with captions.</param>
+    /// <param name="device">Where the model lives.</param>
+    /// <param name="pictures">Gives pictures of the test by their numbers, null for one that there is none of; null if there are no
+    /// pictures to be seen.</param>
+    /// <exception cref="UsageException">No training caption is short enough.</exception>
+    public CaptionTask(CaptionConfig config, CaptionData data, Device device, Func<IReadOnlyList<int>, IReadOnlyList<Picture?>>? pictures = null)
+    {
+        (this.config, this.data, this.device, this.pictures) = (config, data, device, pictures);
+        var images = config.TrainImages > 0 ? config.TrainImages : int.MaxValue;
+        var kept = data.Train.Captions
+            .Where(c => c.Image < images && data.Train.Images[c.Image].Captions[c.Caption].Length < config.MaxLength).ToArray();
+        if (kept.Length == 0) throw new UsageException($"no training caption has fewer than {config.MaxLength} words: raise maxLength");
+        vocabulary = SentenceVocabulary.Of(kept.Select(c => data.Train.Images[c.Image].Captions[c.Caption]), config.Vocabulary);
+        train = Encode(data.Train, kept);
+        valid = Encode(data.Valid, data.Valid.Captions);
+        test = Encode(data.Test, data.Test.Captions);
+        lengths = [.. train.Select(c => c.Words.Length)];
+        orders = NoiseKey.FromSeed(config.Seed).Child("captions");
+        var channels = data.Train.Features.Channels;
+        var scheme = config.Init ?? (config.Activation == "soft" ? InitialScheme.Reference : InitialScheme.ScaledOrthogonal);
+        var sizes = new CaptionSizes(
+            vocabulary.Count, channels, config.Embedding, config.Hidden, config.Attention ?? channels, config.Selector, config.WordToOutput,
+            config.ContextToOutput, config.Dropout);
+        model = new CaptionModel(sizes, config.Activations(), scheme, new NoiseClock(config.Seed));
+        model.to(device);
+        baseline = zeros([1]).DetachFromDisposeScope();
+        UpdatesPerEpoch = Batches(1).Length;
+    }
+
+    /// <inheritdoc/>
+    public nn.Module Model => model;
+
+    /// <inheritdoc/>
+    public string Path => model.LastPath;
+
+    /// <inheritdoc/>
+    public DataIdentity Data => data.Identity;
+
+    /// <inheritdoc/>
+    public long UpdatesPerEpoch { get; }
+
+    /// <inheritdoc/>
+    public string ItemName => "caption";
+
+    /// <inheritdoc/>
+    public string Metric => "nll";
+
+    /// <summary>Rows and columns of the grid of places.</summary>
+    public (int Rows, int Columns) Grid => (data.Test.Features.Height, data.Test.Features.Width);
+
+    /// <summary>What was left out of the data, a sentence each.</summary>
+    public IReadOnlyList<string> Notes => data.Notes;
+
+    /// <summary>The first pictures of the test, to be looked at; null where there is none.</summary>
+    /// <param name="count">How many.</param>
+    public IReadOnlyList<Picture?> Pictures(int count)
+    {
+        int[] wanted = [.. Enumerable.Range(0, Math.Min(count, data.Test.Images.Count))];
+        return pictures?.Invoke(wanted) ?? new Picture?[wanted.Length];
+    }
+
+    /// <summary>The baseline of hard attention.</summary>
+    public IReadOnlyDictionary<string, Tensor> Carried => new Dictionary<string, Tensor> { ["baseline"] = baseline };
+
+    /// <inheritdoc/>
+    public void Restore(IReadOnlyDictionary<string, Tensor> carried) => baseline.copy_(carried["baseline"]);
+
+    /// <inheritdoc/>
+    public BatchLoss Loss(TrainingMoment moment, NoiseContext context)
+    {
+        if (current?.Epoch != moment.Epoch) current = (moment.Epoch, Batches(moment.Epoch));
+        var batch = current!.Value.Batches[moment.Position].Select(i => train[i]).ToArray();
+        var hard = config.Look == AttentionKind.Hard;
+        var score = Score(data.Train, batch, context, hard);
+        var nats = score.Nats.sum();
+        var objective = nats.Times(1.0 / batch.Length);
+        if (config.AlphaC > 0)
+            objective = objective.Plus(score.Attention.sum([0]).Times(-1).Plus(1).Squared().sum([1]).mean().Times(config.AlphaC));
+        if (hard) objective = objective.Plus(Reinforce(score, batch.Length));
+        return new BatchLoss(objective, nats.detach(), batch.Length);
+    }
+
+    /// <inheritdoc/>
+    public IReadOnlyDictionary<string, double> Metrics(Score score) => new Dictionary<string, double> { ["nll"] = score.MeanNll };
+
+    /// <summary>Nats a caption, and perplexity of its words; in the test BLEU and METEOR too.</summary>
+    /// <inheritdoc/>
+    public IReadOnlyDictionary<string, double> Evaluate(Split split, int stage, NoiseContext context, CancellationToken stop)
+    {
+        using var _ = no_grad();
+        var (from, captions) = split switch
+        {
+            Split.Valid => (data.Valid, valid),
+            Split.Test => (data.Test, test),
+            _ => throw new ArgumentOutOfRangeException(nameof(split), split, "only validation and test are evaluated"),
+        };
+        double nats = 0;
+        foreach (var some in captions.OrderBy(c => c.Words.Length).Chunk(Chunk))
+        {
+            stop.ThrowIfCancellationRequested();
+            using var scope = NewDisposeScope();
+            nats += Score(from, some, context, draw: false).Nats.sum().item<float>();
+        }
+
+        var metrics = new Dictionary<string, double>(Metrics(new Score(nats, double.NaN, captions.Count)))
+        {
+            ["perplexity"] = Math.Exp(nats / captions.Sum(c => c.Words.Length)),
+        };
+        if (split == Split.Test)
+        {
+            var found = Describe(data.Test.Images.Count, context, stop);
+            string[][] words = [.. found.Select(f => f.Found)];
+            string[][][] references = [.. found.Select(f => f.Image.Captions.ToArray())];
+            var bleu = CorpusBleu.Default.ScoreTokens(words, references);
+            for (var n = 1; n < bleu.Values.Count; n++) metrics[$"bleu{n}"] = bleu.Values[n - 1];
+            metrics["bleu"] = bleu.Bleu;
+            metrics["meteor"] = Meteor.English.Corpus(words, references).Value;
+        }
+
+        return metrics;
+    }
+
+    /// <summary>Describes the first pictures of the test by beam search.</summary>
+    /// <param name="count">How many, ≥ 0.</param>
+    /// <param name="context">How noise is treated.</param>
+    /// <param name="stop">Asks to give up.</param>
+    /// <returns>In the order of the test.</returns>
+    public IReadOnlyList<CaptionedByModel> Describe(int count, NoiseContext context, CancellationToken stop)
+    {
+        using var _ = no_grad();
+        var images = data.Test.Images;
+        var decoder = new CaptionDecoder(model, context);
+        var search = new BeamSearch(config.Beam, Math.Min(config.MaxLength, 2 * lengths.Max()), SentenceVocabulary.End, config.LengthPower, KeepGreedy: true);
+        var found = new List<CaptionedByModel>();
+        foreach (var some in Enumerable.Range(0, Math.Min(count, images.Count)).Chunk(Together))
+        {
+            stop.ThrowIfCancellationRequested();
+            using var scope = NewDisposeScope();
+            using var start = model.Start(Features(data.Test, some), context);
+            var best = search.Search(decoder, start, some.Length);
+            found.AddRange(some.Select((image, row) => new CaptionedByModel(images[image], SentenceVocabulary.Decode(vocabulary, best[row][0].Tokens))));
+        }
+
+        return found;
+    }
+
+    /// <summary>Where each word of a caption looks in a picture of the test.</summary>
+    /// <param name="image">Index of the picture.</param>
+    /// <param name="caption">Its caption's words.</param>
+    /// <param name="context">How noise is treated.</param>
+    /// <returns>A map for each word, places row by row, each summing to 1.</returns>
+    public float[][] Looks(int image, string[] caption, NoiseContext context)
+    {
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        using var start = model.Start(Features(data.Test, [image]), context);
+        var score = model.Score(start, SentenceBatch.Of([SentenceVocabulary.Encode(vocabulary, caption)]), context);
+        return [.. score.Attention.cpu().contiguous().data<float>().ToArray().Chunk(data.Test.Features.Places).Take(caption.Length)];
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        baseline.Dispose();
+        model.Dispose();
+    }
+
+    /// <summary>What the attention learns from, in place of a gradient through what was drawn; moves the baseline.</summary>
+    private Tensor Reinforce(CaptionScore score, int captions)
+    {
+        var costs = score.Nats.detach().sum([0]);
+        var before = baseline.item<float>();
+        baseline.copy_(baseline.Times(BaselineDecay).PlusTimes(costs.mean().reshape(1).cpu(), 1 - BaselineDecay));
+        var logs = score.Attention.clamp_min(1e-10).log();
+        var reward = (score.Looked * logs).sum([0, 1]) * costs.Plus(-before).Times(RewardScale);
+        var entropy = (score.Attention * logs).sum([0, 1]).Times(EntropyWeight);
+        return reward.Plus(entropy).sum().Times(1.0 / captions);
+    }
+
+    private int[][] Batches(int epoch) => SentenceBatches.OneLength(orders, epoch, lengths, config.Batch);
+
+    private CaptionScore Score(CaptionSplit split, IReadOnlyList<(int Image, int[] Words)> captions, NoiseContext context, bool draw)
+    {
+        using var scope = NewDisposeScope();
+        var state = model.Start(Features(split, [.. captions.Select(c => c.Image)]), context);
+        var score = model.Score(state, SentenceBatch.Of([.. captions.Select(c => c.Words)]), context, draw);
+        foreach (var tensor in new[] { score.Nats, score.Attention, score.Looked }) tensor.MoveToOuterDisposeScope();
+        return score;
+    }
+
+    /// <summary>Annotations of pictures, [L, B, D].</summary>
+    private Tensor Features(CaptionSplit split, int[] images)
+    {
+        using var scope = NewDisposeScope();
+        var features = split.Features;
+        var one = features.Places * features.Channels;
+        var all = empty([images.Length, features.Places, features.Channels]);
+        var values = MemoryMarshal.Cast<byte, float>(all.bytes);
+        for (var b = 0; b < images.Length; b++) features.Fill(images[b], values.Slice(b * one, one));
+        return all.transpose(0, 1).contiguous().to(device).MoveToOuterDisposeScope();
+    }
+
+    private (int Image, int[] Words)[] Encode(CaptionSplit split, IEnumerable<(int Image, int Caption)> captions) =>
+        [.. captions.Select(c => (c.Image, SentenceVocabulary.Encode(vocabulary, split.Images[c.Image].Captions[c.Caption])))];
+}

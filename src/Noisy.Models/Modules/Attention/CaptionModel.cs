@@ -1,0 +1,287 @@
+using Noisy.Core;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+using F = TorchSharp.torch.nn.functional;
+
+namespace Noisy.Models;
+
+/// <summary>Sizes and switches of a captioning model.</summary>
+/// <param name="Vocabulary">Words V, ≥ 2.</param>
+/// <param name="Channels">Width D of an annotation, ≥ 1.</param>
+/// <param name="Embedding">Width E of the embedding and of the readout, ≥ 1.</param>
+/// <param name="Hidden">Units H of the LSTM, ≥ 1.</param>
+/// <param name="Attention">Units of the attention, ≥ 1.</param>
+/// <param name="Selector">Whether a sigmoid gate of the state scales what was seen.</param>
+/// <param name="WordToOutput">Whether the readout sees the word before.</param>
+/// <param name="ContextToOutput">Whether the readout sees what was seen.</param>
+/// <param name="Dropout">Dropout on the LSTM's output and on the readout, in [0, 1).</param>
+public sealed record CaptionSizes(
+    int Vocabulary, int Channels, int Embedding, int Hidden, int Attention,
+    bool Selector = false, bool WordToOutput = false, bool ContextToOutput = false, double Dropout = 0);
+
+/// <summary>Where a captioning model stands in a batch of pictures.</summary>
+/// <param name="Hidden">Hidden state, [B, H].</param>
+/// <param name="Cell">Cell state, [B, H].</param>
+/// <param name="Annotations">What is looked at, [L, B, D].</param>
+/// <param name="Keys">The attention's keys of that, [L, B, A].</param>
+/// <remarks>Owns all of its tensors.</remarks>
+public sealed record CaptionState(Tensor Hidden, Tensor Cell, Tensor Annotations, Tensor Keys) : IDisposable
+{
+    /// <summary>Some rows, in a given order.</summary>
+    /// <param name="rows">Numbers of rows, perhaps some of them several times.</param>
+    /// <returns>A new state that shares no memory with this one.</returns>
+    public CaptionState Rows(int[] rows)
+    {
+        using var index = tensor(rows.Select(row => (long)row).ToArray()).to(Hidden.device);
+        return new(Hidden.index_select(0, index), Cell.index_select(0, index), Annotations.index_select(1, index), Keys.index_select(1, index));
+    }
+
+    /// <summary>The state after one more word; shares what is looked at, and may outlive this one.</summary>
+    /// <param name="hidden">[B, H]; the new state takes it over.</param>
+    /// <param name="cell">[B, H]; the new state takes it over.</param>
+    public CaptionState After(Tensor hidden, Tensor cell) => new(hidden, cell, Annotations.alias(), Keys.alias());
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (var tensor in All) tensor.Dispose();
+    }
+
+    /// <summary>This state, in the scope around the present one.</summary>
+    internal CaptionState MovedToOuterScope()
+    {
+        foreach (var tensor in All) tensor.MoveToOuterDisposeScope();
+        return this;
+    }
+
+    /// <summary>This state, which from now on is disposed by nobody but its owner.</summary>
+    internal CaptionState Detached()
+    {
+        foreach (var tensor in All) tensor.DetachFromDisposeScope();
+        return this;
+    }
+
+    private Tensor[] All => [Hidden, Cell, Annotations, Keys];
+}
+
+/// <summary>What a captioning model says of given captions.</summary>
+/// <param name="Nats">Negative log-likelihood of each word [T, B]; 0 behind a caption's end.</param>
+/// <param name="Attention">How much each word looked at each place, [T, L, B].</param>
+/// <param name="Looked">What it took of each place, [T, L, B]: the attention itself or, where one place was drawn, 1 there and 0
+/// elsewhere.</param>
+public sealed record CaptionScore(Tensor Nats, Tensor Attention, Tensor Looked);
+
+/// <summary>An LSTM that looks at the places of a picture and describes it.</summary>
+/// <remarks>
+/// <para>h⁰ = tanh(W mean + b), c⁰ likewise; in each step the state before looks at the places, z = what it saw, scaled by
+/// sigmoid(W h + b) with a selector; the LSTM takes the word before and z; readout tanh(W h + b [+ word] [+ W z]), and logits are
+/// linear in it. Each tanh and sigmoid is a noisy one. The word before the first is a zero vector.</para>
+/// <para>Parameters: <c>embedding</c> [V, E], <c>hidden_weight</c>, <c>cell_weight</c> [H, D] with their biases, those of
+/// <c>attention</c> and <c>lstm</c>, <c>selector_weight</c> [1, H] and its bias, <c>readout_state</c> [E, H], <c>readout_context</c>
+/// [E, D], <c>readout_bias</c>, <c>output_weight</c> [V, E], <c>output_bias</c>. Source: Xu et al., "Show, attend and tell", 2015;
+/// paper, Section 6.5; docs/paper.md, reference systems.</para>
+/// </remarks>
+public sealed class CaptionModel : nn.Module
+{
+    private readonly AdditiveAttention attention;
+    private readonly NoisyLstmCell lstm;
+    private readonly NoisyActivation hiddenStart, cellStart, readout;
+    private readonly NoisyActivation? selector;
+
+    /// <summary>Creates the model.</summary>
+    /// <param name="sizes">Sizes and switches.</param>
+    /// <param name="activations">What replaces tanh and sigmoid.</param>
+    /// <param name="scheme">How weights begin.</param>
+    /// <param name="clock">The model's clock.</param>
+    public CaptionModel(CaptionSizes sizes, ActivationPair activations, InitialScheme scheme, NoiseClock clock)
+        : base(nameof(CaptionModel))
+    {
+        Sizes = sizes;
+        var key = clock.Key.Child("init").Child(clock.NewSite());
+        var (d, e, h) = (sizes.Channels, sizes.Embedding, sizes.Hidden);
+        New("embedding", e, sizes.Vocabulary, e);
+        New("hidden_weight", d, h, d);
+        New("hidden_bias", d, h);
+        New("cell_weight", d, h, d);
+        New("cell_bias", d, h);
+        hiddenStart = Module("hidden_start", new NoisyActivation(activations.Tanh, h, clock));
+        cellStart = Module("cell_start", new NoisyActivation(activations.Tanh, h, clock));
+        attention = Module("attention", new AdditiveAttention(h, d, sizes.Attention, activations.Tanh, clock));
+        lstm = Module("lstm", new NoisyLstmCell(e + d, h, activations, clock));
+        New("readout_state", h, e, h);
+        New("readout_bias", h, e);
+        if (sizes.ContextToOutput) New("readout_context", d, e, d);
+        if (sizes.Selector)
+        {
+            New("selector_weight", h, 1, h);
+            New("selector_bias", h, 1);
+            selector = Module("selector", new NoisyActivation(activations.Sigmoid, 1, clock));
+        }
+
+        readout = Module("readout", new NoisyActivation(activations.Tanh, e, clock));
+        New("output_weight", e, sizes.Vocabulary, e);
+        New("output_bias", e, sizes.Vocabulary);
+        InitialSchemes.Apply(this, scheme, clock.Key.Child("init").Child("scheme"));
+
+        T Module<T>(string name, T module) where T : nn.Module
+        {
+            register_module(name, module);
+            return module;
+        }
+
+        void New(string name, long inputs, params long[] size)
+        {
+            var weight = new Parameter(InitialWeights.Uniform(key.Child(name), inputs, size));
+            weight.DetachFromDisposeScope(); // the module owns it, whatever scope it is built in
+            register_parameter(name, weight);
+        }
+    }
+
+    /// <summary>Sizes and switches.</summary>
+    public CaptionSizes Sizes { get; }
+
+    /// <summary>Which implementation the activations run on; default the fused engine where it can.</summary>
+    public EnginePath Engine
+    {
+        get => lstm.Engine;
+        set
+        {
+            lstm.Engine = attention.Engine = hiddenStart.Engine = cellStart.Engine = readout.Engine = value;
+            if (selector is not null) selector.Engine = value;
+        }
+    }
+
+    /// <summary>Which implementation the readout's activation ran on in the last pass.</summary>
+    public string LastPath => readout.LastPath;
+
+    /// <summary>The state before the first word.</summary>
+    /// <param name="annotations">[L, B, D]; the state takes them over.</param>
+    /// <param name="context">Mode, key, update and scale.</param>
+    /// <returns>The state; owned by the caller.</returns>
+    public CaptionState Start(Tensor annotations, NoiseContext context)
+    {
+        using var scope = NewDisposeScope();
+        var mean = annotations.mean([0]);
+        Tensor Begin(string name, NoisyActivation activation) =>
+            activation.forward(F.linear(mean, get_parameter(name + "_weight")!, get_parameter(name + "_bias")), context.Child(name)).MoveToOuterDisposeScope();
+        return new(Begin("hidden", hiddenStart), Begin("cell", cellStart), annotations, attention.Keys(annotations).MoveToOuterDisposeScope());
+    }
+
+    /// <summary>Negative log-likelihood of captions, each word given those before.</summary>
+    /// <param name="state">What <see cref="Start"/> gave.</param>
+    /// <param name="words">Captions of any lengths, end tokens included.</param>
+    /// <param name="context">Mode, key, update and scale.</param>
+    /// <param name="draw">Whether each step of a caption draws, with probability ½, one place by the attention's weights and takes
+    /// that alone; only where noise is drawn.</param>
+    /// <returns>Score of each word; owned by the caller.</returns>
+    public CaptionScore Score(CaptionState state, SentenceBatch words, NoiseContext context, bool draw = false)
+    {
+        using var scope = NewDisposeScope();
+        var (device, steps, batch) = (state.Hidden.device, words.Steps, words.Count);
+        var ids = tensor(words.Tokens.Select(id => (long)id).ToArray()).reshape(steps, batch).to(device);
+        var none = zeros([1, batch, Sizes.Embedding], device: device);
+        var before = steps == 1 ? none : cat([none, EmbeddingLookup.Rows(get_parameter("embedding")!, ids.narrow(0, 0, steps - 1), Engine)], 0);
+        var (hidden, seen, weights, looked) = (new Tensor[steps], new Tensor[steps], new Tensor[steps], new Tensor[steps]);
+        var (h, c) = (state.Hidden, state.Cell);
+        for (var t = 0; t < steps; t++)
+        {
+            (h, c, seen[t], weights[t], looked[t]) = Step(before.select(0, t), h, c, state, context.Later(t), draw && context.IsTraining);
+            hidden[t] = h;
+        }
+
+        var top = Readout(stack(hidden), before, stack(seen), context).reshape(-1, Sizes.Embedding);
+        var logs = F.linear(top, get_parameter("output_weight")!, get_parameter("output_bias")).log_softmax(-1);
+        var mask = tensor(words.Mask).reshape(steps, batch).to(device);
+        var nats = logs.gather(1, ids.reshape(-1, 1)).reshape(steps, batch).neg() * mask;
+        return new(nats.MoveToOuterDisposeScope(), stack(weights).MoveToOuterDisposeScope(), stack(looked).MoveToOuterDisposeScope());
+    }
+
+    /// <summary>Reads one word in each row.</summary>
+    /// <param name="state">State before it; stays as it is.</param>
+    /// <param name="last">Ids of the words; null before the first.</param>
+    /// <param name="context">Mode, key, update, time step and scale.</param>
+    /// <returns>Log-probabilities of the next word [B, V], how much was looked at each place [L, B], and the state after it; owned by
+    /// the caller.</returns>
+    public (Tensor LogProbabilities, Tensor Attention, CaptionState State) Next(CaptionState state, int[]? last, NoiseContext context)
+    {
+        using var scope = NewDisposeScope();
+        var table = get_parameter("embedding")!;
+        using var index = last is null ? null : tensor(last.Select(id => (long)id).ToArray()).to(table.device);
+        var word = index is null ? zeros([state.Hidden.shape[0], Sizes.Embedding], device: table.device) : table.index_select(0, index);
+        var (h, c, seen, weights, _) = Step(word, state.Hidden, state.Cell, state, context, draw: false);
+        var top = Readout(h.unsqueeze(0), word.unsqueeze(0), seen.unsqueeze(0), context).squeeze(0);
+        var logs = F.linear(top, get_parameter("output_weight")!, get_parameter("output_bias")).log_softmax(-1);
+        return (logs.MoveToOuterDisposeScope(), weights.MoveToOuterDisposeScope(), state.After(h, c).MovedToOuterScope());
+    }
+
+    private (Tensor Hidden, Tensor Cell, Tensor Seen, Tensor Weights, Tensor Looked) Step(
+        Tensor word, Tensor hidden, Tensor cell, CaptionState state, NoiseContext context, bool draw)
+    {
+        var (seen, weights) = attention.forward(hidden, state.Annotations, state.Keys, null, context.Child("attention"));
+        var looked = weights;
+        if (draw)
+        {
+            looked = Drawn(weights, context.Child("draw"));
+            seen = (looked.unsqueeze(-1) * state.Annotations).sum([0]);
+        }
+
+        if (selector is not null)
+        {
+            var gate = F.linear(hidden, get_parameter("selector_weight")!, get_parameter("selector_bias"));
+            seen = seen * selector.forward(gate, context.Child("selector"));
+        }
+
+        var (nextHidden, nextCell) = lstm.forward(cat([word, seen], -1), (hidden, cell), context.Child("lstm"));
+        return (nextHidden, nextCell, seen, weights, looked);
+    }
+
+    /// <summary>With probability ½ a place drawn by its weight, as 1 there and 0 elsewhere, else the weights; no gradient passes.</summary>
+    private static Tensor Drawn(Tensor weights, NoiseContext context)
+    {
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        var (places, batch) = (weights.shape[0], weights.shape[1]);
+        var stream = context.Key.At(context.Update, context.TimeStep);
+        var uniform = NoiseSource.Uniform(stream, [batch, 2], 0, 1, CPU).to(weights.device);
+        var place = weights.cumsum(0).lt(uniform.select(1, 0).unsqueeze(0)).sum([0]).clamp(0, places - 1);
+        var one = zeros_like(weights).scatter_(0, place.unsqueeze(0), ones([1, batch], device: weights.device));
+        return where(uniform.select(1, 1).IsBelow(0.5).unsqueeze(0), one, weights).detach().MoveToOuterDisposeScope();
+    }
+
+    /// <summary>What the output layer sees, for all time steps of [T, B, ·] at once.</summary>
+    private Tensor Readout(Tensor hidden, Tensor before, Tensor seen, NoiseContext context)
+    {
+        var dropped = KeyedDropout.Apply(hidden, Sizes.Dropout, context.Child("lstm"));
+        var sum = F.linear(dropped, get_parameter("readout_state")!, get_parameter("readout_bias"));
+        if (Sizes.WordToOutput) sum = sum.Plus(before);
+        if (Sizes.ContextToOutput) sum = sum.Plus(F.linear(seen, get_parameter("readout_context")!));
+        return KeyedDropout.Apply(readout.forward(sum, context.Child("readout")), Sizes.Dropout, context.Child("readout"));
+    }
+}
+
+/// <summary>A captioning model as a beam search asks it: without noise, one word after the other.</summary>
+/// <param name="Model">The model.</param>
+/// <param name="Context">How noise is treated; not <see cref="NoiseMode.Sample"/>.</param>
+public sealed record CaptionDecoder(CaptionModel Model, NoiseContext Context) : IStepDecoder<CaptionState>
+{
+    /// <inheritdoc/>
+    public int Tokens => Model.Sizes.Vocabulary;
+
+    /// <inheritdoc/>
+    public DecoderStep<CaptionState> Step(CaptionState state, int[] last)
+    {
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        var (logs, _, next) = Model.Next(state, last[0] == BeamSearch.NoToken ? null : last, Context);
+        return new([.. logs.cpu().contiguous().data<float>()], next.Detached());
+    }
+
+    /// <inheritdoc/>
+    public CaptionState Select(CaptionState state, int[] rows)
+    {
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        return state.Rows(rows).Detached();
+    }
+}
