@@ -39,7 +39,7 @@ let draw folder (task: ITrainingTask) (config: TrainConfig) =
         let words (all: string[]) = Pages.text (String.Join(" ", all))
 
         let introduction =
-            $"The first {found.Length} sentences of the test. BLEU-4 of the whole test is {bleu}, of lower-case words as they are in the text, without smoothing."
+            $"The first {found.Length} sentences of the test. BLEU-4 of the whole test is {bleu}, over the words as they are in the text, without smoothing."
 
         let rows = [ for f in found -> [ words f.Source; words f.Reference; words f.Found ] ]
         let body = Pages.table [ "sentence"; "reference"; "translation" ] rows

@@ -13,11 +13,14 @@ public enum InitialScheme
     /// <summary>As the paper has it with its noisy units: every matrix orthogonal (or half so, where it is not square) times
     /// 0.01.</summary>
     ScaledOrthogonal,
+
+    /// <summary>As torch's layers: U(−1/√n, 1/√n) with n inputs.</summary>
+    Uniform,
 }
 
 /// <summary>Gives all weights of a model new initial values.</summary>
-/// <remarks>Biases become 0; gap gains stay; embeddings and whatever has more rows than eight times its columns, such as the output
-/// layer of a large vocabulary, are 0.01 N(0, 1) in both schemes. The blocks of a recurrent cell's gates count as matrices of their
+/// <remarks>In the first two schemes biases become 0; gap gains stay; embeddings and whatever has more rows than eight times its columns, such as the output
+/// layer of a large vocabulary, are 0.01 N(0, 1) in both. The blocks of a recurrent cell's gates count as matrices of their
 /// own. Source: paper, Sections 6.4 and 6.5; decision 15; docs/paper.md, reference systems.</remarks>
 public static class InitialSchemes
 {
@@ -30,6 +33,7 @@ public static class InitialSchemes
     /// <param name="key">Key of the values; each parameter draws from the child of its name.</param>
     public static void Apply(nn.Module module, InitialScheme scheme, NoiseKey key)
     {
+        if (scheme == InitialScheme.Uniform) return; // what modules are built with
         using var _ = no_grad();
         foreach (var (name, parameter) in module.named_parameters())
         {

@@ -72,9 +72,10 @@ let private files =
           folder.Write("a.txt", utf8 "abc")
           let cache place = DataCache(settings (Some place) folder.Path)
           let named place = List.ofSeq (cache place).NamedFiles
-          Expect.equal (named (folder.At "a.txt")) [ folder.At "a.txt" ] "a file"
-          Expect.equal (named $"{folder.At "a.txt"}, {folder.At "a.txt"}") [ folder.At "a.txt"; folder.At "a.txt" ] "two files"
-          for place in [ folder.Path; "built-in"; folder.At "a.txt" + "," + folder.Path; "" ] do Expect.isEmpty (named place) place
+          let text = folder.At "a.txt"
+          Expect.equal (named text) [ text ] "a file"
+          Expect.equal (named $"{text}, {text}") [ text; text ] "two files"
+          for place in [ folder.Path; "built-in"; $"{text},{folder.Path}"; "" ] do Expect.isEmpty (named place) place
       } ]
 
 let private treebank =

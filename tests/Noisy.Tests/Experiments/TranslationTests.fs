@@ -61,7 +61,7 @@ let private training =
 
 let private search =
     [ torchTest "a beam of one takes the likeliest word each time; a wider one is never less likely" (fun () ->
-          let translated (beam: int) = (newTask (config |> having [ "beam", string beam; "maxLength", "12" ])) :?> TranslationTask
+          let translated (beam: int) = (newTask (config |> having [ "beam", string beam; "maxLength", "20" ])) :?> TranslationTask
           use task = translated 1
           let model, target, encoded = sentences task data.Value.Test
           let nll (source: int[]) (words: string[]) =
@@ -73,14 +73,14 @@ let private search =
                   let struct (logs, next) = model.Next(state, last, NoiseContext.Test)
                   let row = values logs
                   let best = Array.findIndex ((=) (Array.max row)) row
-                  if best = SentenceVocabulary.End || length = 23 then [ if best <> SentenceVocabulary.End then best ] else best :: go next [| best |] (length + 1)
+                  if best = SentenceVocabulary.End || length = 39 then [ if best <> SentenceVocabulary.End then best ] else best :: go next [| best |] (length + 1)
               let expected = go (model.Start(SentenceBatch.Of [| source |], NoiseContext.Test)) null 0
               Expect.equal found.Found (target.Decode expected) "greedy"
           use wider = translated 4
           let better = wider.Translate(7, NoiseContext.Test, test')
           // Ranked by nats a word; only what ended can be compared as a sentence.
           for (source, _), one, several in Seq.zip3 encoded greedy better do
-              if one.Found.Length < 23 && several.Found.Length < 23 then
+              if one.Found.Length < 39 && several.Found.Length < 39 then
                   let rate (words: string[]) = nll source words / float (words.Length + 1)
                   Expect.isLessThanOrEqual (rate several.Found) (rate one.Found + 1e-5) "nats a word")
 
@@ -106,9 +106,10 @@ let private texts =
           Expect.equal (two.Identity.Name, two.Identity.Source) ("a.en, a.fr", DataIdentity.Real) "identity"
           File.WriteAllText(folder.In "a.tsv", String.Join("\n", [ for i in 1 .. 40 -> $"s{i}\tt{i}" ]))
           Expect.equal (TranslationTexts.Load([| folder.In "a.tsv" |], 50)).Train.Count 36 "tabs"
-          File.WriteAllText(folder.In "short.tsv", "a\tb\n")
-          Tol.throws<DataException> $"'{folder.In "short.tsv"}' has 1 pairs, too few to be cut into training, validation and test. {ParallelText.DefaultRemedy}" (fun () ->
-              TranslationTexts.Load([| folder.In "short.tsv" |], 50) |> ignore)
+          let short = folder.In "short.tsv"
+          File.WriteAllText(short, "a\tb\n")
+          Tol.throws<DataException> $"'{short}' has 1 pairs, too few to be cut into training, validation and test. {ParallelText.DefaultRemedy}" (fun () ->
+              TranslationTexts.Load([| short |], 50) |> ignore)
       }
       test "settings that are impossible are named" {
           let broken settings = (try (config |> having settings).Validate(); [] with :? InvalidSpecException as e -> List.ofSeq e.Broken)

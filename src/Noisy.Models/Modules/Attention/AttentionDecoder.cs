@@ -36,6 +36,13 @@ public sealed record DecoderState(Tensor Hidden, EncodedSentences Encoded, Tenso
         foreach (var tensor in All) tensor.Dispose();
     }
 
+    /// <summary>This state, in the scope around the present one.</summary>
+    internal DecoderState MovedToOuterScope()
+    {
+        foreach (var tensor in All) tensor.MoveToOuterDisposeScope();
+        return this;
+    }
+
     /// <summary>This state, which from now on is disposed by nobody but its owner.</summary>
     internal DecoderState Detached()
     {

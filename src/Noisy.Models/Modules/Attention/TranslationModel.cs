@@ -84,7 +84,7 @@ public sealed class TranslationModel : nn.Module
     {
         using var scope = NewDisposeScope();
         var (logs, _, hidden) = decoder.Next(state, last is null ? null : Ids([.. last.Select(id => (long)id)]), context.Child("decoder"));
-        return (logs.MoveToOuterDisposeScope(), state.After(hidden.MoveToOuterDisposeScope()));
+        return (logs.MoveToOuterDisposeScope(), state.After(hidden).MovedToOuterScope());
     }
 
     private Tensor Ids(int[] tokens, SentenceBatch batch) => Ids([.. tokens.Select(id => (long)id)]).reshape(batch.Steps, batch.Count);
