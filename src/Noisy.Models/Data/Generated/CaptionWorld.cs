@@ -15,8 +15,9 @@ public sealed record CaptionExample(CaptionScene Scene, byte[] Pixels);
 /// for any two the difference in rows is not that in columns, so that one relation describes them. A large thing fills its cell, a
 /// small one of 5 x 5 pixels lies in one of four places of it. Every number of a pixel is changed by up to 16 at random.</para>
 /// <para>Features are a fixed function of the picture: the cell's pixels, averaged over 2 x 2, make 48 numbers x in [0, 1];
-/// feature d is max(0, Σ W x + b) with fixed normal W and b. So places are told apart by their features, as in the maps of a
-/// convolutional network, and all that a caption tells can be read off them.</para>
+/// feature d is max(0, Σ W x + b) with fixed normal W and b, d = 0 … 63. The last 14 say where the place is: 1 for its row, then 1 for
+/// its column, 0 for the others, since a decoder that attends to a place has no other means to know. So all that a caption tells can
+/// be read off the features.</para>
 /// <para>An example is a function of (most things, key, split, index); to which split a scene may belong is a function of the scene, so
 /// the splits never share one. Randomness: the key's child named as the split, at (index, attempt) for the scene, its child
 /// "pixels" at (index, 0) for the pixels. There is no source outside.</para>
@@ -30,13 +31,13 @@ public static class CaptionWorld
     public const int Side = Grid * Cell;
 
     /// <summary>Numbers of an annotation vector D.</summary>
-    public const int Channels = 64;
+    public const int Channels = Looks + (2 * Grid);
 
     /// <summary>Most things in a picture.</summary>
     public const int MostThings = 3;
 
-    private const int Cell = 8, Small = 5, Pooled = 4, Inputs = 3 * Pooled * Pooled, Background = 24, Noise = 16;
-    private static readonly float[] Weights = Draws("weights", Channels * Inputs), Biases = Draws("biases", Channels);
+    private const int Looks = 64, Cell = 8, Small = 5, Pooled = 4, Inputs = 3 * Pooled * Pooled, Background = 24, Noise = 16;
+    private static readonly float[] Weights = Draws("weights", Looks * Inputs), Biases = Draws("biases", Looks);
 
     /// <summary>One picture.</summary>
     /// <param name="things">Most things, 1 to <see cref="MostThings"/>; each number up to it is as likely as the others.</param>
@@ -77,13 +78,15 @@ public static class CaptionWorld
                 cell[(((y / 2 * Pooled) + (x / 2)) * 3) + colour] += pixels[(((row * Side) + column) * 3) + colour] / (4 * 255.0);
             }
 
-            for (var channel = 0; channel < Channels; channel++)
+            for (var channel = 0; channel < Looks; channel++)
             {
                 var sum = 0.2 * Biases[channel];
                 var weights = Weights.AsSpan(channel * Inputs, Inputs);
                 for (var i = 0; i < Inputs; i++) sum += 0.5 * weights[i] * cell[i];
                 features[(channel * Grid * Grid) + place] = (float)Math.Max(0, sum);
             }
+
+            foreach (var channel in new[] { Looks + (place / Grid), Looks + Grid + (place % Grid) }) features[(channel * Grid * Grid) + place] = 1;
         }
 
         return features;
