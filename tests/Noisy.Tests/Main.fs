@@ -50,6 +50,7 @@ let private lists = [
     UniqueElementsTests.tests
     CharacterLmTests.tests
     TranslationTests.tests
+    CaptionTests.tests
     ResumeTests.tests
     CheckpointTests.tests
     TrainingTests.tests

@@ -83,7 +83,7 @@ public sealed class Captions : Experiment
         {
             "tiny" => paper with
             {
-                Optimizer = OptimizerKind.Adam, LearningRate = 0.005, Epochs = 8, Patience = 0, Clip = 5, Init = InitialScheme.Uniform,
+                Optimizer = OptimizerKind.Adam, LearningRate = 0.005, Epochs = 16, Patience = 0, Clip = 5, Init = InitialScheme.Uniform,
                 Embedding = 24, Hidden = 48, Attention = 32, Batch = 32, Beam = 3,
             },
             "small" => paper with

@@ -20,7 +20,8 @@ let private trials =
       signs "patience" [ "patience", "3"; "optimizer", "adam"; "learningRate", "0.1" ]
       UniqueElementsTests.trial
       CharacterLmTests.trial
-      TranslationTests.trial ]
+      TranslationTests.trial
+      CaptionTests.trial ]
 
 let private wholes = dict [ for trial in trials -> trial.Name, lazy whole trial ]
 
