@@ -69,6 +69,12 @@ let private name (summary: RunSummary) =
             if fields.IsEmpty then summary.Activation else summary.Activation + " (" + String.Join(", ", fields) + ")"
         | row -> row
 
+/// The published figure beside a run: as this version sees it, else what its summary says.
+let private paper (summary: RunSummary) =
+    match config summary with
+    | Some(experiment, config) -> experiment.Paper(config, summary.Data)
+    | None -> summary.Paper
+
 /// The metric that a run is judged by; older summaries do not say it.
 let private metric (summary: RunSummary) =
     let known = [ "perplexity"; "bpc"; "error"; "accuracy"; "bleu"; "nll" ]
@@ -88,7 +94,7 @@ let private valueOf (name: string) (values: IReadOnlyDictionary<string, float>) 
 let private row metric (runs: Found list) =
     let first = runs.Head.Summary
     let all split = runs |> List.collect (fun f -> valueOf metric (split f.Summary.Metrics)) |> Metrics.spread metric
-    let paper = first.Paper
+    let paper = paper first
 
     let published =
         if isNull (box paper) then
@@ -100,7 +106,9 @@ let private row metric (runs: Found list) =
     let ended (summary: RunSummary) = count summary.Updates + (if summary.SolvedAtUpdate.HasValue then " (solved)" else "")
 
     let state =
-        if first.Finished then runs |> List.map (fun f -> ended f.Summary) |> List.distinct |> String.concat ", "
+        if first.Finished then
+            let ends = runs |> List.map (fun f -> ended f.Summary)
+            if (List.distinct ends).Length = 1 then ends.Head else String.Join(", ", ends)
         else $"**unfinished**, {count first.Updates} (%.1f{first.Epochs} epochs)"
 
     let besides =
@@ -127,7 +135,7 @@ let private row metric (runs: Found list) =
 let markdown (found: Found list) =
     let heading (f: Found) =
         let s = f.Summary
-        let title = if String.IsNullOrEmpty s.Table then "" else $", {s.Table} of the paper"
+        let title = match paper s with null -> "" | figure -> $", {figure.Table} of the paper"
         s.Experiment, s.Preset, $"{s.Data.Name}, {s.Data.Source}", title
 
     let sections = distinct found |> List.groupBy (fun f -> (let e, p, d, _ = heading f in e, p, d), metric f.Summary)

@@ -214,7 +214,7 @@ public sealed class CaptionTask : ITrainingTask
         var costs = score.Nats.detach().sum([0]);
         var before = baseline.item<float>();
         baseline.copy_(baseline.Times(BaselineDecay).PlusTimes(costs.mean().reshape(1).cpu(), 1 - BaselineDecay));
-        var logs = score.Attention.clamp_min(1e-10).log();
+        var logs = score.Attention.Between(1e-10, 1).log();
         var reward = (score.Looked * logs).sum([0, 1]) * costs.Plus(-before).Times(RewardScale);
         var entropy = (score.Attention * logs).sum([0, 1]).Times(EntropyWeight);
         return reward.Plus(entropy).sum().Times(1.0 / captions);

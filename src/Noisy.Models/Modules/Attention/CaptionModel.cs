@@ -244,7 +244,9 @@ public sealed class CaptionModel : nn.Module
         var (places, batch) = (weights.shape[0], weights.shape[1]);
         var stream = context.Key.At(context.Update, context.TimeStep);
         var uniform = NoiseSource.Uniform(stream, [batch, 2], 0, 1, CPU).to(weights.device);
-        var place = weights.cumsum(0).lt(uniform.select(1, 0).unsqueeze(0)).sum([0]).clamp(0, places - 1);
+
+        // The last sum may fall short of 1, and of the draw, by a rounding: it is left out.
+        var place = weights.cumsum(0).narrow(0, 0, places - 1).lt(uniform.select(1, 0).unsqueeze(0)).sum([0]);
         var one = zeros_like(weights).scatter_(0, place.unsqueeze(0), ones([1, batch], device: weights.device));
         return where(uniform.select(1, 1).IsBelow(0.5).unsqueeze(0), one, weights).detach().MoveToOuterDisposeScope();
     }
