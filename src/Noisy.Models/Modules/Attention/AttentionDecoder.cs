@@ -11,7 +11,7 @@ namespace Noisy.Models;
 /// <param name="Encoded">What it looks at.</param>
 /// <param name="Keys">Its attention's keys of that, [S, B, A].</param>
 /// <remarks>Owns all of its tensors.</remarks>
-public sealed record DecoderState(Tensor Hidden, EncodedSentences Encoded, Tensor Keys) : IDisposable
+public sealed record DecoderState(Tensor Hidden, EncodedSentences Encoded, Tensor Keys) : StepState
 {
     /// <summary>Some rows, in a given order.</summary>
     /// <param name="rows">Numbers of rows, perhaps some of them several times.</param>
@@ -30,27 +30,7 @@ public sealed record DecoderState(Tensor Hidden, EncodedSentences Encoded, Tenso
     public DecoderState After(Tensor hidden) => new(
         hidden, new(Encoded.Annotations.alias(), Encoded.Mask.alias(), Encoded.Mean.alias()), Keys.alias());
 
-    /// <inheritdoc/>
-    public void Dispose()
-    {
-        foreach (var tensor in All) tensor.Dispose();
-    }
-
-    /// <summary>This state, in the scope around the present one.</summary>
-    internal DecoderState MovedToOuterScope()
-    {
-        foreach (var tensor in All) tensor.MoveToOuterDisposeScope();
-        return this;
-    }
-
-    /// <summary>This state, which from now on is disposed by nobody but its owner.</summary>
-    internal DecoderState Detached()
-    {
-        foreach (var tensor in All) tensor.DetachFromDisposeScope();
-        return this;
-    }
-
-    private Tensor[] All => [Hidden, Encoded.Annotations, Encoded.Mask, Encoded.Mean, Keys];
+    private protected override IReadOnlyList<Tensor> All => [Hidden, Encoded.Annotations, Encoded.Mask, Encoded.Mean, Keys];
 }
 
 /// <summary>The conditional GRU with attention: in each step one GRU takes the word before, its state looks at the annotations,

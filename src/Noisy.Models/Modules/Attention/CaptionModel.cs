@@ -26,7 +26,7 @@ public sealed record CaptionSizes(
 /// <param name="Annotations">What is looked at, [L, B, D].</param>
 /// <param name="Keys">The attention's keys of that, [L, B, A].</param>
 /// <remarks>Owns all of its tensors.</remarks>
-public sealed record CaptionState(Tensor Hidden, Tensor Cell, Tensor Annotations, Tensor Keys) : IDisposable
+public sealed record CaptionState(Tensor Hidden, Tensor Cell, Tensor Annotations, Tensor Keys) : StepState
 {
     /// <summary>Some rows, in a given order.</summary>
     /// <param name="rows">Numbers of rows, perhaps some of them several times.</param>
@@ -42,27 +42,7 @@ public sealed record CaptionState(Tensor Hidden, Tensor Cell, Tensor Annotations
     /// <param name="cell">[B, H]; the new state takes it over.</param>
     public CaptionState After(Tensor hidden, Tensor cell) => new(hidden, cell, Annotations.alias(), Keys.alias());
 
-    /// <inheritdoc/>
-    public void Dispose()
-    {
-        foreach (var tensor in All) tensor.Dispose();
-    }
-
-    /// <summary>This state, in the scope around the present one.</summary>
-    internal CaptionState MovedToOuterScope()
-    {
-        foreach (var tensor in All) tensor.MoveToOuterDisposeScope();
-        return this;
-    }
-
-    /// <summary>This state, which from now on is disposed by nobody but its owner.</summary>
-    internal CaptionState Detached()
-    {
-        foreach (var tensor in All) tensor.DetachFromDisposeScope();
-        return this;
-    }
-
-    private Tensor[] All => [Hidden, Cell, Annotations, Keys];
+    private protected override IReadOnlyList<Tensor> All => [Hidden, Cell, Annotations, Keys];
 }
 
 /// <summary>What a captioning model says of given captions.</summary>
@@ -212,7 +192,9 @@ public sealed class CaptionModel : nn.Module
         var (h, c, seen, weights, _) = Step(word, state.Hidden, state.Cell, state, context, draw: false);
         var top = Readout(h.unsqueeze(0), word.unsqueeze(0), seen.unsqueeze(0), context).squeeze(0);
         var logs = F.linear(top, get_parameter("output_weight")!, get_parameter("output_bias")).log_softmax(-1);
-        return (logs.MoveToOuterDisposeScope(), weights.MoveToOuterDisposeScope(), state.After(h, c).MovedToOuterScope());
+        var next = state.After(h, c);
+        next.MoveToOuterScope();
+        return (logs.MoveToOuterDisposeScope(), weights.MoveToOuterDisposeScope(), next);
     }
 
     private (Tensor Hidden, Tensor Cell, Tensor Seen, Tensor Weights, Tensor Looked) Step(
@@ -276,7 +258,8 @@ public sealed record CaptionDecoder(CaptionModel Model, NoiseContext Context) : 
         using var _ = no_grad();
         using var scope = NewDisposeScope();
         var (logs, _, next) = Model.Next(state, last[0] == BeamSearch.NoToken ? null : last, Context);
-        return new([.. logs.cpu().contiguous().data<float>()], next.Detached());
+        next.Detach();
+        return new([.. logs.cpu().contiguous().data<float>()], next);
     }
 
     /// <inheritdoc/>
@@ -284,6 +267,8 @@ public sealed record CaptionDecoder(CaptionModel Model, NoiseContext Context) : 
     {
         using var _ = no_grad();
         using var scope = NewDisposeScope();
-        return state.Rows(rows).Detached();
+        var some = state.Rows(rows);
+        some.Detach();
+        return some;
     }
 }

@@ -84,7 +84,9 @@ public sealed class TranslationModel : nn.Module
     {
         using var scope = NewDisposeScope();
         var (logs, _, hidden) = decoder.Next(state, last is null ? null : Ids([.. last.Select(id => (long)id)]), context.Child("decoder"));
-        return (logs.MoveToOuterDisposeScope(), state.After(hidden).MovedToOuterScope());
+        var next = state.After(hidden);
+        next.MoveToOuterScope();
+        return (logs.MoveToOuterDisposeScope(), next);
     }
 
     private Tensor Ids(int[] tokens, SentenceBatch batch) => Ids([.. tokens.Select(id => (long)id)]).reshape(batch.Steps, batch.Count);
@@ -106,7 +108,8 @@ public sealed record TranslationDecoder(TranslationModel Model, NoiseContext Con
         using var _ = no_grad();
         using var scope = NewDisposeScope();
         var (logs, next) = Model.Next(state, last[0] == BeamSearch.NoToken ? null : last, Context);
-        return new([.. logs.cpu().contiguous().data<float>()], next.Detached());
+        next.Detach();
+        return new([.. logs.cpu().contiguous().data<float>()], next);
     }
 
     /// <inheritdoc/>
@@ -114,6 +117,8 @@ public sealed record TranslationDecoder(TranslationModel Model, NoiseContext Con
     {
         using var _ = no_grad();
         using var scope = NewDisposeScope();
-        return state.Rows(rows).Detached();
+        var some = state.Rows(rows);
+        some.Detach();
+        return some;
     }
 }
