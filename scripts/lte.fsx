@@ -1,7 +1,7 @@
 // Learning to Execute: a network reads small programs and writes what they print. Table 1 of "Noisy Activation Functions".
 //
 //     dotnet fsi scripts/lte.fsx
-//         reference and NAH on one operation with numbers up to 100: a minute each on two cores; both end at a test
+//         reference and NAH on one operation with numbers up to 100: a minute or so each on two cores; both end at a test
 //         accuracy of 61 to 63 %, where 38 % is had from the place in the answer alone
 //     dotnet fsi scripts/lte.fsx --preset small
 //         up to two operations, numbers up to 10^4, the curriculum of the paper: an hour a row on one core

@@ -57,7 +57,7 @@ public sealed class Translation : Experiment
         {
             "tiny" => small with
             {
-                Embedding = 24, Hidden = 48, Attention = 48, Batch = 16, Vocabulary = 1_000, Epochs = 12, Patience = 0,
+                Embedding = 24, Hidden = 48, Attention = 48, Batch = 16, Vocabulary = 1_000, Epochs = 10, Patience = 0,
                 Optimizer = OptimizerKind.Adam, LearningRate = 0.005, Init = InitialScheme.Uniform, Beam = 3,
             },
             "paper" => small with { Embedding = 512, Hidden = 1024, Attention = 2048, Vocabulary = 30_000, Epochs = 100, Patience = 10 },
