@@ -69,6 +69,7 @@ let private train (experiment: Experiment) options (cache: DataCache) (said: str
 
     if said.Value <> data then
         printfn "%s" data
+        for note in task.DataNotes do printfn "  %s" note
         said.Value <- data
 
     let reporter = Progress.Reporter(Progress.isTerminal (), where options, run.Row, task)

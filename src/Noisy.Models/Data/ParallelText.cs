@@ -30,6 +30,14 @@ public sealed record ParallelText(
     /// <summary>What a user can do about a bad file of their own.</summary>
     public const string DefaultRemedy = "Correct the file, or name another.";
 
+    /// <summary>What was left out, a sentence for each reason.</summary>
+    /// <param name="what">What these pairs are, such as "training".</param>
+    internal IEnumerable<string> Notes(string what)
+    {
+        if (Empty > 0) yield return $"{what}: {Empty:N0} of {Lines:N0} pairs are left out, of which a side is empty";
+        if (TooLong > 0) yield return $"{what}: {TooLong:N0} of {Lines:N0} pairs are left out, of which a side is too long";
+    }
+
     /// <summary>Reads two files of which line i is the translation of line i.</summary>
     /// <param name="sourcePath">File of sentences; gzip if its name ends in ".gz".</param>
     /// <param name="targetPath">File of translations; gzip if its name ends in ".gz".</param>

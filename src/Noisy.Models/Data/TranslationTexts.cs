@@ -51,6 +51,6 @@ public static class TranslationTexts
         var (valid, test) = ((int)(0.9 * pairs.Count), (int)(0.95 * pairs.Count));
         return new(
             new(string.Join(", ", paths.Select(Path.GetFileName)), DataIdentity.Real, text.Sha256),
-            [.. pairs.Take(valid)], [.. pairs.Skip(valid).Take(test - valid)], [.. pairs.Skip(test)]);
+            [.. pairs.Take(valid)], [.. pairs.Skip(valid).Take(test - valid)], [.. pairs.Skip(test)], [.. text.Notes("the text")]);
     }
 }

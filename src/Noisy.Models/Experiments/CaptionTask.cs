@@ -91,8 +91,8 @@ public sealed class CaptionTask : ITrainingTask
     /// <summary>Rows and columns of the grid of places.</summary>
     public (int Rows, int Columns) Grid => (data.Test.Features.Height, data.Test.Features.Width);
 
-    /// <summary>What was left out of the data, a sentence each.</summary>
-    public IReadOnlyList<string> Notes => data.Notes;
+    /// <inheritdoc/>
+    public IReadOnlyList<string> DataNotes => data.Notes;
 
     /// <summary>The first pictures of the test, to be looked at; null where there is none.</summary>
     /// <param name="count">How many.</param>

@@ -44,7 +44,7 @@ public sealed class TranslationTask : ITrainingTask
     /// <exception cref="UsageException">No training pair is short enough.</exception>
     public TranslationTask(TranslationConfig config, TranslationData data, Device device)
     {
-        (this.config, this.device, Data) = (config, device, data.Identity);
+        (this.config, this.device, Data, DataNotes) = (config, device, data.Identity, data.Notes ?? []);
         var pairs = data.Train.Where(p => Math.Max(p.Source.Length, p.Target.Length) < config.MaxLength);
         if (config.TrainPairs > 0) pairs = pairs.Take(config.TrainPairs);
         SentencePair[] kept = [.. pairs];
@@ -68,6 +68,9 @@ public sealed class TranslationTask : ITrainingTask
 
     /// <inheritdoc/>
     public DataIdentity Data { get; }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<string> DataNotes { get; }
 
     /// <inheritdoc/>
     public long UpdatesPerEpoch => (train.Count + config.Batch - 1) / config.Batch;

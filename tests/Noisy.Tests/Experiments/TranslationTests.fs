@@ -103,6 +103,11 @@ let private texts =
           let two = TranslationTexts.Load([| folder.In "a.en"; folder.In "a.fr" |], 50)
           Expect.equal (two.Train.Count, two.Valid.Count, two.Test.Count) (36, 2, 2) "sizes"
           Expect.equal (two.Test[1].Source, two.Test[1].Target) ([| "s40"; "b" |], [| "t40"; "b" |]) "last"
+          Expect.isEmpty two.Notes "nothing left out"
+          File.WriteAllText(folder.In "b.fr", (lines "t").Replace("t7 b", "").Replace("t9 b", "t9 b c d e"))
+          let fewer = TranslationTexts.Load([| folder.In "a.en"; folder.In "b.fr" |], 5)
+          Expect.equal [ for note in fewer.Notes -> note ]
+              [ "the text: 1 of 40 pairs are left out, of which a side is empty"; "the text: 1 of 40 pairs are left out, of which a side is too long" ] "what was left out"
           Expect.equal (two.Identity.Name, two.Identity.Source) ("a.en, a.fr", DataIdentity.Real) "identity"
           File.WriteAllText(folder.In "a.tsv", String.Join("\n", [ for i in 1 .. 40 -> $"s{i}\tt{i}" ]))
           Expect.equal (TranslationTexts.Load([| folder.In "a.tsv" |], 50)).Train.Count 36 "tabs"
