@@ -27,6 +27,7 @@ internal enum EngineStage
     SoftmaxGradWeights,
     Norm,
     Update,
+    Wait,
 }
 
 /// <summary>How long the first member of the team spent on each part; off unless a benchmark asks.</summary>

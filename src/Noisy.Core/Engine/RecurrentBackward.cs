@@ -22,7 +22,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
             EngineProfile.Mark(member, EngineStage.Pack);
             RecurBack(tape, new Part(member, size.Batch, Pairs(size.Hidden), work.Scratch(member.Index)), grad, work);
             member.Barrier();
-            EngineProfile.Start(member);
+            EngineProfile.Mark(member, EngineStage.Wait);
             if (grad.Input != null) GradInput(tape, grad.Input, work, member);
             EngineProfile.Mark(member, EngineStage.GradInput);
             Interleave(tape, work, member);

@@ -55,6 +55,7 @@ internal sealed class ThreadTeam
             {
                 job.Work(0);
                 job.WaitForAll();
+                EngineProfile.Mark(new TeamMember(null, 0, 1), EngineStage.Wait);
             }
             finally
             {

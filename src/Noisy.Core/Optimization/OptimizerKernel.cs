@@ -7,6 +7,17 @@ internal unsafe struct WeightSegment
 {
     internal float* Weight, Gradient, First, Second, Third;
     internal long Length;
+
+    /// <summary>The same, from an element on; a running value that there is none of stays none.</summary>
+    internal readonly WeightSegment Part(long first, long length) => new()
+    {
+        Weight = Weight + first,
+        Gradient = Gradient + first,
+        First = First == null ? null : First + first,
+        Second = Second == null ? null : Second + first,
+        Third = Third == null ? null : Third + first,
+        Length = length,
+    };
 }
 
 /// <summary>Norm of a gradient and step of an optimiser over many stretches of memory, in one pass each.</summary>
@@ -16,17 +27,14 @@ internal static unsafe class OptimizerKernel
 {
     private const int ChunkLength = 1 << 14, Sums = 32;
 
-    // Times the whole team, with the wait for its last member.
-    private static TeamMember Caller => new(null, 0, 1);
-
     /// <summary>Sum of the squares of all gradients.</summary>
     internal static double SquaredNorm(WeightSegment[] segments, VectorWidth width, int threads)
     {
-        EngineProfile.Start(Caller);
         var chunks = Cut(segments);
         var sums = new double[chunks.Length];
         ThreadTeam.Shared.Run(chunks.Length > 4 ? threads : 1, member =>
         {
+            EngineProfile.Start(member);
             var (first, end) = Share(member, chunks);
             for (var i = first; i < end; i++)
             {
@@ -38,8 +46,9 @@ internal static unsafe class OptimizerKernel
                     _ => SquaredNorm<Lanes1>(chunks[i]),
                 };
             }
+
+            EngineProfile.Mark(member, EngineStage.Norm);
         });
-        EngineProfile.Mark(Caller, EngineStage.Norm);
         return sums.Sum();
     }
 
@@ -67,10 +76,10 @@ internal static unsafe class OptimizerKernel
     private static void Run<TRule>(TRule rule, WeightSegment[] segments, double scale, VectorWidth width, int threads)
         where TRule : struct, IUpdateRule
     {
-        EngineProfile.Start(Caller);
         var chunks = Cut(segments);
         ThreadTeam.Shared.Run(chunks.Length > 4 ? threads : 1, member =>
         {
+            EngineProfile.Start(member);
             var (first, end) = Share(member, chunks);
             for (var i = first; i < end; i++)
             {
@@ -84,8 +93,9 @@ internal static unsafe class OptimizerKernel
 
                 Run<Lanes1, TRule>(rule, chunks[i], (float)scale, done);
             }
+
+            EngineProfile.Mark(member, EngineStage.Update);
         });
-        EngineProfile.Mark(Caller, EngineStage.Update);
     }
 
     /// <summary>A member's chunks: about as many weights for each, since rows of an embedding are short.</summary>
@@ -110,18 +120,7 @@ internal static unsafe class OptimizerKernel
         List<WeightSegment> chunks = [];
         foreach (var s in segments)
         {
-            for (long first = 0; first < s.Length; first += ChunkLength)
-            {
-                chunks.Add(new WeightSegment
-                {
-                    Weight = s.Weight + first,
-                    Gradient = s.Gradient + first,
-                    First = s.First + first,
-                    Second = s.Second + first,
-                    Third = s.Third + first,
-                    Length = Math.Min(ChunkLength, s.Length - first),
-                });
-            }
+            for (long first = 0; first < s.Length; first += ChunkLength) chunks.Add(s.Part(first, Math.Min(ChunkLength, s.Length - first)));
         }
 
         return [.. chunks];

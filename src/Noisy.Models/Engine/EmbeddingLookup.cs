@@ -24,8 +24,9 @@ public static class EmbeddingLookup
 
         using var cpu = tokens.cpu().contiguous();
         var numbers = MemoryMarshal.Cast<byte, long>(cpu.bytes).ToArray();
-        var outside = Array.FindIndex(numbers, n => n < 0 || n >= weight.shape[0]);
-        if (outside >= 0) throw new ArgumentException($"token {outside} is {numbers[outside]}: must be in [0, {weight.shape[0]})", nameof(tokens));
+        var rowCount = weight.shape[0];
+        var outside = Array.FindIndex(numbers, n => n < 0 || n >= rowCount);
+        if (outside >= 0) throw new ArgumentException($"token {outside} is {numbers[outside]}: must be in [0, {rowCount})", nameof(tokens));
         return EmbeddingFunction.apply(weight, new EmbeddingCall(numbers, tokens.shape, GradientSlot.Of(weight)));
     }
 }

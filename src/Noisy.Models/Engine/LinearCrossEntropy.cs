@@ -55,12 +55,13 @@ public static class LinearCrossEntropy
         }
 
         var classes = new int[targets.shape[0]];
+        var classCount = weight.shape[0];
         using var cpu = targets.cpu().contiguous();
         var given = System.Runtime.InteropServices.MemoryMarshal.Cast<byte, long>(cpu.bytes);
         for (var i = 0; i < classes.Length; i++)
         {
-            if (given[i] != IgnoreIndex && (given[i] < 0 || given[i] >= weight.shape[0]))
-                throw new ArgumentException($"target {i} is {given[i]}: must be in [0, {weight.shape[0]}) or {IgnoreIndex}", nameof(targets));
+            if (given[i] != IgnoreIndex && (given[i] < 0 || given[i] >= classCount))
+                throw new ArgumentException($"target {i} is {given[i]}: must be in [0, {classCount}) or {IgnoreIndex}", nameof(targets));
             classes[i] = given[i] == IgnoreIndex ? -1 : (int)given[i];
         }
 

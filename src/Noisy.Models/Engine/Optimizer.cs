@@ -216,23 +216,17 @@ internal sealed unsafe class FusedOptimizer : Optimizer
         {
             var (name, parameter) = Parameters[i];
             var slot = slots[i];
-            if (slot.IsWritten)
+            var whole = new WeightSegment
             {
-                segments.Add(Segment(0, slot.Length));
-                continue;
-            }
-
-            foreach (var row in slot.Rows) segments.Add(Segment(row * slot.RowLength, slot.RowLength));
-
-            WeightSegment Segment(long first, long length) => new()
-            {
-                Weight = FusedEngine.Pointer(parameter) + first,
-                Gradient = slot.At + first,
-                First = Running(0) + first,
-                Second = Running(1) + first,
-                Third = Running(2) + first,
-                Length = length,
+                Weight = FusedEngine.Pointer(parameter),
+                Gradient = slot.At,
+                First = Running(0),
+                Second = Running(1),
+                Third = Running(2),
+                Length = slot.Length,
             };
+            if (slot.IsWritten) segments.Add(whole);
+            else segments.AddRange(slot.Rows.Select(row => whole.Part(row * slot.RowLength, slot.RowLength)));
 
             float* Running(int number) => State.TryGetValue($"{name}.{number}", out var state) ? FusedEngine.Pointer(state) : null;
         }
