@@ -40,6 +40,7 @@ let private lists = [
     FusedActivationTests.tests
     CellTests.tests
     AttentionTests.tests
+    LookTests.tests
     MlpTests.tests
     BleuTests.tests
     MeteorTests.tests

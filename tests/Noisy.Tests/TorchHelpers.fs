@@ -38,12 +38,35 @@ let cudaTest name (body: torch.Device -> unit) =
         if not (torch.cuda.is_available ()) then skiptest "no CUDA device"
         body torch.CUDA)
 
+/// Does something with the fused engine at a vector width and a number of threads: settings of the process, so only one test
+/// at a time may.
+let withEngine width threads (body: unit -> 'a) =
+    torch.set_num_threads threads
+    FusedEngine.Width <- width
+    try body ()
+    finally
+        FusedEngine.Width <- VectorWidth.Auto
+        torch.set_num_threads 1
+
 let shape (t: Tensor) = Array.toList t.shape
 
 let vector (values: float seq) : Tensor = torch.tensor (Seq.toArray (Seq.map float32 values))
 
 /// Values in row order, as double.
 let values (t: Tensor) : float[] = t.detach().cpu().to_type(torch.ScalarType.Float64).contiguous().data<float>().ToArray()
+
+/// A leaf's gradient; zeros if it has none.
+let gradientOf (t: Tensor) = if isNull t.grad then Array.zeroCreate (int (t.numel ())) else values t.grad
+
+/// The largest difference relative to the largest element, or to a scale if all are below it, of the worst of named tensors.
+let worst scale (expected: (string * float[]) list) (actual: (string * float[]) list) =
+    List.zip expected actual
+    |> List.map (fun ((name, e), (other, a)) ->
+        if name <> other || e.Length <> a.Length then name, infinity
+        else
+            let largest = Array.fold (fun m v -> max m (abs v)) scale e
+            name, (Array.map2 (fun x y -> (if Double.IsFinite(x - y) then abs (x - y) else infinity) / largest) e a |> Array.fold max 0.0))
+    |> List.maxBy snd
 
 /// Deterministic values in (−1, 1), by a stream of their own.
 let filled (seed: int64) (size: int64 list) : Tensor =

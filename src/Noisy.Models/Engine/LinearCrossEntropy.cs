@@ -24,23 +24,26 @@ public static class LinearCrossEntropy
     /// <returns>A scalar in nats, differentiable in input, weight and bias; owned by the caller.</returns>
     /// <exception cref="ArgumentException">Shapes do not fit, or a target is no class.</exception>
     public static Tensor Sum(Tensor input, Tensor weight, Tensor? bias, Tensor targets, EnginePath path = EnginePath.Auto) =>
-        Run(input, weight, bias, targets, path, count: false).Sum;
+        Run(input, weight, bias, targets, path, details: false).Sum;
 
-    /// <summary>The same sum, and how many examples are predicted right: no class has a greater logit than the target.</summary>
+    /// <summary>The same sum, what each example adds to it, and how many are predicted right: no class has a greater logit than the
+    /// target.</summary>
     /// <param name="input">[N, H].</param>
     /// <param name="weight">[V, H].</param>
     /// <param name="bias">[V]; null for none.</param>
     /// <param name="targets">[N], int64, each in [0, V) or <see cref="IgnoreIndex"/>.</param>
     /// <param name="path">Which implementation to run on.</param>
-    /// <returns>A scalar in nats as <see cref="Sum"/> gives it, and an int64 scalar; owned by the caller.</returns>
+    /// <returns>A scalar in nats as <see cref="Sum"/> gives it; nats of each example [N], 0 where it is left out, without a gradient;
+    /// and an int64 scalar; owned by the caller.</returns>
     /// <exception cref="ArgumentException">Shapes do not fit, or a target is no class.</exception>
-    public static (Tensor Sum, Tensor Correct) Score(Tensor input, Tensor weight, Tensor? bias, Tensor targets, EnginePath path = EnginePath.Auto)
+    public static (Tensor Sum, Tensor Nats, Tensor Correct) Score(Tensor input, Tensor weight, Tensor? bias, Tensor targets, EnginePath path = EnginePath.Auto)
     {
-        var (sum, correct) = Run(input, weight, bias, targets, path, count: true);
-        return (sum, correct!);
+        var (sum, nats, correct) = Run(input, weight, bias, targets, path, details: true);
+        return (sum, nats!, correct!);
     }
 
-    private static (Tensor Sum, Tensor? Correct) Run(Tensor input, Tensor weight, Tensor? bias, Tensor targets, EnginePath path, bool count)
+    private static (Tensor Sum, Tensor? Nats, Tensor? Correct) Run(
+        Tensor input, Tensor weight, Tensor? bias, Tensor targets, EnginePath path, bool details)
     {
         if (input.dim() != 2 || weight.dim() != 2 || input.shape[1] != weight.shape[1])
             throw new ArgumentException($"input is [{string.Join(", ", input.shape)}], weight [{string.Join(", ", weight.shape)}]: must be [N, H] and [V, H]", nameof(input));
@@ -51,7 +54,9 @@ public static class LinearCrossEntropy
         if (path == EnginePath.Composed || !FusedEngine.Takes(input) || !FusedEngine.Takes(weight) || input.shape[0] == 0)
         {
             using var logits = F.linear(input, weight, bias);
-            return (F.cross_entropy(logits, targets, ignore_index: IgnoreIndex, reduction: nn.Reduction.Sum), count ? Correct(logits, targets) : null);
+            if (!details) return (F.cross_entropy(logits, targets, ignore_index: IgnoreIndex, reduction: nn.Reduction.Sum), null, null);
+            using var each = F.cross_entropy(logits, targets, ignore_index: IgnoreIndex, reduction: nn.Reduction.None);
+            return (each.sum(), each.detach(), Correct(logits, targets));
         }
 
         var classes = new int[targets.shape[0]];
@@ -67,7 +72,7 @@ public static class LinearCrossEntropy
 
         var call = new SoftmaxCall(classes, FusedEngine.Width, FusedEngine.Threads);
         var sum = LinearCrossEntropyFunction.Apply(input, weight, bias, call);
-        return (sum, count ? tensor(call.Correct) : null);
+        return details ? (sum, tensor(call.Nats), tensor(call.Correct)) : (sum, null, null);
     }
 
     /// <summary>How many targets have the greatest logit of their row.</summary>
@@ -88,6 +93,9 @@ internal sealed record SoftmaxCall(int[] Targets, VectorWidth Width, int Threads
 
     /// <summary>How many targets have the greatest logit of their row; known after the forward pass.</summary>
     internal long Correct { get; set; }
+
+    /// <summary>Nats of each example; known after the forward pass.</summary>
+    internal float[] Nats { get; set; } = [];
 
     internal bool[] Wants { get; set; } = [];
 
@@ -122,6 +130,8 @@ internal sealed unsafe class LinearCrossEntropyFunction : autograd.SingleTensorF
         var tape = SoftmaxKernel.Create(call.Width).Forward(Inputs(tensors), call.Targets, call.TapeWants, call.Threads);
         var sum = tensor((float)tape.Losses.Sum());
         call.Correct = tape.Right.Count(right => right);
+        call.Nats = new float[call.Targets.Length];
+        for (var i = 0; i < tape.Count; i++) call.Nats[tape.Kept[i]] = (float)tape.Losses[i];
         if (call.Wants.Contains(true))
         {
             call.Tape = tape;

@@ -115,12 +115,11 @@ public sealed class CaptionTask : ITrainingTask
         var batch = current!.Value.Batches[moment.Position].Select(i => train[i]).ToArray();
         var hard = config.Look == AttentionKind.Hard;
         var score = Score(data.Train, batch, context, hard);
-        var nats = score.Nats.sum();
-        var objective = nats.Times(1.0 / batch.Length);
+        var objective = score.Sum.Times(1.0 / batch.Length);
         if (config.AlphaC > 0)
             objective = objective.Plus(score.Attention.sum([0]).Times(-1).Plus(1).Squared().sum([1]).mean().Times(config.AlphaC));
         if (hard) objective = objective.Plus(Reinforce(score, batch.Length));
-        return new BatchLoss(objective, nats.detach(), batch.Length);
+        return new BatchLoss(objective, score.Sum.detach(), batch.Length);
     }
 
     /// <inheritdoc/>
@@ -142,7 +141,7 @@ public sealed class CaptionTask : ITrainingTask
         {
             stop.ThrowIfCancellationRequested();
             using var scope = NewDisposeScope();
-            nats += Score(from, some, context, draw: false).Nats.sum().item<float>();
+            nats += Score(from, some, context, draw: false).Sum.item<float>();
         }
 
         var metrics = new Dictionary<string, double>(Metrics(new Score(nats, double.NaN, captions.Count)))
@@ -211,7 +210,7 @@ public sealed class CaptionTask : ITrainingTask
     /// <summary>What the attention learns from, in place of a gradient through what was drawn; moves the baseline.</summary>
     private Tensor Reinforce(CaptionScore score, int captions)
     {
-        var costs = score.Nats.detach().sum([0]);
+        var costs = score.Nats.sum([0]);
         var before = baseline.item<float>();
         baseline.copy_(baseline.Times(BaselineDecay).PlusTimes(costs.mean().reshape(1).cpu(), 1 - BaselineDecay));
         var logs = score.Attention.Between(1e-10, 1).log();
@@ -227,7 +226,7 @@ public sealed class CaptionTask : ITrainingTask
         using var scope = NewDisposeScope();
         var state = model.Start(Features(split, [.. captions.Select(c => c.Image)]), context);
         var score = model.Score(state, SentenceBatch.Of([.. captions.Select(c => c.Words)]), context, draw);
-        foreach (var tensor in new[] { score.Nats, score.Attention, score.Looked }) tensor.MoveToOuterDisposeScope();
+        foreach (var tensor in new[] { score.Sum, score.Nats, score.Attention, score.Looked }) tensor.MoveToOuterDisposeScope();
         return score;
     }
 

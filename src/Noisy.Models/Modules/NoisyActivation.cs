@@ -52,6 +52,9 @@ public sealed class NoisyActivation : nn.Module<Tensor, Tensor>
     /// <summary>Which implementation the last pass ran on, by the name that summaries use.</summary>
     public string LastPath { get; private set; } = FusedEngine.ComposedName;
 
+    /// <summary>Gap gains; null if the activation has none. By name: moving the module replaces them.</summary>
+    internal Tensor? Gains => !Spec.UsesP ? null : Spec.LearnP ? get_parameter("p") : get_buffer("p");
+
     /// <summary>Applies the activation in the module's mode.</summary>
     /// <param name="x">Pre-activation [.., H].</param>
     /// <returns>φ(x, ξ) in training, its value with the noise at its expectation in <c>eval()</c>; owned by the caller.</returns>
@@ -66,7 +69,7 @@ public sealed class NoisyActivation : nn.Module<Tensor, Tensor>
     {
         if (Units != 1 && (x.dim() == 0 || x.shape[^1] != Units))
             throw new ArgumentException($"the last dimension of x is {(x.dim() == 0 ? "missing" : x.shape[^1])}: must be {Units}", nameof(x));
-        var p = !Spec.UsesP ? null : Spec.LearnP ? get_parameter("p") : get_buffer("p"); // by name: moving the module replaces it
+        var p = Gains;
         LastPath = SiteActivation.Fuses(Spec, x, p, context, Engine) ? FusedEngine.FusedName : FusedEngine.ComposedName;
         return SiteActivation.Apply(Spec, x, p, context, Engine);
     }

@@ -63,23 +63,13 @@ public sealed class NoisyGruCell : nn.Module<Tensor, Tensor, Tensor>
     /// <exception cref="ArgumentException">A shape does not fit.</exception>
     public Tensor forward(Tensor input, Tensor? state, NoiseContext context)
     {
-        using var projected = core.Project(input);
-        return Step(projected, state, context);
+        using var scope = NewDisposeScope();
+        var steps = Steps();
+        return steps.Step(steps.Project(input), state is null ? null : [state], context)[0].MoveToOuterDisposeScope();
     }
 
-    /// <summary>The part of the pre-activations that the state has no part in, for any number of time steps in one product.</summary>
-    /// <param name="input">[.., I].</param>
-    /// <returns>[.., 3H]; owned by the caller.</returns>
-    public Tensor Project(Tensor input) => core.Project(input);
-
-    /// <summary>One step from what <see cref="Project"/> gave for it.</summary>
-    /// <param name="projected">[B, 3H].</param>
-    /// <param name="state">Hidden state [B, H]; null starts from zeros.</param>
-    /// <param name="context">Mode, key, update, time step and scale.</param>
-    /// <returns>Hidden state [B, H] after the step; owned by the caller.</returns>
-    /// <exception cref="ArgumentException">A shape does not fit.</exception>
-    public Tensor Step(Tensor projected, Tensor? state, NoiseContext context)
-    {
-        return core.Step(projected, state is null ? null : [state], context)[0];
-    }
+    /// <summary>The steps of one sequence, for models that take a step by themselves: the gradients in the weights are then made for
+    /// all of them at once, which is several times as fast.</summary>
+    /// <returns>To be used for one sequence and one way back.</returns>
+    public NoisyCellSteps Steps() => core.Steps();
 }

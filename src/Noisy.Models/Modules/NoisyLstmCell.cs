@@ -63,24 +63,14 @@ public sealed class NoisyLstmCell : nn.Module<Tensor, (Tensor, Tensor)?, (Tensor
     /// <exception cref="ArgumentException">A shape does not fit.</exception>
     public (Tensor Hidden, Tensor Cell) forward(Tensor input, (Tensor Hidden, Tensor Cell)? state, NoiseContext context)
     {
-        using var projected = core.Project(input);
-        return Step(projected, state, context);
+        using var scope = NewDisposeScope();
+        var steps = Steps();
+        var next = steps.Step(steps.Project(input), state is { } s ? [s.Hidden, s.Cell] : null, context);
+        return (next[0].MoveToOuterDisposeScope(), next[1].MoveToOuterDisposeScope());
     }
 
-    /// <summary>The part of the pre-activations that the state has no part in, for any number of time steps in one product.</summary>
-    /// <param name="input">[.., I].</param>
-    /// <returns>[.., 4H]; owned by the caller.</returns>
-    public Tensor Project(Tensor input) => core.Project(input);
-
-    /// <summary>One step from what <see cref="Project"/> gave for it.</summary>
-    /// <param name="projected">[B, 4H].</param>
-    /// <param name="state">Hidden and cell state, each [B, H]; null starts from zeros.</param>
-    /// <param name="context">Mode, key, update, time step and scale.</param>
-    /// <returns>Hidden and cell state, each [B, H] after the step; owned by the caller.</returns>
-    /// <exception cref="ArgumentException">A shape does not fit.</exception>
-    public (Tensor Hidden, Tensor Cell) Step(Tensor projected, (Tensor Hidden, Tensor Cell)? state, NoiseContext context)
-    {
-        var next = core.Step(projected, state is { } s ? [s.Hidden, s.Cell] : null, context);
-        return (next[0], next[1]);
-    }
+    /// <summary>The steps of one sequence, for models that take a step by themselves: the gradients in the weights are then made for
+    /// all of them at once, which is several times as fast.</summary>
+    /// <returns>To be used for one sequence and one way back.</returns>
+    public NoisyCellSteps Steps() => core.Steps();
 }

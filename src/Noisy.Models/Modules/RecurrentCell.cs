@@ -35,14 +35,14 @@ internal abstract class RecurrentCell
         var steps = (int)x.shape[0];
         var sites = new SiteNoise(Sites, w.P, [x.shape[0], x.shape[1], w.WeightHh.shape[1]], x.device, context);
         var inputs = Project(w, x).unbind(0);
-        var recurrent = w.WeightHh.t();
+        var recurrent = new StepLinear(w.WeightHh, RecurrentBias(w), EnginePath.Composed);
         var outputs = new Tensor[steps];
         var state = start;
         for (var i = 0; i < steps; i++)
         {
             using var inner = NewDisposeScope();
             var t = backwards ? steps - 1 - i : i;
-            state = Step(inputs[t], recurrent, w, state, (site, pre) => sites.Apply(site, t, pre));
+            state = Step(inputs[t], recurrent.Apply, state, (site, pre) => sites.Apply(site, t, pre));
             foreach (var s in state) s.MoveToOuterDisposeScope();
             outputs[t] = state[0];
         }
@@ -51,17 +51,21 @@ internal abstract class RecurrentCell
     }
 
     /// <summary>The part of the gate pre-activations that does not depend on the state, for all time steps in one product.</summary>
-    public abstract Tensor Project(RecurrentWeights w, Tensor x);
+    public Tensor Project(RecurrentWeights w, Tensor x) => F.linear(x, w.WeightIh, InputBias(w));
+
+    /// <summary>What is added to the product with the input.</summary>
+    public virtual Tensor InputBias(RecurrentWeights w) => w.BiasIh.Plus(w.BiasHh);
+
+    /// <summary>What is added to the product with the state; null for nothing.</summary>
+    public virtual Tensor? RecurrentBias(RecurrentWeights w) => null;
 
     /// <summary>One time step.</summary>
     /// <param name="input">This step's slice of <see cref="Project"/>.</param>
-    /// <param name="recurrent">Transposed recurrent weights [H, G H].</param>
-    /// <param name="w">All weights.</param>
+    /// <param name="recurrent">The product with the state, [B, H] to [B, G H], <see cref="RecurrentBias"/> added.</param>
     /// <param name="state">States [B, H] before the step.</param>
     /// <param name="activate">Applies the activation of a site to its pre-activation.</param>
     /// <returns>States after the step, new tensors.</returns>
-    public abstract Tensor[] Step(
-        Tensor input, Tensor recurrent, RecurrentWeights w, Tensor[] state, Func<int, Tensor, Tensor> activate);
+    public abstract Tensor[] Step(Tensor input, Func<Tensor, Tensor> recurrent, Tensor[] state, Func<int, Tensor, Tensor> activate);
 }
 
 /// <summary>LSTM: gates input, forget, candidate, output; sites in the same order, then the cell output.</summary>
@@ -78,12 +82,9 @@ internal sealed class LstmCell(ActivationPair activations) : RecurrentCell
 
     public override IReadOnlyList<NoisyActivationSpec> Sites => sites;
 
-    public override Tensor Project(RecurrentWeights w, Tensor x) => F.linear(x, w.WeightIh, w.BiasIh.Plus(w.BiasHh));
-
-    public override Tensor[] Step(
-        Tensor input, Tensor recurrent, RecurrentWeights w, Tensor[] state, Func<int, Tensor, Tensor> activate)
+    public override Tensor[] Step(Tensor input, Func<Tensor, Tensor> recurrent, Tensor[] state, Func<int, Tensor, Tensor> activate)
     {
-        var gates = addmm(input, state[0], recurrent, 1, 1).chunk(4, 1);
+        var gates = input.Plus(recurrent(state[0])).chunk(4, 1);
         var keep = activate(1, gates[1]) * state[1];
         var cell = keep.PlusProduct(activate(0, gates[0]), activate(2, gates[2]));
         var hidden = activate(3, gates[3]) * activate(4, cell);
@@ -104,14 +105,15 @@ internal sealed class GruCell(ActivationPair activations) : RecurrentCell
 
     public override IReadOnlyList<NoisyActivationSpec> Sites => sites;
 
-    public override Tensor Project(RecurrentWeights w, Tensor x) => F.linear(x, w.WeightIh, w.BiasIh);
+    public override Tensor InputBias(RecurrentWeights w) => w.BiasIh;
 
-    public override Tensor[] Step(
-        Tensor input, Tensor recurrent, RecurrentWeights w, Tensor[] state, Func<int, Tensor, Tensor> activate)
+    public override Tensor RecurrentBias(RecurrentWeights w) => w.BiasHh;
+
+    public override Tensor[] Step(Tensor input, Func<Tensor, Tensor> recurrent, Tensor[] state, Func<int, Tensor, Tensor> activate)
     {
         var h = state[0];
         var x = input.chunk(3, 1);
-        var u = addmm(w.BiasHh, h, recurrent, 1, 1).chunk(3, 1);
+        var u = recurrent(h).chunk(3, 1);
         var reset = activate(0, x[0].Plus(u[0]));
         var update = activate(1, x[1].Plus(u[1]));
         var candidate = activate(2, x[2].PlusProduct(reset, u[2]));
@@ -132,8 +134,6 @@ internal sealed class DenseCell(NoisyActivationSpec tanh) : RecurrentCell
 
     public override IReadOnlyList<NoisyActivationSpec> Sites => sites;
 
-    public override Tensor[] Step(
-        Tensor input, Tensor recurrent, RecurrentWeights w, Tensor[] state, Func<int, Tensor, Tensor> activate) => [activate(0, input)];
-
-    public override Tensor Project(RecurrentWeights w, Tensor x) => F.linear(x, w.WeightIh, w.BiasIh.Plus(w.BiasHh));
+    public override Tensor[] Step(Tensor input, Func<Tensor, Tensor> recurrent, Tensor[] state, Func<int, Tensor, Tensor> activate) =>
+        [activate(0, input)];
 }

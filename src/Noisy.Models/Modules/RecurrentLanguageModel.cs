@@ -119,7 +119,7 @@ public sealed class RecurrentLanguageModel : nn.Module
     {
         using var scope = NewDisposeScope();
         var (top, next) = Top(tokens, state, context);
-        var (sum, correct) = LinearCrossEntropy.Score(top, get_parameter("decoder_weight")!, get_parameter("decoder_bias"), targets, Engine);
+        var (sum, _, correct) = LinearCrossEntropy.Score(top, get_parameter("decoder_weight")!, get_parameter("decoder_bias"), targets, Engine);
         return (sum.MoveToOuterDisposeScope(), correct.MoveToOuterDisposeScope(), Outer(next));
     }
 

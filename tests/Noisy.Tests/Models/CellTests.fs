@@ -42,6 +42,19 @@ let private lstm (cell: NoisyLstmCell) (context: NoiseContext) x =
         let struct (h, c) = cell.forward (input, before, context.Later t)
         h, (h, c))
 
+/// The same, as one sequence of a cell, whose gradients in the weights are made together.
+let private sequence (begin': unit -> NoisyCellSteps) (context: NoiseContext) (x: Tensor) =
+    let cell = begin' ()
+    let projected = cell.Project x
+    let outputs, _ =
+        List.mapFold
+            (fun state t ->
+                let next = cell.Step(projected.select (0L, int64 t), state, context.Later t)
+                next[0], next)
+            null
+            [ 0 .. int x.shape[0] - 1 ]
+    torch.stack (List.toArray outputs)
+
 let private cells =
     [ for pair in Variants.All do
           for engine in [ EnginePath.Auto; EnginePath.Composed ] do
@@ -56,6 +69,9 @@ let private cells =
                   let expected, expectedGradients = pass layers x (fun x -> let struct (y, _) = layers.forward (x, null, sampling) in y)
                   closeTensor tensor32 expected y "GRU"
                   for e, a in List.zip expectedGradients gradients do closeTensor tensor32Slope e a "gradient, GRU"
+                  let y, gradients = pass cell x (sequence cell.Steps ofLayer)
+                  closeTensor tensor32 expected y "GRU, one sequence"
+                  for e, a in List.zip expectedGradients gradients do closeTensor tensor32Slope e a "gradient, GRU, one sequence"
 
                   let layers = new NoisyLstm(RecurrentShape(4L, 6L), pair, NoiseClock 1L)
                   let cell = new NoisyLstmCell(4L, 6L, pair, NoiseClock 2L, Engine = engine)
@@ -63,7 +79,10 @@ let private cells =
                   let y, gradients = pass cell x (lstm cell ofLayer 5L)
                   let expected, expectedGradients = pass layers x (fun x -> let struct (y, _, _) = layers.forward (x, Nullable(), sampling) in y)
                   closeTensor tensor32 expected y "LSTM"
-                  for e, a in List.zip expectedGradients gradients do closeTensor tensor32Slope e a "gradient, LSTM")
+                  for e, a in List.zip expectedGradients gradients do closeTensor tensor32Slope e a "gradient, LSTM"
+                  let y, gradients = pass cell x (sequence cell.Steps ofLayer)
+                  closeTensor tensor32 expected y "LSTM, one sequence"
+                  for e, a in List.zip expectedGradients gradients do closeTensor tensor32Slope e a "gradient, LSTM, one sequence")
 
       torchTest "soft cells are torch's, from the same weights" (fun () ->
           let x, h, c = filled 1L [ 3L; 4L ], filled 2L [ 3L; 6L ], filled 3L [ 3L; 6L ]

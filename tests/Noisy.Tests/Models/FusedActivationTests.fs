@@ -54,14 +54,6 @@ let private run (pass: Pass) engine =
     let gains = [| for p in unit.parameters () do if isNull p.grad then yield! Array.zeroCreate (int (p.numel ())) else yield! values p.grad |]
     unit.LastPath, values y, values x.grad, gains
 
-let private withEngine (pass: Pass) body =
-    torch.set_num_threads pass.Threads
-    FusedEngine.Width <- pass.Width
-    try body ()
-    finally
-        FusedEngine.Width <- VectorWidth.Auto
-        torch.set_num_threads 1
-
 /// The largest difference, relative to the largest number or to 1.
 let private difference (expected: float[]) (actual: float[]) =
     let largest = Array.fold (fun m v -> max m (abs v)) 1.0 expected
@@ -85,7 +77,7 @@ let tests =
             let attempt i =
                 let pass = { pass with Seed = pass.Seed + 1000L * int64 i }
                 let _, y, dx, dp = run pass EnginePath.Composed
-                let path, y', dx', dp' = withEngine pass (fun () -> run pass EnginePath.Auto)
+                let path, y', dx', dp' = withEngine pass.Width pass.Threads (fun () -> run pass EnginePath.Auto)
                 Expect.equal path FusedEngine.FusedName "path"
                 let found = difference y y', difference dx dx', difference dp dp'
                 match found with
@@ -103,7 +95,7 @@ let tests =
                             let pass threads width =
                                 { Spec = spec; Rows = rows; Units = units; Shared = false; C = 0.5; Mode = NoiseMode.Sample
                                   Width = width; Threads = threads; Seed = 5L }
-                            let bits pass = withEngine pass (fun () -> run pass EnginePath.Auto)
+                            let bits pass = withEngine pass.Width pass.Threads (fun () -> run pass EnginePath.Auto)
                             let reference = bits (pass 1 VectorWidth.Auto)
                             for threads, width in [ 2, VectorWidth.Auto; 3, VectorWidth.Bits128; 4, VectorWidth.Scalar ] do
                                 Expect.isTrue (bits (pass threads width) = reference) $"{rows} x {units}, {threads} threads, {width}")

@@ -68,19 +68,14 @@ let tests =
 
             torchTest $"every width and number of threads gives the same bits: {spec}" (fun () ->
                 let run width threads =
-                    torch.set_num_threads threads
-                    FusedEngine.Width <- width
-                    try
+                    withEngine width threads (fun () ->
                         let model = newModel ()
                         use optimizer = Optimizer.Of(spec, model)
                         let norms = ResizeArray()
                         steps model 3L (fun i ->
                             norms.Add(optimizer.GradientNorm())
                             optimizer.Step(0.1, i, 0.7))
-                        weights model, List.ofSeq norms
-                    finally
-                        FusedEngine.Width <- VectorWidth.Auto
-                        torch.set_num_threads 1
+                        weights model, List.ofSeq norms)
                 let reference = run VectorWidth.Auto 1
                 for width in [ VectorWidth.Scalar; VectorWidth.Bits128; VectorWidth.Bits256; VectorWidth.Bits512 ] do
                     for threads in 1 .. 3 do Expect.equal (run width threads) reference $"{width}, {threads} threads")

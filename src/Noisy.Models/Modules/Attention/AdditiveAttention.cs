@@ -46,7 +46,7 @@ public sealed class AdditiveAttention : nn.Module
         }
     }
 
-    /// <summary>Which implementation the activation runs on; default the fused engine where it can.</summary>
+    /// <summary>Which implementation the looks run on; default the fused engine where it can.</summary>
     public EnginePath Engine
     {
         get => activation.Engine;
@@ -69,11 +69,16 @@ public sealed class AdditiveAttention : nn.Module
     public (Tensor Context, Tensor Weights) forward(Tensor query, Tensor annotations, Tensor keys, Tensor? mask, NoiseContext context)
     {
         using var scope = NewDisposeScope();
-        var asked = F.linear(query, get_parameter("weight_query")!);
-        var hidden = activation.forward(keys.Plus(asked), context.Child("activation"));
-        var scores = F.linear(hidden, get_parameter("score")!).squeeze(-1);
-        var weights = (mask is null ? scores : scores.Plus(mask)).softmax(0);
-        var mean = (weights.unsqueeze(-1) * annotations).sum([0]);
+        var (mean, weights) = Over(annotations, keys, mask).forward(query, context);
         return (mean.MoveToOuterDisposeScope(), weights.MoveToOuterDisposeScope());
     }
+
+    /// <summary>Looks at the same annotations, for models that look at them in many time steps: the gradients in what all looks share
+    /// are then made at once, which is several times as fast.</summary>
+    /// <param name="annotations">[S, B, C].</param>
+    /// <param name="keys">Their <see cref="Keys"/>.</param>
+    /// <param name="mask">As in <see cref="forward"/>.</param>
+    /// <returns>To be used for one sequence and one way back.</returns>
+    public AttentionLooks Over(Tensor annotations, Tensor keys, Tensor? mask) =>
+        new(activation, Engine, get_parameter("weight_query")!, get_parameter("score")!, annotations, keys, mask);
 }

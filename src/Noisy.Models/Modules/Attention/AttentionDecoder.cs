@@ -122,12 +122,13 @@ public sealed class AttentionDecoder : nn.Module
         var width = get_parameter("embedding")!.shape[1];
         var none = zeros([1, batch, width], device: words.device);
         var before = steps == 1 ? none : cat([none, EmbeddingLookup.Rows(get_parameter("embedding")!, words.narrow(0, 0, steps - 1), Engine)], 0);
-        var projected = first.Project(before).unbind(0);
+        var sequence = new Sequence(this, state);
+        var projected = sequence.First.Project(before).unbind(0);
         var (hidden, seen, looks) = (new Tensor[steps], new Tensor[steps], new Tensor[steps]);
         var now = state.Hidden;
         for (var t = 0; t < steps; t++)
         {
-            (now, seen[t], looks[t]) = Step(projected[t], now, state, context.Later(t));
+            (now, seen[t], looks[t]) = sequence.Step(projected[t], now, context.Later(t));
             hidden[t] = now;
         }
 
@@ -148,17 +149,11 @@ public sealed class AttentionDecoder : nn.Module
         using var scope = NewDisposeScope();
         var table = get_parameter("embedding")!;
         var word = last is null ? zeros([state.Hidden.shape[0], table.shape[1]], device: table.device) : table.index_select(0, last);
-        var (hidden, seen, look) = Step(first.Project(word), state.Hidden, state, context);
+        var sequence = new Sequence(this, state);
+        var (hidden, seen, look) = sequence.Step(sequence.First.Project(word), state.Hidden, context);
         var top = Readout(hidden.unsqueeze(0), word.unsqueeze(0), seen.unsqueeze(0), context).squeeze(0);
         var logs = F.linear(top, get_parameter("output_weight")!, get_parameter("output_bias")).log_softmax(-1);
         return (logs.MoveToOuterDisposeScope(), look.MoveToOuterDisposeScope(), hidden.MoveToOuterDisposeScope());
-    }
-
-    private (Tensor Hidden, Tensor Seen, Tensor Look) Step(Tensor projected, Tensor hidden, DecoderState state, NoiseContext context)
-    {
-        var between = first.Step(projected, hidden, context.Child("first"));
-        var (seen, look) = attention.forward(between, state.Encoded.Annotations, state.Keys, state.Encoded.Mask, context.Child("attention"));
-        return (second.forward(seen, between, context.Child("second")), seen, look);
     }
 
     /// <summary>What the output layer sees, for all time steps of [T, B, ·] at once.</summary>
@@ -167,4 +162,20 @@ public sealed class AttentionDecoder : nn.Module
             .Plus(F.linear(before, get_parameter("readout_word")!))
             .Plus(F.linear(seen, get_parameter("readout_context")!)),
         context.Child("readout"));
+
+    /// <summary>Steps from one state on.</summary>
+    private sealed class Sequence(AttentionDecoder owner, DecoderState state)
+    {
+        private readonly NoisyCellSteps second = owner.second.Steps();
+        private readonly AttentionLooks looks = owner.attention.Over(state.Encoded.Annotations, state.Keys, state.Encoded.Mask);
+
+        internal NoisyCellSteps First { get; } = owner.first.Steps();
+
+        internal (Tensor Hidden, Tensor Seen, Tensor Look) Step(Tensor projected, Tensor hidden, NoiseContext context)
+        {
+            var between = First.Step(projected, [hidden], context.Child("first"))[0];
+            var (seen, look) = looks.forward(between, context.Child("attention"));
+            return (second.Step(second.Project(seen), [between], context.Child("second"))[0], seen, look);
+        }
+    }
 }

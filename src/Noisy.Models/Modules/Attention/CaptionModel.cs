@@ -46,11 +46,12 @@ public sealed record CaptionState(Tensor Hidden, Tensor Cell, Tensor Annotations
 }
 
 /// <summary>What a captioning model says of given captions.</summary>
-/// <param name="Nats">Negative log-likelihood of each word [T, B]; 0 behind a caption's end.</param>
+/// <param name="Sum">Negative log-likelihood of all words in nats, a scalar.</param>
+/// <param name="Nats">That of each word [T, B], 0 behind a caption's end; without a gradient.</param>
 /// <param name="Attention">How much each word looked at each place, [T, L, B].</param>
 /// <param name="Looked">What it took of each place, [T, L, B]: the attention itself or, where one place was drawn, 1 there and 0
 /// elsewhere.</param>
-public sealed record CaptionScore(Tensor Nats, Tensor Attention, Tensor Looked);
+public sealed record CaptionScore(Tensor Sum, Tensor Nats, Tensor Attention, Tensor Looked);
 
 /// <summary>An LSTM that looks at the places of a picture and describes it.</summary>
 /// <remarks>
@@ -121,7 +122,7 @@ public sealed class CaptionModel : nn.Module
     /// <summary>Sizes and switches.</summary>
     public CaptionSizes Sizes { get; }
 
-    /// <summary>Which implementation the activations run on; default the fused engine where it can.</summary>
+    /// <summary>Which implementation to run on; default the fused engine where it can.</summary>
     public EnginePath Engine
     {
         get => lstm.Engine;
@@ -154,7 +155,7 @@ public sealed class CaptionModel : nn.Module
     /// <param name="context">Mode, key, update and scale.</param>
     /// <param name="draw">Whether each step of a caption draws, with probability ½, one place by the attention's weights and takes
     /// that alone; only where noise is drawn.</param>
-    /// <returns>Score of each word; owned by the caller.</returns>
+    /// <returns>The score; owned by the caller.</returns>
     public CaptionScore Score(CaptionState state, SentenceBatch words, NoiseContext context, bool draw = false)
     {
         using var scope = NewDisposeScope();
@@ -164,17 +165,19 @@ public sealed class CaptionModel : nn.Module
         var before = steps == 1 ? none : cat([none, EmbeddingLookup.Rows(get_parameter("embedding")!, ids.narrow(0, 0, steps - 1), Engine)], 0);
         var (hidden, seen, weights, looked) = (new Tensor[steps], new Tensor[steps], new Tensor[steps], new Tensor[steps]);
         var (h, c) = (state.Hidden, state.Cell);
+        var sequence = new Sequence(this, state);
         for (var t = 0; t < steps; t++)
         {
-            (h, c, seen[t], weights[t], looked[t]) = Step(before.select(0, t), h, c, state, context.Later(t), draw && context.IsTraining);
+            (h, c, seen[t], weights[t], looked[t]) = sequence.Step(before.select(0, t), h, c, context.Later(t), draw && context.IsTraining);
             hidden[t] = h;
         }
 
         var top = Readout(stack(hidden), before, stack(seen), context).reshape(-1, Sizes.Embedding);
-        var logs = F.linear(top, get_parameter("output_weight")!, get_parameter("output_bias")).log_softmax(-1);
-        var mask = tensor(words.Mask).reshape(steps, batch).to(device);
-        var nats = logs.gather(1, ids.reshape(-1, 1)).reshape(steps, batch).neg() * mask;
-        return new(nats.MoveToOuterDisposeScope(), stack(weights).MoveToOuterDisposeScope(), stack(looked).MoveToOuterDisposeScope());
+        var targets = tensor(words.Tokens.Select((id, i) => words.Mask[i] > 0 ? id : LinearCrossEntropy.IgnoreIndex).ToArray()).to(device);
+        var (sum, nats, _) = LinearCrossEntropy.Score(top, get_parameter("output_weight")!, get_parameter("output_bias"), targets, Engine);
+        return new(
+            sum.MoveToOuterDisposeScope(), nats.reshape(steps, batch).MoveToOuterDisposeScope(), stack(weights).MoveToOuterDisposeScope(),
+            stack(looked).MoveToOuterDisposeScope());
     }
 
     /// <summary>Reads one word in each row.</summary>
@@ -189,33 +192,12 @@ public sealed class CaptionModel : nn.Module
         var table = get_parameter("embedding")!;
         using var index = last is null ? null : tensor(last.Select(id => (long)id).ToArray()).to(table.device);
         var word = index is null ? zeros([state.Hidden.shape[0], Sizes.Embedding], device: table.device) : table.index_select(0, index);
-        var (h, c, seen, weights, _) = Step(word, state.Hidden, state.Cell, state, context, draw: false);
+        var (h, c, seen, weights, _) = new Sequence(this, state).Step(word, state.Hidden, state.Cell, context, draw: false);
         var top = Readout(h.unsqueeze(0), word.unsqueeze(0), seen.unsqueeze(0), context).squeeze(0);
         var logs = F.linear(top, get_parameter("output_weight")!, get_parameter("output_bias")).log_softmax(-1);
         var next = state.After(h, c);
         next.MoveToOuterScope();
         return (logs.MoveToOuterDisposeScope(), weights.MoveToOuterDisposeScope(), next);
-    }
-
-    private (Tensor Hidden, Tensor Cell, Tensor Seen, Tensor Weights, Tensor Looked) Step(
-        Tensor word, Tensor hidden, Tensor cell, CaptionState state, NoiseContext context, bool draw)
-    {
-        var (seen, weights) = attention.forward(hidden, state.Annotations, state.Keys, null, context.Child("attention"));
-        var looked = weights;
-        if (draw)
-        {
-            looked = Drawn(weights, context.Child("draw"));
-            seen = (looked.unsqueeze(-1) * state.Annotations).sum([0]);
-        }
-
-        if (selector is not null)
-        {
-            var gate = F.linear(hidden, get_parameter("selector_weight")!, get_parameter("selector_bias"));
-            seen = seen * selector.forward(gate, context.Child("selector"));
-        }
-
-        var (nextHidden, nextCell) = lstm.forward(cat([word, seen], -1), (hidden, cell), context.Child("lstm"));
-        return (nextHidden, nextCell, seen, weights, looked);
     }
 
     /// <summary>With probability ½ a place drawn by its weight, as 1 there and 0 elsewhere, else the weights; no gradient passes.</summary>
@@ -241,6 +223,31 @@ public sealed class CaptionModel : nn.Module
         if (Sizes.WordToOutput) sum = sum.Plus(before);
         if (Sizes.ContextToOutput) sum = sum.Plus(F.linear(seen, get_parameter("readout_context")!));
         return KeyedDropout.Apply(readout.forward(sum, context.Child("readout")), Sizes.Dropout, context.Child("readout"));
+    }
+
+    /// <summary>Steps from one state on.</summary>
+    private sealed class Sequence(CaptionModel owner, CaptionState state)
+    {
+        private readonly NoisyCellSteps lstm = owner.lstm.Steps();
+        private readonly AttentionLooks looks = owner.attention.Over(state.Annotations, state.Keys, null);
+        private readonly StepLinear? selector =
+            owner.selector is null ? null : new(owner.get_parameter("selector_weight")!, owner.get_parameter("selector_bias"), owner.Engine);
+
+        internal (Tensor Hidden, Tensor Cell, Tensor Seen, Tensor Weights, Tensor Looked) Step(
+            Tensor word, Tensor hidden, Tensor cell, NoiseContext context, bool draw)
+        {
+            var (seen, weights) = looks.forward(hidden, context.Child("attention"));
+            var looked = weights;
+            if (draw)
+            {
+                looked = Drawn(weights, context.Child("draw"));
+                seen = (looked.unsqueeze(-1) * state.Annotations).sum([0]);
+            }
+
+            if (selector is not null) seen = seen * owner.selector!.forward(selector.Apply(hidden), context.Child("selector"));
+            var next = lstm.Step(lstm.Project(cat([word, seen], -1)), [hidden, cell], context.Child("lstm"));
+            return (next[0], next[1], seen, weights, looked);
+        }
     }
 }
 

@@ -106,7 +106,8 @@ public sealed class NeuralTuringMachine : nn.Module<Tensor, Tensor>
     {
         var (steps, batch) = ((int)input.shape[0], input.shape[1]);
         var noise = new SiteNoise(cell.Sites, Find("p"), [steps, batch, Shape.Hidden], input.device, context);
-        var (recurrent, inputs) = (Find("weight_hh")?.t(), input.unbind(0));
+        var inputs = input.unbind(0);
+        var recurrent = Find("weight_hh") is { } weight ? new StepLinear(weight, null, EnginePath.Composed) : null;
         Tensor Start(string name, params long[] size) => Get(name).reshape([1, .. size]).expand([batch, .. size]);
         var memory = Start("start_memory", Shape.MemoryRows, Shape.MemoryWidth);
         var attention = Get("start_attention").softmax(1).unbind(0).Select(row => row.expand(batch, Shape.MemoryRows)).ToArray();
@@ -118,7 +119,7 @@ public sealed class NeuralTuringMachine : nn.Module<Tensor, Tensor>
             using var inner = NewDisposeScope();
             var step = t;
             var gates = F.linear(cat([inputs[t], reads], 1), Get("weight_ih"), Get("bias"));
-            state = cell.Step(gates, recurrent!, null!, state, (s, pre) => noise.Apply(s, step, pre));
+            state = cell.Step(gates, h => recurrent!.Apply(h), state, (s, pre) => noise.Apply(s, step, pre));
             var heads = NtmHead.All(F.linear(state[0], Get("head_weight"), Get("head_bias")), Shape);
             var read = new Tensor[Shape.ReadHeads];
             for (var head = 0; head < heads.Length; head++)

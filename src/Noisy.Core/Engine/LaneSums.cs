@@ -37,20 +37,22 @@ internal static unsafe class LaneSums
     }
 
     /// <summary>Σ xᵢ yᵢ.</summary>
-    /// <param name="x">First element; the length is a multiple of <see cref="Count"/>.</param>
+    /// <param name="x">First element.</param>
     /// <param name="y">First element of the other.</param>
-    /// <param name="length">Elements.</param>
+    /// <param name="length">Elements, any number.</param>
     [MethodImpl(AggressiveOptimization)]
     internal static float Dot<V>(float* x, float* y, int length) where V : struct, ILanes<V>
     {
         var partial = stackalloc float[Count];
+        var whole = length / Count * Count;
         for (nint lane = 0; lane < Count; lane += V.Count)
         {
             V sum = 0f;
-            for (var i = lane; i < length; i += Count) sum = V.MultiplyAdd(V.Load(in *(x + i), 0), V.Load(in *(y + i), 0), sum);
+            for (var i = lane; i < whole; i += Count) sum = V.MultiplyAdd(V.Load(in *(x + i), 0), V.Load(in *(y + i), 0), sum);
             sum.Store(ref *(partial + lane), 0);
         }
 
+        for (var i = whole; i < length; i++) partial[i - whole] = MathF.FusedMultiplyAdd(x[i], y[i], partial[i - whole]);
         return Fold(partial);
     }
 

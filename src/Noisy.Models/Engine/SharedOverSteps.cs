@@ -1,0 +1,67 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Noisy.Models;
+
+/// <summary>
+/// Values that every time step of a model uses, weights above all, and their gradients. torch's graph would make the whole
+/// gradient at each step and add it to the sum so far; here steps leave what they have, and the gradient is made once, when the
+/// last of them is done.
+/// </summary>
+/// <remarks>
+/// Steps take <see cref="Values"/> as arguments and give no gradient for them. torch calls the way back of the one node behind
+/// them after that of every step that a loss depends on, however the steps hang together, and there the gradients are asked for.
+/// </remarks>
+internal sealed class SharedOverSteps
+{
+    private readonly Func<int, Tensor?> gradient;
+
+    private SharedOverSteps(bool[] wants, Func<int, Tensor?> gradient) => (Wants, this.gradient) = (wants, gradient);
+
+    /// <summary>The values, as steps are to take them.</summary>
+    internal Tensor?[] Values { get; private set; } = [];
+
+    /// <summary>Which of them have a gradient.</summary>
+    internal bool[] Wants { get; }
+
+    /// <summary>Puts the node before some values.</summary>
+    /// <param name="values">The values; some may be null.</param>
+    /// <param name="gradient">Gives the gradient in a value, by number, and forgets it: a tensor in no scope, or null for none.</param>
+    /// <returns>The node, or null if no gradient is recorded: steps then need none of this.</returns>
+    internal static SharedOverSteps? Of(Tensor?[] values, Func<int, Tensor?> gradient)
+    {
+        if (!is_grad_enabled() || !values.Any(v => v is { requires_grad: true })) return null;
+        var shared = new SharedOverSteps([.. values.Select(v => v is { requires_grad: true })], gradient);
+        var passed = SharedFunction.apply([.. values.Where(v => v is not null), shared]);
+        var next = 0;
+        shared.Values = [.. values.Select(v => v is null ? null : passed[next++])];
+        return shared;
+    }
+
+    internal List<Tensor> Gradients(bool[] given)
+    {
+        var all = Enumerable.Range(0, Wants.Length).Where(i => given[i]).Select(i => Wants[i] ? gradient(i) : null);
+        return [.. all.Select(g => g!)];
+    }
+
+    internal bool[] Given => [.. Values.Select(v => v is not null)];
+
+    /// <summary>The node. Arguments: the values, and what they are shared in.</summary>
+    private sealed class SharedFunction : autograd.MultiTensorFunction<SharedFunction>
+    {
+        public override string Name => nameof(SharedOverSteps);
+
+        public override List<Tensor> forward(autograd.AutogradContext ctx, params object[] vars)
+        {
+            ctx.save_data("shared", vars[^1]);
+            ctx.set_materialize_grads(false);
+            return [.. vars[..^1].Select(v => ((Tensor)v).detach())];
+        }
+
+        public override List<Tensor> backward(autograd.AutogradContext ctx, List<Tensor> grad_outputs)
+        {
+            var shared = (SharedOverSteps)ctx.get_data("shared");
+            return [.. shared.Gradients(shared.Given), null!];
+        }
+    }
+}

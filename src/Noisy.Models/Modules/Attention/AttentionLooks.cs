@@ -1,0 +1,45 @@
+using Noisy.Core;
+using static TorchSharp.torch;
+using F = TorchSharp.torch.nn.functional;
+
+namespace Noisy.Models;
+
+/// <summary>Looks of <see cref="AdditiveAttention"/> at the same annotations, one after the other.</summary>
+/// <remarks>On the CPU in single precision each is one node of torch's graph. The tensors of a sequence belong to the scope that it
+/// was begun in, which is to outlive its forward pass.</remarks>
+public sealed class AttentionLooks
+{
+    private readonly NoisyActivation activation;
+    private readonly StepLinear query;
+    private readonly FusedAttention? fused;
+    private readonly Tensor score, annotations, keys;
+    private readonly Tensor? mask;
+
+    internal AttentionLooks(NoisyActivation activation, EnginePath path, Tensor query, Tensor score, Tensor annotations, Tensor keys, Tensor? mask)
+    {
+        (this.activation, this.score, this.annotations, this.keys, this.mask) = (activation, score, annotations, keys, mask);
+        this.query = new StepLinear(query, null, path);
+        fused = path == EnginePath.Composed ? null : FusedAttention.Of(activation.Spec, keys, annotations, mask, score, activation.Gains);
+    }
+
+    /// <summary>Looks.</summary>
+    /// <param name="asking">The query, [B, Q].</param>
+    /// <param name="context">Mode, key, update, time step and scale.</param>
+    /// <returns>Weighted mean [B, C], and the weights [S, B], which sum to 1 over S; owned by the caller.</returns>
+    public (Tensor Context, Tensor Weights) forward(Tensor asking, NoiseContext context)
+    {
+        using var scope = NewDisposeScope();
+        var asked = query.Apply(asking);
+        var (mean, weights) = fused is not null && context.Mode != NoiseMode.ExactMean
+            ? fused.Look(asked, context.Child("activation"))
+            : Compose(asked, context.Child("activation"));
+        return (mean.MoveToOuterDisposeScope(), weights.MoveToOuterDisposeScope());
+    }
+
+    private (Tensor Mean, Tensor Weights) Compose(Tensor asked, NoiseContext context)
+    {
+        var scores = F.linear(activation.forward(keys.Plus(asked), context), score).squeeze(-1);
+        var weights = (mask is null ? scores : scores.Plus(mask)).softmax(0);
+        return ((weights.unsqueeze(-1) * annotations).sum([0]), weights);
+    }
+}

@@ -1,0 +1,63 @@
+using Noisy.Core;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Noisy.Models;
+
+/// <summary>Time steps of <see cref="NoisyGruCell"/> or <see cref="NoisyLstmCell"/>, one after the other; the gradients in the weights are
+/// made for all of them in one product.</summary>
+/// <remarks>The tensors of a sequence belong to the scope that it was begun in, which is to outlive its forward pass.</remarks>
+public sealed class NoisyCellSteps
+{
+    private readonly NoisyCell owner;
+    private readonly RecurrentCell cell;
+    private readonly Tensor? gains;
+    private readonly StepLinear fromInput, fromState;
+
+    internal NoisyCellSteps(nn.Module module, RecurrentCell cell, NoisyCell owner)
+    {
+        (this.owner, this.cell) = (owner, cell);
+        var w = RecurrentWeights.Of(module, cell, "");
+        gains = w.P;
+        fromInput = new StepLinear(w.WeightIh, cell.InputBias(w), owner.Engine);
+        fromState = new StepLinear(w.WeightHh, cell.RecurrentBias(w), owner.Engine);
+    }
+
+    /// <summary>The part of the pre-activations that does not depend on the state.</summary>
+    /// <param name="input">[.., I]: of one time step, or of all in one product.</param>
+    /// <returns>[.., G H], G the number of gates; owned by the caller.</returns>
+    /// <exception cref="ArgumentException">The input is not so wide.</exception>
+    public Tensor Project(Tensor input)
+    {
+        if (input.dim() == 0 || input.shape[^1] != owner.InputSize)
+            throw new ArgumentException($"input is [{string.Join(", ", input.shape)}]: its last dimension must be {owner.InputSize}", nameof(input));
+        return fromInput.Apply(input);
+    }
+
+    /// <summary>The step.</summary>
+    /// <param name="projected">What <see cref="Project"/> gave for this time step, [B, G H].</param>
+    /// <param name="state">States before it, each [B, H], an LSTM's hidden state first; null stands for zeros.</param>
+    /// <param name="context">Mode, key, update, time step and scale.</param>
+    /// <returns>States after it, owned by the caller.</returns>
+    /// <exception cref="ArgumentException">A shape does not fit.</exception>
+    public Tensor[] Step(Tensor projected, Tensor[]? state, NoiseContext context)
+    {
+        using var scope = NewDisposeScope();
+        var batch = projected.shape[0];
+        state ??= [.. Enumerable.Range(0, cell.States).Select(_ => zeros([batch, owner.HiddenSize], projected.dtype, projected.device))];
+        foreach (var s in state)
+        {
+            if (!s.shape.SequenceEqual([batch, owner.HiddenSize]))
+                throw new ArgumentException($"the state is [{string.Join(", ", s.shape)}]: must be [{batch}, {owner.HiddenSize}]", nameof(state));
+        }
+
+        return [.. cell.Step(projected, fromState.Apply, state, Activate).Select(s => s.MoveToOuterDisposeScope())];
+
+        Tensor Activate(int site, Tensor pre)
+        {
+            var spec = cell.Sites[site];
+            var p = !spec.UsesP ? null : spec.LearnP ? gains!.select(0, site) : gains!.select(0, site).detach();
+            return SiteActivation.Apply(spec, pre, p, context.Child((uint)site), owner.Engine);
+        }
+    }
+}

@@ -1,0 +1,121 @@
+/// Fused looks of attention against composed tensor operations, and against themselves at other widths and thread counts.
+module Noisy.Tests.LookTests
+
+open System
+open Expecto
+open FsCheck
+open FsCheck.FSharp
+open Noisy.Core
+open Noisy.Models
+open Noisy.Tests.TorchHelpers
+open TorchSharp
+
+/// Some looks at the same annotations.
+type Looks =
+    { Activation: NoisyActivationSpec
+      Places: int
+      Batch: int
+      Units: int
+      Channels: int
+      Steps: int
+      Masked: bool
+      Mode: NoiseMode
+      Frozen: bool
+      Width: VectorWidth
+      Threads: int
+      Seed: int64 }
+
+type LooksArbitrary =
+    static member Looks() =
+        gen {
+            let! pair = Gen.elements Variants.All
+            let! sigmoid = Gen.frequency [ 4, Gen.constant false; 1, Gen.constant true ]
+            let! learned = Gen.frequency [ 4, Gen.constant true; 1, Gen.constant false ]
+            let! places = Gen.choose (1, 9)
+            let! batch = Gen.choose (1, 20)
+            let! units = Gen.oneof [ Gen.choose (1, 40); Gen.choose (400, 600) ]
+            let! channels = Gen.choose (1, 40)
+            let! steps = Gen.choose (1, 3)
+            let! masked = Gen.elements [ true; false ]
+            let! mode = Gen.frequency [ 4, Gen.constant NoiseMode.Sample; 1, Gen.constant NoiseMode.Mean ]
+            let! frozen = Gen.frequency [ 4, Gen.constant false; 1, Gen.constant true ]
+            let! width = Gen.elements [ VectorWidth.Bits512; VectorWidth.Bits256; VectorWidth.Bits128; VectorWidth.Scalar ]
+            let! threads = Gen.choose (1, 4)
+            let! seed = Gen.choose (1, 1_000_000)
+            let spec = if sigmoid then pair.Sigmoid else pair.Tanh
+            return
+                { Activation = (if spec.UsesP && not learned then spec.WithLearnP false else spec)
+                  Places = places; Batch = batch; Units = units; Channels = channels; Steps = steps; Masked = masked; Mode = mode
+                  Frozen = frozen; Width = width; Threads = threads; Seed = int64 seed }
+        }
+        |> Arb.fromGen
+
+/// What some looks give, and every gradient, by name.
+///
+/// alone: leaves torch's own products out, whose bits depend on the number of threads.
+let private runPart alone (l: Looks) (path: EnginePath) =
+    use _ = torch.NewDisposeScope()
+    let leaf n size = (filled (l.Seed + n) size).mul((3.0f).ToScalar()).detach().requires_grad_ ()
+    let m = new AdditiveAttention(5L, int64 l.Channels, int64 l.Units, l.Activation, NoiseClock l.Seed, Engine = path)
+    if l.Frozen then
+        for p in m.parameters () do p.requires_grad <- false
+    let query, annotations = leaf 1L [ int64 l.Steps; int64 l.Batch; 5L ], leaf 2L [ int64 l.Places; int64 l.Batch; int64 l.Channels ]
+    // The first place is always there.
+    let over s b = l.Masked && s > 0 && (s * 7 + b * 3) % 4 = 0
+    let mask =
+        if l.Masked then torch.tensor([| for s in 0 .. l.Places - 1 do for b in 0 .. l.Batch - 1 -> if over s b then -infinityf else 0.0f |]).reshape (int64 l.Places, int64 l.Batch)
+        else null
+    let context = NoiseContext(l.Mode, NoiseKey.FromSeed l.Seed, 5L, 2, Nullable())
+    let keys = if alone then leaf 3L [ int64 l.Places; int64 l.Batch; int64 l.Units ] else m.Keys annotations
+    let looks = m.Over(annotations, keys, mask)
+    let results = [ for t in 0 .. l.Steps - 1 do let struct (mean, weights) = looks.forward (query.select (0L, int64 t), context.Later t) in mean, weights ]
+    let weighted n (t: Tensor) = (t * filled (l.Seed + n) (shape t)).sum ()
+    let loss = [ for t, (mean, weights) in List.indexed results do weighted (10L + int64 t) mean; weighted (20L + int64 t) weights ] |> List.reduce (fun a b -> a + b)
+    loss.backward ()
+    [ for t, (mean, weights) in List.indexed results do $"mean {t}", values mean; $"weights {t}", values weights ],
+    [ "annotations", gradientOf annotations
+      if alone then "keys", gradientOf keys else "query", gradientOf query
+      for struct (name, p) in m.named_parameters () do if not (alone && name = "weight_query") then name, gradientOf p ]
+
+let private run = runPart false
+
+let private property name count (body: Looks -> unit) =
+    testPropertyWithConfig { FsCheckConfig.defaultConfig with arbitrary = [ typeof<LooksArbitrary> ]; maxTest = count } name (fun (l: Looks) ->
+        TorchNative.EnsureLoaded()
+        body l)
+
+let tests =
+    testSequenced
+    <| testList "looks of attention" [
+        property "fused equals composed: outputs to 1e-5, gradients to 1e-4" 120 (fun l ->
+            let expected, actual = run l EnginePath.Composed, withEngine l.Width l.Threads (fun () -> run l EnginePath.Auto)
+            let outputs, gradients = worst 1.0 (fst expected) (fst actual), worst 1.0 (snd expected) (snd actual)
+            if not (snd outputs <= 1e-5 && snd gradients <= 1e-4) then failtest $"{outputs}, {gradients}")
+
+        property "every width and every number of threads gives the same bits" 60 (fun l ->
+            let reference = withEngine VectorWidth.Bits512 1 (fun () -> runPart true l EnginePath.Auto)
+            Expect.equal (withEngine l.Width l.Threads (fun () -> runPart true l EnginePath.Auto)) reference "bits")
+
+        torchTest "a second way back over the same looks gives the same gradients again" (fun () ->
+            let m = new AdditiveAttention(3L, 4L, 5L, Variants.Nah.Tanh, NoiseClock 1L)
+            let context = NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 5L, 3L)
+            let annotations = filled 1L [ 6L; 2L; 4L ]
+            let looks = m.Over(annotations, m.Keys annotations, null)
+            let loss = torch.stack([| for t in 0 .. 2 -> let struct (mean, _) = looks.forward (filled (2L + int64 t) [ 2L; 3L ], context.Later t) in mean |]).sum ()
+            let gradients () =
+                m.zero_grad ()
+                loss.backward (retain_graph = true)
+                [ for struct (name, p) in m.named_parameters () -> name, values p.grad ]
+            Expect.equal (gradients ()) (gradients ()) "gradients")
+
+        torchTest "only the looks that a loss depends on have a part in the gradients" (fun () ->
+            let m = new AdditiveAttention(3L, 4L, 5L, Variants.Soft.Tanh, NoiseClock 1L)
+            let annotations = filled 1L [ 6L; 2L; 4L ]
+            let gradients count =
+                m.zero_grad ()
+                let looks = m.Over(annotations, m.Keys annotations, null)
+                let means = [ for t in 0 .. count - 1 -> let struct (mean, _) = looks.forward (filled (2L + int64 t) [ 2L; 3L ], NoiseContext.Test) in mean ]
+                means.Head.sum().backward ()
+                [ for struct (name, p) in m.named_parameters () -> name, values p.grad ]
+            Expect.equal (gradients 3) (gradients 1) "gradients")
+    ]
