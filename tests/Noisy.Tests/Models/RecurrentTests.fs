@@ -7,6 +7,7 @@ open FsCheck
 open FsCheck.FSharp
 open Noisy.Core
 open Noisy.Models
+open Noisy.Tests
 open Noisy.Tests.TorchHelpers
 open TorchSharp
 
@@ -124,67 +125,6 @@ let private isSoftLstm =
           let struct (b, _) = gru.forward (x, zero)
           sameTensor a b "GRU") ]
 
-/// The recurrence written once more in scalar double, unit by unit, from its formulas; noise from its addresses.
-module private Scalar =
-    type Cell =
-        | Lstm
-        | Gru
-
-    let gates = function Lstm -> 4 | Gru -> 3
-    let sites = function Lstm -> 5 | Gru -> 3
-
-    /// Loss of a stack of layers in one direction; every number that it depends on comes from a map by name.
-    let run cell (activations: ActivationPair) (key: NoiseKey) update layers inputs hidden steps batch (data: IReadOnlyDictionary<string, float[]>) =
-        let noise = Dictionary<struct (int * int * int), float32[]>()
-        let draw layer site t element =
-            let address = struct (layer, site, t)
-            match noise.TryGetValue address with
-            | true, values -> float values[element]
-            | _ ->
-                let values = Array.zeroCreate<float32> (batch * hidden)
-                NoiseSampler.Normal(key.Child(uint32 layer).Child(uint32 site).At(update, t), 0L, values.AsSpan())
-                noise[address] <- values
-                float values[element]
-        let mutable x = data["x"]
-        let mutable width = inputs
-        let finals = ResizeArray()
-        for layer in 0 .. layers - 1 do
-            let w name = data[$"{name}_l{layer}"]
-            let h = Array.sub data["h"] (layer * batch * hidden) (batch * hidden)
-            let c = if cell = Lstm then Array.sub data["c"] (layer * batch * hidden) (batch * hidden) else [||]
-            let outputs = Array.zeroCreate (steps * batch * hidden)
-            for t in 0 .. steps - 1 do
-                let before = Array.copy h
-                for b in 0 .. batch - 1 do
-                    for j in 0 .. hidden - 1 do
-                        let fromInput gate =
-                            let row = gate * hidden + j
-                            (w "bias_ih")[row] + Seq.sum (seq { for k in 0 .. width - 1 -> (w "weight_ih")[row * width + k] * x[(t * batch + b) * width + k] })
-                        let fromState gate =
-                            let row = gate * hidden + j
-                            (w "bias_hh")[row] + Seq.sum (seq { for k in 0 .. hidden - 1 -> (w "weight_hh")[row * hidden + k] * before[b * hidden + k] })
-                        let at = b * hidden + j
-                        let unit site (spec: NoisyActivationSpec) pre =
-                            let p = if spec.UsesP then (w "p")[site * hidden + j] else 1.0
-                            NoisyFunction.Value(spec, pre, (if spec.Noise = NoiseKind.None then 0.0 else draw layer site t at), p, spec.C)
-                        let sigmoid site pre = unit site activations.Sigmoid pre
-                        let tanh site pre = unit site activations.Tanh pre
-                        match cell with
-                        | Lstm ->
-                            let full gate = fromInput gate + fromState gate
-                            c[at] <- sigmoid 1 (full 1) * c[at] + sigmoid 0 (full 0) * tanh 2 (full 2)
-                            h[at] <- sigmoid 3 (full 3) * tanh 4 c[at]
-                        | Gru ->
-                            let r = sigmoid 0 (fromInput 0 + fromState 0)
-                            let z = sigmoid 1 (fromInput 1 + fromState 1)
-                            let n = tanh 2 (fromInput 2 + r * fromState 2)
-                            h[at] <- (1.0 - z) * n + z * before[at]
-                        outputs[t * batch * hidden + at] <- h[at]
-            x <- outputs
-            width <- hidden
-            finals.Add(h, c)
-        [ x; Array.concat (Seq.map fst finals); if cell = Lstm then Array.concat (Seq.map snd finals) ]
-
 let private weighted (results: float[] list) (weights: float[] list) =
     List.sum (List.map2 (fun r w -> Array.fold2 (fun sum a b -> sum + a * b) 0.0 r w) results weights)
 
@@ -194,8 +134,8 @@ let private againstScalar cell (activations: ActivationPair) =
     let dims = RecurrentShape(int64 inputs, int64 hidden, layers)
     let m: torch.nn.Module =
         match cell with
-        | Scalar.Lstm -> new NoisyLstm(dims, activations, clock)
-        | Scalar.Gru -> new NoisyGru(dims, activations, clock)
+        | RecurrentReference.Lstm -> new NoisyLstm(dims, activations, clock)
+        | RecurrentReference.Gru -> new NoisyGru(dims, activations, clock)
     // Wide weights, so that every site saturates now and then.
     do
         use _ = torch.no_grad ()
@@ -216,10 +156,10 @@ let private againstScalar cell (activations: ActivationPair) =
             [ o; h' ]
     let leaves =
         [ "x", x; "h", h ]
-        @ (if cell = Scalar.Lstm then [ "c", c ] else [])
+        @ (if cell = RecurrentReference.Lstm then [ "c", c ] else [])
         @ [ for name, p in parameters m -> name, (p :> Tensor) ]
     let data = Dictionary(dict [ for name, t in leaves -> name, values t ])
-    let scalar () = Scalar.run cell activations key update layers inputs hidden steps batch data
+    let scalar () = RecurrentReference.run cell activations key update layers inputs hidden steps batch data
     for name, e, a in List.zip3 (List.truncate results.Length [ "output"; "hidden"; "cell" ]) (scalar ()) results do
         Array.iteri2 (fun i e a -> Tol.close tensor32 e a $"{activations.Name}, {name} {i}") e (values a)
 
@@ -240,12 +180,12 @@ let private againstScalar cell (activations: ActivationPair) =
             Tol.close tensor32Slope slope gradient[i] $"{activations.Name}, gradient of {name} {i}"
 
 let private scalarTests =
-    [ for cell in [ Scalar.Lstm; Scalar.Gru ] do
+    [ for cell in [ RecurrentReference.Lstm; RecurrentReference.Gru ] do
           for pair in Variants.All do
               torchTest $"{cell} with {pair.Name} equals the scalar recurrence with the same noise, value and gradients" (fun () ->
                   againstScalar cell pair)
       torchTest "the same with a clip of the output and a leak of 1" (fun () ->
-          againstScalar Scalar.Lstm ((Variants.Nah.Map(fun s -> s.WithAlpha(1.0).WithClipOutput(true).WithC 4.0))))
+          againstScalar RecurrentReference.Lstm ((Variants.Nah.Map(fun s -> s.WithAlpha(1.0).WithClipOutput(true).WithC 4.0))))
       torchTest "a frozen row of gains gets no gradient, its learned neighbour does" (fun () ->
           let mixed = Variants.Nan
           let mixed = ActivationPair("mixed", mixed.Tanh.WithLearnP false, mixed.Sigmoid, "")
