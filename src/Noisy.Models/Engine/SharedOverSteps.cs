@@ -38,13 +38,14 @@ internal sealed class SharedOverSteps
         return shared;
     }
 
-    internal List<Tensor> Gradients(bool[] given)
-    {
-        var all = Enumerable.Range(0, Wants.Length).Where(i => given[i]).Select(i => Wants[i] ? gradient(i) : null);
-        return [.. all.Select(g => g!)];
-    }
+    /// <summary>The gradients in the values that there are, in the caller's scope.</summary>
+    private List<Tensor> Gradients() => [.. Enumerable.Range(0, Wants.Length).Where(i => Values[i] is not null).Select(i => Gradient(i)!)];
 
-    internal bool[] Given => [.. Values.Select(v => v is not null)];
+    private Tensor? Gradient(int number)
+    {
+        using var whole = Wants[number] ? gradient(number) : null;
+        return whole?.alias();
+    }
 
     /// <summary>The node. Arguments: the values, and what they are shared in.</summary>
     private sealed class SharedFunction : autograd.MultiTensorFunction<SharedFunction>
@@ -61,7 +62,7 @@ internal sealed class SharedOverSteps
         public override List<Tensor> backward(autograd.AutogradContext ctx, List<Tensor> grad_outputs)
         {
             var shared = (SharedOverSteps)ctx.get_data("shared");
-            return [.. shared.Gradients(shared.Given), null!];
+            return [.. shared.Gradients(), null!];
         }
     }
 }

@@ -96,6 +96,17 @@ let tests =
             let reference = withEngine VectorWidth.Bits512 1 (fun () -> runPart true l EnginePath.Auto)
             Expect.equal (withEngine l.Width l.Threads (fun () -> runPart true l EnginePath.Auto)) reference "bits")
 
+        torchTest "shapes that do not fit are refused" (fun () ->
+            for engine in [ EnginePath.Auto; EnginePath.Composed ] do
+                let m = new AdditiveAttention(3L, 4L, 5L, Variants.Nah.Tanh, NoiseClock 1L, Engine = engine)
+                let a, k, mask = torch.zeros [| 6L; 2L; 4L |], torch.zeros [| 6L; 2L; 5L |], torch.zeros [| 6L; 2L |]
+                let refused name what = Expect.throwsC (fun () -> what () |> ignore) (fun e -> Expect.stringStarts e.Message name name; Expect.isTrue (e :? ArgumentException) name)
+                refused "annotations" (fun () -> m.Over(torch.zeros [| 6L; 2L; 3L |], k, mask))
+                refused "keys" (fun () -> m.Over(a, torch.zeros [| 6L; 1L; 5L |], mask))
+                refused "mask" (fun () -> m.Over(a, k, torch.zeros [| 6L; 1L |]))
+                let looks = m.Over(a, k, mask)
+                for shape in [ [| 3L; 3L |]; [| 2L; 4L |]; [| 3L |] ] do refused "query" (fun () -> looks.forward (torch.zeros shape, NoiseContext.Test)))
+
         torchTest "a second way back over the same looks gives the same gradients again" (fun () ->
             let m = new AdditiveAttention(3L, 4L, 5L, Variants.Nah.Tanh, NoiseClock 1L)
             let context = NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 5L, 3L)

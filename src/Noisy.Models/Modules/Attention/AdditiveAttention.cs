@@ -66,6 +66,7 @@ public sealed class AdditiveAttention : nn.Module
     /// sequence has at least one.</param>
     /// <param name="context">Mode, key, update, time step and scale.</param>
     /// <returns>Weighted mean [B, C], and the weights [S, B], which sum to 1 over S; owned by the caller.</returns>
+    /// <exception cref="ArgumentException">A shape does not fit.</exception>
     public (Tensor Context, Tensor Weights) forward(Tensor query, Tensor annotations, Tensor keys, Tensor? mask, NoiseContext context)
     {
         using var scope = NewDisposeScope();
@@ -79,6 +80,21 @@ public sealed class AdditiveAttention : nn.Module
     /// <param name="keys">Their <see cref="Keys"/>.</param>
     /// <param name="mask">As in <see cref="forward"/>.</param>
     /// <returns>To be used for one sequence and one way back.</returns>
-    public AttentionLooks Over(Tensor annotations, Tensor keys, Tensor? mask) =>
-        new(activation, Engine, get_parameter("weight_query")!, get_parameter("score")!, annotations, keys, mask);
+    /// <exception cref="ArgumentException">A shape does not fit.</exception>
+    public AttentionLooks Over(Tensor annotations, Tensor keys, Tensor? mask)
+    {
+        var (channels, units) = (get_parameter("weight_context")!.shape[1], activation.Units);
+        if (annotations.dim() != 3 || annotations.shape[2] != channels)
+            throw new ArgumentException($"annotations are [{string.Join(", ", annotations.shape)}]: must be [S, B, {channels}]", nameof(annotations));
+        var (places, batch) = (annotations.shape[0], annotations.shape[1]);
+        Check(keys, nameof(keys), places, batch, units);
+        if (mask is not null) Check(mask, nameof(mask), places, batch);
+        return new(activation, Engine, get_parameter("weight_query")!, get_parameter("score")!, annotations, keys, mask);
+    }
+
+    internal static void Check(Tensor tensor, string name, params long[] shape)
+    {
+        if (!tensor.shape.SequenceEqual(shape))
+            throw new ArgumentException($"{name} is [{string.Join(", ", tensor.shape)}]: must be [{string.Join(", ", shape)}]", name);
+    }
 }

@@ -10,7 +10,8 @@ namespace Noisy.Models;
 public sealed class AttentionLooks
 {
     private readonly NoisyActivation activation;
-    private readonly StepLinear query;
+    private readonly StepLinear ask;
+    private readonly long queries;
     private readonly FusedAttention? fused;
     private readonly Tensor score, annotations, keys;
     private readonly Tensor? mask;
@@ -18,18 +19,21 @@ public sealed class AttentionLooks
     internal AttentionLooks(NoisyActivation activation, EnginePath path, Tensor query, Tensor score, Tensor annotations, Tensor keys, Tensor? mask)
     {
         (this.activation, this.score, this.annotations, this.keys, this.mask) = (activation, score, annotations, keys, mask);
-        this.query = new StepLinear(query, null, path);
+        ask = new StepLinear(query, null, path);
+        queries = query.shape[1];
         fused = path == EnginePath.Composed ? null : FusedAttention.Of(activation.Spec, keys, annotations, mask, score, activation.Gains);
     }
 
     /// <summary>Looks.</summary>
-    /// <param name="asking">The query, [B, Q].</param>
+    /// <param name="query">[B, Q].</param>
     /// <param name="context">Mode, key, update, time step and scale.</param>
     /// <returns>Weighted mean [B, C], and the weights [S, B], which sum to 1 over S; owned by the caller.</returns>
-    public (Tensor Context, Tensor Weights) forward(Tensor asking, NoiseContext context)
+    /// <exception cref="ArgumentException">The query does not fit.</exception>
+    public (Tensor Context, Tensor Weights) forward(Tensor query, NoiseContext context)
     {
+        AdditiveAttention.Check(query, nameof(query), annotations.shape[1], queries);
         using var scope = NewDisposeScope();
-        var asked = query.Apply(asking);
+        var asked = ask.Apply(query);
         var (mean, weights) = fused is not null && context.Mode != NoiseMode.ExactMean
             ? fused.Look(asked, context.Child("activation"))
             : Compose(asked, context.Child("activation"));
