@@ -27,7 +27,7 @@ internal sealed unsafe class FusedAttention
         size = new((int)keys.shape[0], (int)keys.shape[1], (int)keys.shape[2], (int)annotations.shape[2]);
         Tensor?[] given = [keys.contiguous(), annotations.contiguous(), score.contiguous(), spec.UsesP ? gains!.contiguous() : null];
         shapes = [.. given.Select(v => v?.shape)];
-        shared = SharedOverSteps.Of(given, Gradient);
+        shared = SharedOverSteps.Of(given, () => [.. Enumerable.Range(0, sums.Length).Select(Gradient)]);
         values = shared?.Values ?? given;
     }
 
@@ -65,14 +65,14 @@ internal sealed unsafe class FusedAttention
         return FusedEngine.Pointer(sums[number] ??= zeros(shape).DetachFromDisposeScope());
     }
 
+    /// <summary>What steps have added up, in the caller's scope.</summary>
     private Tensor? Gradient(int number)
     {
-        if (sums[number] is not { } sum) return null;
+        using var sum = sums[number];
         sums[number] = null;
-        if (number < Score) return sum;
-        using var scope = NewDisposeScope();
-        using var parts = sum;
-        return parts.sum([0]).reshape(shapes[number]!).DetachFromDisposeScope();
+        if (sum is null || number < Score) return sum?.alias();
+        using var whole = sum.sum([0]);
+        return whole.reshape(shapes[number]!);
     }
 
     /// <summary>What a look is besides tensors.</summary>

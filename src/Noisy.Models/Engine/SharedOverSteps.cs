@@ -14,9 +14,9 @@ namespace Noisy.Models;
 /// </remarks>
 internal sealed class SharedOverSteps
 {
-    private readonly Func<int, Tensor?> gradient;
+    private readonly Func<Tensor?[]> gradients;
 
-    private SharedOverSteps(bool[] wants, Func<int, Tensor?> gradient) => (Wants, this.gradient) = (wants, gradient);
+    private SharedOverSteps(bool[] wants, Func<Tensor?[]> gradients) => (Wants, this.gradients) = (wants, gradients);
 
     /// <summary>The values, as steps are to take them.</summary>
     internal Tensor?[] Values { get; private set; } = [];
@@ -26,25 +26,17 @@ internal sealed class SharedOverSteps
 
     /// <summary>Puts the node before some values.</summary>
     /// <param name="values">The values; some may be null.</param>
-    /// <param name="gradient">Gives the gradient in a value, by number, and forgets it: a tensor in no scope, or null for none.</param>
+    /// <param name="gradients">Gives the gradient in each value, null for none, and forgets what it was made from; called in the scope
+    /// that is to own them.</param>
     /// <returns>The node, or null if no gradient is recorded: steps then need none of this.</returns>
-    internal static SharedOverSteps? Of(Tensor?[] values, Func<int, Tensor?> gradient)
+    internal static SharedOverSteps? Of(Tensor?[] values, Func<Tensor?[]> gradients)
     {
         if (!is_grad_enabled() || !values.Any(v => v is { requires_grad: true })) return null;
-        var shared = new SharedOverSteps([.. values.Select(v => v is { requires_grad: true })], gradient);
+        var shared = new SharedOverSteps([.. values.Select(v => v is { requires_grad: true })], gradients);
         var passed = SharedFunction.apply([.. values.Where(v => v is not null), shared]);
         var next = 0;
         shared.Values = [.. values.Select(v => v is null ? null : passed[next++])];
         return shared;
-    }
-
-    /// <summary>The gradients in the values that there are, in the caller's scope.</summary>
-    private List<Tensor> Gradients() => [.. Enumerable.Range(0, Wants.Length).Where(i => Values[i] is not null).Select(i => Gradient(i)!)];
-
-    private Tensor? Gradient(int number)
-    {
-        using var whole = Wants[number] ? gradient(number) : null;
-        return whole?.alias();
     }
 
     /// <summary>The node. Arguments: the values, and what they are shared in.</summary>
@@ -62,7 +54,7 @@ internal sealed class SharedOverSteps
         public override List<Tensor> backward(autograd.AutogradContext ctx, List<Tensor> grad_outputs)
         {
             var shared = (SharedOverSteps)ctx.get_data("shared");
-            return [.. shared.Gradients(), null!];
+            return [.. shared.gradients().Where((_, i) => shared.Values[i] is not null).Select(g => g!), null!];
         }
     }
 }

@@ -20,7 +20,7 @@ internal sealed class StepLinear
     /// <param name="path">Composed takes torch's own.</param>
     internal StepLinear(Tensor weight, Tensor? bias, EnginePath path)
     {
-        shared = path == EnginePath.Composed ? null : SharedOverSteps.Of([weight, bias], Gradient);
+        shared = path == EnginePath.Composed ? null : SharedOverSteps.Of([weight, bias], Gradients);
         (this.weight, this.bias) = shared is null ? (weight, bias) : (shared.Values[0]!, shared.Values[1]);
     }
 
@@ -29,32 +29,20 @@ internal sealed class StepLinear
     /// <returns>[.., O]; owned by the caller.</returns>
     internal Tensor Apply(Tensor input) => shared is null ? F.linear(input, weight, bias) : StepFunction.apply(input, weight, bias!, this);
 
-    private Tensor? Gradient(int number)
+    private Tensor?[] Gradients()
     {
-        if (steps.Count == 0) return null;
+        if (steps.Count == 0) return [null, null];
         using var scope = NewDisposeScope();
-        var above = Rows(s => s.Above);
-        var result = number == 0 ? above.t().mm(Rows(s => s.Input)) : above.sum([0]);
-        if (number == Enumerable.Range(0, 2).Last(i => shared!.Wants[i])) Forget();
-        return result.DetachFromDisposeScope();
-    }
-
-    private Tensor Rows(Func<(Tensor Input, Tensor Above), Tensor> part)
-    {
-        var rows = steps.Select(s => part(s).reshape(-1, part(s).shape[^1])).ToArray();
-        return rows.Length == 1 ? rows[0] : cat(rows, 0);
-    }
-
-    private void Forget()
-    {
-        foreach (var (input, above) in steps)
-        {
-            input.Dispose();
-            above.Dispose();
-        }
-
+        var above = Rows(steps.Select(s => s.Above));
+        var weight = shared!.Wants[0] ? above.t().mm(Rows(steps.Select(s => s.Input))).MoveToOuterDisposeScope() : null;
+        var bias = shared.Wants[1] ? above.sum([0]).MoveToOuterDisposeScope() : null;
+        foreach (var kept in steps.SelectMany(s => new[] { s.Input, s.Above })) kept.Dispose();
         steps.Clear();
+        return [weight, bias];
     }
+
+    /// <summary>The rows of all steps, one below the other.</summary>
+    private static Tensor Rows(IEnumerable<Tensor> parts) => cat(parts.Select(part => part.reshape(-1, part.shape[^1])).ToArray(), 0);
 
     /// <summary>A time step. Arguments: input, weight, bias, map.</summary>
     private sealed class StepFunction : autograd.SingleTensorFunction<StepFunction>

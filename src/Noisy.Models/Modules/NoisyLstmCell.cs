@@ -70,7 +70,7 @@ public sealed class NoisyLstmCell : nn.Module<Tensor, (Tensor, Tensor)?, (Tensor
     }
 
     /// <summary>The steps of one sequence, for models that take a step by themselves: the gradients in the weights are then made for
-    /// all of them at once, which is several times as fast.</summary>
+    /// all of them in one product.</summary>
     /// <returns>To be used for one sequence and one way back.</returns>
     public NoisyCellSteps Steps() => core.Steps();
 }

@@ -75,7 +75,7 @@ public sealed class AdditiveAttention : nn.Module
     }
 
     /// <summary>Looks at the same annotations, for models that look at them in many time steps: the gradients in what all looks share
-    /// are then made at once, which is several times as fast.</summary>
+    /// are then added up in place.</summary>
     /// <param name="annotations">[S, B, C].</param>
     /// <param name="keys">Their <see cref="Keys"/>.</param>
     /// <param name="mask">As in <see cref="forward"/>.</param>
