@@ -81,7 +81,7 @@ public sealed class Captions : Experiment
         var paper = new CaptionConfig
         {
             Experiment = Name, Preset = preset, Activation = "soft",
-            Optimizer = OptimizerKind.GravesRmsProp, LearningRate = 1e-4, Clip = double.PositiveInfinity, Epochs = 60, Patience = 5, KeepBest = true,
+            Optimizer = OptimizerKind.GravesRmsProp, LearningRate = 1e-4, Clip = double.PositiveInfinity, Epochs = 60, Patience = 10, KeepBest = true, Batch = 16,
         };
         return preset switch
         {
@@ -93,7 +93,7 @@ public sealed class Captions : Experiment
             "small" => paper with
             {
                 Optimizer = OptimizerKind.Adam, LearningRate = 0.001, Epochs = 20, Patience = 3, Clip = 5, Init = InitialScheme.Uniform,
-                Embedding = 128, Hidden = 256, Attention = 256, Vocabulary = 3_000, Selector = true, WordToOutput = true, ContextToOutput = true, AlphaC = 1,
+                Embedding = 128, Hidden = 256, Attention = 256, Vocabulary = 3_000, Selector = true, WordToOutput = true, ContextToOutput = true, AlphaC = 1, Batch = 64,
             },
             _ => paper,
         };

@@ -8,7 +8,11 @@ namespace Noisy.Models;
 /// <param name="Activation">Name of a variant.</param>
 /// <param name="Fields">Fields of the config that differ from the preset's, by their JSON names, with their values as text.</param>
 /// <param name="Summary">One line for help texts.</param>
-public sealed record ExperimentRow(string Name, string Activation, IReadOnlyList<(string Field, string Value)> Fields, string Summary);
+public sealed record ExperimentRow(string Name, string Activation, IReadOnlyList<(string Field, string Value)> Fields, string Summary)
+{
+    /// <summary>NAH with its leak and without its noise.</summary>
+    public static ExperimentRow LeakAlone { get; } = new("nah-no-noise", "nah", [("c", "0")], "the leak of nah without its noise: tells the two apart");
+}
 
 /// <summary>A value of the metric that is worth a line in pictures.</summary>
 /// <param name="Name">What reaches it, such as "always the most frequent answer".</param>

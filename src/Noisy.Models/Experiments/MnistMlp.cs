@@ -30,6 +30,9 @@ public sealed class MnistMlp : Experiment
     public override IReadOnlyList<string> DefaultRows { get; } = ["soft", "hard", "nan", "nah", "nani", "nanil", "nanis"];
 
     /// <inheritdoc/>
+    public override IReadOnlyList<ExperimentRow> Rows(string preset) => [ExperimentRow.LeakAlone];
+
+    /// <inheritdoc/>
     public override ITrainingTask Build(TrainConfig config, DataCache cache, Device device)
     {
         var mnist = (MnistConfig)config;

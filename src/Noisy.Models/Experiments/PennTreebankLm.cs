@@ -38,7 +38,7 @@ public sealed class PennTreebankLm : Experiment
     /// <inheritdoc/>
     public override IReadOnlyList<ExperimentRow> Rows(string preset) =>
     [
-        new("nah-no-noise", "nah", [("c", "0")], "the leak of nah without its noise: tells the two apart"),
+        ExperimentRow.LeakAlone,
         new("nan-frozen", "nan", [("alpha", "1"), ("c", "5"), ("learnP", "false")], "no leak, and gap gains that cannot switch the noise off"),
     ];
 

@@ -11,7 +11,7 @@ namespace Noisy.Models;
 /// A stage of difficulty is a length; all sequences of an update have one, drawn by the curriculum. The objective is the mean
 /// negative log-likelihood of the batch. Training sequences never repeat and depend on the run's seed; validation and test are
 /// the same for all runs of one length, and at an earlier stage are the beginnings of the same sequences.
-/// Source: paper, Section 6.6, Table 5; decisions 20, 21, 23 and 28.
+/// Source: paper, Section 6.6, Table 5; decisions 20, 21, 23 and 29.
 /// </remarks>
 public sealed class UniqueElementsTask : ITrainingTask
 {

@@ -19,13 +19,11 @@ public enum InitialScheme
 }
 
 /// <summary>Gives all weights of a model new initial values.</summary>
-/// <remarks>In the first two schemes biases become 0; gap gains stay; embeddings and whatever has more rows than eight times its columns, such as the output
-/// layer of a large vocabulary, are 0.01 N(0, 1) in both. The blocks of a recurrent cell's gates count as matrices of their
-/// own. Source: paper, Sections 6.4 and 6.5; decision 15; docs/paper.md, reference systems.</remarks>
+/// <remarks>In the first two schemes biases become 0; gap gains stay; the tables of words, <c>embedding</c> and <c>output_weight</c>, are
+/// 0.01 N(0, 1) in both. The blocks of a recurrent cell's gates count as matrices of their own. Source: paper, Sections 6.4 and 6.5; decision 15; docs/paper.md, reference systems.</remarks>
 public static class InitialSchemes
 {
     private const double Small = 0.01;
-    private const int TableRows = 8;
 
     /// <summary>Replaces the values.</summary>
     /// <param name="module">The model.</param>
@@ -46,18 +44,19 @@ public static class InitialSchemes
                 continue;
             }
 
+            var isTable = last is "embedding" or "output_weight";
             var blocks = Blocks(module, name, last);
             var rows = parameter.shape[0] / blocks;
             for (var block = 0; block < blocks; block++)
             {
                 using var target = parameter.narrow(0, block * rows, rows);
-                target.copy_(Values(scheme, key.Child(name).Child((uint)block), rows, parameter.shape[1]));
+                target.copy_(Values(scheme, key.Child(name).Child((uint)block), isTable, rows, parameter.shape[1]));
             }
         }
     }
 
-    private static Tensor Values(InitialScheme scheme, NoiseKey key, long rows, long columns) =>
-        rows > TableRows * columns ? InitialWeights.Normal(key, Small, rows, columns)
+    private static Tensor Values(InitialScheme scheme, NoiseKey key, bool isTable, long rows, long columns) =>
+        isTable ? InitialWeights.Normal(key, Small, rows, columns)
         : scheme == InitialScheme.ScaledOrthogonal ? InitialWeights.Orthogonal(key, rows, columns, Small)
         : rows == columns ? InitialWeights.Orthogonal(key, rows, columns, 1)
         : InitialWeights.Normal(key, Small, rows, columns);

@@ -12,7 +12,7 @@ public static class PaperResults
 {
     private const string Confirmed = "confirmed", Recalled = "recalled";
 
-    /// <summary>Every row, with the name that it has in its experiment.</summary>
+    /// <summary>Every row that an experiment here repeats in the paper's setting, with the name that it has there.</summary>
     public static IReadOnlyList<(string Row, PaperFigure Figure)> All { get; } =
     [
         ("soft", new("Table 1", "Reference", null, 0.4645, "accuracy", Recalled)),

@@ -106,7 +106,7 @@ internal sealed class Sitting : IDisposable
             loss.Objective.backward();
             score = Score.Of(loss);
             norm = optimizer.GradientNorm();
-            if (!double.IsFinite(Math.Exp(score.MeanNll)) || !double.IsFinite(norm)) // a perplexity beyond all numbers counts too
+            if (!IsSound(score) || !double.IsFinite(norm))
                 throw Diverged(epoch, score.MeanNll, norm, rate, scale);
             optimizer.Step(rate, state.Update + 1, norm > config.Clip ? config.Clip / norm : 1);
         }
@@ -125,6 +125,9 @@ internal sealed class Sitting : IDisposable
         observer.Updated(new TrainProgress(state.Update, stopAt, epoch, config.Epochs, state.Score, rate,
             (state.Items - startItems) / elapsed.TotalSeconds, elapsed * ((double)(stopAt - state.Update) / (state.Update - started))));
     }
+
+    /// <summary>Whether a batch's loss is a number, and so is its perplexity if the task has one.</summary>
+    private bool IsSound(Score score) => double.IsFinite(task.Metric == "perplexity" ? Math.Exp(score.MeanNll) : score.MeanNll);
 
     /// <summary>Validation, and what follows from it: the best weights, the curriculum's next stage, the end.</summary>
     private void Evaluate(CancellationToken stop)
@@ -156,8 +159,10 @@ internal sealed class Sitting : IDisposable
         if (best.Tensors.Count > 0) best.PutInto(task.Model);
         var stage = best.Tensors.Count > 0 ? task.Stages : Stage;
         var context = TestContext(Tested);
-        var known = state.Evaluations * perEvaluation == Tested && state.ValidStage == stage ? state.Valid : null;
-        var valid = known ?? task.Evaluate(Split.Valid, stage, context, stop);
+
+        // At the last stage, whichever was reached: runs are compared by these.
+        var known = state.Evaluations * perEvaluation == Tested && state.ValidStage == task.Stages ? state.Valid : null;
+        var valid = known ?? task.Evaluate(Split.Valid, task.Stages, context, stop);
         var test = task.Evaluate(Split.Test, task.Stages, context, stop); // before the path is asked for, which a pass decides
         var ended = state.EndedBy ?? (state.Update >= total ? RunEnd.Epochs : null);
         return new RunSummary
