@@ -61,8 +61,8 @@ internal static unsafe class MatrixProduct
         var tiles = (rows + most - 1) / most;
         for (var tile = 0; tile < tiles; tile++)
         {
-            var first = rows * tile / tiles;
-            var count = (rows * (tile + 1) / tiles) - first;
+            var first = FirstRow(rows, tile, tiles);
+            var count = FirstRow(rows, tile + 1, tiles) - first;
             var from = start == null ? null : start + (first * rowStart);
             var left = TLayout.Interleaved ? a + first : a + (first * stride);
             if (wide == 3) Tile<V, Count3, TLayout>(count, left, stride, b, rowB, depth, c + (first * rowC), rowC, vectorC, from, rowStart);
@@ -70,6 +70,9 @@ internal static unsafe class MatrixProduct
             else Tile<V, Count1, TLayout>(count, left, stride, b, rowB, depth, c + (first * rowC), rowC, vectorC, from, rowStart);
         }
     }
+
+    /// <summary>Where a tile begins, if some tiles share rows evenly.</summary>
+    internal static int FirstRow(int rows, int tile, int tiles) => (int)((long)rows * tile / tiles);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Tile<V, TWide, TLayout>(

@@ -9,12 +9,14 @@ public static class EmbeddingLookup
 {
     /// <summary>Looks rows up.</summary>
     /// <param name="weight">[V, E].</param>
-    /// <param name="tokens">Row numbers of any shape, int64, each in [0, V).</param>
+    /// <param name="tokens">Row numbers of any shape, int64 or int32, each in [0, V).</param>
     /// <param name="path">Which implementation to run on.</param>
     /// <returns>[.., E], differentiable in weight; owned by the caller.</returns>
-    /// <exception cref="ArgumentException">A token is no row.</exception>
+    /// <exception cref="ArgumentException">A token is no row, or tokens are of another type.</exception>
     public static Tensor Rows(Tensor weight, Tensor tokens, EnginePath path = EnginePath.Auto)
     {
+        if (tokens.dtype is not (ScalarType.Int64 or ScalarType.Int32))
+            throw new ArgumentException($"tokens are {tokens.dtype}: must be Int64 or Int32", nameof(tokens));
         if (path == EnginePath.Composed || !FusedEngine.Takes(weight) || tokens.numel() == 0)
         {
             using var flat = tokens.reshape(-1);
@@ -22,7 +24,9 @@ public static class EmbeddingLookup
             return rows.reshape([.. tokens.shape, weight.shape[1]]);
         }
 
-        using var cpu = tokens.cpu().contiguous();
+        using var wide = tokens.to_type(ScalarType.Int64);
+        using var near = wide.cpu();
+        using var cpu = near.contiguous();
         var numbers = MemoryMarshal.Cast<byte, long>(cpu.bytes).ToArray();
         var rowCount = weight.shape[0];
         var outside = Array.FindIndex(numbers, n => n < 0 || n >= rowCount);
@@ -59,12 +63,13 @@ internal sealed unsafe class EmbeddingFunction : autograd.SingleTensorFunction<E
         using var above = grad_output.contiguous();
         var width = (int)above.shape[^1];
         var from = new ReadOnlySpan<float>(FusedEngine.Pointer(above), checked((int)above.numel()));
-        var dense = call.Slot is null ? zeros([(long)ctx.get_data("rows"), width]) : null;
+        var slot = call.Slot?.Live;
+        var dense = slot is null ? zeros([(long)ctx.get_data("rows"), width]) : null;
         var whole = new Span<float>(FusedEngine.Pointer(dense), checked((int)(dense?.numel() ?? 0)));
         for (var i = 0; i < call.Tokens.Length; i++)
         {
             var row = (int)call.Tokens[i];
-            var to = call.Slot is { } slot ? slot.Row(row) : whole.Slice(row * width, width);
+            var to = slot is not null ? slot.Row(row) : whole.Slice(row * width, width);
             var add = from.Slice(i * width, width);
             for (var e = 0; e < to.Length; e++) to[e] += add[e];
         }

@@ -83,10 +83,10 @@ internal sealed unsafe class ActivationFunction : autograd.SingleTensorFunction<
         var tensors = ctx.get_saved_variables().Select(t => t is null || t.IsInvalid ? null : t).ToArray();
         var above = grad_output.contiguous();
         var below = empty(above.shape);
-        var gains = call.Wants[1] && call.Slot is null ? empty_like(tensors[1]!) : null;
+        var gains = call.Wants[1] && call.Slot?.Live is null ? empty_like(tensors[1]!) : null;
         call.Kernel.Backward(
             FusedEngine.Pointer(tensors[0]), FusedEngine.Pointer(tensors[1]), FusedEngine.Pointer(above), FusedEngine.Pointer(below),
-            call.Slot?.Whole() ?? new GradientTarget { At = FusedEngine.Pointer(gains) }, above.numel(), Units(tensors[1]), call.Threads);
+            call.Slot?.Live?.Whole() ?? new GradientTarget { At = FusedEngine.Pointer(gains) }, above.numel(), Units(tensors[1]), call.Threads);
         return [call.Wants[0] ? below.MoveToOuterDisposeScope() : null!, gains?.MoveToOuterDisposeScope()!, null!];
     }
 

@@ -54,7 +54,7 @@ internal sealed unsafe class FusedAttention
     {
         NoiseStream? draws = context.Mode == NoiseMode.Sample ? context.Key.At(context.Update, context.TimeStep) : null;
         var kernel = AttentionKernel.Create(spec, context.Scale ?? spec.C, draws, NoiseModes.Constant(spec, context.Mode), FusedEngine.Width);
-        var result = LookFunction.apply([asked, .. values, mask, new LookCall(this, kernel, FusedEngine.Threads)]);
+        var result = LookFunction.apply([asked, .. values, mask, new LookCall(this, kernel, FusedEngine.Threads, shared?.NextNumber() ?? 0)]);
         return (result[0], result[1]);
     }
 
@@ -63,6 +63,12 @@ internal sealed unsafe class FusedAttention
     {
         if (shared is null || !shared.Wants[number]) return null;
         return FusedEngine.Pointer(sums[number] ??= zeros(shape).DetachFromDisposeScope());
+    }
+
+    private void Forget()
+    {
+        foreach (var sum in sums) sum?.Dispose();
+        Array.Clear(sums);
     }
 
     /// <summary>What steps have added up, in the caller's scope.</summary>
@@ -76,7 +82,7 @@ internal sealed unsafe class FusedAttention
     }
 
     /// <summary>What a look is besides tensors.</summary>
-    private sealed record LookCall(FusedAttention Looks, AttentionKernel Kernel, int Threads)
+    private sealed record LookCall(FusedAttention Looks, AttentionKernel Kernel, int Threads, int Number)
     {
         /// <summary>What the kernel reads, from the arguments before the call.</summary>
         internal static AttentionInputs Inputs(Tensor?[] tensors) => new()
@@ -120,6 +126,7 @@ internal sealed unsafe class FusedAttention
             var above = grad_outputs.Select(g => g is null || g.IsInvalid ? null : g.contiguous()).ToArray();
             var below = empty([size.Batch, size.Units]);
             var parts = AttentionKernel.Parts(size);
+            if (looks.shared?.BeginsAnew(call.Number) == true) looks.Forget();
             var grad = new AttentionGradients
             {
                 Mean = FusedEngine.Pointer(above[0]),

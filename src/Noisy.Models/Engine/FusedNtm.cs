@@ -103,8 +103,8 @@ internal sealed unsafe class NtmFunction : autograd.SingleTensorFunction<NtmFunc
 
         // A gain that is not learned at every site gets a tensor of its own, whose other rows can be cleared.
         if (call.LearnsGain.Contains(false)) call.Slots[Gains] = null;
-        var wanted = tensors.Select((t, i) => call.Wants[i] && call.Slots[i] is null ? empty_like(t!) : null).ToArray();
-        GradientTarget Target(int i) => call.Slots[i]?.Whole() ?? new GradientTarget { At = FusedEngine.Pointer(wanted[i]) };
+        var wanted = tensors.Select((t, i) => call.Wants[i] && call.Slots[i]?.Live is null ? empty_like(t!) : null).ToArray();
+        GradientTarget Target(int i) => call.Slots[i]?.Live?.Whole() ?? new GradientTarget { At = FusedEngine.Pointer(wanted[i]) };
         using var above = grad_output.contiguous();
         var grad = new NtmGradients
         {

@@ -14,6 +14,7 @@ internal sealed unsafe class GradientSlot(NativeBuffer memory, Optimizer owner, 
     private static readonly ConditionalWeakTable<Tensor, GradientSlot> Slots = [];
     private readonly NativeBuffer memory = memory; // as long as anyone can write here
     private readonly WeakReference<Optimizer> owner = new(owner); // one that was dropped takes no gradients
+    private bool attached;
     private readonly bool[] touched = new bool[length / Math.Max(1, rowLength)];
 
     /// <summary>First float.</summary>
@@ -35,11 +36,20 @@ internal sealed unsafe class GradientSlot(NativeBuffer memory, Optimizer owner, 
         parameter is Parameter && Slots.TryGetValue(parameter, out var slot) && slot.owner.TryGetTarget(out _) ? slot : null;
 
     /// <summary>Makes this the parameter's slot.</summary>
-    internal void Attach(Parameter parameter) => Slots.AddOrUpdate(parameter, this);
+    internal void Attach(Parameter parameter)
+    {
+        Slots.AddOrUpdate(parameter, this);
+        attached = true;
+    }
+
+    /// <summary>This slot while its optimiser is there; null once it was disposed, which may be between a forward pass and its way
+    /// back.</summary>
+    internal GradientSlot? Live => attached ? this : null;
 
     /// <summary>Takes the slot away again.</summary>
     internal void Detach(Parameter parameter)
     {
+        attached = false;
         if (ReferenceEquals(Of(parameter), this)) Slots.Remove(parameter);
     }
 

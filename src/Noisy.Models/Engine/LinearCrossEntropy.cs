@@ -51,7 +51,9 @@ public static class LinearCrossEntropy
             throw new ArgumentException($"bias is [{string.Join(", ", bias.shape)}]: must be [{weight.shape[0]}]", nameof(bias));
         if (!targets.shape.SequenceEqual([input.shape[0]]))
             throw new ArgumentException($"targets are [{string.Join(", ", targets.shape)}]: must be [{input.shape[0]}]", nameof(targets));
-        if (path == EnginePath.Composed || !FusedEngine.Takes(input) || !FusedEngine.Takes(weight) || input.shape[0] == 0)
+        if (targets.dtype != ScalarType.Int64) throw new ArgumentException($"targets are {targets.dtype}: must be Int64", nameof(targets));
+        if (path == EnginePath.Composed || !FusedEngine.Takes(input) || !FusedEngine.Takes(weight) || (bias is not null && !FusedEngine.Takes(bias))
+            || input.shape[0] == 0)
         {
             using var logits = F.linear(input, weight, bias);
             if (!details) return (F.cross_entropy(logits, targets, ignore_index: IgnoreIndex, reduction: nn.Reduction.Sum), null, null);
@@ -154,12 +156,12 @@ internal sealed unsafe class LinearCrossEntropyFunction : autograd.SingleTensorF
         var tensors = ctx.get_saved_variables().Select(t => t is null || t.IsInvalid ? null : t).ToArray();
         var kernel = SoftmaxKernel.Create(call.Width);
         if (call.Tape is null or { IsDisposed: true }) call.Tape = kernel.Forward(Inputs(tensors), call.Targets, call.TapeWants, call.Threads);
-        var wanted = tensors.Select((t, i) => call.Wants[i] && call.Slots[i] is null ? empty_like(t!) : null).ToArray();
+        var wanted = tensors.Select((t, i) => call.Wants[i] && call.Slots[i]?.Live is null ? empty_like(t!) : null).ToArray();
         var grad = new SoftmaxGradients
         {
             Hidden = FusedEngine.Pointer(wanted[0]),
-            Weight = call.Slots[1]?.Whole() ?? new GradientTarget { At = FusedEngine.Pointer(wanted[1]) },
-            Bias = call.Slots[2]?.Whole() ?? new GradientTarget { At = FusedEngine.Pointer(wanted[2]) },
+            Weight = call.Slots[1]?.Live?.Whole() ?? new GradientTarget { At = FusedEngine.Pointer(wanted[1]) },
+            Bias = call.Slots[2]?.Live?.Whole() ?? new GradientTarget { At = FusedEngine.Pointer(wanted[2]) },
         };
         kernel.Backward(call.Tape, Inputs(tensors), grad_output.item<float>(), grad, call.Threads);
         call.Tape.Dispose();

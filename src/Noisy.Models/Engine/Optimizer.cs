@@ -8,7 +8,10 @@ namespace Noisy.Models;
 /// <summary>An optimiser over all parameters of a model; a norm and a step, each in one pass.</summary>
 /// <remarks>
 /// On the CPU in single precision, gradients lie in one flat buffer that the fused functions write to; those of torch's own
-/// functions are added. So a model has one optimiser at a time: dispose it before another takes over. Elsewhere the same formulas are composed of tensor operations. Formulas: <see cref="OptimizerSpec"/>.
+/// functions are added. So a model has one optimiser at a time: dispose it before another takes over. Every way back through a fused
+/// function adds there, also one that <c>autograd.grad</c> asks for other gradients; <see cref="Clear"/> forgets, a module's
+/// <c>zero_grad</c> does not know of it. Elsewhere the same formulas are composed of tensor operations. A parameter without a gradient
+/// stays as it is, as in torch. Formulas: <see cref="OptimizerSpec"/>.
 /// </remarks>
 public abstract class Optimizer : IDisposable
 {
@@ -95,9 +98,9 @@ internal sealed class ComposedOptimizer(OptimizerSpec spec, IReadOnlyList<(strin
         using var _ = no_grad();
         foreach (var (name, parameter) in Parameters)
         {
+            if (parameter.grad is not { } gradient) continue;
             using var scope = NewDisposeScope();
-            var gradient = parameter.grad is { } g ? g.Times(scale) : zeros_like(parameter);
-            parameter.AddInPlace(Change(name, gradient, rate, step), 1);
+            parameter.AddInPlace(Change(name, gradient.Times(scale), rate, step), 1);
         }
 
         Clear();
@@ -176,8 +179,8 @@ internal sealed unsafe class FusedOptimizer : Optimizer
         Collect();
         if (Spec.States > 0)
         {
-            // Running values decay where there is no gradient too.
-            foreach (var slot in slots) slot.Fill();
+            // Running values of rows that were not looked up decay too.
+            foreach (var slot in slots.Where(slot => slot.Rows.Count > 0)) slot.Fill();
         }
 
         OptimizerKernel.Step(Spec, Segments(), rate, scale, step, FusedEngine.Width, FusedEngine.Threads);

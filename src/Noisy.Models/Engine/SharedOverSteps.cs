@@ -15,6 +15,7 @@ namespace Noisy.Models;
 internal sealed class SharedOverSteps
 {
     private readonly Func<Tensor?[]> gradients;
+    private int made, last = int.MaxValue;
 
     private SharedOverSteps(bool[] wants, Func<Tensor?[]> gradients) => (Wants, this.gradients) = (wants, gradients);
 
@@ -23,6 +24,20 @@ internal sealed class SharedOverSteps
 
     /// <summary>Which of them have a gradient.</summary>
     internal bool[] Wants { get; }
+
+    /// <summary>The number of a step that is being made.</summary>
+    internal int NextNumber() => made++;
+
+    /// <summary>Tells that a step goes back.</summary>
+    /// <param name="number">Its number. torch goes back from later nodes to earlier ones.</param>
+    /// <returns>Whether another way back began without the last one having come to this node, as one does that asks for other
+    /// gradients only: what its steps have left is to be forgotten.</returns>
+    internal bool BeginsAnew(int number)
+    {
+        var anew = number >= last;
+        last = number;
+        return anew;
+    }
 
     /// <summary>Puts the node before some values.</summary>
     /// <param name="values">The values; some may be null.</param>
@@ -54,6 +69,7 @@ internal sealed class SharedOverSteps
         public override List<Tensor> backward(autograd.AutogradContext ctx, List<Tensor> grad_outputs)
         {
             var shared = (SharedOverSteps)ctx.get_data("shared");
+            shared.last = int.MaxValue;
             return [.. shared.gradients().Where((_, i) => shared.Values[i] is not null).Select(g => g!), null!];
         }
     }

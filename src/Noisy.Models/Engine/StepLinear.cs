@@ -36,9 +36,14 @@ internal sealed class StepLinear
         var above = Rows(steps.Select(s => s.Above));
         var weight = shared!.Wants[0] ? above.t().mm(Rows(steps.Select(s => s.Input))).MoveToOuterDisposeScope() : null;
         var bias = shared.Wants[1] ? above.sum([0]).MoveToOuterDisposeScope() : null;
+        Forget();
+        return [weight, bias];
+    }
+
+    private void Forget()
+    {
         foreach (var kept in steps.SelectMany(s => new[] { s.Input, s.Above })) kept.Dispose();
         steps.Clear();
-        return [weight, bias];
     }
 
     /// <summary>The rows of all steps, one below the other.</summary>
@@ -54,6 +59,7 @@ internal sealed class StepLinear
             var (input, weight) = ((Tensor)vars[0], (Tensor)vars[1]);
             ctx.save_for_backward([input, weight]);
             ctx.save_data("map", vars[3]);
+            ctx.save_data("number", ((StepLinear)vars[3]).shared!.NextNumber());
             ctx.save_data("back", input.requires_grad);
             return F.linear(input, weight, vars[2] as Tensor);
         }
@@ -63,6 +69,7 @@ internal sealed class StepLinear
             var map = (StepLinear)ctx.get_data("map");
             using var scope = NewDisposeScope();
             var saved = ctx.get_saved_variables();
+            if (map.shared!.BeginsAnew((int)ctx.get_data("number"))) map.Forget();
             map.steps.Add((saved[0].detach().DetachFromDisposeScope(), grad_output.detach().DetachFromDisposeScope()));
             return [(bool)ctx.get_data("back") ? grad_output.matmul(saved[1]).MoveToOuterDisposeScope() : null!, null!, null!, null!];
         }

@@ -105,7 +105,7 @@ internal sealed class NoisyRecurrent
         using var scope = NewDisposeScope();
         var x = Shape.BatchFirst ? input.transpose(0, 1) : input.alias();
         var batch = x.shape[1];
-        var fused = Fuses(x, context);
+        var fused = Fuses(x, states, context);
         LastPath = fused ? FusedEngine.FusedName : FusedEngine.ComposedName;
         if (!fused)
         {
@@ -138,8 +138,8 @@ internal sealed class NoisyRecurrent
 
     /// <summary>Whether a pass can go through the fused engine: not on other devices or types, and not for means that only
     /// the scalar closed forms give.</summary>
-    private bool Fuses(Tensor x, NoiseContext context) =>
-        Engine == EnginePath.Auto && context.Mode != NoiseMode.ExactMean && FusedEngine.Takes(x)
+    private bool Fuses(Tensor x, Tensor[]? states, NoiseContext context) =>
+        Engine == EnginePath.Auto && context.Mode != NoiseMode.ExactMean && FusedEngine.Takes(x) && (states ?? []).All(FusedEngine.Takes)
         && FusedEngine.Takes(owner.get_parameter("weight_hh_l0")!);
 
     private RecurrentWeights Weights(int index) => RecurrentWeights.Of(owner, cell, Suffix(index));

@@ -50,9 +50,10 @@ public static class Checkpoint
 
         // The checksum comes last: a checkpoint without one is not yet a checkpoint.
         AtomicFile.Write(path + ChecksumExtension, $"{hash}  {Path.GetFileName(path)}\n");
-        // One of a later update belongs to a future that was lost: damaged, or it would have been the start of this one.
-        var files = Files(folder).ToLookup(f => string.CompareOrdinal(f, path) > 0);
-        foreach (var old in files[true].Concat(files[false].Skip(Kept)))
+        // One of a later update belongs to a future that was lost: damaged, or it would have been the start of this one. One
+        // without a checksum was never finished.
+        var kept = Files(folder).Where(f => string.CompareOrdinal(f, path) <= 0).Take(Kept).ToHashSet();
+        foreach (var old in Directory.GetFiles(folder, "*" + Extension).Where(f => !kept.Contains(f)))
         {
             AtomicFile.TryDelete(old + ChecksumExtension);
             AtomicFile.TryDelete(old);

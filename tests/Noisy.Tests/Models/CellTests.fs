@@ -84,6 +84,27 @@ let private cells =
                   closeTensor tensor32 expected y "LSTM, one sequence"
                   for e, a in List.zip expectedGradients gradients do closeTensor tensor32Slope e a "gradient, LSTM, one sequence")
 
+      torchTest "a way back that asks for other gradients leaves nothing in the weights'" (fun () ->
+          let leaf size = (filled 1L size * torch.tensor 3.0f).detach().requires_grad_ ()
+          let after (m: torch.nn.Module) (x: Tensor) (loss: Tensor) asked =
+              m.zero_grad ()
+              if asked then torch.autograd.grad ([| loss |], [| x |], retain_graph = true) |> ignore
+              loss.backward (retain_graph = true)
+              [ for name, p in parameters m -> name, values p.grad ]
+          let gru = new NoisyGruCell(4L, 6L, Variants.Nah, NoiseClock 1L)
+          let x = leaf [ 3L; 2L; 4L ]
+          let loss = (sequence gru.Steps sampling x).sum ()
+          Expect.equal (after gru x loss true) (after gru x loss false) "steps"
+          let x = leaf [ 3L; 4L ]
+          let y = gru.forward (x, null, sampling)
+          let loss = y.sum ()
+          Expect.equal (after gru x loss true) (after gru x loss false) "a step"
+          let attention = new AdditiveAttention(4L, 5L, 7L, Variants.Nah.Tanh, NoiseClock 1L)
+          let annotations = filled 2L [ 6L; 3L; 5L ]
+          let struct (mean, _) = attention.forward (x, annotations, attention.Keys annotations, null, sampling)
+          let loss = mean.sum ()
+          Expect.equal (after attention x loss true) (after attention x loss false) "attention")
+
       torchTest "soft cells are torch's, from the same weights" (fun () ->
           let x, h, c = filled 1L [ 3L; 4L ], filled 2L [ 3L; 6L ], filled 3L [ 3L; 6L ]
           let load (ours: torch.nn.Module) (theirs: torch.nn.Module) = theirs.load_state_dict (ours.state_dict ()) |> ignore
@@ -144,6 +165,13 @@ let private weights =
               closeTensor tensor32 (torch.eye 6L * torch.tensor 1e-4f) (hh.mm (hh.t ())) "recurrent"
               closeTensor tensor32 (torch.eye 4L * torch.tensor 1e-4f) (ih.t().mm ih) "input"
           Expect.equal (values (cell.get_parameter "bias_hh")) (Array.zeroCreate 18) "biases"
-          sameTensor p (cell.get_parameter "p") "gains") ]
+          sameTensor p (cell.get_parameter "p") "gains")
+
+      torchTest "tables of words begin as 0.01 N(0, 1) in both schemes, however few words there are" (fun () ->
+          let encoder = new SentenceEncoder(80L, 50L, 6L, Variants.Nah, NoiseClock 1L)
+          for scheme in [ InitialScheme.Reference; InitialScheme.ScaledOrthogonal ] do
+              InitialSchemes.Apply(encoder, scheme, NoiseKey.FromSeed 1L)
+              let deviation = values (encoder.get_parameter "embedding") |> Array.averageBy (fun v -> v * v) |> sqrt
+              Expect.isLessThan (abs (deviation - 0.01)) (5.0 * 0.01 / sqrt 8_000.0) $"five standard errors, {scheme}") ]
 
 let tests = testSequenced <| testList "cells" [ testList "steps" cells; testList "initial weights" weights ]

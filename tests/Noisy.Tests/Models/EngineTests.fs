@@ -117,7 +117,7 @@ type LayerArbitrary =
         gen {
             let! examples = Gen.choose (1, 70)
             let! units = Gen.choose (1, 70)
-            let! classes = Gen.choose (1, 300)
+            let! classes = Gen.frequency [ 5, Gen.choose (1, 300); 1, Gen.choose (2_000, 5_000) ]
             let! mask = Gen.frequency [ 2, Gen.constant Everyone; 3, Gen.constant MostOfThem; 3, Gen.constant AFew; 1, Gen.constant Nobody ]
             let! bias = Gen.elements [ false; true ]
             let! width = Gen.elements widths
@@ -251,6 +251,27 @@ let tests =
             loss.backward ()
             Expect.equal [ for p in lstm.parameters () -> values p.grad ] first "gradients"
             Expect.equal lstm.LastPath FusedEngine.FusedName "path")
+
+        test "tiles of very many rows follow one another" {
+            for rows in [ 1; 10; 200_001; 2_000_000_000 ] do
+                let tiles = (rows + 9) / 10
+                Expect.equal (MatrixProduct.FirstRow(rows, 0, tiles), MatrixProduct.FirstRow(rows, tiles, tiles)) (0, rows) "whole"
+                for tile in [ 0; tiles / 3; tiles - 1 ] do
+                    let count = MatrixProduct.FirstRow(rows, tile + 1, tiles) - MatrixProduct.FirstRow(rows, tile, tiles)
+                    if count < 1 || count > 10 then failtest $"tile {tile} of {tiles} has {count} rows"
+        }
+
+        torchTest "what has another type is converted or refused, never misread" (fun () ->
+            let weight = filled 1L [ 6L; 3L ]
+            sameTensor (EmbeddingLookup.Rows(weight, torch.tensor [| 5L; 0L; 2L |])) (EmbeddingLookup.Rows(weight, torch.tensor [| 5; 0; 2 |])) "tokens of 32 bits"
+            Tol.throws<ArgumentException> "tokens are Float32: must be Int64 or Int32 (Parameter 'tokens')" (fun () ->
+                EmbeddingLookup.Rows(weight, torch.tensor [| 1.0f |]) |> ignore)
+            Tol.throws<ArgumentException> "targets are Int32: must be Int64 (Parameter 'targets')" (fun () ->
+                LinearCrossEntropy.Sum(filled 2L [ 2L; 3L ], weight, null, torch.tensor [| 1; 2 |]) |> ignore)
+            let gru = new NoisyGru(RecurrentShape(2L, 3L), Variants.Nah, NoiseClock 1L)
+            let state = (filled 3L [ 1L; 2L; 3L ]).to_type torch.ScalarType.Float64
+            Expect.throws (fun () -> gru.forward (filled 4L [ 2L; 2L; 2L ], state, NoiseContext.Test) |> ignore) "a state in double"
+            Expect.equal gru.LastPath FusedEngine.ComposedName "where torch refuses it")
 
         torchTest "other types and exact means take the composed path" (fun () ->
             let lstm = new NoisyLstm(RecurrentShape(2L, 3L), Variants.Nani, NoiseClock 1L)

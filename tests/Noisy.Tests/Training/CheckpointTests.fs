@@ -65,7 +65,9 @@ let private checkpointTests =
           File.WriteAllText(folder.In("checkpoint", "000000003-00000.safetensors.5.tmp"), "half")
           let found, warnings = loadCheckpoint folder task
           Expect.equal found.Update 1L "the older one"
-          Expect.isEmpty warnings "no warning: it never was one")
+          Expect.isEmpty warnings "no warning: it never was one"
+          save folder task 3L
+          Expect.equal (checkpointUpdates folder) [ 1; 3 ] "it does not outlive the next")
 
       torchTest "a damaged newest one gives way to the older, with a warning, and does not outlive the next" (fun () ->
           for break' in [ damage; (fun p -> File.WriteAllBytes(p, [||])); (fun p -> File.WriteAllText(p + ".sha256", "")) ] do

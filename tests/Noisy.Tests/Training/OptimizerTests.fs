@@ -129,6 +129,37 @@ let tests =
                     composed.Step(0.1, i)
                 close "weights" theirs ours)
 
+        for spec in specs do
+            torchTest $"a parameter without a gradient stays as it is: {spec}" (fun () ->
+                for make in [ (fun m -> Optimizer.Of(spec, m)); (fun m -> new ComposedOptimizer(spec, ResizeArray(named m)) :> Optimizer) ] do
+                    let model = newModel ()
+                    use optimizer = make model
+                    steps model 2L (fun i -> optimizer.Step(0.1, i))
+                    let before = weights model
+                    let first = Seq.head (model.parameters ())
+                    first.grad <- filled 7L (shape first)
+                    optimizer.Step(0.1, 3L)
+                    let after = weights model
+                    Expect.notEqual after.Head before.Head "the one with a gradient"
+                    Expect.equal after.Tail before.Tail "the others")
+
+        torchTest "a way back that comes after its optimiser was disposed gives its gradients to torch" (fun () ->
+            let model = new RecurrentLanguageModel(5, RecurrentShape(2L, 1L), Variants.Nah, 0.1, NoiseClock 1L)
+            let tokens = torch.tensor [| 1L; 4L; 2L |]
+            let zero = torch.zeros (1L, 1L, 1L)
+            let loss () =
+                let struct (sum, _) = model.Loss(tokens.reshape (3L, 1L), tokens, [| zero; zero |], NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 1L, 3L))
+                sum
+            let gradients (loss: Tensor) =
+                model.zero_grad ()
+                loss.backward ()
+                [ for struct (name, p) in model.named_parameters () -> name, values p.grad ]
+            let expected = gradients (loss ())
+            let optimizer = Optimizer.Of(OptimizerSpec.Sgd, model)
+            let pending = loss ()
+            optimizer.Dispose()
+            Expect.equal (gradients pending) expected "gradients")
+
         torchTest "two gradients of one parameter add up, whoever made them" (fun () ->
             let model = new RecurrentLanguageModel(5, RecurrentShape(2L, 1L), Variants.Soft, 0.1, NoiseClock 1L)
             let weight = model.get_parameter "encoder"

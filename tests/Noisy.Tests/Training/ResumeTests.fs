@@ -6,6 +6,7 @@ open System.IO
 open System.Threading
 open Expecto
 open FsCheck
+open Noisy.Core
 open Noisy.Models
 open Noisy.Tests.TorchHelpers
 open Noisy.Tests.TrainingHelpers
@@ -102,6 +103,16 @@ let private variety =
           Expect.isLessThan summary.BestUpdate.Value summary.Updates "best"
           let best = [ for e in evaluations do if e.Stage.Value = 4 then e.Valid["error"] ] |> List.min
           Expect.equal (summary.Metrics.Valid["error"], summary.BestValid.Value) (best, best) "the weights that were tested")
+
+      torchTest "the summary's validation is at the last stage, whichever was reached" (fun () ->
+          use folder = new TempFolder()
+          let trial = signs "at the first stage" [ "curriculum", "naive over 1000" ]
+          use task = trial.Task trial.Config
+          let summary, _ = trainTask task trial.Config folder.Path (Nullable()) quiet CancellationToken.None
+          let at stage = (task.Evaluate(Split.Valid, stage, NoiseContext.Test, CancellationToken.None))["error"]
+          Expect.notEqual (at 1) (at task.Stages) "the test can tell"
+          Expect.equal summary.Value.Stage (Nullable 1) "reached"
+          Expect.equal summary.Value.Metrics.Valid["error"] (at task.Stages) "validation")
 
       torchTest "a solved run ends there and says when" (fun () ->
           let summary = wholes["over updates, until solved"].Value.Summary

@@ -6,7 +6,8 @@ namespace Noisy.Models;
 
 /// <summary>Looks of <see cref="AdditiveAttention"/> at the same annotations, one after the other.</summary>
 /// <remarks>On the CPU in single precision each is one node of torch's graph. The tensors of a sequence belong to the scope that it
-/// was begun in, which is to outlive its forward pass. Gradients cannot be differentiated once more; the composed path's can.</remarks>
+/// was begun in, which is to outlive its forward pass; begun in none, they are never freed. Gradients cannot be differentiated once
+/// more; the composed path's can.</remarks>
 public sealed class AttentionLooks
 {
     private readonly NoisyActivation activation;
