@@ -92,7 +92,7 @@ public sealed class Captions : Experiment
             },
             "small" => paper with
             {
-                Optimizer = OptimizerKind.Adam, LearningRate = 0.001, Epochs = 20, Patience = 3, Clip = 5, Init = InitialScheme.Uniform,
+                Optimizer = OptimizerKind.Adam, LearningRate = 0.001, Epochs = 20, Patience = 3,
                 Embedding = 128, Hidden = 256, Attention = 256, Vocabulary = 3_000, Selector = true, WordToOutput = true, ContextToOutput = true, AlphaC = 1, Batch = 64,
             },
             _ => paper,

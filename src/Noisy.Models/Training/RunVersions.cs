@@ -1,6 +1,6 @@
+using System.Globalization;
 using System.Reflection;
 using System.Runtime.InteropServices;
-using System.Runtime.Intrinsics;
 using Noisy.Core;
 using TorchSharp;
 
@@ -9,8 +9,8 @@ namespace Noisy.Models;
 /// <summary>Versions of everything that a run's numbers depend on.</summary>
 public static class RunVersions
 {
-    /// <summary>Version by name, for summaries.</summary>
-    public static IReadOnlyDictionary<string, string> Current { get; } = new Dictionary<string, string>
+    /// <summary>Version by name, for summaries; <c>vectorBits</c> is the width of the engine's vectors.</summary>
+    public static IReadOnlyDictionary<string, string> Current => new Dictionary<string, string>
     {
         ["noisy"] = NoisyVersion.Current,
         ["torchSharp"] = Informational(typeof(torch).Assembly),
@@ -18,7 +18,7 @@ public static class RunVersions
         ["dotnet"] = RuntimeInformation.FrameworkDescription,
         ["os"] = RuntimeInformation.OSDescription,
         ["architecture"] = RuntimeInformation.ProcessArchitecture.ToString(),
-        ["vectorBits"] = (Vector512.IsHardwareAccelerated ? 512 : Vector256.IsHardwareAccelerated ? 256 : Vector128.IsHardwareAccelerated ? 128 : 0).ToString(),
+        ["vectorBits"] = ((int)VectorWidths.Resolve(FusedEngine.Width)).ToString(CultureInfo.InvariantCulture),
     };
 
     private static string Informational(Assembly assembly) =>

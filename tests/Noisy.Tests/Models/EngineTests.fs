@@ -273,6 +273,11 @@ let tests =
             Expect.throws (fun () -> gru.forward (filled 4L [ 2L; 2L; 2L ], state, NoiseContext.Test) |> ignore) "a state in double"
             Expect.equal gru.LastPath FusedEngine.ComposedName "where torch refuses it")
 
+        torchTest "summaries tell the width that the engine runs at" (fun () ->
+            for width in widths do
+                Expect.equal (withEngine width 1 (fun () -> RunVersions.Current["vectorBits"])) (string (int width)) "bits"
+            Expect.equal RunVersions.Current["vectorBits"] (string (int VectorWidths.Best)) "the machine's best")
+
         torchTest "other types and exact means take the composed path" (fun () ->
             let lstm = new NoisyLstm(RecurrentShape(2L, 3L), Variants.Nani, NoiseClock 1L)
             let x = filled 1L [ 2L; 2L; 2L ]
