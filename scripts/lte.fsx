@@ -6,7 +6,7 @@
 //     dotnet fsi scripts/lte.fsx --preset small
 //         up to two operations, numbers up to 10^4, the curriculum of the paper: an hour a row on one core
 //     dotnet fsi scripts/lte.fsx --preset paper --row nah
-//         the reference code's setting: up to 80,000 updates of about 1.2 s on one core
+//         the reference code's setting: up to 80,000 updates of 0.6 to 1 s on two cores
 //     dotnet fsi scripts/lte.fsx --set curriculum=naive --out runs/lte-naive
 //         another curriculum: none (the reference code's "baseline"), naive, mix or combined (its "blend")
 //     dotnet fsi scripts/lte.fsx -- --help

@@ -21,7 +21,7 @@ public sealed class LearningToExecute : Experiment
     [
         ("tiny", "one operation on numbers of one or two digits, 1 x 96 units, 3,000 updates: about a minute a row on two cores"),
         ("small", "up to two operations on numbers of up to four digits, 2 x 128 units, 16,000 updates: about an hour a row on one core"),
-        ("paper", "up to three operations on numbers of up to six digits, 2 x 400 units: the setting of Table 1; up to 80,000 updates of about 1.2 s on one core, 0.6 s on two: 27 or 14 hours a row"),
+        ("paper", "up to three operations on numbers of up to six digits, 2 x 400 units: the setting of Table 1; up to 80,000 updates of 0.6 to 1 s on two cores, twice that on one: 14 to 22 or 27 to 44 hours a row"),
     ];
 
     /// <inheritdoc/>
