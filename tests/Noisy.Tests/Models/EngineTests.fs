@@ -155,7 +155,10 @@ let private crossEntropyOf (chosen: int64[]) (l: Layer) width threads path =
         let rows (t: Tensor) = if isNull chosen then t else t.index_select (0L, torch.tensor chosen)
         let struct (sum, nats, correct) = LinearCrossEntropy.Score(rows x, w, (if l.Bias then b else null), rows (torch.tensor (targets l)), path)
         (sum.mul((0.3f).ToScalar())).backward ()
-        [ "loss", values sum; "right", values correct; "each", Array.filter ((<>) 0.0) (values nats) ],
+        // By place, not by value: a sure example costs nothing, to single precision.
+        let seen = if isNull chosen then [| for i in 0L .. l.Examples - 1L do if counts l i then int i |] else Array.init chosen.Length id
+        let nats = values nats
+        [ "loss", values sum; "right", values correct; "each", [| for i in seen -> nats[i] |] ],
         [ "x", values x.grad; "w", values w.grad; if l.Bias then "b", values b.grad ])
 
 let private crossEntropy = crossEntropyOf null
