@@ -88,7 +88,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
                 }
             }
 
-            for (var b = part.FirstRow; b < part.EndRow; b++) Retreat(tape, part, i, t, b, work);
+            for (var b = part.FirstRow; b < part.EndRow; b++) Retreat(tape, part, i, t, b, work.Flow);
             EngineProfile.Mark(part.Member, EngineStage.GatesBack);
             part.EndStep();
             if (i == 0 && grad.Hidden == null) break;
@@ -124,7 +124,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
     }
 
     /// <summary>Gate arithmetic back, of the part's units of one example: along the memory, which comes from afar here.</summary>
-    private void Retreat(RecurrentTape tape, Part part, int i, int t, int b, Workspace work)
+    private void Retreat(RecurrentTape tape, Part part, int i, int t, int b, in GradientFlow flow)
     {
         var size = tape.Size;
         nint padded = size.Padded, unit = part.FirstPair * 2 * V.Count;
@@ -144,11 +144,11 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
             CellBefore = tape.Cell + before,
             Cell = tape.Cell + before + (size.Batch * padded),
             StateStep = V.Count,
-            GradHidden = work.GradHidden + (b * work.RowHidden) + unit,
+            GradHidden = flow.Hidden + (b * flow.RowHidden) + unit,
             GradHiddenStep = V.Count,
-            Carry = work.Carry + (b * padded) + unit,
-            GradGates = work.Gates + gates,
-            GradGains = work.Gains + (b * TCell.Sites * padded) + unit,
+            Carry = flow.Carry + (b * padded) + unit,
+            GradGates = flow.Gates + gates,
+            GradGains = flow.Gains + (b * TCell.Sites * padded) + unit,
             GradGainStep = V.Count,
             Scratch = part.Scratch,
         };
@@ -270,19 +270,44 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
             }
         }
 
-        if (grad.Gains.At == null || !TCell.ReadsP) return;
-        (first, end) = member.Share(TCell.Sites);
+        GradGains(size, grad.Gains, work.Gains, member);
+    }
+
+    /// <summary>Gradients in the gains, from those of each example, [B, sites, padded H], of which the first example's become sums.</summary>
+    private static void GradGains(RecurrentSize size, GradientTarget grad, float* gains, TeamMember member)
+    {
+        if (grad.At == null || !TCell.ReadsP) return;
+        var (first, end) = member.Share(TCell.Sites);
         for (var site = first; site < end; site++)
         {
-            var sum = new Span<float>(work.Gains + ((nint)site * size.Padded), size.Hidden);
+            var sum = new Span<float>(gains + ((nint)site * size.Padded), size.Hidden);
             for (var b = 1; b < size.Batch; b++)
             {
-                var next = new ReadOnlySpan<float>(work.Gains + (((b * TCell.Sites) + site) * (nint)size.Padded), size.Hidden);
+                var next = new ReadOnlySpan<float>(gains + (((b * TCell.Sites) + site) * (nint)size.Padded), size.Hidden);
                 for (var unit = 0; unit < sum.Length; unit++) sum[unit] += next[unit];
             }
 
-            for (var unit = 0; unit < sum.Length; unit++) grad.Gains.Put((site * size.Hidden) + unit, sum[unit]);
+            for (var unit = 0; unit < sum.Length; unit++) grad.Put((site * size.Hidden) + unit, sum[unit]);
         }
+    }
+
+    /// <summary>Gradients on their way through the gates of a time step.</summary>
+    private struct GradientFlow
+    {
+        /// <summary>In the pre-activations [T B, blocks, padded H]; written.</summary>
+        internal float* Gates;
+
+        /// <summary>In the output after the step, [B, row].</summary>
+        internal float* Hidden;
+
+        /// <summary>What is carried from step to step, [B, padded H]; see <see cref="CellPlace.Carry"/>.</summary>
+        internal float* Carry;
+
+        /// <summary>In the gains of each example, [B, sites, padded H]; added to.</summary>
+        internal float* Gains;
+
+        /// <summary>Floats from row to row of <see cref="Hidden"/>.</summary>
+        internal nint RowHidden;
     }
 
     /// <summary>Memory of one backward pass.</summary>
@@ -356,6 +381,8 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
         internal long ValuePanel { get; }
 
         internal nint TileSize { get; }
+
+        internal GradientFlow Flow => new() { Gates = Gates, Hidden = GradHidden, Carry = Carry, Gains = Gains, RowHidden = RowHidden };
 
         public void Dispose() => BufferPool.Return(buffer);
 

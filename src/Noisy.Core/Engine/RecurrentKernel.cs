@@ -45,6 +45,22 @@ internal abstract class RecurrentKernel
     /// <param name="threads">Threads, ≥ 1.</param>
     internal abstract void Backward(RecurrentTape tape, RecurrentInputs x, RecurrentGradients grad, int threads);
 
+    /// <summary>Runs the gates of a single time step, whose products are made elsewhere.</summary>
+    /// <param name="batch">Examples B, ≥ 1.</param>
+    /// <param name="hidden">Units H, ≥ 1.</param>
+    /// <param name="x">Products, gains, state.</param>
+    /// <param name="noise">Where ξ comes from.</param>
+    /// <param name="y">Receives the states after the step, the output as <see cref="RecurrentOutputs.Output"/>.</param>
+    /// <param name="threads">Threads, ≥ 1.</param>
+    /// <returns>What the way back needs; the caller disposes it.</returns>
+    internal abstract RecurrentTape Step(int batch, int hidden, StepInputs x, RecurrentNoise noise, RecurrentOutputs y, int threads);
+
+    /// <summary>Runs a single time step back.</summary>
+    /// <param name="tape">From <see cref="Step"/>; read only.</param>
+    /// <param name="grad">Gradients from above, and those that are asked for.</param>
+    /// <param name="threads">Threads, ≥ 1.</param>
+    internal abstract void StepBack(RecurrentTape tape, StepGradients grad, int threads);
+
     private struct Visitor(VectorWidth width) : ICellVisitor
     {
         internal RecurrentKernel? Kernel { get; private set; }
@@ -60,7 +76,7 @@ internal abstract class RecurrentKernel
     }
 }
 
-/// <summary>The kernel compiled for one cell and one vector width; the two passes are in files of their own.</summary>
+/// <summary>The kernel compiled for one cell and one vector width; both passes, and single steps, are in files of their own.</summary>
 internal sealed unsafe partial class RecurrentKernel<V, TCell>(TCell cell) : RecurrentKernel
     where V : struct, ILanes<V>
     where TCell : struct, ICell

@@ -27,49 +27,30 @@ internal static class FusedActivation
     {
         NoiseStream? draws = context.Mode == NoiseMode.Sample ? context.Key.At(context.Update, context.TimeStep) : null;
         var kernel = new ActivationKernel(spec, c, draws, NoiseModes.Constant(spec, context.Mode), FusedEngine.Width);
-        return ActivationFunction.Apply(x, p, new ActivationCall(kernel, FusedEngine.Threads));
+        return ActivationFunction.apply(FusedOperands.Note(x, p, new ActivationCall(kernel, FusedEngine.Threads)));
     }
 }
 
 /// <summary>What a pass is besides tensors.</summary>
-internal sealed record ActivationCall(ActivationKernel Kernel, int Threads)
-{
-    internal bool[] Wants { get; set; } = [];
-
-    internal GradientSlot? Slot { get; set; }
-}
+internal sealed record ActivationCall(ActivationKernel Kernel, int Threads);
 
 /// <summary>The function with its gradient. Arguments: x, p, call.</summary>
 internal sealed unsafe class ActivationFunction : autograd.SingleTensorFunction<ActivationFunction>
 {
     private const int Tensors = 2;
 
-    // torch switches gradients off inside forward(); what the caller had is noted on the way in.
-    [ThreadStatic]
-    private static bool recording;
-
     public override string Name => nameof(ActivationFunction);
-
-    internal static Tensor Apply(params object?[] vars)
-    {
-        recording = is_grad_enabled();
-        return apply(vars!);
-    }
 
     public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
     {
         var call = (ActivationCall)vars[Tensors];
-        var given = vars.Take(Tensors).Select(v => v as Tensor).ToArray();
         using var scope = NewDisposeScope();
-        var tensors = given.Select(t => t?.contiguous()).ToArray();
-        var y = empty(tensors[0]!.shape);
-        call.Kernel.Forward(
-            FusedEngine.Pointer(tensors[0]), FusedEngine.Pointer(tensors[1]), FusedEngine.Pointer(y), y.numel(), Units(tensors[1]), call.Threads);
-        if (recording && given.Any(t => t is { requires_grad: true }))
+        var operands = new FusedOperands(vars, Tensors);
+        var y = empty(operands.Tensor(0)!.shape);
+        call.Kernel.Forward(operands.At(0), operands.At(1), FusedEngine.Pointer(y), y.numel(), Units(operands), call.Threads);
+        if (operands.AnyWanted)
         {
-            call.Wants = [.. given.Select(t => t is { requires_grad: true })]; // of what was given: a copy of it made here has none
-            call.Slot = call.Wants[1] ? GradientSlot.Of(given[1]) : null;
-            ctx.save_for_backward([.. tensors.Select((t, i) => ReferenceEquals(t, given[i]) ? t : t?.MoveToOuterDisposeScope())!]);
+            operands.Save(ctx);
             ctx.save_data("call", call);
         }
 
@@ -80,15 +61,15 @@ internal sealed unsafe class ActivationFunction : autograd.SingleTensorFunction<
     {
         var call = (ActivationCall)ctx.get_data("call");
         using var scope = NewDisposeScope();
-        var tensors = ctx.get_saved_variables().Select(t => t is null || t.IsInvalid ? null : t).ToArray();
+        var operands = FusedOperands.Of(ctx);
         var above = grad_output.contiguous();
         var below = empty(above.shape);
-        var gains = call.Wants[1] && call.Slot?.Live is null ? empty_like(tensors[1]!) : null;
         call.Kernel.Backward(
-            FusedEngine.Pointer(tensors[0]), FusedEngine.Pointer(tensors[1]), FusedEngine.Pointer(above), FusedEngine.Pointer(below),
-            call.Slot?.Live?.Whole() ?? new GradientTarget { At = FusedEngine.Pointer(gains) }, above.numel(), Units(tensors[1]), call.Threads);
-        return [call.Wants[0] ? below.MoveToOuterDisposeScope() : null!, gains?.MoveToOuterDisposeScope()!, null!];
+            operands.At(0), operands.At(1), FusedEngine.Pointer(above), FusedEngine.Pointer(below), operands.Target(1), above.numel(), Units(operands),
+            call.Threads);
+        var gains = operands.Gradients()[1];
+        return [operands.Wants(0) ? below.MoveToOuterDisposeScope() : null!, gains, null!];
     }
 
-    private static int Units(Tensor? p) => p is null ? 1 : checked((int)p.numel());
+    private static int Units(FusedOperands operands) => operands.Tensor(1) is { } p ? checked((int)p.numel()) : 1;
 }

@@ -30,7 +30,7 @@ internal static class FusedNtm
         var constants = context.Mode == NoiseMode.Sample ? null : cell.Sites.Select(s => NoiseModes.Constant(s, context.Mode)).ToArray();
         var noise = new RecurrentNoise(context.Key, context.Update, context.TimeStep, constants);
         var call = new NtmCall(kernel, size, noise, cell.Sites.Select(s => s.UsesP && s.LearnP).ToArray(), FusedEngine.Threads);
-        return NtmFunction.Apply([x, .. Names.Select(name => name == "start_attention" ? find(name)!.softmax(1) : find(name)), call]);
+        return NtmFunction.apply(FusedOperands.Note([x, .. Names.Select(name => name == "start_attention" ? find(name)!.softmax(1) : find(name)), call]));
     }
 }
 
@@ -39,12 +39,6 @@ internal sealed record NtmCall(NtmKernel Kernel, NtmSize Size, RecurrentNoise No
 {
     /// <summary>Memory of the forward pass; its backward pass gives it back.</summary>
     internal NtmTape? Tape { get; set; }
-
-    /// <summary>Which arguments have a gradient.</summary>
-    internal bool[] Wants { get; set; } = [];
-
-    /// <summary>Places for the gradients of the parameters that have one, by number of the argument.</summary>
-    internal GradientSlot?[] Slots { get; set; } = [];
 }
 
 /// <summary>The machine as a function with a gradient. Arguments: input, those that <see cref="FusedNtm.Names"/> names, call.</summary>
@@ -53,32 +47,19 @@ internal sealed unsafe class NtmFunction : autograd.SingleTensorFunction<NtmFunc
 {
     private const int Tensors = 14, Gains = 4;
 
-    // torch switches gradients off inside forward(); what the caller had is noted on the way in.
-    [ThreadStatic]
-    private static bool recording;
-
     public override string Name => nameof(NtmFunction);
-
-    internal static Tensor Apply(params object?[] vars)
-    {
-        recording = is_grad_enabled();
-        return apply(vars!);
-    }
 
     public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
     {
         var call = (NtmCall)vars[Tensors];
-        var given = vars.Take(Tensors).Select(v => v as Tensor).ToArray();
         using var scope = NewDisposeScope();
-        var tensors = given.Select(t => t?.contiguous()).ToArray();
-        var logits = empty([call.Size.Steps, call.Size.Batch, call.Size.Outputs]);
-        var tape = call.Kernel.Forward(call.Size, Inputs(tensors), call.Noise, FusedEngine.Pointer(logits), call.Threads);
-        if (recording && given.Any(t => t is { requires_grad: true }))
+        var operands = new FusedOperands(vars, Tensors);
+        var logits = Logits(call);
+        var tape = call.Kernel.Forward(call.Size, Inputs(operands), call.Noise, FusedEngine.Pointer(logits), call.Threads);
+        if (operands.AnyWanted)
         {
             call.Tape = tape;
-            call.Wants = [.. given.Select(t => t is { requires_grad: true })];
-            call.Slots = [.. given.Select((t, i) => call.Wants[i] ? GradientSlot.Of(t) : null)];
-            ctx.save_for_backward([.. tensors.Select((t, i) => ReferenceEquals(t, given[i]) ? t : t?.MoveToOuterDisposeScope())!]);
+            operands.Save(ctx);
             ctx.save_data("call", call);
         }
         else
@@ -93,65 +74,51 @@ internal sealed unsafe class NtmFunction : autograd.SingleTensorFunction<NtmFunc
     {
         var call = (NtmCall)ctx.get_data("call");
         using var scope = NewDisposeScope();
-        var tensors = ctx.get_saved_variables().Select(t => t is null || t.IsInvalid ? null : t).ToArray();
-        var inputs = Inputs(tensors);
+        var operands = FusedOperands.Of(ctx);
+        operands.HasGains(Gains, call.LearnsGain);
+        var inputs = Inputs(operands);
         if (call.Tape is null or { IsDisposed: true })
-        {
-            var logits = empty([call.Size.Steps, call.Size.Batch, call.Size.Outputs]);
-            call.Tape = call.Kernel.Forward(call.Size, inputs, call.Noise, FusedEngine.Pointer(logits), call.Threads);
-        }
-
-        // A gain that is not learned at every site gets a tensor of its own, whose other rows can be cleared.
-        if (call.LearnsGain.Contains(false)) call.Slots[Gains] = null;
-        var wanted = tensors.Select((t, i) => call.Wants[i] && call.Slots[i]?.Live is null ? empty_like(t!) : null).ToArray();
-        GradientTarget Target(int i) => call.Slots[i]?.Live?.Whole() ?? new GradientTarget { At = FusedEngine.Pointer(wanted[i]) };
-        using var above = grad_output.contiguous();
+            call.Tape = call.Kernel.Forward(call.Size, inputs, call.Noise, FusedEngine.Pointer(Logits(call)), call.Threads);
         var grad = new NtmGradients
         {
-            Logits = FusedEngine.Pointer(above),
-            Input = FusedEngine.Pointer(wanted[0]),
-            WeightIh = Target(1),
-            WeightHh = Target(2),
-            Bias = Target(3),
-            Gains = Target(Gains),
-            HeadWeight = Target(5),
-            HeadBias = Target(6),
-            OutputWeight = Target(7),
-            OutputBias = Target(8),
-            Memory = Target(9),
-            Attention = Target(10),
-            Reads = Target(11),
-            Hidden = Target(12),
-            Cell = Target(13),
+            Logits = FusedEngine.Pointer(grad_output.contiguous()),
+            Input = operands.Gradient(0),
+            WeightIh = operands.Target(1),
+            WeightHh = operands.Target(2),
+            Bias = operands.Target(3),
+            Gains = operands.Target(Gains),
+            HeadWeight = operands.Target(5),
+            HeadBias = operands.Target(6),
+            OutputWeight = operands.Target(7),
+            OutputBias = operands.Target(8),
+            Memory = operands.Target(9),
+            Attention = operands.Target(10),
+            Reads = operands.Target(11),
+            Hidden = operands.Target(12),
+            Cell = operands.Target(13),
         };
         call.Kernel.Backward(call.Tape, inputs, grad, call.Threads);
         call.Tape.Dispose();
-        if (wanted[Gains] is { } sums)
-        {
-            for (var site = 0; site < call.LearnsGain.Length; site++)
-            {
-                if (!call.LearnsGain[site]) sums.select(0, site).zero_();
-            }
-        }
-
-        return [.. wanted.Select(w => w?.MoveToOuterDisposeScope()!), null!];
+        return operands.Gradients();
     }
 
-    private static NtmInputs Inputs(Tensor?[] tensors) => new()
+    private static Tensor Logits(NtmCall call) => empty([call.Size.Steps, call.Size.Batch, call.Size.Outputs]);
+
+    private static NtmInputs Inputs(FusedOperands operands) => new()
     {
-        Input = FusedEngine.Pointer(tensors[0]),
-        WeightIh = FusedEngine.Pointer(tensors[1]),
-        WeightHh = FusedEngine.Pointer(tensors[2]),
-        Bias = FusedEngine.Pointer(tensors[3]),
-        Gains = FusedEngine.Pointer(tensors[Gains]),
-        HeadWeight = FusedEngine.Pointer(tensors[5]),
-        HeadBias = FusedEngine.Pointer(tensors[6]),
-        OutputWeight = FusedEngine.Pointer(tensors[7]),
-        OutputBias = FusedEngine.Pointer(tensors[8]),
-        Memory = FusedEngine.Pointer(tensors[9]),
-        Attention = FusedEngine.Pointer(tensors[10]),
-        Reads = FusedEngine.Pointer(tensors[11]),
-        Hidden = FusedEngine.Pointer(tensors[12]),
-        Cell = FusedEngine.Pointer(tensors[13]),
+        Input = operands.At(0),
+        WeightIh = operands.At(1),
+        WeightHh = operands.At(2),
+        Bias = operands.At(3),
+        Gains = operands.At(Gains),
+        HeadWeight = operands.At(5),
+        HeadBias = operands.At(6),
+        OutputWeight = operands.At(7),
+        OutputBias = operands.At(8),
+        Memory = operands.At(9),
+        Attention = operands.At(10),
+        Reads = operands.At(11),
+        Hidden = operands.At(12),
+        Cell = operands.At(13),
     };
 }

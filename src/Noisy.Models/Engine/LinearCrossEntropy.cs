@@ -73,7 +73,7 @@ public static class LinearCrossEntropy
         }
 
         var call = new SoftmaxCall(classes, FusedEngine.Width, FusedEngine.Threads);
-        var sum = LinearCrossEntropyFunction.Apply(input, weight, bias, call);
+        var sum = LinearCrossEntropyFunction.apply(FusedOperands.Note(input, weight, bias, call));
         return details ? (sum, tensor(call.Nats), tensor(call.Correct)) : (sum, null, null);
     }
 
@@ -98,12 +98,6 @@ internal sealed record SoftmaxCall(int[] Targets, VectorWidth Width, int Threads
 
     /// <summary>Nats of each example; known after the forward pass.</summary>
     internal float[] Nats { get; set; } = [];
-
-    internal bool[] Wants { get; set; } = [];
-
-    internal SoftmaxWants TapeWants => new(Wants[0], Wants[1] || Wants[2]);
-
-    internal GradientSlot?[] Slots { get; set; } = [];
 }
 
 /// <summary>The function with its gradient. Arguments: input, weight, bias, call.</summary>
@@ -111,34 +105,22 @@ internal sealed unsafe class LinearCrossEntropyFunction : autograd.SingleTensorF
 {
     private const int Tensors = 3;
 
-    [ThreadStatic]
-    private static bool recording;
-
     public override string Name => nameof(LinearCrossEntropyFunction);
-
-    internal static Tensor Apply(params object?[] vars)
-    {
-        recording = is_grad_enabled();
-        return apply(vars!);
-    }
 
     public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
     {
         var call = (SoftmaxCall)vars[Tensors];
-        var given = vars.Take(Tensors).Select(v => v as Tensor).ToArray();
         using var scope = NewDisposeScope();
-        var tensors = given.Select(t => t?.contiguous()).ToArray();
-        call.Wants = [.. given.Select(t => recording && t is { requires_grad: true })];
-        var tape = SoftmaxKernel.Create(call.Width).Forward(Inputs(tensors), call.Targets, call.TapeWants, call.Threads);
+        var operands = new FusedOperands(vars, Tensors);
+        var tape = Forward(call, operands);
         var sum = tensor((float)tape.Losses.Sum());
         call.Correct = tape.Right.Count(right => right);
         call.Nats = new float[call.Targets.Length];
         for (var i = 0; i < tape.Count; i++) call.Nats[tape.Kept[i]] = (float)tape.Losses[i];
-        if (call.Wants.Contains(true))
+        if (operands.AnyWanted)
         {
             call.Tape = tape;
-            call.Slots = [.. given.Select((t, i) => call.Wants[i] ? GradientSlot.Of(t) : null)];
-            ctx.save_for_backward([.. tensors.Select((t, i) => ReferenceEquals(t, given[i]) ? t : t?.MoveToOuterDisposeScope())!]);
+            operands.Save(ctx);
             ctx.save_data("call", call);
         }
         else
@@ -153,28 +135,27 @@ internal sealed unsafe class LinearCrossEntropyFunction : autograd.SingleTensorF
     {
         var call = (SoftmaxCall)ctx.get_data("call");
         using var scope = NewDisposeScope();
-        var tensors = ctx.get_saved_variables().Select(t => t is null || t.IsInvalid ? null : t).ToArray();
-        var kernel = SoftmaxKernel.Create(call.Width);
-        if (call.Tape is null or { IsDisposed: true }) call.Tape = kernel.Forward(Inputs(tensors), call.Targets, call.TapeWants, call.Threads);
-        var wanted = tensors.Select((t, i) => call.Wants[i] && call.Slots[i]?.Live is null ? empty_like(t!) : null).ToArray();
-        var grad = new SoftmaxGradients
-        {
-            Hidden = FusedEngine.Pointer(wanted[0]),
-            Weight = call.Slots[1]?.Live?.Whole() ?? new GradientTarget { At = FusedEngine.Pointer(wanted[1]) },
-            Bias = call.Slots[2]?.Live?.Whole() ?? new GradientTarget { At = FusedEngine.Pointer(wanted[2]) },
-        };
-        kernel.Backward(call.Tape, Inputs(tensors), grad_output.item<float>(), grad, call.Threads);
+        var operands = FusedOperands.Of(ctx);
+        if (call.Tape is null or { IsDisposed: true }) call.Tape = Forward(call, operands);
+        var grad = new SoftmaxGradients { Hidden = operands.Gradient(0), Weight = operands.Target(1), Bias = operands.Target(2) };
+        SoftmaxKernel.Create(call.Width).Backward(call.Tape, Inputs(operands), grad_output.item<float>(), grad, call.Threads);
         call.Tape.Dispose();
-        return [.. wanted.Select(w => w?.MoveToOuterDisposeScope()!), null!];
+        return operands.Gradients();
     }
 
-    private static SoftmaxInputs Inputs(Tensor?[] tensors) => new()
+    private static SoftmaxTape Forward(SoftmaxCall call, FusedOperands operands)
     {
-        Hidden = FusedEngine.Pointer(tensors[0]),
-        Weight = FusedEngine.Pointer(tensors[1]),
-        Bias = FusedEngine.Pointer(tensors[2]),
-        Rows = (int)tensors[0]!.shape[0],
-        Units = (int)tensors[0]!.shape[1],
-        Classes = (int)tensors[1]!.shape[0],
+        var wants = new SoftmaxWants(operands.Wants(0), operands.Wants(1) || operands.Wants(2));
+        return SoftmaxKernel.Create(call.Width).Forward(Inputs(operands), call.Targets, wants, call.Threads);
+    }
+
+    private static SoftmaxInputs Inputs(FusedOperands operands) => new()
+    {
+        Hidden = operands.At(0),
+        Weight = operands.At(1),
+        Bias = operands.At(2),
+        Rows = (int)operands.Tensor(0)!.shape[0],
+        Units = (int)operands.Tensor(0)!.shape[1],
+        Classes = (int)operands.Tensor(1)!.shape[0],
     };
 }

@@ -52,7 +52,10 @@ public sealed class NoisyCellSteps
                 throw new ArgumentException($"the state is [{string.Join(", ", s.shape)}]: must be [{batch}, {owner.HiddenSize}]", nameof(state));
         }
 
-        return [.. cell.Step(projected, fromState.Apply, state, Activate).Select(s => s.MoveToOuterDisposeScope())];
+        var next = owner.Engine == EnginePath.Auto && FusedStep.Takes(context.Mode, gains, projected, state)
+            ? FusedStep.Run(cell, projected, fromState.Apply(state[0]), gains, state[^1], context)
+            : cell.Step(projected, fromState.Apply, state, Activate);
+        return [.. next.Select(s => s.MoveToOuterDisposeScope())];
 
         Tensor Activate(int site, Tensor pre)
         {

@@ -89,6 +89,29 @@ let private run (s: Stack) (seed: int64) (path: EnginePath) : Result =
     [ for name, t in leaves do name, gradientOf t
       for struct (name, p) in m.named_parameters () do name, gradientOf p ]
 
+/// The same of the gates of a single step, from products and a state that are given. Takes the stack's cell, batch and units.
+let private runStep (s: Stack) (seed: int64) (path: EnginePath) : Result =
+    use _ = torch.NewDisposeScope()
+    let cell: RecurrentCell = if s.Gru then GruCell s.Variant else LstmCell s.Variant
+    let leaf n size = (filled (seed + n) size).mul((3.0f).ToScalar()).detach().requires_grad_ ()
+    let products = [ s.Batch; int64 cell.Gates * s.Hidden ]
+    let fromInput, fromState, carried = leaf 1L products, leaf 2L products, leaf 3L [ s.Batch; s.Hidden ]
+    let gains = if cell.Sites |> Seq.exists _.UsesP then leaf 4L [ int64 cell.Sites.Count; s.Hidden ] else null
+    let context = NoiseContext(s.Mode, NoiseKey.FromSeed seed, 5L, 2, Nullable())
+    let activate site (pre: Tensor) =
+        let spec = cell.Sites[site]
+        let p = if not spec.UsesP then null elif spec.LearnP then gains.select (0L, int64 site) else gains.detach().select (0L, int64 site)
+        SiteActivation.Apply(spec, pre, p, context.Child(uint32 site), EnginePath.Composed)
+    let states =
+        if path = EnginePath.Composed then
+            cell.Step(fromInput, (fun _ -> fromState), [| (if s.Gru then carried else torch.zeros_like carried); carried |], activate)
+        else
+            FusedStep.Run(cell, fromInput, fromState, gains, carried, context)
+    let loss = states |> Seq.mapi (fun i o -> (o * filled (seed + 10L + int64 i) (shape o)).sum ()) |> Seq.reduce (fun a b -> a + b)
+    loss.backward ()
+    [ for i, o in Seq.indexed states -> $"state {i}", values o ],
+    [ for name, t in [ "input", fromInput; "state", fromState; "carried", carried; if not (isNull gains) then "p", gains ] -> name, gradientOf t ]
+
 let private property name count (body: Stack -> unit) =
     testPropertyWithConfig { FsCheckConfig.defaultConfig with arbitrary = [ typeof<StackArbitrary> ]; maxTest = count } name (fun (s: Stack) ->
         TorchNative.EnsureLoaded()
@@ -183,6 +206,33 @@ let tests =
             let reference = withEngine VectorWidth.Bits512 1 (fun () -> run s s.Seed EnginePath.Auto)
             let other = withEngine s.Width s.Threads (fun () -> run s s.Seed EnginePath.Auto)
             Expect.equal other reference "bits")
+
+        property "a single step: fused equals composed, on every width and any number of threads" 100 (fun s ->
+            let attempt i =
+                let seed = s.Seed + 1000L * int64 i
+                let composed = runStep s seed EnginePath.Composed
+                let fused = withEngine s.Width s.Threads (fun () -> runStep s seed EnginePath.Auto)
+                Expect.equal (withEngine VectorWidth.Bits512 1 (fun () -> runStep s seed EnginePath.Auto)) fused "bits"
+                let output, gradient = worst 1e-3 (fst composed) (fst fused), worst 1e-3 (snd composed) (snd fused)
+                if snd output <= 1e-5 && snd gradient <= 1e-4 then None else Some $"{output}, {gradient}"
+            match Seq.initInfinite attempt |> Seq.take 3 |> Seq.takeWhile Option.isSome |> Seq.choose id |> List.ofSeq with
+            | [ a; b; c ] -> failtest $"differences: {a}; {b}; {c}"
+            | _ -> ())
+
+        torchTest "a single step goes back from either state alone, and twice" (fun () ->
+            let leaf n size = (filled n size).detach().requires_grad_ ()
+            let x, h, c = leaf 1L [ 3L; 24L ], leaf 2L [ 3L; 24L ], leaf 3L [ 3L; 6L ]
+            let gradients (loss: Tensor) =
+                for t in [ x; h; c ] do t.grad <- null
+                loss.backward (retain_graph = true)
+                [ for t in [ x; h; c ] -> values t.grad ]
+            let states = FusedStep.Run(LstmCell Variants.Soft, x, h, null, c, NoiseContext.Test)
+            let hidden, cell = gradients (states[0].sum ()), gradients (states[1].sum ())
+            Expect.equal (gradients (states[0].sum ())) hidden "again"
+            let both = gradients ((states[0] + states[1]).sum ())
+            for i in 0 .. 2 do
+                Expect.isGreaterThan (Array.max both[i]) 0.0 "the test can tell"
+                closeTensor tensor32 (vector (Array.map2 (+) hidden[i] cell[i])) (vector both[i]) "sum")
 
         layerProperty "linear layer with cross-entropy equals torch's" 80 (fun l ->
             let expected = crossEntropy l VectorWidth.Auto 1 EnginePath.Composed

@@ -1,0 +1,107 @@
+using Noisy.Core;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Noisy.Models;
+
+/// <summary>The gates of a single time step, noise included, as one node of torch's graph.</summary>
+/// <remarks>The noise is that of the composed path, bit for bit; results are the same for every number of threads and vector
+/// width. The gradient cannot be differentiated once more; the composed path's can.</remarks>
+internal static class FusedStep
+{
+    /// <summary>Whether this can be done here.</summary>
+    internal static bool Takes(NoiseMode mode, Tensor? gains, Tensor projected, Tensor[] state) =>
+        mode != NoiseMode.ExactMean && projected.numel() > 0 && FusedEngine.Takes(projected) && state.All(FusedEngine.Takes)
+        && (gains is null || FusedEngine.Takes(gains));
+
+    /// <summary>Takes the step.</summary>
+    /// <param name="cell">An LSTM or a GRU.</param>
+    /// <param name="fromInput">Product with the input, bias added, [B, G H].</param>
+    /// <param name="fromState">Product with the last output, bias added, [B, G H].</param>
+    /// <param name="gains">Gap gains [sites, H]; null if there are none.</param>
+    /// <param name="carried">The state that the gates read beside the products, [B, H]: an LSTM's cell, a GRU's output.</param>
+    /// <param name="context">Mode, key, update, time step and scale.</param>
+    /// <returns>States after the step [B, H], owned by the caller.</returns>
+    internal static Tensor[] Run(RecurrentCell cell, Tensor fromInput, Tensor fromState, Tensor? gains, Tensor carried, NoiseContext context)
+    {
+        var kernel = RecurrentKernel.Create(cell.Kind, cell.Sites[0], cell.Sites[2], context.Scale, FusedEngine.Width);
+        var constants = context.Mode == NoiseMode.Sample ? null : cell.Sites.Select(s => NoiseModes.Constant(s, context.Mode)).ToArray();
+        var noise = new RecurrentNoise(context.Key, context.Update, context.TimeStep, constants);
+        var call = new StepCall(kernel, noise, [.. cell.Sites.Select(s => s.UsesP && s.LearnP)], FusedEngine.Threads, cell.States);
+        return [.. StepFunction.apply(FusedOperands.Note(fromInput, fromState, gains, carried, call))];
+    }
+
+    /// <summary>What a step is besides tensors.</summary>
+    private sealed record StepCall(RecurrentKernel Kernel, RecurrentNoise Noise, bool[] LearnsGain, int Threads, int States)
+    {
+        /// <summary>Memory of the forward pass; its backward pass gives it back.</summary>
+        internal RecurrentTape? Tape { get; set; }
+    }
+
+    /// <summary>The step as a function with a gradient. Arguments: product with the input, product with the last output, p, carried
+    /// state, call.</summary>
+    private sealed unsafe class StepFunction : autograd.MultiTensorFunction<StepFunction>
+    {
+        private const int Tensors = 4, FromInput = 0, FromState = 1, Gains = 2, Carried = 3;
+
+        public override string Name => nameof(FusedStep);
+
+        public override List<Tensor> forward(autograd.AutogradContext ctx, params object[] vars)
+        {
+            var call = (StepCall)vars[Tensors];
+            using var scope = NewDisposeScope();
+            var operands = new FusedOperands(vars, Tensors);
+            var results = Results(call, operands);
+            var tape = Forward(call, operands, results);
+            if (operands.AnyWanted)
+            {
+                call.Tape = tape;
+                operands.Save(ctx);
+                ctx.set_materialize_grads(false);
+                ctx.save_data("call", call);
+            }
+            else
+            {
+                tape.Dispose();
+            }
+
+            return [.. results.Select(r => r.MoveToOuterDisposeScope())];
+        }
+
+        public override List<Tensor> backward(autograd.AutogradContext ctx, List<Tensor> grad_outputs)
+        {
+            var call = (StepCall)ctx.get_data("call");
+            using var scope = NewDisposeScope();
+            var operands = FusedOperands.Of(ctx);
+            operands.HasGains(Gains, call.LearnsGain);
+            if (call.Tape is null or { IsDisposed: true }) call.Tape = Forward(call, operands, Results(call, operands));
+            var above = grad_outputs.Select(g => g is null || g.IsInvalid ? null : g.contiguous()).ToArray();
+            var grad = new StepGradients
+            {
+                Hidden = FusedEngine.Pointer(above[0]),
+                Cell = above.Length > 1 ? FusedEngine.Pointer(above[1]) : null,
+                FromInput = operands.Gradient(FromInput),
+                FromState = operands.Gradient(FromState),
+                Carried = operands.Gradient(Carried),
+                Gains = operands.Target(Gains),
+            };
+            call.Kernel.StepBack(call.Tape, grad, call.Threads);
+            call.Tape.Dispose();
+            return operands.Gradients();
+        }
+
+        private static List<Tensor> Results(StepCall call, FusedOperands operands) =>
+            [.. Enumerable.Range(0, call.States).Select(_ => empty(operands.Tensor(Carried)!.shape))];
+
+        private static RecurrentTape Forward(StepCall call, FusedOperands operands, List<Tensor> results)
+        {
+            var x = new StepInputs
+            {
+                FromInput = operands.At(FromInput), FromState = operands.At(FromState), Gains = operands.At(Gains), Carried = operands.At(Carried),
+            };
+            var y = new RecurrentOutputs { Output = FusedEngine.Pointer(results[0]), Cell = call.States > 1 ? FusedEngine.Pointer(results[1]) : null };
+            var shape = results[0].shape;
+            return call.Kernel.Step((int)shape[0], (int)shape[1], x, call.Noise, y, call.Threads);
+        }
+    }
+}
