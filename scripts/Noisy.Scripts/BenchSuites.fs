@@ -68,6 +68,8 @@ let private recurrent name cell threads (size: Size) =
       row "stack" nah.Name $"libtorch {torchs}" (stackOperations cell size) 1.0 (fun () -> theirStack cell size) (fun () -> ourStack cell size nah)
       row "drop-in" nah.Name $"libtorch {torchs}" (stepOperations cell size) 1.0
           (fun () -> theirStep cell size ZeroGrad) (fun () -> dropIn cell size nah)
+      row "cells" nah.Name $"libtorch {torchs}Cell" (stackOperations cell { size with Layers = 1 }) 0.5
+          (fun () -> theirCells cell size) (fun () -> ourCells cell size nah)
 
       if cell = Lstm then
           step nah 0.5 ToNone EnginePath.Auto

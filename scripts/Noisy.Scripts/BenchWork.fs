@@ -247,6 +247,54 @@ let theirStack cell size = stack cell size (theirLayers cell size)
 /// Our layers, forward and backward.
 let ourStack cell size activations = stack cell size (ourLayers cell size activations EnginePath.Auto)
 
+/// A layer made of single steps, as models have it that decide between them.
+///
+/// start: begins a sequence [T, B, H]; the function that it gives makes a step from its number and the states before.
+let private stepping (m: torch.nn.Module) advance path (start: Tensor -> (int -> Tensor list -> Tensor list)) =
+    let forward (x: Tensor) (states: Tensor list) =
+        let step = start x
+        let before = states |> List.map (fun state -> state.select (0L, 0L))
+        let outputs, after = [ 0 .. int x.shape[0] - 1 ] |> List.mapFold (fun state t -> let next = step t state in List.head next, next) before
+        torch.stack (List.toArray outputs), after
+
+    { Module = m; Forward = forward; Advance = advance; Path = path }
+
+/// libtorch's single steps of one layer, forward and backward.
+let theirCells cell (size: Size) =
+    let width = int64 size.Hidden
+    let each (x: Tensor) step =
+        let inputs = x.unbind 0
+        fun t states -> step inputs[t] states
+
+    stack cell size
+        (match cell with
+         | Lstm ->
+             let m = torch.nn.LSTMCell(width, width)
+
+             stepping m ignore (fun () -> "libtorch") (fun x ->
+                 each x (fun input states ->
+                     let struct (h, c) = m.call (input, Nullable<struct (Tensor * Tensor)>(struct (states[0], states[1])))
+                     [ h; c ]))
+         | Gru ->
+             let m = torch.nn.GRUCell(width, width)
+             stepping m ignore (fun () -> "libtorch") (fun x -> each x (fun input states -> [ m.call (input, List.exactlyOne states) ])))
+
+/// Our single steps of one layer, forward and backward.
+let ourCells cell (size: Size) (activations: ActivationPair) =
+    let width, noise = int64 size.Hidden, NoiseKey.FromSeed(1L).Child "noise"
+    let mutable update = 0L
+
+    let sequence (steps: NoisyCellSteps) (x: Tensor) =
+        let projected = steps.Project(x).unbind 0
+        fun t (states: Tensor list) -> List.ofArray (steps.Step(projected[t], List.toArray states, NoiseContext(NoiseMode.Sample, noise, update, t)))
+
+    let layer m steps = stepping m (fun u -> update <- u) (fun () -> FusedEngine.FusedName) (fun x -> sequence (steps ()) x)
+
+    stack cell size
+        (match cell with
+         | Lstm -> let m = new NoisyLstmCell(width, width, activations, NoiseClock 1L) in layer m m.Steps
+         | Gru -> let m = new NoisyGruCell(width, width, activations, NoiseClock 1L) in layer m m.Steps)
+
 // ---- The output layer alone -----------------------------------------------------------------------------------------
 
 /// Linear layer and cross-entropy, forward and backward: our fused one, or libtorch's two.

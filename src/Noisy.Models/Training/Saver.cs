@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace Noisy.Models;
 
-/// <summary>Saves checkpoints so often that a kill loses little, and so rarely that it costs under 5 % of the time.</summary>
+/// <summary>Saves checkpoints so often that a kill loses little, and so rarely that it costs under 2 % of the time.</summary>
 internal sealed class Saver(RunFolder folder, ITrainingTask task, Optimizer optimizer, KeptWeights best, RunLog log, long loaded)
 {
     private static readonly TimeSpan Shortest = TimeSpan.FromSeconds(1), Longest = TimeSpan.FromMinutes(10);
@@ -24,6 +24,6 @@ internal sealed class Saver(RunFolder folder, ITrainingTask task, Optimizer opti
         Checkpoint.Save(folder.Checkpoints, task, optimizer.State, best, state with { LogLength = log.Length });
         Saved = state.Update;
         last = Stopwatch.GetTimestamp();
-        interval = TimeSpan.FromTicks(Math.Clamp((20 * Stopwatch.GetElapsedTime(start, last)).Ticks, Shortest.Ticks, Longest.Ticks));
+        interval = TimeSpan.FromTicks(Math.Clamp((50 * Stopwatch.GetElapsedTime(start, last)).Ticks, Shortest.Ticks, Longest.Ticks));
     }
 }
