@@ -57,12 +57,12 @@ public sealed class CharacterLm : Experiment
         var small = new LanguageModelConfig
         {
             Experiment = Name, Preset = preset, Activation = "soft",
-            Cell = RecurrentKind.Gru, Layers = 1, Hidden = 256, Embedding = 64, Bptt = 200, Batch = 32, InitRange = 0.08,
+            Cell = RecurrentKind.Gru, Layers = 1, Hidden = 256, Embedding = 64, Bptt = 200, CarryWindows = 1, Batch = 32, InitRange = 0.08,
             Optimizer = OptimizerKind.Adam, LearningRate = 0.002, Decay = 2, DecayAfter = 3, Epochs = 5, Clip = 100,
         };
         return preset switch
         {
-            "tiny" => small with { Hidden = 64, Embedding = 32, Bptt = 50, TrainTokens = 150_000, LearningRate = 0.005, Epochs = 4, DecayAfter = 2 },
+            "tiny" => small with { Hidden = 64, Embedding = 32, Bptt = 100, Batch = 16, TrainTokens = 150_000, LearningRate = 0.005, Epochs = 4, DecayAfter = 2 },
             "paper" => small with { Hidden = 512, Epochs = 20, DecayAfter = 12 },
             _ => small,
         };

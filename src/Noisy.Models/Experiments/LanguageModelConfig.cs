@@ -18,6 +18,10 @@ public sealed record LanguageModelConfig : TrainConfig
     /// <summary>Time steps of truncated back-propagation, ≥ 1.</summary>
     public int Bptt { get; init; } = 20;
 
+    /// <summary>Windows of <see cref="Bptt"/> steps after which the state is zeroed: 1 makes each a sequence of its own, 0 carries it through
+    /// the whole epoch.</summary>
+    public int CarryWindows { get; init; }
+
     /// <summary>Columns of text side by side, ≥ 1.</summary>
     public int Batch { get; init; } = 20;
 
@@ -38,6 +42,7 @@ public sealed record LanguageModelConfig : TrainConfig
         if (Hidden < 1) yield return $"hidden is {Hidden}: must be >= 1";
         if (Embedding < 1) yield return $"embedding is {Embedding}: must be >= 1, or null for the width of a layer";
         if (Bptt < 1) yield return $"bptt is {Bptt}: must be >= 1";
+        if (CarryWindows < 0) yield return $"carryWindows is {CarryWindows}: must be >= 0 (0 carries the state through the epoch)";
         if (Batch < 1) yield return $"batch is {Batch}: must be >= 1";
         if (!(Dropout >= 0 && Dropout < 1)) yield return $"dropout is {Dropout}: must be in [0, 1)";
         if (!(double.IsFinite(InitRange) && InitRange > 0)) yield return $"initRange is {InitRange}: must be finite and > 0";

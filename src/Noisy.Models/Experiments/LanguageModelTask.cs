@@ -4,10 +4,10 @@ using static TorchSharp.torch;
 
 namespace Noisy.Models;
 
-/// <summary>A language model with its text: state carried from window to window, zeroed at the start of each epoch.</summary>
+/// <summary>A language model with its text: state carried from window to window, zeroed at the start of each epoch, or more often.</summary>
 /// <remarks>
 /// The objective is the negative log-likelihood summed over time and averaged over the batch, as in Zaremba's code: the
-/// gradients of the time steps add up, and the clip acts on their sum. Validation runs in the training's number of columns;
+/// gradients of the time steps add up, and the clip acts on their sum. Texts are evaluated as they are learned: validation runs in the training's number of columns;
 /// test of words in one column, one after another, state never reset (decision 26); of characters, of which there are many more, in
 /// as many columns as validation. Source: docs/paper.md, reference systems.
 /// </remarks>
@@ -74,7 +74,7 @@ public sealed class LanguageModelTask : ITrainingTask
     /// <inheritdoc/>
     public BatchLoss Loss(TrainingMoment moment, NoiseContext context)
     {
-        if (moment.Position == 0) state.Zero();
+        if (StartsAnew(moment.Position)) state.Zero();
         var (inputs, targets) = batches.At((int)moment.Position);
         var tokens = tensor(inputs, ScalarType.Int64).reshape(config.Bptt, config.Batch).to(device);
         var (sum, next) = model.Loss(tokens, tensor(targets, ScalarType.Int64).to(device), state.Now, context);
@@ -95,7 +95,7 @@ public sealed class LanguageModelTask : ITrainingTask
     {
         Split.Valid => Evaluate(data.Valid, Columns(data.Valid), config.Bptt, context, stop),
         Split.Test when Characters => Evaluate(data.Test, Columns(data.Test), config.Bptt, context, stop),
-        Split.Test => Evaluate(data.Test, 1, TestWindow, context, stop),
+        Split.Test => Evaluate(data.Test, 1, config.CarryWindows > 0 ? config.Bptt : TestWindow, context, stop),
         _ => throw new ArgumentOutOfRangeException(nameof(split), split, "only validation and test are evaluated"),
     };
 
@@ -108,6 +108,8 @@ public sealed class LanguageModelTask : ITrainingTask
 
     private bool Characters => data.Unit == TextUnit.Character;
 
+    private bool StartsAnew(long window) => window == 0 || (config.CarryWindows > 0 && window % config.CarryWindows == 0);
+
     private int Columns(int[] text) => Math.Min(config.Batch, Math.Max(1, text.Length / 2));
 
     private IReadOnlyDictionary<string, double> Evaluate(int[] text, int columns, int window, NoiseContext context, CancellationToken stop)
@@ -117,12 +119,13 @@ public sealed class LanguageModelTask : ITrainingTask
         var length = text.Length / columns;
         if (length < 2) throw new UsageException($"a text of {text.Length} tokens is too short to be evaluated in {columns} columns");
         var grid = tensor(text.AsSpan(0, length * columns).ToArray(), ScalarType.Int64).reshape(columns, length).t().contiguous().to(device);
-        var running = model.ZeroState(columns, device);
+        IReadOnlyList<Tensor> running = [];
         double sum = 0;
         for (var start = 0; start < length - 1; start += window)
         {
             stop.ThrowIfCancellationRequested();
             using var inner = NewDisposeScope();
+            if (StartsAnew(start / window)) running = model.ZeroState(columns, device);
             var steps = Math.Min(window, length - 1 - start);
             var (nll, next) = model.Loss(grid.narrow(0, start, steps), grid.narrow(0, start + 1, steps).reshape(-1), running, context);
             sum += nll.item<float>();

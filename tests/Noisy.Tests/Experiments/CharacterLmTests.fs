@@ -16,7 +16,7 @@ let private data =
 
 let private config =
     (ExperimentRegistry.ByName "charlm").RowConfig("tiny", "nanis-1")
-    |> having [ "hidden", "7"; "embedding", "5"; "layers", "2"; "bptt", "15"; "batch", "4"; "epochs", "2"; "decayAfter", "1"; "trainTokens", "300"; "dropout", "0.2" ]
+    |> having [ "hidden", "7"; "embedding", "5"; "layers", "2"; "bptt", "15"; "carryWindows", "2"; "batch", "4"; "epochs", "2"; "decayAfter", "1"; "trainTokens", "300"; "dropout", "0.2" ]
 
 let private newTask (config: TrainConfig) : ITrainingTask = new LanguageModelTask(config :?> LanguageModelConfig, data.Value, torch.CPU)
 
@@ -49,9 +49,23 @@ let tests =
             Expect.equal (task.Metric, task.ItemName) ("bpc", "character") "names"
             Tol.close Tol.scalar 2.0 (task.Metrics(Score(3.0 * 2.0 * log 2.0, nan, 3L))["bpc"]) "bits")
 
+        torchTest "the state is zeroed after so many windows, in training and in evaluation" (fun () ->
+            let soft = config |> having [ "activation", "soft"; "c", "null"; "dropout", "0"; "batch", "2"; "trainTokens", "0" ]
+            let losses (windows: int64 list) =
+                use task = newTask soft
+                [ for w in windows -> scalarOf (task.Loss(TrainingMoment(w, 1, w, 1, 1), NoiseContext.Test)).NllSum ]
+            let carried = losses [ 0L; 1L; 2L; 3L ]
+            Expect.equal carried[2..] (losses [ 2L; 3L ]) "the third starts from zeros"
+            Expect.notEqual carried[1..1] (losses [ 1L ]) "the second does not"
+            let valid (bptt: int) (carry: int) =
+                use task = newTask (soft |> having [ "bptt", string bptt; "carryWindows", string carry ])
+                task.Evaluate(Split.Valid, 1, NoiseContext.Test, CancellationToken.None)["nll"]
+            Tol.close windows (valid 20 1) (valid 10 2) "as often, in other windows"
+            Expect.isGreaterThan (abs (valid 20 1 - valid 20 0)) 1e-6 "the test can tell")
+
         torchTest "a trained model goes on without torch, with the same bits per character" (fun () ->
             use folder = new TempFolder()
-            let one = config |> having [ "batch", "1" ] // validation and test in one column, as the core reads a text
+            let one = config |> having [ "batch", "1"; "carryWindows", "0" ] // in one column without a break, as the core reads a text
             use task = newTask one
             let summary, _ = trainTask task one folder.Path (Nullable 6L) quiet CancellationToken.None
             use file = File.OpenRead(folder.In "weights.safetensors")
