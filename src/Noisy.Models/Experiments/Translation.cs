@@ -51,16 +51,16 @@ public sealed class Translation : Experiment
         var small = new TranslationConfig
         {
             Experiment = Name, Preset = preset, Activation = "soft",
-            Optimizer = OptimizerKind.Adadelta, LearningRate = 1, Clip = 1, Epochs = 40, Patience = 4, KeepBest = true,
+            Optimizer = OptimizerKind.Adadelta, LearningRate = 1, Clip = 100, Epochs = 40, Patience = 4, KeepBest = true,
         };
         return preset switch
         {
             "tiny" => small with
             {
-                Embedding = 24, Hidden = 48, Attention = 48, Batch = 16, Vocabulary = 1_000, Epochs = 10, Patience = 0,
+                Embedding = 24, Hidden = 48, Attention = 48, Batch = 16, Vocabulary = 1_000, Epochs = 10, Patience = 0, Clip = 1,
                 Optimizer = OptimizerKind.Adam, LearningRate = 0.005, Init = InitialScheme.Uniform, Beam = 3,
             },
-            "paper" => small with { Embedding = 512, Hidden = 1024, Attention = 2048, Vocabulary = 30_000, Epochs = 100, Patience = 10 },
+            "paper" => small with { Embedding = 512, Hidden = 1024, Attention = 2048, Vocabulary = 30_000, Epochs = 100, Patience = 10, Clip = 1 },
             _ => small,
         };
     }
