@@ -124,9 +124,6 @@ internal sealed unsafe class RecurrentTape : IDisposable
 
     internal int Sites { get; }
 
-    /// <summary>Whether the memory was given back.</summary>
-    internal bool IsDisposed => buffer is null;
-
     /// <summary>Pre-activations [T B, blocks, padded H].</summary>
     internal float* Gates { get; }
 

@@ -155,9 +155,6 @@ internal sealed unsafe class SoftmaxTape : IDisposable
     /// <summary>[V, row]; null if not wanted.</summary>
     internal float* Exponentials { get; }
 
-    /// <summary>Whether the memory was given back.</summary>
-    internal bool IsDisposed => buffer is null;
-
     /// <summary>The part of <see cref="HiddenSums"/> that belongs to a group.</summary>
     internal float* SumsOf(int group) => HiddenSums + (group * hiddenSums);
 

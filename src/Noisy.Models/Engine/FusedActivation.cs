@@ -27,48 +27,32 @@ internal static class FusedActivation
     {
         NoiseStream? draws = context.Mode == NoiseMode.Sample ? context.Key.At(context.Update, context.TimeStep) : null;
         var kernel = new ActivationKernel(spec, c, draws, NoiseModes.Constant(spec, context.Mode), FusedEngine.Width);
-        return ActivationFunction.apply(FusedOperands.Note(x, p, new ActivationCall(kernel, FusedEngine.Threads)));
+        return ActivationFunction.Of(x, p, new ActivationCall(kernel, FusedEngine.Threads))[0];
     }
 }
 
 /// <summary>What a pass is besides tensors.</summary>
-internal sealed record ActivationCall(ActivationKernel Kernel, int Threads);
+internal sealed record ActivationCall(ActivationKernel Kernel, int Threads) : FusedCall;
 
 /// <summary>The function with its gradient. Arguments: x, p, call.</summary>
-internal sealed unsafe class ActivationFunction : autograd.SingleTensorFunction<ActivationFunction>
+internal sealed unsafe class ActivationFunction : FusedFunction<ActivationFunction, ActivationCall>
 {
-    private const int Tensors = 2;
+    protected override int Tensors => 2;
 
-    public override string Name => nameof(ActivationFunction);
+    protected override List<Tensor> Results(ActivationCall call, FusedOperands operands) => [empty(operands.Tensor(0)!.shape)];
 
-    public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
+    protected override IDisposable? Forward(ActivationCall call, FusedOperands operands, List<Tensor> results)
     {
-        var call = (ActivationCall)vars[Tensors];
-        using var scope = NewDisposeScope();
-        var operands = new FusedOperands(vars, Tensors);
-        var y = empty(operands.Tensor(0)!.shape);
-        call.Kernel.Forward(operands.At(0), operands.At(1), FusedEngine.Pointer(y), y.numel(), Units(operands), call.Threads);
-        if (operands.AnyWanted)
-        {
-            operands.Save(ctx);
-            ctx.save_data("call", call);
-        }
-
-        return y.MoveToOuterDisposeScope();
+        call.Kernel.Forward(operands.At(0), operands.At(1), FusedEngine.Pointer(results[0]), results[0].numel(), Units(operands), call.Threads);
+        return null;
     }
 
-    public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
+    protected override void Backward(ActivationCall call, FusedOperands operands, Tensor?[] above)
     {
-        var call = (ActivationCall)ctx.get_data("call");
-        using var scope = NewDisposeScope();
-        var operands = FusedOperands.Of(ctx);
-        var above = grad_output.contiguous();
-        var below = empty(above.shape);
+        using var unwanted = operands.Wants(0) ? null : empty(operands.Tensor(0)!.shape);
+        var below = unwanted is null ? operands.Gradient(0) : FusedEngine.Pointer(unwanted);
         call.Kernel.Backward(
-            operands.At(0), operands.At(1), FusedEngine.Pointer(above), FusedEngine.Pointer(below), operands.Target(1), above.numel(), Units(operands),
-            call.Threads);
-        var gains = operands.Gradients()[1];
-        return [operands.Wants(0) ? below.MoveToOuterDisposeScope() : null!, gains, null!];
+            operands.At(0), operands.At(1), FusedEngine.Pointer(above[0]), below, operands.Target(1), above[0]!.numel(), Units(operands), call.Threads);
     }
 
     private static int Units(FusedOperands operands) => operands.Tensor(1) is { } p ? checked((int)p.numel()) : 1;

@@ -30,58 +30,31 @@ internal static class FusedNtm
         var constants = context.Mode == NoiseMode.Sample ? null : cell.Sites.Select(s => NoiseModes.Constant(s, context.Mode)).ToArray();
         var noise = new RecurrentNoise(context.Key, context.Update, context.TimeStep, constants);
         var call = new NtmCall(kernel, size, noise, cell.Sites.Select(s => s.UsesP && s.LearnP).ToArray(), FusedEngine.Threads);
-        return NtmFunction.apply(FusedOperands.Note([x, .. Names.Select(name => name == "start_attention" ? find(name)!.softmax(1) : find(name)), call]));
+        return NtmFunction.Of([x, .. Names.Select(name => name == "start_attention" ? find(name)!.softmax(1) : find(name)), call])[0];
     }
 }
 
 /// <summary>What a machine's pass is besides tensors.</summary>
-internal sealed record NtmCall(NtmKernel Kernel, NtmSize Size, RecurrentNoise Noise, bool[] LearnsGain, int Threads)
-{
-    /// <summary>Memory of the forward pass; its backward pass gives it back.</summary>
-    internal NtmTape? Tape { get; set; }
-}
+internal sealed record NtmCall(NtmKernel Kernel, NtmSize Size, RecurrentNoise Noise, bool[] LearnsGain, int Threads) : FusedCall;
 
 /// <summary>The machine as a function with a gradient. Arguments: input, those that <see cref="FusedNtm.Names"/> names, call.</summary>
-/// <remarks>A second backward pass over the same graph runs the forward pass again, which draws the same noise.</remarks>
-internal sealed unsafe class NtmFunction : autograd.SingleTensorFunction<NtmFunction>
+internal sealed unsafe class NtmFunction : FusedFunction<NtmFunction, NtmCall>
 {
-    private const int Tensors = 14, Gains = 4;
+    private const int Gains = 4;
 
-    public override string Name => nameof(NtmFunction);
+    protected override int Tensors => 14;
 
-    public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
+    protected override List<Tensor> Results(NtmCall call, FusedOperands operands) => [empty([call.Size.Steps, call.Size.Batch, call.Size.Outputs])];
+
+    protected override IDisposable Forward(NtmCall call, FusedOperands operands, List<Tensor> results) =>
+        call.Kernel.Forward(call.Size, Inputs(operands), call.Noise, FusedEngine.Pointer(results[0]), call.Threads);
+
+    protected override void Backward(NtmCall call, FusedOperands operands, Tensor?[] above)
     {
-        var call = (NtmCall)vars[Tensors];
-        using var scope = NewDisposeScope();
-        var operands = new FusedOperands(vars, Tensors);
-        var logits = Logits(call);
-        var tape = call.Kernel.Forward(call.Size, Inputs(operands), call.Noise, FusedEngine.Pointer(logits), call.Threads);
-        if (operands.AnyWanted)
-        {
-            call.Tape = tape;
-            operands.Save(ctx);
-            ctx.save_data("call", call);
-        }
-        else
-        {
-            tape.Dispose();
-        }
-
-        return logits.MoveToOuterDisposeScope();
-    }
-
-    public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
-    {
-        var call = (NtmCall)ctx.get_data("call");
-        using var scope = NewDisposeScope();
-        var operands = FusedOperands.Of(ctx);
         operands.HasGains(Gains, call.LearnsGain);
-        var inputs = Inputs(operands);
-        if (call.Tape is null or { IsDisposed: true })
-            call.Tape = call.Kernel.Forward(call.Size, inputs, call.Noise, FusedEngine.Pointer(Logits(call)), call.Threads);
         var grad = new NtmGradients
         {
-            Logits = FusedEngine.Pointer(grad_output.contiguous()),
+            Logits = FusedEngine.Pointer(above[0]),
             Input = operands.Gradient(0),
             WeightIh = operands.Target(1),
             WeightHh = operands.Target(2),
@@ -97,12 +70,8 @@ internal sealed unsafe class NtmFunction : autograd.SingleTensorFunction<NtmFunc
             Hidden = operands.Target(12),
             Cell = operands.Target(13),
         };
-        call.Kernel.Backward(call.Tape, inputs, grad, call.Threads);
-        call.Tape.Dispose();
-        return operands.Gradients();
+        call.Kernel.Backward((NtmTape)call.Tape!, Inputs(operands), grad, call.Threads);
     }
-
-    private static Tensor Logits(NtmCall call) => empty([call.Size.Steps, call.Size.Batch, call.Size.Outputs]);
 
     private static NtmInputs Inputs(FusedOperands operands) => new()
     {

@@ -79,8 +79,8 @@ internal sealed unsafe class FusedOperands
     /// <summary>The same for an operand that is no parameter: to be overwritten; null if it is not wanted.</summary>
     internal float* Gradient(int number) => wants[number] ? FusedEngine.Pointer(gradients[number] ??= empty_like(tensors[number]!)) : null;
 
-    /// <summary>The gradients as torch takes them, in the outer scope, followed by nulls for arguments that are no tensors.</summary>
-    internal List<Tensor> Gradients(int others = 1)
+    /// <summary>The gradients as torch takes them, in the outer scope, and none for the call.</summary>
+    internal List<Tensor> Gradients()
     {
         if (gains is { } g && gradients[g.Number] is { } sums)
         {
@@ -90,7 +90,7 @@ internal sealed unsafe class FusedOperands
             }
         }
 
-        List<Tensor> result = [.. gradients.Select(t => t?.MoveToOuterDisposeScope()!), .. Enumerable.Repeat<Tensor>(null!, others)];
+        List<Tensor> result = [.. gradients.Select(t => t?.MoveToOuterDisposeScope()!), null!];
         gradients = tensors = [];
         return result;
     }

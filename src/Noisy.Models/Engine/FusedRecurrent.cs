@@ -24,60 +24,39 @@ internal static class FusedRecurrent
         var constants = context.Mode == NoiseMode.Sample ? null : sites.Select(s => NoiseModes.Constant(s, context.Mode)).ToArray();
         var noise = new RecurrentNoise(context.Key, context.Update, context.TimeStep, constants);
         var call = new RecurrentCall(kernel, size, noise, sites.Select(s => s.UsesP && s.LearnP).ToArray(), FusedEngine.Threads, kind == RecurrentCellKind.Lstm ? 2 : 1);
-        var result = RecurrentFunction.apply(FusedOperands.Note(
-            x, w.WeightIh, w.WeightHh, w.BiasIh, w.BiasHh, w.P, start?[0], start is { Length: > 1 } ? start[1] : null, call));
+        var result = RecurrentFunction.Of(
+            x, w.WeightIh, w.WeightHh, w.BiasIh, w.BiasHh, w.P, start?[0], start is { Length: > 1 } ? start[1] : null, call);
         return (result[0], [.. result.Skip(1)]);
     }
 }
 
 /// <summary>What a layer's pass is besides tensors.</summary>
-internal sealed record RecurrentCall(RecurrentKernel Kernel, RecurrentSize Size, RecurrentNoise Noise, bool[] LearnsGain, int Threads, int States)
+internal sealed record RecurrentCall(RecurrentKernel Kernel, RecurrentSize Size, RecurrentNoise Noise, bool[] LearnsGain, int Threads, int States) : FusedCall;
+
+/// <summary>The layer as a function with a gradient. Arguments: input, weight_ih, weight_hh, bias_ih, bias_hh, p, hidden, cell, call.</summary>
+internal sealed unsafe class RecurrentFunction : FusedFunction<RecurrentFunction, RecurrentCall>
 {
-    /// <summary>Memory of the forward pass; its backward pass gives it back.</summary>
-    internal RecurrentTape? Tape { get; set; }
-}
+    private const int Gains = 5;
 
-/// <summary>The layer as a function with a gradient.</summary>
-/// <remarks>
-/// Arguments: input, weight_ih, weight_hh, bias_ih, bias_hh, p, hidden, cell, call. A second backward pass over the same graph
-/// runs the forward pass again, which draws the same noise.
-/// </remarks>
-internal sealed unsafe class RecurrentFunction : autograd.MultiTensorFunction<RecurrentFunction>
-{
-    private const int Tensors = 8, Gains = 5;
+    protected override int Tensors => 8;
 
-    public override string Name => nameof(RecurrentFunction);
+    protected override List<Tensor> Results(RecurrentCall call, FusedOperands operands) =>
+        [empty([call.Size.Steps, call.Size.Batch, call.Size.Hidden]), .. Enumerable.Range(0, call.States).Select(_ => empty([call.Size.Batch, call.Size.Hidden]))];
 
-    public override List<Tensor> forward(autograd.AutogradContext ctx, params object[] vars)
+    protected override IDisposable Forward(RecurrentCall call, FusedOperands operands, List<Tensor> results)
     {
-        var call = (RecurrentCall)vars[Tensors];
-        using var scope = NewDisposeScope();
-        var operands = new FusedOperands(vars, Tensors);
-        var results = Results(call);
-        var tape = Forward(call, operands, results);
-        if (operands.AnyWanted)
+        var y = new RecurrentOutputs
         {
-            call.Tape = tape;
-            operands.Save(ctx);
-            ctx.set_materialize_grads(false);
-            ctx.save_data("call", call);
-        }
-        else
-        {
-            tape.Dispose();
-        }
-
-        return [.. results.Select(r => r.MoveToOuterDisposeScope())];
+            Output = FusedEngine.Pointer(results[0]),
+            Hidden = FusedEngine.Pointer(results[1]),
+            Cell = call.States > 1 ? FusedEngine.Pointer(results[2]) : null,
+        };
+        return call.Kernel.Forward(call.Size, Inputs(operands), call.Noise, y, call.Threads);
     }
 
-    public override List<Tensor> backward(autograd.AutogradContext ctx, List<Tensor> grad_outputs)
+    protected override void Backward(RecurrentCall call, FusedOperands operands, Tensor?[] above)
     {
-        var call = (RecurrentCall)ctx.get_data("call");
-        using var scope = NewDisposeScope();
-        var operands = FusedOperands.Of(ctx);
         operands.HasGains(Gains, call.LearnsGain);
-        var above = grad_outputs.Select(g => g is null || g.IsInvalid ? null : g.contiguous()).ToArray();
-        if (call.Tape is null or { IsDisposed: true }) call.Tape = Forward(call, operands, Results(call));
         var grad = new RecurrentGradients
         {
             Output = FusedEngine.Pointer(above[0]),
@@ -92,23 +71,7 @@ internal sealed unsafe class RecurrentFunction : autograd.MultiTensorFunction<Re
             Hidden = operands.Gradient(6),
             Cell = operands.Gradient(7),
         };
-        call.Kernel.Backward(call.Tape, Inputs(operands), grad, call.Threads);
-        call.Tape.Dispose();
-        return operands.Gradients();
-    }
-
-    private static List<Tensor> Results(RecurrentCall call) =>
-        [empty([call.Size.Steps, call.Size.Batch, call.Size.Hidden]), .. Enumerable.Range(0, call.States).Select(_ => empty([call.Size.Batch, call.Size.Hidden]))];
-
-    private static RecurrentTape Forward(RecurrentCall call, FusedOperands operands, List<Tensor> results)
-    {
-        var y = new RecurrentOutputs
-        {
-            Output = FusedEngine.Pointer(results[0]),
-            Hidden = FusedEngine.Pointer(results[1]),
-            Cell = call.States > 1 ? FusedEngine.Pointer(results[2]) : null,
-        };
-        return call.Kernel.Forward(call.Size, Inputs(operands), call.Noise, y, call.Threads);
+        call.Kernel.Backward((RecurrentTape)call.Tape!, Inputs(operands), grad, call.Threads);
     }
 
     private static RecurrentInputs Inputs(FusedOperands operands) => new()

@@ -28,54 +28,37 @@ internal static class FusedStep
         var constants = context.Mode == NoiseMode.Sample ? null : cell.Sites.Select(s => NoiseModes.Constant(s, context.Mode)).ToArray();
         var noise = new RecurrentNoise(context.Key, context.Update, context.TimeStep, constants);
         var call = new StepCall(kernel, noise, [.. cell.Sites.Select(s => s.UsesP && s.LearnP)], FusedEngine.Threads, cell.States);
-        return [.. StepFunction.apply(FusedOperands.Note(fromInput, fromState, gains, carried, call))];
+        return [.. StepFunction.Of(fromInput, fromState, gains, carried, call)];
     }
 
     /// <summary>What a step is besides tensors.</summary>
-    private sealed record StepCall(RecurrentKernel Kernel, RecurrentNoise Noise, bool[] LearnsGain, int Threads, int States)
-    {
-        /// <summary>Memory of the forward pass; its backward pass gives it back.</summary>
-        internal RecurrentTape? Tape { get; set; }
-    }
+    private sealed record StepCall(RecurrentKernel Kernel, RecurrentNoise Noise, bool[] LearnsGain, int Threads, int States) : FusedCall;
 
     /// <summary>The step as a function with a gradient. Arguments: product with the input, product with the last output, p, carried
     /// state, call.</summary>
-    private sealed unsafe class StepFunction : autograd.MultiTensorFunction<StepFunction>
+    private sealed unsafe class StepFunction : FusedFunction<StepFunction, StepCall>
     {
-        private const int Tensors = 4, FromInput = 0, FromState = 1, Gains = 2, Carried = 3;
+        private const int FromInput = 0, FromState = 1, Gains = 2, Carried = 3;
 
-        public override string Name => nameof(FusedStep);
+        protected override int Tensors => 4;
 
-        public override List<Tensor> forward(autograd.AutogradContext ctx, params object[] vars)
+        protected override List<Tensor> Results(StepCall call, FusedOperands operands) =>
+            [.. Enumerable.Range(0, call.States).Select(_ => empty(operands.Tensor(Carried)!.shape))];
+
+        protected override IDisposable Forward(StepCall call, FusedOperands operands, List<Tensor> results)
         {
-            var call = (StepCall)vars[Tensors];
-            using var scope = NewDisposeScope();
-            var operands = new FusedOperands(vars, Tensors);
-            var results = Results(call, operands);
-            var tape = Forward(call, operands, results);
-            if (operands.AnyWanted)
+            var x = new StepInputs
             {
-                call.Tape = tape;
-                operands.Save(ctx);
-                ctx.set_materialize_grads(false);
-                ctx.save_data("call", call);
-            }
-            else
-            {
-                tape.Dispose();
-            }
-
-            return [.. results.Select(r => r.MoveToOuterDisposeScope())];
+                FromInput = operands.At(FromInput), FromState = operands.At(FromState), Gains = operands.At(Gains), Carried = operands.At(Carried),
+            };
+            var y = new RecurrentOutputs { Output = FusedEngine.Pointer(results[0]), Cell = call.States > 1 ? FusedEngine.Pointer(results[1]) : null };
+            var shape = results[0].shape;
+            return call.Kernel.Step((int)shape[0], (int)shape[1], x, call.Noise, y, call.Threads);
         }
 
-        public override List<Tensor> backward(autograd.AutogradContext ctx, List<Tensor> grad_outputs)
+        protected override void Backward(StepCall call, FusedOperands operands, Tensor?[] above)
         {
-            var call = (StepCall)ctx.get_data("call");
-            using var scope = NewDisposeScope();
-            var operands = FusedOperands.Of(ctx);
             operands.HasGains(Gains, call.LearnsGain);
-            if (call.Tape is null or { IsDisposed: true }) call.Tape = Forward(call, operands, Results(call, operands));
-            var above = grad_outputs.Select(g => g is null || g.IsInvalid ? null : g.contiguous()).ToArray();
             var grad = new StepGradients
             {
                 Hidden = FusedEngine.Pointer(above[0]),
@@ -85,23 +68,7 @@ internal static class FusedStep
                 Carried = operands.Gradient(Carried),
                 Gains = operands.Target(Gains),
             };
-            call.Kernel.StepBack(call.Tape, grad, call.Threads);
-            call.Tape.Dispose();
-            return operands.Gradients();
-        }
-
-        private static List<Tensor> Results(StepCall call, FusedOperands operands) =>
-            [.. Enumerable.Range(0, call.States).Select(_ => empty(operands.Tensor(Carried)!.shape))];
-
-        private static RecurrentTape Forward(StepCall call, FusedOperands operands, List<Tensor> results)
-        {
-            var x = new StepInputs
-            {
-                FromInput = operands.At(FromInput), FromState = operands.At(FromState), Gains = operands.At(Gains), Carried = operands.At(Carried),
-            };
-            var y = new RecurrentOutputs { Output = FusedEngine.Pointer(results[0]), Cell = call.States > 1 ? FusedEngine.Pointer(results[1]) : null };
-            var shape = results[0].shape;
-            return call.Kernel.Step((int)shape[0], (int)shape[1], x, call.Noise, y, call.Threads);
+            call.Kernel.StepBack((RecurrentTape)call.Tape!, grad, call.Threads);
         }
     }
 }

@@ -73,7 +73,7 @@ public static class LinearCrossEntropy
         }
 
         var call = new SoftmaxCall(classes, FusedEngine.Width, FusedEngine.Threads);
-        var sum = LinearCrossEntropyFunction.apply(FusedOperands.Note(input, weight, bias, call));
+        var sum = LinearCrossEntropyFunction.Of(input, weight, bias, call)[0];
         return details ? (sum, tensor(call.Nats), tensor(call.Correct)) : (sum, null, null);
     }
 
@@ -89,10 +89,8 @@ public static class LinearCrossEntropy
 }
 
 /// <summary>What a pass is besides tensors.</summary>
-internal sealed record SoftmaxCall(int[] Targets, VectorWidth Width, int Threads)
+internal sealed record SoftmaxCall(int[] Targets, VectorWidth Width, int Threads) : FusedCall
 {
-    internal SoftmaxTape? Tape { get; set; }
-
     /// <summary>How many targets have the greatest logit of their row; known after the forward pass.</summary>
     internal long Correct { get; set; }
 
@@ -101,52 +99,27 @@ internal sealed record SoftmaxCall(int[] Targets, VectorWidth Width, int Threads
 }
 
 /// <summary>The function with its gradient. Arguments: input, weight, bias, call.</summary>
-internal sealed unsafe class LinearCrossEntropyFunction : autograd.SingleTensorFunction<LinearCrossEntropyFunction>
+internal sealed unsafe class LinearCrossEntropyFunction : FusedFunction<LinearCrossEntropyFunction, SoftmaxCall>
 {
-    private const int Tensors = 3;
+    protected override int Tensors => 3;
 
-    public override string Name => nameof(LinearCrossEntropyFunction);
+    protected override List<Tensor> Results(SoftmaxCall call, FusedOperands operands) => [empty([])];
 
-    public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
+    protected override IDisposable Forward(SoftmaxCall call, FusedOperands operands, List<Tensor> results)
     {
-        var call = (SoftmaxCall)vars[Tensors];
-        using var scope = NewDisposeScope();
-        var operands = new FusedOperands(vars, Tensors);
-        var tape = Forward(call, operands);
-        var sum = tensor((float)tape.Losses.Sum());
+        var wants = new SoftmaxWants(operands.Wants(0), operands.Wants(1) || operands.Wants(2));
+        var tape = SoftmaxKernel.Create(call.Width).Forward(Inputs(operands), call.Targets, wants, call.Threads);
+        *FusedEngine.Pointer(results[0]) = (float)tape.Losses.Sum();
         call.Correct = tape.Right.Count(right => right);
         call.Nats = new float[call.Targets.Length];
         for (var i = 0; i < tape.Count; i++) call.Nats[tape.Kept[i]] = (float)tape.Losses[i];
-        if (operands.AnyWanted)
-        {
-            call.Tape = tape;
-            operands.Save(ctx);
-            ctx.save_data("call", call);
-        }
-        else
-        {
-            tape.Dispose();
-        }
-
-        return sum.MoveToOuterDisposeScope();
+        return tape;
     }
 
-    public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
+    protected override void Backward(SoftmaxCall call, FusedOperands operands, Tensor?[] above)
     {
-        var call = (SoftmaxCall)ctx.get_data("call");
-        using var scope = NewDisposeScope();
-        var operands = FusedOperands.Of(ctx);
-        if (call.Tape is null or { IsDisposed: true }) call.Tape = Forward(call, operands);
         var grad = new SoftmaxGradients { Hidden = operands.Gradient(0), Weight = operands.Target(1), Bias = operands.Target(2) };
-        SoftmaxKernel.Create(call.Width).Backward(call.Tape, Inputs(operands), grad_output.item<float>(), grad, call.Threads);
-        call.Tape.Dispose();
-        return operands.Gradients();
-    }
-
-    private static SoftmaxTape Forward(SoftmaxCall call, FusedOperands operands)
-    {
-        var wants = new SoftmaxWants(operands.Wants(0), operands.Wants(1) || operands.Wants(2));
-        return SoftmaxKernel.Create(call.Width).Forward(Inputs(operands), call.Targets, wants, call.Threads);
+        SoftmaxKernel.Create(call.Width).Backward((SoftmaxTape)call.Tape!, Inputs(operands), *FusedEngine.Pointer(above[0]), grad, call.Threads);
     }
 
     private static SoftmaxInputs Inputs(FusedOperands operands) => new()

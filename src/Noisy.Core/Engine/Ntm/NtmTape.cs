@@ -49,9 +49,6 @@ internal sealed unsafe class NtmTape : IDisposable
     /// <summary>Blocks of units of the pre-activations.</summary>
     internal int Blocks { get; }
 
-    /// <summary>Whether the memory was given back.</summary>
-    internal bool IsDisposed => buffer is null;
-
     /// <summary>What the controller sees, [T + 1, B, padded I + R M]: the input of the time step and the reads of the last one.</summary>
     internal float* Seen { get; }
 
