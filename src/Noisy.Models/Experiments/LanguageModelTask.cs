@@ -7,9 +7,9 @@ namespace Noisy.Models;
 /// <summary>A language model with its text: state carried from window to window, zeroed at the start of each epoch, or more often.</summary>
 /// <remarks>
 /// The objective is the negative log-likelihood summed over time and averaged over the batch, as in Zaremba's code: the
-/// gradients of the time steps add up, and the clip acts on their sum. Texts are evaluated as they are learned: validation runs in the training's number of columns;
-/// test of words in one column, one after another, state never reset (decision 26); of characters, of which there are many more, in
-/// as many columns as validation. Source: docs/paper.md, reference systems.
+/// gradients of the time steps add up, and the clip acts on their sum. Texts are evaluated as they are learned: validation runs
+/// in the training's number of columns; test of words in one column, one after another, state never reset (decision 26); of
+/// characters, of which there are many more, in as many columns as validation. Source: docs/paper.md, reference systems.
 /// </remarks>
 public sealed class LanguageModelTask : ITrainingTask
 {
