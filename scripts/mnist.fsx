@@ -1,7 +1,7 @@
 // Networks with one hidden layer on MNIST: the learning curves of "Noisy Activation Functions", Section 6.1.
 //
 //     dotnet fsi scripts/mnist.fsx
-//         tanh, hard-tanh and five noisy variants on generated digits: a few minutes on two cores
+//         tanh, hard-tanh and five noisy variants on generated digits: 1 to 2 minutes on two cores
 //     NOISY_DATA=folder dotnet fsi scripts/mnist.fsx --preset small
 //         on MNIST (folder/mnist/train-images-idx3-ubyte and so on, plain or .gz)
 //     dotnet fsi scripts/mnist.fsx -- --help

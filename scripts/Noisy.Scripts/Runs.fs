@@ -99,7 +99,8 @@ let private train (experiment: Experiment) options (cache: DataCache) (said: str
     if reporter.HasStarted && ending.IsDone then Drawings.ofRun run.Folder task run.Config
     { Run = run; View = view; Ending = ending }
 
-/// Trains what was planned until it is done, interrupted or diverged; the outcomes in order.
+/// Trains what was planned until it is done or interrupted; a run that diverges does not keep the others from theirs. The outcomes in
+/// order.
 let private trainAll experiment options runs stop =
     let cache = DataCache(DataCacheSettings.FromEnvironment(Option.toObj options.Data), Action<string>(printfn "%s"))
     let said = ref ""
@@ -110,7 +111,13 @@ let private trainAll experiment options runs stop =
         | run :: rest ->
             let outcome = train experiment options cache said run stop
             let outcomes = outcome :: outcomes
-            if outcome.Ending.IsDone then go outcomes rest else List.rev outcomes
+            match outcome.Ending with
+            | Interrupted -> List.rev outcomes
+            | Diverged error when not rest.IsEmpty ->
+                printfn "%s" error.Message
+                printfn "the other runs go on"
+                go outcomes rest
+            | _ -> go outcomes rest
 
     go [] runs
 
@@ -143,11 +150,13 @@ let main (name: string) (words: string[]) =
             let outcomes = trainAll experiment options (plan experiment options) stop
             report experiment options outcomes
 
-            match (List.last outcomes).Ending with
-            | Done _ ->
-                printfn "curves and results.csv are in %s" options.Out
-                0
-            | Interrupted ->
+            let diverged = outcomes |> List.tryPick (fun o -> match o.Ending with Diverged error -> Some error | _ -> None)
+
+            match (List.last outcomes).Ending, diverged with
+            | Interrupted, _ ->
                 printfn "interrupted: the same command goes on from here"
                 Host.interrupted
-            | Diverged error -> raise error)
+            | _, Some error -> raise error
+            | _, None ->
+                printfn "curves and results.csv are in %s" options.Out
+                0)

@@ -1,3 +1,5 @@
+using System.Buffers;
+
 namespace Noisy.Models;
 
 /// <summary>Annotation vectors of images: for each place of a grid as many numbers as there are channels.</summary>
@@ -52,11 +54,14 @@ public sealed class ImageFeatures
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(image, Count);
         if (vectors.Length != Places * Channels)
             throw new ArgumentException($"there must be room for {Places} x {Channels} numbers, not {vectors.Length}", nameof(vectors));
-        var plane = new float[Places];
-        for (var channel = 0; channel < Channels; channel++)
+        var planes = ArrayPool<float>.Shared.Rent(vectors.Length);
+        file.CopyTo(image * vectors.Length, planes.AsSpan(0, vectors.Length));
+        var (places, next) = (Places, 0);
+        for (var place = 0; place < places; place++)
         {
-            file.CopyTo(((image * Channels) + channel) * Places, plane);
-            for (var place = 0; place < plane.Length; place++) vectors[(place * Channels) + channel] = scale * plane[place];
+            for (var from = place; from < vectors.Length; from += places) vectors[next++] = scale * planes[from];
         }
+
+        ArrayPool<float>.Shared.Return(planes);
     }
 }

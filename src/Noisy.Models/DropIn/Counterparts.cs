@@ -30,6 +30,8 @@ internal sealed class Counterparts(
     Func<string, long>? widths,
     Func<string, double?>? dropouts)
 {
+    private const string WithoutBiases = "; it has no biases: those of the new one are zero and frozen";
+
     // register_parameter registers no name twice, so the table itself is asked for; its type names it.
     private static readonly FieldInfo RegisteredParameters = typeof(nn.Module)
         .GetFields(BindingFlags.Instance | BindingFlags.NonPublic)
@@ -47,6 +49,8 @@ internal sealed class Counterparts(
         GRU gru => new(
             typeof(NoisyGru),
             () => Recurrent(path, gru, new RecurrentProbe(gru), shape => new NoisyGru(shape, activations, clock))),
+        LSTMCell cell => new(typeof(NoisyLstmCell), () => Cell(cell, 4, (inputs, units) => new NoisyLstmCell(inputs, units, activations, clock))),
+        GRUCell cell => new(typeof(NoisyGruCell), () => Cell(cell, 3, (inputs, units) => new NoisyGruCell(inputs, units, activations, clock))),
         nn.Module<Tensor, Tensor> leaf when IsActivation(leaf) =>
             Spec(path, leaf) is { } spec ? new(typeof(NoisyActivation), () => Activation(path, leaf, spec, home)) : null,
         _ => null,
@@ -56,7 +60,7 @@ internal sealed class Counterparts(
     public static string? Unserved(nn.Module module) => module switch
     {
         Hardtanh or Hardsigmoid or ReLU6 or ReLU => "give it a spec (argument specs) to make it noisy",
-        LSTMCell or GRUCell or RNN or RNNCell => "there is no noisy module with its signature",
+        RNN or RNNCell => "there is no noisy module with its signature",
         _ => null,
     };
 
@@ -99,16 +103,30 @@ internal sealed class Counterparts(
             () =>
             {
                 var made = create(shape);
-                TakeWeights(made, old);
-                var weight = old.get_parameter("weight_ih_l0")!;
-                Settle(made, old, (weight.device, weight.dtype));
+                TakeWeights(made, old, old.get_parameter("weight_ih_l0")!);
                 return made;
             },
-            Describe(shape) + (probe.HasBias ? "" : "; it has no biases: those of the new one are zero and frozen"));
+            Describe(shape) + (probe.HasBias ? "" : WithoutBiases));
     }
 
-    /// <summary>The very parameters of the old module under their names: whoever knows them still does.</summary>
-    private static void TakeWeights(nn.Module made, nn.Module old)
+    private static Preparation Cell(nn.Module old, int gates, Func<long, long, nn.Module> create)
+    {
+        var weight = old.get_parameter("weight_ih")!;
+        if (RecurrentProbe.Unsupported(weight) is { } problem) return new(null, problem);
+        var (inputs, units) = (weight.shape[1], weight.shape[0] / gates);
+        return new(
+            () =>
+            {
+                var made = create(inputs, units);
+                TakeWeights(made, old, weight);
+                return made;
+            },
+            $"{inputs} -> {units}" + (old.get_parameter("bias_ih") is null ? WithoutBiases : ""));
+    }
+
+    /// <summary>The very parameters of the old module under their names: whoever knows them still does. One of its weights tells device
+    /// and type of numbers.</summary>
+    private static void TakeWeights(nn.Module made, nn.Module old, Parameter like)
     {
         var registered = (OrderedDict<string, Parameter>)RegisteredParameters.GetValue(made)!;
         foreach (var (name, own) in made.named_parameters().Where(n => !NoisifyReport.IsGain(n.name)).ToList())
@@ -119,13 +137,14 @@ internal sealed class Counterparts(
             }
             else
             {
-                var like = old.get_parameter("weight_ih_l0")!;
                 var zero = zeros(own.shape, dtype: like.dtype, device: like.device);
                 registered[name] = new Parameter(zero, requires_grad: false);
             }
 
             own.Dispose();
         }
+
+        Settle(made, old, (like.device, like.dtype));
     }
 
     /// <summary>Same device, type of numbers, mode and hooks as the old module.</summary>

@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace Noisy.Models;
 
 /// <summary>
-/// Makes an existing TorchSharp model noisy: exchanges its tanh, sigmoid, LSTM and GRU modules, keeping the weights.
+/// Makes an existing TorchSharp model noisy: exchanges its tanh, sigmoid, LSTM and GRU modules and cells, keeping the weights.
 /// </summary>
 /// <remarks>
 /// <para>What is exchanged is the module object, in every place from which the model reaches it: torch's registration, the
@@ -13,7 +13,9 @@ namespace Noisy.Models;
 /// collections, and what lambdas captured. A field must be able to hold the new module: declare it with torch's
 /// general type, <c>nn.Module&lt;Tensor, Tensor&gt;</c> for an activation,
 /// <c>nn.Module&lt;Tensor, (Tensor, Tensor)?, (Tensor, Tensor, Tensor)&gt;</c> for an LSTM,
-/// <c>nn.Module&lt;Tensor, Tensor, (Tensor, Tensor)&gt;</c> for a GRU. A field of type <c>LSTM</c> cannot hold another class, and
+/// <c>nn.Module&lt;Tensor, Tensor, (Tensor, Tensor)&gt;</c> for a GRU,
+/// <c>nn.Module&lt;Tensor, (Tensor, Tensor)?, (Tensor, Tensor)&gt;</c> and <c>nn.Module&lt;Tensor, Tensor, Tensor&gt;</c> for their cells,
+/// whose calls within an update are time steps. A field of type <c>LSTM</c> cannot hold another class, and
 /// its module is refused.</para>
 /// <para>Calls of functions (<c>torch.tanh(x)</c>, <c>x.sigmoid()</c>) are no modules and stay as they are. So do references that the
 /// caller holds outside the model.</para>
@@ -111,7 +113,7 @@ public static class Noisify
 
         Replacement? Of(string path, nn.Module module, (Device, ScalarType) home)
         {
-            if (module is NoisyLstm or NoisyGru or NoisyActivation) return null;
+            if (module is NoisyLstm or NoisyGru or NoisyLstmCell or NoisyGruCell or NoisyActivation) return null;
             if (counterparts.Of(path, module, home) is { } counterpart)
             {
                 return where?.Invoke(path, module) ?? true

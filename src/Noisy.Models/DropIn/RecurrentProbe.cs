@@ -50,9 +50,7 @@ internal sealed class RecurrentProbe
         (HiddenSize, InputSize) = (input.shape[0] / gates, input.shape[1]);
         Problem = names.Any(n => n.StartsWith("weight_hr", StringComparison.Ordinal))
             ? "it projects its hidden state (proj_size), which the noisy LSTM cannot"
-            : input.dtype is not (ScalarType.Float32 or ScalarType.Float64)
-                ? $"its weights are {input.dtype}: only Float32 and Float64 are supported"
-                : null;
+            : Unsupported(input);
     }
 
     public int Layers { get; }
@@ -67,6 +65,11 @@ internal sealed class RecurrentProbe
 
     /// <summary>Why it has no noisy counterpart; null if it has one.</summary>
     public string? Problem { get; }
+
+    /// <summary>Why weights of their type have no noisy counterpart; null if they have one.</summary>
+    public static string? Unsupported(Tensor weight) => weight.dtype is ScalarType.Float32 or ScalarType.Float64
+        ? null
+        : $"its weights are {weight.dtype}: only Float32 and Float64 are supported";
 
     private int Directions => Bidirectional ? 2 : 1;
 

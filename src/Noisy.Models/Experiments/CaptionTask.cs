@@ -12,13 +12,15 @@ public sealed record CaptionedByModel(CaptionedImage Image, string[] Found);
 
 /// <summary>Captions of pictures, by a model that looks at places.</summary>
 /// <remarks>
-/// <para>The objective is the negative log-likelihood summed over a caption's words, averaged over the batch; with
-/// <see cref="CaptionConfig.AlphaC"/> also that times the mean over places of the sum over the batch of (1 − Σ attention over time)². Validation is judged by
-/// the likelihood alone. The test has BLEU-1 to 4 and METEOR (exact + stem) of a beam search's best captions against all references
-/// besides.</para>
-/// <para>Hard attention learns by REINFORCE: for each caption (nats − baseline)/10 · Σ drawn · log attention, and the attention's
-/// negative entropy times 0.002, averaged over the batch; the baseline is a moving average, 0.9, of the mean nats. Source: paper,
-/// Section 6.5; docs/paper.md, reference systems.</para>
+/// <para>The objective is the negative log-likelihood summed over a caption's words, averaged over the batch; for soft attention
+/// with <see cref="CaptionConfig.AlphaC"/> also that times the mean over places of the sum over the batch of (1 − Σ attention over
+/// time)². Validation is judged by the likelihood alone. The test has BLEU-1 to 4 and METEOR (exact + stem) of a beam search's best
+/// captions against all references besides.</para>
+/// <para>Hard attention learns from the likelihood in the steps that take the weighted mean, and by REINFORCE in those that take a
+/// drawn place: for each caption (nats − baseline)/10 · Σ drawn · log attention, and the attention's negative entropy times 0.002,
+/// averaged over the batch. The baseline is a moving average, 0.9, of the mean nats of a word, times the caption's words: a batch
+/// has captions of one length, and without that a long one would speak against all that it drew. Source: paper, Section 6.5;
+/// docs/paper.md, reference systems.</para>
 /// </remarks>
 public sealed class CaptionTask : ITrainingTask
 {
@@ -102,7 +104,7 @@ public sealed class CaptionTask : ITrainingTask
         return pictures?.Invoke(wanted) ?? new Picture?[wanted.Length];
     }
 
-    /// <summary>The baseline of hard attention.</summary>
+    /// <summary>The baseline of hard attention, nats a word.</summary>
     public IReadOnlyDictionary<string, Tensor> Carried => new Dictionary<string, Tensor> { ["baseline"] = baseline };
 
     /// <inheritdoc/>
@@ -116,7 +118,7 @@ public sealed class CaptionTask : ITrainingTask
         var hard = config.Look == AttentionKind.Hard;
         var score = Score(data.Train, batch, context, hard);
         var objective = score.Sum.Times(1.0 / batch.Length);
-        if (config.AlphaC > 0)
+        if (config.AlphaC > 0 && !hard)
             objective = objective.Plus(score.Attention.sum([0]).Times(-1).Plus(1).Squared().sum([1]).mean().Times(config.AlphaC));
         if (hard) objective = objective.Plus(Reinforce(score, batch.Length));
         return new BatchLoss(objective, score.Sum.detach(), batch.Length);
@@ -210,11 +212,12 @@ public sealed class CaptionTask : ITrainingTask
     /// <summary>What the attention learns from, in place of a gradient through what was drawn; moves the baseline.</summary>
     private Tensor Reinforce(CaptionScore score, int captions)
     {
+        var words = score.Nats.shape[0]; // of every caption
         var costs = score.Nats.sum([0]);
-        var before = baseline.item<float>();
-        baseline.copy_(baseline.Times(BaselineDecay).PlusTimes(costs.mean().reshape(1).cpu(), 1 - BaselineDecay));
+        var expected = baseline.item<float>() * words;
+        baseline.copy_(baseline.Times(BaselineDecay).PlusTimes(score.Nats.mean().reshape(1).cpu(), 1 - BaselineDecay));
         var logs = score.Attention.Between(1e-10, 1).log();
-        var reward = (score.Looked * logs).sum([0, 1]) * costs.Plus(-before).Times(RewardScale);
+        var reward = (score.Looked * logs).sum([0, 1]) * costs.Plus(-expected).Times(RewardScale);
         var entropy = (score.Attention * logs).sum([0, 1]).Times(EntropyWeight);
         return reward.Plus(entropy).sum().Times(1.0 / captions);
     }

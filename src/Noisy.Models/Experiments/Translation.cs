@@ -32,6 +32,9 @@ public sealed class Translation : Experiment
     public override IReadOnlyList<string> DefaultRows { get; } = ["soft", "hard", "nah"];
 
     /// <inheritdoc/>
+    public override IReadOnlyList<ExperimentRow> Rows(string preset) => [ExperimentRow.LeakAlone];
+
+    /// <inheritdoc/>
     public override ITrainingTask Build(TrainConfig config, DataCache cache, Device device) =>
         new TranslationTask((TranslationConfig)config, Load((TranslationConfig)config, cache), device);
 

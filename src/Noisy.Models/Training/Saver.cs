@@ -2,7 +2,8 @@ using System.Diagnostics;
 
 namespace Noisy.Models;
 
-/// <summary>Saves checkpoints so often that a kill loses little, and so rarely that it costs under 2 % of the time.</summary>
+/// <summary>Saves checkpoints so often that a kill loses little, and so rarely that it costs under 2 % of the time; besides one after each
+/// evaluation.</summary>
 internal sealed class Saver(RunFolder folder, ITrainingTask task, Optimizer optimizer, KeptWeights best, RunLog log, long loaded)
 {
     private static readonly TimeSpan Shortest = TimeSpan.FromSeconds(1), Longest = TimeSpan.FromMinutes(10);

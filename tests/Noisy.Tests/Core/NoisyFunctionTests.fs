@@ -98,6 +98,13 @@ let tests =
                 Expect.equal (at.Sigma, at.SigmaDx, at.SigmaDp, at.Dp) (0.0, 0.0, 0.0, 0.0) "still"
         }
 
+        property "NANIL with little noise is the hard function, whatever is drawn" 2000 (fun (case: Case) ->
+            // (c/4) tanh²(|pΔ|/2) ≤ 0.0729 c |p Δ|: no draw below 13.7 / (c |p|) reaches back over a threshold.
+            for spec, hard in [ Variants.Nanil.Tanh, Variants.Hard.Tanh; Variants.Nanil.Sigmoid, Variants.Hard.Sigmoid ] do
+                let p, xi = 4.0 * tanh case.P, 6.0 * tanh case.Xi
+                let at, still = NoisyFunction.Evaluate(spec, case.X, xi, p, spec.C), NoisyFunction.Evaluate(hard, case.X, xi, p, 0.0)
+                Expect.equal (at.Value, at.Dx, at.Dp) (still.Value, still.Dx, 0.0) "hard")
+
         property "symmetric units are point-symmetric" 3000 (fun (case: Case) ->
             if isOdd case.Spec && not case.Spec.UseSoft then
                 let centre = 2.0 * case.Spec.Unit.Offset

@@ -113,14 +113,39 @@ let private training =
               let batches = [ for i in 0L .. updates.Value - 1L -> task.Loss(TrainingMoment(epoch * updates.Value + i, int epoch + 1, i, 1, 1), NoiseContext.Test) ]
               Expect.equal (batches |> List.sumBy _.Items) 45L "captions")
 
-      torchTest "hard attention carries the moving mean of its costs" (fun () ->
-          use task = newTask (config |> having [ "look", "hard"; "dropout", "0" ])
+      torchTest "the penalty is for soft attention alone" (fun () ->
+          let objective look alpha =
+              use task = newTask (config |> having [ "look", look; "alphaC", alpha; "dropout", "0" ])
+              scalarOf <| task.Loss(TrainingMoment(0L, 1, 0L, 1, 1), NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 2L, 0L)).Objective
+          Expect.isGreaterThan (objective "soft" "0.5") (objective "soft" "0") "soft"
+          Expect.equal (objective "hard" "0.5") (objective "hard" "0") "hard")
+
+      torchTest "hard attention carries the moving mean of its costs by word" (fun () ->
+          let shortest = data.Value.Train.Images |> Seq.collect _.Captions |> Seq.map Array.length |> Seq.min
+          use task = newTask (config |> having [ "look", "hard"; "dropout", "0"; "maxLength", string (shortest + 1) ])
           let baseline () = scalarOf task.Carried["baseline"]
           let mutable expected = 0.0
           for update in 0L .. 2L do
-              let batch = task.Loss(TrainingMoment(update, 1, update, 1, 1), NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 2L, update))
-              expected <- 0.9 * expected + 0.1 * scalarOf batch.NllSum / float batch.Items
+              let batch = task.Loss(TrainingMoment(update, 1, 0L, 1, 1), NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 2L, update))
+              expected <- 0.9 * expected + 0.1 * scalarOf batch.NllSum / float (batch.Items * int64 (shortest + 1))
               Tol.close tensor32 expected (baseline ()) "baseline")
+
+      torchTest "a drawn place passes no gradient to the attention, the weighted mean does" (fun () ->
+          let m = new CaptionModel(CaptionSizes(9, 3, 5, 6, 4, false, false, true), Variants.Soft, InitialScheme.Uniform, NoiseClock 1L)
+          let caption = SentenceBatch.Of [| [| 0 |] |]
+          let tried =
+              [ for update in 0L .. 19L do
+                    m.zero_grad ()
+                    let context = NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 3L, update)
+                    let score = m.Score(m.Start(filled 7L [ 4L; 1L; 3L ], context), caption, context, draw = true)
+                    score.Sum.backward ()
+                    let drawn = values score.Looked |> Array.contains 1.0
+                    let gradient = (m.get_parameter "attention.score").grad
+                    let taught = not (isNull gradient) && values gradient |> Array.exists ((<>) 0.0)
+                    Expect.equal taught (not drawn) "only one of both"
+                    Expect.equal (values score.Looked = values score.Attention) (not drawn) "what was looked at"
+                    drawn ]
+          Expect.containsAll tried [ true; false ] "both occur")
 
       torchTest "what is drawn teaches the attention where captions become likelier" (fun () ->
           // One place is right for every caption: its weight must grow, though no gradient passes through the draw.

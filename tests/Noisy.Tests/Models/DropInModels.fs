@@ -85,8 +85,18 @@ type Concrete() as this =
     do this.RegisterComponents()
     member _.All = box (lstm, tanh, good, tanhs, bound, call)
 
-type Cells() as this =
-    inherit torch.nn.Module("cells")
-    let cell, rnn = torch.nn.LSTMCell(2L, 2L), torch.nn.RNN(2L, 2L)
+type Plain() as this =
+    inherit torch.nn.Module("plain")
+    let cell, rnn = torch.nn.RNNCell(2L, 2L), torch.nn.RNN(2L, 2L)
     do this.RegisterComponents()
     member _.All = box (cell, rnn)
+
+/// One step of an LSTM, whose output a GRU takes one step of.
+type Cells(bias: bool) as this =
+    inherit torch.nn.Module("cells")
+    let lstm: torch.nn.Module<Tensor, Nullable<struct (Tensor * Tensor)>, struct (Tensor * Tensor)> = torch.nn.LSTMCell(3L, 4L, bias)
+    let gru: torch.nn.Module<Tensor, Tensor, Tensor> = torch.nn.GRUCell(3L, 4L, bias)
+    do this.RegisterComponents()
+    member _.Run(x: Tensor, h: Tensor, c: Tensor) =
+        let struct (h1, c1) = lstm.call (x, Nullable<struct (Tensor * Tensor)>(struct (h, c)))
+        [ h1; c1; gru.call (x, h1) ]

@@ -73,6 +73,24 @@ let private identity =
               let shape' = (box model.Inner :?> NoisyGru).Shape
               Expect.equal shape' (RecurrentShape(3L, 4L, int layers, first, 0.0, both)) "shape")
 
+      for bias in [ true; false ] do
+          torchTest $"""cells made soft are unchanged, value and gradients{(if bias then "" else ": no biases")}""" (fun () ->
+              let model = new Cells(bias)
+              let report = unchanged model [ filled 1L [ 2L; 3L ]; filled 2L [ 2L; 4L ]; filled 3L [ 2L; 4L ] ] (fun i -> model.Run(i[0], i[1], i[2]))
+              Expect.equal (paths report.Replaced) [ "lstm"; "gru" ] "replaced"
+              let note' = if bias then "3 -> 4" else "3 -> 4; it has no biases: those of the new one are zero and frozen"
+              Expect.equal [ note report "lstm"; note report "gru" ] [ note'; note' ] "notes")
+
+      torchTest "a cell made noisy has noise of its own at every step" (fun () ->
+          let model = new Cells(true)
+          replace model Variants.Nan |> ignore
+          let x, h, c = filled 1L [ 2L; 3L ] * 9, filled 2L [ 2L; 4L ], filled 3L [ 2L; 4L ]
+          let first, second = model.Run(x, h, c), model.Run(x, h, c)
+          for a, b in List.zip first second do Expect.notEqual (values a) (values b) "noise"
+          model.eval ()
+          for a, b in List.zip (model.Run(x, h, c)) (model.Run(x, h, c)) do sameTensor a b "eval"
+          Expect.isEmpty (replace model Variants.Nah).Entries "a second call finds nothing to do")
+
       torchTest "nested models made soft are unchanged, value and gradients" (fun () ->
           let model = (new Places()).Finish()
           let report = unchanged model [ filled 3L [ 6L; 4L ] * 3 ] (fun i -> [ model.call i[0] ])
@@ -185,8 +203,8 @@ let private choices =
               [ Variants.Nan.Tanh; relu6; Variants.Nah.Tanh ]
               "specs")
 
-      torchTest "cells have no counterpart and are named" (fun () ->
-          Expect.equal [ for e in (replace (new Cells()) Variants.Nah).LeftOut -> e.Note ] (List.replicate 2 "there is no noisy module with its signature") "notes")
+      torchTest "plain recurrent modules have no counterpart and are named" (fun () ->
+          Expect.equal [ for e in (replace (new Plain()) Variants.Nah).LeftOut -> e.Note ] (List.replicate 2 "there is no noisy module with its signature") "notes")
 
       torchTest "one gain serves all units unless a width is given" (fun () ->
           let model = torch.nn.Sequential(linear (), torch.nn.Tanh(), linear (), torch.nn.Tanh())

@@ -50,7 +50,7 @@ public sealed record CaptionState(Tensor Hidden, Tensor Cell, Tensor Annotations
 /// <param name="Nats">That of each word [T, B], 0 behind a caption's end; without a gradient.</param>
 /// <param name="Attention">How much each word looked at each place, [T, L, B].</param>
 /// <param name="Looked">What it took of each place, [T, L, B]: the attention itself or, where one place was drawn, 1 there and 0
-/// elsewhere.</param>
+/// elsewhere; without a gradient.</param>
 public sealed record CaptionScore(Tensor Sum, Tensor Nats, Tensor Attention, Tensor Looked);
 
 /// <summary>An LSTM that looks at the places of a picture and describes it.</summary>
@@ -154,7 +154,7 @@ public sealed class CaptionModel : nn.Module
     /// <param name="words">Captions of any lengths, end tokens included.</param>
     /// <param name="context">Mode, key, update and scale.</param>
     /// <param name="draw">Whether each step of a caption draws, with probability ½, one place by the attention's weights and takes
-    /// that alone; only where noise is drawn.</param>
+    /// that alone, through which no gradient passes; only where noise is drawn.</param>
     /// <returns>The score; owned by the caller.</returns>
     public CaptionScore Score(CaptionState state, SentenceBatch words, NoiseContext context, bool draw = false)
     {
@@ -200,8 +200,9 @@ public sealed class CaptionModel : nn.Module
         return (logs.MoveToOuterDisposeScope(), weights.MoveToOuterDisposeScope(), next);
     }
 
-    /// <summary>With probability ½ a place drawn by its weight, as 1 there and 0 elsewhere, else the weights; no gradient passes.</summary>
-    private static Tensor Drawn(Tensor weights, NoiseContext context)
+    /// <summary>A place drawn by its weight for each example [B], and whether it is taken, with probability ½ [B]; no gradient
+    /// passes.</summary>
+    private static (Tensor Place, Tensor Taken) Draw(Tensor weights, NoiseContext context)
     {
         using var _ = no_grad();
         using var scope = NewDisposeScope();
@@ -211,8 +212,7 @@ public sealed class CaptionModel : nn.Module
 
         // The last sum may fall short of 1, and of the draw, by a rounding: it is left out.
         var place = weights.cumsum(0).narrow(0, 0, places - 1).lt(uniform.select(1, 0).unsqueeze(0)).sum([0]);
-        var one = zeros_like(weights).scatter_(0, place.unsqueeze(0), ones([1, batch], device: weights.device));
-        return where(uniform.select(1, 1).IsBelow(0.5).unsqueeze(0), one, weights).detach().MoveToOuterDisposeScope();
+        return (place.MoveToOuterDisposeScope(), uniform.select(1, 1).IsBelow(0.5).MoveToOuterDisposeScope());
     }
 
     /// <summary>What the output layer sees, for all time steps of [T, B, ·] at once.</summary>
@@ -237,11 +237,15 @@ public sealed class CaptionModel : nn.Module
             Tensor word, Tensor hidden, Tensor cell, NoiseContext context, bool draw)
         {
             var (seen, weights) = looks.forward(hidden, context.Child("attention"));
-            var looked = weights;
+            var looked = weights.detach();
             if (draw)
             {
-                looked = Drawn(weights, context.Child("draw"));
-                seen = (looked.unsqueeze(-1) * state.Annotations).sum([0]);
+                var (place, taken) = Draw(looked, context.Child("draw"));
+                var (batch, channels) = (place.shape[0], state.Annotations.shape[2]);
+                var drawn = state.Annotations.gather(0, place.reshape(1, batch, 1).expand(1, batch, channels)).squeeze(0);
+                var one = zeros_like(looked).scatter_(0, place.unsqueeze(0), ones([1, batch], device: place.device));
+                seen = where(taken.unsqueeze(-1), drawn, seen);
+                looked = where(taken.unsqueeze(0), one, looked);
             }
 
             if (selector is not null) seen = seen * owner.selector!.forward(selector.Apply(hidden), context.Child("selector"));
