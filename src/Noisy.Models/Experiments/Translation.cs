@@ -24,7 +24,7 @@ public sealed class Translation : Experiment
     public override IReadOnlyList<(string Name, string Summary)> Presets { get; } =
     [
         ("tiny", "2,000 short sentences of a generated language, 48 units: under a minute a variant on two cores"),
-        ("small", "Multi30k, 256 units, embedding 128, until validation no longer improves: under an hour a variant on one core"),
+        ("small", "Multi30k, 256 units, embedding 128, until validation no longer improves: one to two hours a variant on one core"),
         ("paper", "the reference's sizes: 1,024 units, embedding 512, attention 2,048, 30,000 words: days"),
     ];
 
