@@ -103,7 +103,7 @@ internal sealed class Counterparts(
             () =>
             {
                 var made = create(shape);
-                TakeWeights(made, old, old.get_parameter("weight_ih_l0")!);
+                TakeOver(made, old, old.get_parameter("weight_ih_l0")!);
                 return made;
             },
             Describe(shape) + (probe.HasBias ? "" : WithoutBiases));
@@ -118,15 +118,15 @@ internal sealed class Counterparts(
             () =>
             {
                 var made = create(inputs, units);
-                TakeWeights(made, old, weight);
+                TakeOver(made, old, weight);
                 return made;
             },
             $"{inputs} -> {units}" + (old.get_parameter("bias_ih") is null ? WithoutBiases : ""));
     }
 
-    /// <summary>The very parameters of the old module under their names: whoever knows them still does. One of its weights tells device
-    /// and type of numbers.</summary>
-    private static void TakeWeights(nn.Module made, nn.Module old, Parameter like)
+    /// <summary>The very parameters of the old module under their names, so that whoever knows them still does; then all else that
+    /// <see cref="Settle"/> hands on. One of the weights tells device and type of numbers.</summary>
+    private static void TakeOver(nn.Module made, nn.Module old, Parameter like)
     {
         var registered = (OrderedDict<string, Parameter>)RegisteredParameters.GetValue(made)!;
         foreach (var (name, own) in made.named_parameters().Where(n => !NoisifyReport.IsGain(n.name)).ToList())

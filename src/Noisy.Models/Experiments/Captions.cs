@@ -95,7 +95,7 @@ public sealed class Captions : Experiment
             {
                 Optimizer = OptimizerKind.Adam, LearningRate = 0.001, Epochs = 60, Patience = 3,
                 Embedding = 128, Hidden = 256, Attention = 128, Vocabulary = 3_000, Selector = true, WordToOutput = true, ContextToOutput = true,
-                AlphaC = 1.0 / 16, Batch = 64, // the penalty of 1 over 196 places, over 49: decision 16
+                AlphaC = 1.0 / 16, Batch = 64, // what 1 is for 196 places, for 49: decision 16
             },
             _ => paper,
         };
