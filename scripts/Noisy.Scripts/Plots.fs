@@ -238,7 +238,7 @@ let private page (figure: Figure) =
     let whole =
         match charts with
         | [ one ] -> one
-        | many -> Chart.Grid(rows, figure.Columns, SubPlotTitles = (figure.Panels |> List.map _.Title), YGap = 0.3 / float rows) many
+        | many -> Chart.Grid(rows, figure.Columns, SubPlotTitles = (figure.Panels |> List.map _.Title), YGap = 0.3) many // of a panel's height: ticks, title below, title above
 
     whole
     |> Chart.withTemplate ChartTemplates.lightMirrored
