@@ -26,6 +26,9 @@ internal sealed class NoisyCell
 
     public EnginePath Engine { get; set; } = FusedEngine.Path;
 
+    /// <summary>Which implementation the last step ran on, by the name that summaries use.</summary>
+    public string LastPath { get; set; } = FusedEngine.ComposedName;
+
     /// <summary>The steps of one sequence.</summary>
     public NoisyCellSteps Steps() => new(owner, cell, this);
 }

@@ -52,7 +52,9 @@ public sealed class NoisyCellSteps
                 throw new ArgumentException($"the state is [{string.Join(", ", s.shape)}]: must be [{batch}, {owner.HiddenSize}]", nameof(state));
         }
 
-        var next = owner.Engine == EnginePath.Auto && FusedStep.Takes(context.Mode, gains, projected, state)
+        var fused = owner.Engine == EnginePath.Auto && FusedStep.Takes(context.Mode, gains, projected, state);
+        owner.LastPath = fused ? FusedEngine.FusedName : FusedEngine.ComposedName;
+        var next = fused
             ? FusedStep.Run(cell, projected, fromState.Apply(state[0]), gains, state[^1], context)
             : cell.Step(projected, fromState.Apply, state, Activate);
         return [.. next.Select(s => s.MoveToOuterDisposeScope())];

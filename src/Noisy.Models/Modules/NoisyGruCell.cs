@@ -48,6 +48,9 @@ public sealed class NoisyGruCell : nn.Module<Tensor, Tensor, Tensor>
         set => core.Engine = value;
     }
 
+    /// <summary>Which implementation the gates of the last step ran on, by the name that summaries use.</summary>
+    public string LastPath => core.LastPath;
+
     /// <summary>One step in the module's mode; each call in an update is the next time step.</summary>
     /// <param name="input">[B, I].</param>
     /// <param name="state">Hidden state [B, H]; null starts from zeros.</param>

@@ -67,6 +67,7 @@ let private model =
                   let score = m.Score(m.Start(places (), sampling), words.Value, sampling)
                   score.Sum.backward ()
                   Tol.close tensor32 (Array.sum (values score.Nats)) (scalarOf score.Sum) "sum"
+                  Expect.equal m.LastPath (if engine = EnginePath.Auto then FusedEngine.FusedName else FusedEngine.ComposedName) "path"
                   score.Nats, [ for struct (name, p) in m.named_parameters () do if not (isNull p.grad) then name, p.grad ]
               let nats, gradients = run EnginePath.Auto
               let expected, expectedGradients = run EnginePath.Composed

@@ -133,8 +133,8 @@ public sealed class CaptionModel : nn.Module
         }
     }
 
-    /// <summary>Which implementation the readout's activation ran on in the last pass.</summary>
-    public string LastPath => readout.LastPath;
+    /// <summary>Which implementation the LSTM ran on in the last pass.</summary>
+    public string LastPath => lstm.LastPath;
 
     /// <summary>The state before the first word.</summary>
     /// <param name="annotations">[L, B, D]; the state takes them over.</param>
