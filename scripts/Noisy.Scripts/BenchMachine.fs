@@ -28,16 +28,18 @@ let private read path =
 
 /// Lines on everything that the figures depend on.
 let settings threads =
-    let spin =
-        match Environment.GetEnvironmentVariable "GOMP_SPINCOUNT" with
-        | null -> "3000, as Noisy sets it"
-        | value -> $"{value}, as the environment has it"
+    let setting name own =
+        match Environment.GetEnvironmentVariable name with
+        | null -> $"{name} {own}, as Noisy sets it"
+        | value -> $"{name} {value}, as the environment has it"
+
+    let spin, bits = setting "GOMP_SPINCOUNT" "3000", setting "MKL_CBWR" "AUTO"
 
     let pages = read "/sys/kernel/mm/transparent_hugepage/enabled"
     let load = (read "/proc/loadavg").Split ' ' |> Array.head
 
     [ $"threads {threads} of {Environment.ProcessorCount} processors, for libtorch and for the engine; load {load} before the start"
-      $"engine's vectors {int (VectorWidths.Resolve FusedEngine.Width)} bits; GOMP_SPINCOUNT {spin}"
+      $"engine's vectors {int (VectorWidths.Resolve FusedEngine.Width)} bits; {spin}; {bits}"
       $"huge pages {pages}: the engine asks for them, the baseline has libtorch's own allocation"
       $"Noisy {Host.version}, libtorch {torch.__version__}, .NET {Environment.Version}" ]
 

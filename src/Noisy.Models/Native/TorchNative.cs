@@ -53,7 +53,7 @@ public static class TorchNative
         }
         try
         {
-            SetOpenMp();
+            SetEnvironment();
             string torch = TorchFolder();
             foreach (string openMp in Directory.GetFiles(torch, "libgomp*"))
                 NativeLibrary.Load(openMp);
@@ -75,10 +75,19 @@ public static class TorchNative
         }
     }
 
-    // libgomp reads its settings once, when it is loaded, and with the C library's getenv, which does not see
-    // what .NET's Environment sets. Waiting threads may spin for a moment and then sleep: the default, spinning for
-    // milliseconds, takes a core from every other thread of the process. A value set by the user stays.
-    private static void SetOpenMp() => _ = setenv("GOMP_SPINCOUNT", "3000", overwrite: 0);
+    // Both libraries read their settings once, when they are loaded, and with the C library's getenv, which does not see what .NET's
+    // Environment sets. A value set by the user stays.
+    //
+    // libgomp: waiting threads may spin for a moment and then sleep; the default, spinning for milliseconds, takes a core from every other
+    // thread of the process.
+    //
+    // MKL: the same product has the same bits wherever in memory its matrices lie. Without it they differ on AMD's processors, from run to
+    // run, and no resumed training repeats an uninterrupted one.
+    private static void SetEnvironment()
+    {
+        _ = setenv("GOMP_SPINCOUNT", "3000", overwrite: 0);
+        _ = setenv("MKL_CBWR", "AUTO", overwrite: 0);
+    }
 
     private static string TorchFolder()
     {

@@ -52,14 +52,16 @@ type LooksArbitrary =
 
 /// What some looks give, and every gradient, by name.
 ///
-/// alone: leaves torch's own products out, whose bits depend on the number of threads.
+/// alone: leaves torch's own products out, whose bits depend on the number of threads; that of the query, which is always torch's, has
+/// one term a number then.
 let private runPart alone (l: Looks) (path: EnginePath) =
     use _ = torch.NewDisposeScope()
     let leaf n size = (filled (l.Seed + n) size).mul((3.0f).ToScalar()).detach().requires_grad_ ()
-    let m = new AdditiveAttention(5L, int64 l.Channels, int64 l.Units, l.Activation, NoiseClock l.Seed, Engine = path)
+    let inputs = if alone then 1L else 5L
+    let m = new AdditiveAttention(inputs, int64 l.Channels, int64 l.Units, l.Activation, NoiseClock l.Seed, Engine = path)
     if l.Frozen then
         for p in m.parameters () do p.requires_grad <- false
-    let query, annotations = leaf 1L [ int64 l.Steps; int64 l.Batch; 5L ], leaf 2L [ int64 l.Places; int64 l.Batch; int64 l.Channels ]
+    let query, annotations = leaf 1L [ int64 l.Steps; int64 l.Batch; inputs ], leaf 2L [ int64 l.Places; int64 l.Batch; int64 l.Channels ]
     // The first place is always there.
     let over s b = l.Masked && s > 0 && (s * 7 + b * 3) % 4 = 0
     let mask =
