@@ -238,7 +238,9 @@ let private page (figure: Figure) =
     let whole =
         match charts with
         | [ one ] -> one
-        | many -> Chart.Grid(rows, figure.Columns, SubPlotTitles = (figure.Panels |> List.map _.Title), YGap = 0.3) many // of a panel's height: ticks, title below, title above
+        | many ->
+            // The gap, a part of a panel's height, holds the ticks and the title below one panel and the title above the next.
+            Chart.Grid(rows, figure.Columns, SubPlotTitles = (figure.Panels |> List.map _.Title), YGap = 0.3) many
 
     whole
     |> Chart.withTemplate ChartTemplates.lightMirrored
