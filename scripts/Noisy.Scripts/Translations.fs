@@ -3,6 +3,7 @@ module Noisy.Scripts.Translations
 
 open System
 open System.IO
+open System.Net
 open System.Threading
 open Noisy.Models
 open Noisy.Scripts.Plots
@@ -13,8 +14,11 @@ let private drawn = 4
 // A longer one's words could not be read.
 let private mostWords = 16
 
+/// As people read it: prepared text often has Moses' escapes, which are HTML's, such as &apos; for an apostrophe.
+let private plain (words: string[]) = words |> Array.map WebUtility.HtmlDecode
+
 let private panel (alignment: TranslationAlignment) =
-    { Title = String.Join(" ", Seq.take (alignment.Source.Length - 1) alignment.Source)
+    { Title = String.Join(" ", Seq.take (alignment.Source.Length - 1) (plain alignment.Source))
       Horizontal = ""
       Vertical = ""
       Scale = Linear
@@ -24,8 +28,8 @@ let private panel (alignment: TranslationAlignment) =
             Colour = palette[0]
             Mark =
               Heat
-                  { Columns = alignment.Source
-                    Rows = alignment.Target
+                  { Columns = plain alignment.Source
+                    Rows = plain alignment.Target
                     Values = alignment.Weights |> Array.map (Array.map float)
                     Range = Some(0.0, 1.0) } } ] }
 
@@ -36,7 +40,7 @@ let draw folder (task: ITrainingTask) (config: TrainConfig) =
         let context, title = Pages.tested config summary, Pages.title config summary
         let found = translation.Translate(shown, context, CancellationToken.None) |> List.ofSeq
         let bleu = Metrics.withUnit "bleu" summary.Metrics.Test["bleu"]
-        let words (all: string[]) = Pages.text (String.Join(" ", all))
+        let words (all: string[]) = Pages.text (String.Join(" ", plain all))
 
         let introduction =
             $"The first {found.Length} sentences of the test. BLEU-4 of the whole test is {bleu}, over the words as they are in the text, without smoothing."

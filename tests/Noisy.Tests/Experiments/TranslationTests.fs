@@ -94,6 +94,20 @@ let private search =
               Expect.equal row.Length alignment.Source.Length "columns"
               Tol.close tensor32 1.0 (row |> Array.sumBy float) "sum") ]
 
+let private pages =
+    [ torchTest "the page shows words as people read them, escaped or not" (fun () ->
+          use folder = new TempFolder()
+          let lines = [ for i in 1 .. 40 -> $"the dog {i} &amp; a man\tl&apos; homme {i} &quot;" ]
+          File.WriteAllLines(folder.In "escaped.tsv", lines)
+          let escaped = TranslationTexts.Load([| folder.In "escaped.tsv" |], 50)
+          use task = new TranslationTask(config :?> TranslationConfig, escaped, torch.CPU)
+          let run = folder.In "run"
+          trainTask task config run (Nullable 2L) quiet test' |> ignore
+          Noisy.Scripts.Translations.draw run task config
+          let page = File.ReadAllText(Path.Combine(run, "translations.html"))
+          for words in [ "<td>the dog 39 &amp; a man</td>"; "<td>l&#39; homme 39 &quot;</td>" ] do Expect.stringContains page words "read"
+          Expect.isFalse (page.Contains "&amp;apos;" || page.Contains "&amp;amp;") "escaped twice") ]
+
 let private texts =
     [ test "a user's parallel text is cut into 90, 5 and 5 percent" {
           use folder = new TempFolder()
@@ -130,5 +144,6 @@ let tests =
     <| testList "translation" [
         testList "training" training
         testList "search" search
+        testList "pages" pages
         testList "texts" texts
     ]
