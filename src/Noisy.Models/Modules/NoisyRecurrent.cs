@@ -123,7 +123,7 @@ internal sealed class NoisyRecurrent
                 var index = (layer * Shape.Directions) + direction;
                 var start = states?.Select(s => s.select(0, index)).ToArray();
                 (outputs[direction], var end) = fused
-                    ? FusedRecurrent.Run(cell.Kind, cell.Sites, Weights(index), x, start, direction == 1, context.Child((uint)index))
+                    ? FusedRecurrent.Run(cell, Weights(index), x, start, direction == 1, context.Child((uint)index))
                     : cell.Run(Weights(index), x, start!, direction == 1, context.Child((uint)index));
                 for (var s = 0; s < end.Length; s++) finals[s][index] = end[s];
             }
