@@ -89,7 +89,7 @@ internal sealed class ComposedOptimizer(OptimizerSpec spec, IReadOnlyList<(strin
     {
         using var scope = NewDisposeScope();
         var norms = Parameters.Where(p => p.Parameter.grad is not null).Select(p => p.Parameter.grad!.norm()).ToArray();
-        return norms.Length == 0 ? 0 : stack(norms).norm().item<float>();
+        return norms.Length == 0 ? 0 : stack([.. norms.Select(n => n.to(CPU).to_type(ScalarType.Float64))]).norm().item<double>();
     }
 
     public override void Step(double rate, long step, double scale = 1)

@@ -96,6 +96,19 @@ let tests =
                 (torch.optim.SGD(theirs.parameters (), 0.7)).step () |> ignore
                 close $"clip {clip}" theirs ours)
 
+        torchTest "a model in double precision is trained by the composed form" (fun () ->
+            let model, other = newModel (), newModel ()
+            model.``to``(torch.ScalarType.Float64) |> ignore
+            use ours = Optimizer.Of(OptimizerSpec.Adam, model)
+            use fused = Optimizer.Of(OptimizerSpec.Adam, other)
+            for i in 1L .. 3L do
+                withGradients other i
+                for p, o in Seq.zip (model.parameters ()) (other.parameters ()) do p.grad <- o.grad.to_type torch.ScalarType.Float64
+                Tol.close tensor32 (fused.GradientNorm()) (ours.GradientNorm()) "norm"
+                ours.Step(0.1, i)
+                fused.Step(0.1, i)
+            close "weights" model other)
+
         torchTest "no gradient is no step; a gradient that is not a number shows in the norm" (fun () ->
             let model = newModel ()
             use optimizer = Optimizer.Of(OptimizerSpec.Sgd, model)
