@@ -54,6 +54,7 @@ let private lists = [
     CaptionTests.tests
     ResumeTests.tests
     CheckpointTests.tests
+    FolderLossTests.tests
     TrainingTests.tests
     ExperimentTests.tests
     MlpTaskTests.tests
@@ -63,6 +64,8 @@ let private lists = [
     CalculatorTests.tests
     ReportTests.tests
     BenchTests.tests
+    PageTests.tests
+    FaultTests.tests
     LearningToExecuteTests.tests
     ExampleTests.tests
 ]
