@@ -28,6 +28,7 @@ let private (|TooLarge|_|) (error: exn) =
     | _ when asked.Groups[1].Success -> Some(Math.Ceiling(float asked.Groups[1].Value / 1e9).ToString("#,0", CultureInfo.InvariantCulture) + " GB")
     | _ when asked.Groups[2].Success -> Some asked.Groups[2].Value
     | :? OutOfMemoryException -> Some "more than there is"
+    | :? ArgumentException when error.Message.StartsWith "Span only supports up to int.MaxValue" -> Some "a tensor of more than 2,147,483,647 numbers"
     | _ -> None
 
 /// The exit code of an error and what to tell the user.

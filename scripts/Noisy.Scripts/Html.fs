@@ -4,7 +4,7 @@ module Noisy.Scripts.Html
 open System
 open System.IO
 open System.Net
-open System.Text
+open System.Runtime.CompilerServices
 open Noisy.Models
 
 /// HTML, as it goes into a page. Strings become it by `text` or, if this program wrote them, by `markup`.
@@ -51,4 +51,5 @@ let page (title: string) (style: string) (introduction: string) (body: Html) =
     document title style (markup "") (markup $"<h1>{text title}</h1>\n<p>{text introduction}</p>\n{body}")
 
 /// Writes a page: all of it or, if the disk is full, none.
+[<MethodImpl(MethodImplOptions.NoInlining)>] // F# would inline it into other assemblies, which may not see AtomicFile
 let save (path: string) (page: string) = AtomicFile.Write(path, page)

@@ -128,7 +128,7 @@ public static class TorchNative
     internal static void LoadCopy(ReadOnlySpan<byte> image, IEnumerable<string> places, Action<string> load)
     {
         List<string> failures = [];
-        foreach (string place in places.Distinct())
+        foreach (string place in places.Select(Path.TrimEndingDirectorySeparator).Distinct())
         {
             string copy = Path.Combine(place, $"noisy-{Environment.ProcessId}-{Guid.NewGuid():N}.so");
             try
