@@ -84,7 +84,7 @@ let private shared =
             let count = 8
             let finish seed =
                 Directory.CreateDirectory(folder.In $"tiny-soft-s{seed}") |> ignore
-                File.WriteAllText(folder.In($"tiny-soft-s{seed}", "summary.json"), summary.Replace("\"seed\": 1,", $"\"seed\": {seed},"))
+                AtomicFile.Write(folder.In($"tiny-soft-s{seed}", "summary.json"), summary.Replace("\"seed\": 1,", $"\"seed\": {seed},"))
                 ResultsFile.update folder.Path "nll"
             Parallel.For(2, count + 1, finish) |> ignore
             Expect.equal (csv folder) [ for seed in 1..count -> [| "soft"; "tiny"; "soft"; string seed |] ] "rows")
