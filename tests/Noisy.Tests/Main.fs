@@ -55,6 +55,7 @@ let private lists = [
     CaptionTests.tests
     ResumeTests.tests
     CheckpointTests.tests
+    FolderLossTests.tests
     TrainingTests.tests
     ExperimentTests.tests
     MlpTaskTests.tests
@@ -64,6 +65,8 @@ let private lists = [
     CalculatorTests.tests
     ReportTests.tests
     BenchTests.tests
+    PageTests.tests
+    FaultTests.tests
     LearningToExecuteTests.tests
     ExampleTests.tests
 ]

@@ -50,8 +50,10 @@ public static class Trainer
                 if (!sitting.Train(stop)) return null;
                 observer.Note("evaluating");
                 var summary = sitting.Summarise(paper, floor, stop);
+                folder.EnsureThere();
                 AtomicFile.Write(folder.Weights, s => Safetensors.Write(s, task.Model.state_dict(), sitting.Metadata()));
                 AtomicFile.Write(folder.Summary, JsonSerializer.Serialize(summary, ConfigJson.Indented) + "\n");
+                folder.EnsureThere(); // no success without log, config and lock
                 return summary;
             }
             catch (OperationCanceledException)
@@ -61,6 +63,7 @@ public static class Trainer
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
+            folder.EnsureThere(); // if that is the cause, it says more
             throw RunFolder.CannotWrite(folder.Path, e);
         }
     }
