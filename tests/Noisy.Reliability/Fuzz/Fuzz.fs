@@ -19,8 +19,6 @@ type FuzzReport = { Read: int64; Seconds: float; Failures: Map<string * string, 
 /// A worker that dies or hangs is started anew behind the input that did it.
 let private stuckSeconds = 20.0
 
-let private program = typeof<FuzzOptions>.Assembly.Location
-
 let run (tell: string -> unit) (options: FuzzOptions) =
     let root = Directory.CreateTempSubdirectory "noisy-fuzz-"
 
@@ -52,10 +50,7 @@ let run (tell: string -> unit) (options: FuzzOptions) =
             while from < options.Inputs && not (expired ()) do
                 mark.Now <- from
                 let task = { Seed = options.Seed; From = from; Until = options.Inputs; Step = step; Run = run; Scratch = scratch; Failures = options.Folder; Mark = markFile }
-                let start = ProcessStartInfo("dotnet", program :: "fuzz-worker" :: words task, RedirectStandardOutput = true, RedirectStandardError = true)
-                start.Environment["DOTNET_gcServer"] <- "0"
-                start.Environment["DOTNET_DbgEnableMiniDump"] <- "0"
-                use child = Process.Start start
+                use child = Program.start ("fuzz-worker" :: words task)
                 let errors = child.StandardError.ReadToEndAsync()
 
                 let listen =
@@ -64,7 +59,7 @@ let run (tell: string -> unit) (options: FuzzOptions) =
 
                         while not (isNull line) do
                             match line.Split '\t' with
-                            | [| reader; where; message; file |] -> note reader where message file
+                            | [| reader; where; file; message |] -> note reader where message file
                             | _ -> note "?" "an answer that cannot be read" line ""
 
                             line <- child.StandardOutput.ReadLine()))

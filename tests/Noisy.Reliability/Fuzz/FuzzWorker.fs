@@ -26,7 +26,7 @@ let words task =
 
 let private saved = 3
 
-/// Reads the inputs; a line on standard output for each failure: reader, where, message, file, separated by tabs.
+/// Reads the inputs; a line on standard output for each failure: reader, where, file, message, separated by tabs.
 let work (words: string list) =
     match words with
     | [ seed; from; until; step; run; scratch; failures; mark ] ->
@@ -50,9 +50,8 @@ let work (words: string list) =
                 let key = failure.Reader, failure.Where
                 times[key] <- times.GetValueOrDefault key + 1
                 let file = if times[key] <= saved then Trial.save failures seed number reader input else ""
-                let line = [ failure.Reader; failure.Where; failure.Message.ReplaceLineEndings(" ").Replace('\t', ' '); file ]
-                let line = String.Join('\t', line)
-                answer.WriteLine(line[.. min 2000 line.Length - 1])
+                let message = failure.Message.ReplaceLineEndings(" ").Replace('\t', ' ')
+                answer.WriteLine(String.Join('\t', [ failure.Reader; failure.Where; file; message[.. min 300 message.Length - 1] ]))
                 answer.Flush()
 
             number <- number + step
