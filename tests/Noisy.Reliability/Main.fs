@@ -1,13 +1,10 @@
+/// Tries what docs/reliability.md promises:  dotnet fsi build.fsx -t Fuzz -- --inputs 100000
 module Noisy.Reliability.Main
+
+open Noisy.Scripts
+
 [<EntryPoint>]
 let main words =
     match List.ofArray words with
-    | "fuzz-worker" :: rest -> FuzzWorker.work rest
-    | [ "fuzz"; seed; inputs; minutes; jobs; folder ] ->
-        Noisy.Models.TorchNative.EnsureLoaded()
-        Fuzz.run (eprintfn "%s") { Seed = int64 seed; Inputs = int64 inputs; Minutes = float minutes; Jobs = int jobs; Folder = folder } |> Fuzz.print
-    | "run" :: name :: rest -> Noisy.Scripts.Runs.main name (Array.ofList rest)
-    | [ "kill"; seed; kills; minutes; jobs; experiments ] ->
-        Kill.run (eprintfn "%s") { Seed = int64 seed; Kills = int kills; Minutes = float minutes; Jobs = int jobs; Experiments = List.ofArray (experiments.Split ',') } |> Kill.print
-    | [ "replay"; file ] -> Fuzz.replay file
-    | _ -> 2
+    | "run" :: experiment :: rest -> Runs.main experiment (Array.ofList rest) // a child of Kill and Faults: a script's own work
+    | words -> Host.run (fun _ -> Commands.run words)
