@@ -65,6 +65,7 @@ let private lists = [
     BenchTests.tests
     LearningToExecuteTests.tests
     ExampleTests.tests
+    ReliabilityTests.tests
 ]
 
 /// Runs the lists; the last line is 'N passed, N failed, N skipped' alone. A run of no tests fails, so that a

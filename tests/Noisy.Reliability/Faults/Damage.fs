@@ -13,6 +13,13 @@ type Damage =
 
 let all = [ Cut; Emptied; Removed; Flipped 0.03; Flipped 0.3; Flipped 0.6; Flipped 0.97 ]
 
+let describe damage =
+    match damage with
+    | Cut -> "cut to half"
+    | Emptied -> "emptied"
+    | Removed -> "removed"
+    | Flipped share -> $"a bit changed at {100.0 * share} %%"
+
 let apply damage (path: string) =
     match damage with
     | Removed -> File.Delete path
@@ -30,6 +37,13 @@ type Target =
     | NewestCheckpoint
     | NewestChecksum
     | AllCheckpoints
+
+let name target =
+    match target with
+    | Named file -> file
+    | NewestCheckpoint -> "newest checkpoint"
+    | NewestChecksum -> "checksum of the newest checkpoint"
+    | AllCheckpoints -> "all checkpoints"
 
 let files (folder: string) target =
     let checkpoints extension = Directory.GetFiles(Path.Combine(folder, "checkpoint"), "*.safetensors" + extension) |> Array.sort

@@ -125,7 +125,7 @@ let private filesOf root (whole: Lazy<Whole>) (name: string) =
     [ for state, source, finished in [ "an unfinished", interrupted, false; "a finished", complete, true ] do
           for target in targets finished do
               for damage in Damage.all ->
-                  { Name = $"{target} of {state} run, %A{damage}"; Try = damaged whole source finished target damage } ]
+                  { Name = $"{Damage.name target} of {state} run, {Damage.describe damage}"; Try = damaged whole source finished target damage } ]
 
 // ---- All ------------------------------------------------------------------------------------------------------------
 
@@ -140,9 +140,10 @@ let private points root options =
       if List.contains "folder" options.Kinds then yield! folders slow
       if List.contains "file" options.Kinds then yield! filesOf root one first ]
 
-/// So many of a list, evenly spread.
+/// So many of a list, drawn by a fixed key, in its order.
 let private some count (list: 'T list) =
-    if list.Length <= count then list else [ for i in 0 .. count - 1 -> list[i * list.Length / count] ]
+    let drawn = List.indexed list |> List.sortBy (fun (i, _) -> (Choice.at 1L (int64 i)).Next()) |> List.truncate count
+    drawn |> List.sortBy fst |> List.map snd
 
 let attempt (tell: string -> unit) (options: FaultOptions) =
     let root = Directory.CreateTempSubdirectory("noisy-faults-").FullName

@@ -143,7 +143,7 @@ let private asText (work: string -> string -> string) (other: byte[]) (input: by
 let gzip (content: byte[]) =
     use memory = new MemoryStream()
 
-    using (new GZipStream(memory, CompressionLevel.Fastest)) (fun zip -> zip.Write(content, 0, content.Length))
+    using (new GZipStream(memory, CompressionLevel.Optimal)) (fun zip -> zip.Write(content, 0, content.Length))
     memory.ToArray()
 
 let private gunzip (content: byte[]) =

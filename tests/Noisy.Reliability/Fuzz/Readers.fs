@@ -7,6 +7,7 @@ open System.Security.Cryptography
 open System.Text
 open System.Text.Json.Nodes
 open Noisy.Core
+open Noisy.Examples
 open Noisy.Models
 open Noisy.Reliability.Mutation
 open Noisy.Scripts
@@ -70,7 +71,7 @@ let all (scratch: string) (run: string) =
     let optimizer = lazy Optimizer.Of(Seeds.config.OptimizerSpec(), task.Value.Model)
 
     [ make "npy" Npy Seeds.npy 5 data (fun input -> npy (NpyFile.Read(new MemoryStream(input), "x.npy", remedy)))
-      make "npy.gz" (Gzip Npy) (zipped Seeds.npy @ [ gzip (Seeds.bomb 192) ]) 5 data (fun input -> npy (NpyFile.Read(stored "x.npy.gz" input, remedy)))
+      make "npy.gz" (Gzip Npy) (zipped Seeds.npy @ [ gzip (Seeds.bomb 128) ]) 5 data (fun input -> npy (NpyFile.Read(stored "x.npy.gz" input, remedy)))
       make "idx" Bytes Seeds.idx 2 data (fun input ->
           let file = IdxFile.Parse(input, "x", (if input.Length > 3 && input[3] = 1uy then 1 else 3), remedy)
           must (int64 file.Data.Length = product file.Dimensions) "the bytes are not as many as the sizes say")
@@ -165,4 +166,12 @@ let all (scratch: string) (run: string) =
           | experiment :: words ->
               let experiment = ExperimentRegistry.ByName experiment
               Options.ofExperiment experiment (Array.ofList words) |> Option.iter (fun options -> Runs.plan experiment options |> ignore)
-          | [] -> ()) ]
+          | [] -> ())
+      make "calculator" Text Seeds.calculations 0 [ typeof<UsageException>; typeof<InvalidSpecException> ] (fun input ->
+          Activations.table ((typed input).Split '\n') |> Option.iter (Seq.iter ignore))
+      make "benchmark options" Text Seeds.benchmarks 0 usage (fun input -> BenchOptions.read ((typed input).Split '\n') |> ignore)
+      make "text console" Text Seeds.lines 2 [] (fun input ->
+          use errors = new StringWriter()
+          let model = Path.Combine(run, "weights.safetensors")
+          let code = TextTool.Run([| "score"; model; stored "x.txt" input |], TextWriter.Null, errors)
+          must (code = 0 || code = 3 && errors.ToString() <> "") $"exit code {code}") ]

@@ -152,3 +152,11 @@ let commands =
       "nmt\n--data\na.en,a.fr\n--set\nbeam=3\nc=0.5"
       "unique\n--preset\npaper\n--set\nalpha=1.15\n--set\nclipOutput=true" ]
     |> List.map utf8
+
+/// Words of the calculator's and the benchmark's command lines, a line each.
+let calculations =
+    [ "--table\n--function\ntanh\n--activation\nnan\n--x\n2,-3\n--xi\n1.2\n--p\n0.5\n--alpha\n1.1\n--c\n0.25"
+      "--table\n--function\nsigmoid\n--activation\nnanil\n--x\n1e10\n--c\n30" ]
+    |> List.map utf8
+
+let benchmarks = [ "--suite\nlstm\n--config\nS,M\n--quick\n--threads\n2"; "--soak\n2000\n--config\nM"; "--seconds\n1.5\n--json\nx.json" ] |> List.map utf8
