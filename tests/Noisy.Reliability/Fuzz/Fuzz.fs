@@ -17,7 +17,7 @@ type Found = { Times: int; Message: string; File: string }
 type FuzzReport = { Read: int64; Seconds: float; Failures: Map<string * string, Found> }
 
 /// A worker that dies or hangs is started anew behind the input that did it.
-let private stuckSeconds = 20.0
+let private stuckSeconds = 60.0
 
 let run (tell: string -> unit) (options: FuzzOptions) =
     let root = Directory.CreateTempSubdirectory "noisy-fuzz-"

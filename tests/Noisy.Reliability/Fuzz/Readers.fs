@@ -71,7 +71,7 @@ let all (scratch: string) (run: string) =
     let optimizer = lazy Optimizer.Of(Seeds.config.OptimizerSpec(), task.Value.Model)
 
     [ make "npy" Npy Seeds.npy 5 data (fun input -> npy (NpyFile.Read(new MemoryStream(input), "x.npy", remedy)))
-      make "npy.gz" (Gzip Npy) (zipped Seeds.npy @ [ gzip (Seeds.bomb 128) ]) 5 data (fun input -> npy (NpyFile.Read(stored "x.npy.gz" input, remedy)))
+      make "npy.gz" (Gzip Npy) (zipped Seeds.npy) 5 data (fun input -> npy (NpyFile.Read(stored "x.npy.gz" input, remedy)))
       make "idx" Bytes Seeds.idx 2 data (fun input ->
           let file = IdxFile.Parse(input, "x", (if input.Length > 3 && input[3] = 1uy then 1 else 3), remedy)
           must (int64 file.Data.Length = product file.Dimensions) "the bytes are not as many as the sizes say")
@@ -133,12 +133,9 @@ let all (scratch: string) (run: string) =
           use _ = RunFolder.Open(folder, Seeds.config, task.Value.Data, ignore)
           ())
       make "log" JsonLines (Seeds.log run) 1 usage (fun input ->
-          let path = stored "log.jsonl" input
-          for event in RunLog.Read path do
-              must (not (isNull event.Event)) "an event without a name"
-              event.IsEvaluation |> ignore
-          use _ = new RunLog(path, 200L)
-          ())
+          for event in RunLog.Read(stored "log.jsonl" input) do
+              must (not (isNull event || isNull event.Event)) "an event without a name"
+              event.IsEvaluation |> ignore)
       make "summary" Json (Seeds.summary run) 1 usage (fun input ->
           let folder = folderOf "summary.json" input
           let s = RunSummary.Read(Path.Combine(folder, "summary.json"))
@@ -165,7 +162,9 @@ let all (scratch: string) (run: string) =
           match List.ofArray ((typed input).Split '\n') with
           | experiment :: words ->
               let experiment = ExperimentRegistry.ByName experiment
-              Options.ofExperiment experiment (Array.ofList words) |> Option.iter (fun options -> Runs.plan experiment options |> ignore)
+              Options.ofExperiment experiment (Array.ofList words) |> Option.iter (fun options ->
+                  // Every seed of every row becomes a run: memory is then what was ordered.
+                  if options.Rows.Length * options.Seeds.Length <= 100 then Runs.plan experiment options |> ignore)
           | [] -> ())
       make "calculator" Text Seeds.calculations 0 [ typeof<UsageException>; typeof<InvalidSpecException> ] (fun input ->
           Activations.table ((typed input).Split '\n') |> Option.iter (Seq.iter ignore))

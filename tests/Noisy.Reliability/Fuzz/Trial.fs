@@ -2,7 +2,6 @@
 module Noisy.Reliability.Trial
 
 open System
-open System.Diagnostics
 open System.IO
 open System.Text.RegularExpressions
 open Noisy.Reliability.Mutation
@@ -11,7 +10,7 @@ open Noisy.Reliability.Readers
 /// How a reader failed. Where: the kind of failure and the first place in our code, so that equal failures count as one.
 type Failure = { Reader: string; Where: string; Message: string }
 
-/// The longest that a reader may take, and what it may allocate besides a share of the input's length.
+/// The longest that a reader may take of the processor's time, so that a busy machine makes none slow; and what it may allocate besides a share of the input's length.
 let seconds, private spare, private share = 5.0, 64L <<< 20, 256L
 
 /// The input of a number: all seeds as they are, then mutations of them.
@@ -40,7 +39,7 @@ let private place (error: exn) =
 /// Lets a reader read. sound: whether it must accept the input.
 let attempt (reader: Reader) (sound: bool) (input: byte[]) =
     let fail where message = Some { Reader = reader.Name; Where = where; Message = message }
-    let start, before = Stopwatch.GetTimestamp(), GC.GetAllocatedBytesForCurrentThread()
+    let start, before = Environment.CpuUsage.TotalTime, GC.GetAllocatedBytesForCurrentThread()
 
     let raised =
         try
@@ -49,7 +48,7 @@ let attempt (reader: Reader) (sound: bool) (input: byte[]) =
         with error ->
             Some error
 
-    let took, allocated = Stopwatch.GetElapsedTime start, GC.GetAllocatedBytesForCurrentThread() - before
+    let took, allocated = Environment.CpuUsage.TotalTime - start, GC.GetAllocatedBytesForCurrentThread() - before
 
     match raised with
     | Some(WrongContent what) -> fail $"accepted: {what}" what
