@@ -4,6 +4,7 @@ module Noisy.Reliability.Commands
 open System
 open System.Globalization
 open System.IO
+open System.Threading
 open Noisy.Models
 open Noisy.Scripts.Options
 
@@ -15,7 +16,7 @@ let private options =
       "--folder", "fuzz: where failing inputs are kept (default: artifacts/fuzz)"
       "--replay", "fuzz: read one kept input again, and nothing else"
       "--kills", "kill: kills to be made (default: 20)"
-      "--points", "faults: how many of all points, evenly spread (default: all)"
+      "--points", "faults: so many of all points, drawn by a fixed key (default: all)"
       "--kinds", "faults: disk, folder, file, separated by commas (default: all)"
       "--experiments", "kill, faults: names, separated by commas (default: all; files and folders are tried on the first)"
       "--updates", "soak: updates of each loop (default: 2000)"
@@ -50,15 +51,15 @@ let private read command (words: string list) =
 
     go Map.empty words
 
-type private Given(found: Map<string, string>) =
+type private Given(stop: CancellationToken, found: Map<string, string>) =
     member _.Text(name, otherwise: string) = found |> Map.tryFind name |> Option.defaultValue otherwise
     member _.Optional name = Map.tryFind name found
     member this.Number(name, least: int64, otherwise: int64) = wholeNumber name least (this.Text(name, string otherwise))
     member this.Count(name, otherwise: int) = int (min 1_000_000_000L (this.Number(name, 1L, int64 otherwise)))
 
-    member this.Minutes =
+    member this.Limit =
         match Double.TryParse(this.Text("--minutes", "1e9"), NumberStyles.Float, CultureInfo.InvariantCulture) with
-        | true, value when value > 0.0 -> value
+        | true, value when value > 0.0 -> Limit(value, stop)
         | _ -> refuse "--minutes must be a number above 0"
 
     /// Elements of a list that are all known.
@@ -82,7 +83,7 @@ let private fuzz (given: Given) =
         let options: Fuzz.FuzzOptions =
             { Seed = given.Number("--seed", Int64.MinValue, 1L)
               Inputs = given.Number("--inputs", 1L, 100_000L)
-              Minutes = given.Minutes
+              Limit = given.Limit
               Jobs = given.Count("--jobs", cores)
               Folder = given.Text("--folder", "artifacts/fuzz") }
 
@@ -92,7 +93,7 @@ let private kill (given: Given) =
     let options: Kill.KillOptions =
         { Seed = given.Number("--seed", Int64.MinValue, 1L)
           Kills = given.Count("--kills", 20)
-          Minutes = given.Minutes
+          Limit = given.Limit
           Jobs = given.Count("--jobs", cores)
           Experiments = given.Some("--experiments", experiments) }
 
@@ -102,7 +103,7 @@ let private kill (given: Given) =
 let private faults inside words (given: Given) =
     let options: Faults.FaultOptions =
         { Points = given.Count("--points", Int32.MaxValue)
-          Minutes = given.Minutes
+          Limit = given.Limit
           Jobs = given.Count("--jobs", cores)
           Experiments = given.Some("--experiments", "ptb" :: List.except [ "ptb" ] experiments)
           Kinds = given.Some("--kinds", [ "disk"; "folder"; "file" ]) }
@@ -117,7 +118,7 @@ let private faults inside words (given: Given) =
 let private soak (given: Given) =
     let options: Soak.SoakOptions =
         { Updates = given.Number("--updates", 20L, 2000L)
-          Minutes = given.Minutes
+          Limit = given.Limit
           Sizes = (if given.Optional("--config").IsNone then [ "S" ] else given.Some("--config", [ "S"; "M" ]))
           Loops = given.Some("--loops", [ "ours"; "torch" ])
           Threads = given.Count("--threads", cores) }
@@ -126,14 +127,16 @@ let private soak (given: Given) =
     Soak.run (printfn "%s") options |> Soak.print
 
 /// Runs a command; the exit code: 0 without failures, 1 with, 2 for wrong usage.
-let run (words: string list) =
+let run (stop: CancellationToken) (words: string list) =
+    let given command words = Given(stop, read command words)
+
     match words with
-    | "fuzz" :: rest -> fuzz (Given(read "fuzz" rest))
-    | "kill" :: rest -> kill (Given(read "kill" rest))
-    | "faults" :: rest -> faults false rest (Given(read "faults" rest))
-    | "faults-inside" :: rest -> faults true rest (Given(read "faults" rest))
-    | "soak" :: rest -> soak (Given(read "soak" rest))
-    | "fuzz-worker" :: rest -> FuzzWorker.work rest
+    | "fuzz" :: rest -> fuzz (given "fuzz" rest)
+    | "kill" :: rest -> kill (given "kill" rest)
+    | "faults" :: rest -> faults false rest (given "faults" rest)
+    | "faults-inside" :: rest -> faults true rest (given "faults" rest)
+    | "soak" :: rest -> soak (given "soak" rest)
+    | "fuzz-worker" :: rest -> FuzzWorker.work stop rest
     | _ ->
         printfn "%s" usage
         if words = [ "--help" ] then 0 else 2

@@ -7,4 +7,4 @@ open Noisy.Scripts
 let main words =
     match List.ofArray words with
     | "run" :: experiment :: rest -> Runs.main experiment (Array.ofList rest) // a child of Kill and Faults: a script's own work
-    | words -> Host.run (fun _ -> Commands.run words)
+    | words -> Host.run (fun stop -> Commands.run stop words)

@@ -9,8 +9,8 @@ open Noisy.Scripts
 open Noisy.Scripts.BenchSizes
 open TorchSharp
 
-/// Updates: of each loop; Minutes: for each; Sizes: of the benchmark; Loops: ours, torch.
-type SoakOptions = { Updates: int64; Minutes: float; Sizes: string list; Loops: string list; Threads: int }
+/// Updates: of each loop; Sizes: of the benchmark; Loops: ours, torch.
+type SoakOptions = { Updates: int64; Limit: Limit; Sizes: string list; Loops: string list; Threads: int }
 
 /// What is measured at a point. Megabytes: resident; Tensors: those that live; Kept: those that live after garbage was collected.
 type Point = { Update: int64; Megabytes: float; Tensors: int64; Kept: int64 }
@@ -55,14 +55,15 @@ let private one (tell: string -> unit) options size name make =
     let mutable update = 0L
 
     try
-        while update < options.Updates && clock.Elapsed.TotalMinutes < options.Minutes do
+        while update < options.Updates && not options.Limit.IsOver do
             work.Run()
             update <- update + 1L
 
             if update % every = 0L then
                 let point = measure update
                 found.Add point
-                tell $"{what}: %7d{update} updates %8.1f{point.Megabytes} MB resident, %d{point.Tensors} tensors, %d{point.Kept} kept, %.0f{clock.Elapsed.TotalSeconds} s"
+                let tensors = $"%d{point.Tensors} tensors, %d{point.Kept} of them kept"
+                tell $"{what}: %7d{update} updates %8.1f{point.Megabytes} MB resident, {tensors}, %.0f{clock.Elapsed.TotalSeconds} s"
     finally
         work.Free()
 

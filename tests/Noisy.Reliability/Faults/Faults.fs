@@ -2,7 +2,6 @@
 module Noisy.Reliability.Faults
 
 open System
-open System.Diagnostics
 open System.IO
 open System.Threading
 open Noisy.Reliability.Damage
@@ -10,8 +9,8 @@ open Noisy.Reliability.Program
 open Noisy.Reliability.Promise
 open Noisy.Reliability.SmallRuns
 
-/// Points: at most so many, spread over all; Minutes: no new point after these; Kinds: of disk, folder, file.
-type FaultOptions = { Points: int; Minutes: float; Jobs: int; Experiments: string list; Kinds: string list }
+/// Points: at most so many, drawn from all; Kinds: of disk, folder, file.
+type FaultOptions = { Points: int; Limit: Limit; Jobs: int; Experiments: string list; Kinds: string list }
 
 /// A fault: its name, and what is wrong with what came of it when it is tried in a folder of its own.
 type Point = { Name: string; Try: string -> string list }
@@ -40,7 +39,8 @@ let private fullDisk (whole: Lazy<Whole>) (bytes: unit -> int64) out =
         let ended = run small out []
         let first = ended |> keeps [ Same; Refused ] whole.Value out
         let trained = File.Exists(Path.Combine(folder small out, "summary.json"))
-        let table = if trained && not (ended.Output.Contains $"tiny-{small.Row}-s1 |") then [ "the run is trained, but its table is not printed" ] else []
+        let hasTable = ended.Output.Contains $"tiny-{small.Row}-s1 |"
+        let table = if trained && not hasTable then [ "the run is trained, but its table is not printed" ] else []
         Mounts.resize out roomy
         first @ table @ again [ Same ] whole.Value out
     finally
@@ -58,7 +58,9 @@ let private disks root (whole: Lazy<Whole>) (name: string) fine =
     let early = if fine then 40 else 3
     let late = if fine then 12 else 4
 
-    [ for i in 1..early -> { Name = $"disk full, {name}, {i}/{early} of what training writes"; Try = fullDisk whole (fun () -> max page (int64 i * most () / int64 early)) }
+    [ for i in 1..early ->
+          { Name = $"disk full, {name}, {i}/{early} of what training writes"
+            Try = fullDisk whole (fun () -> max page (int64 i * most () / int64 early)) }
       for i in 1..late ->
           { Name = $"disk full, {name}, {i}/{late} of what pictures and tables add"
             Try = fullDisk whole (fun () -> most () + int64 i * (whole.Value.Bytes - trained whole.Value root) / int64 late) } ]
@@ -147,14 +149,13 @@ let private some count (list: 'T list) =
 
 let attempt (tell: string -> unit) (options: FaultOptions) =
     let root = Directory.CreateTempSubdirectory("noisy-faults-").FullName
-    let clock = Stopwatch.StartNew()
     let gate = obj ()
     let failures, tried = ResizeArray<string>(), ResizeArray<string>()
     let queue = Collections.Generic.Queue(points root options |> some options.Points |> List.indexed)
 
     let job () =
         let take () =
-            lock gate (fun () -> if queue.Count > 0 && clock.Elapsed.TotalMinutes < options.Minutes then Some(queue.Dequeue()) else None)
+            lock gate (fun () -> if queue.Count > 0 && not options.Limit.IsOver then Some(queue.Dequeue()) else None)
 
         let rec go () =
             match take () with
@@ -181,12 +182,13 @@ let attempt (tell: string -> unit) (options: FaultOptions) =
 
     { Tried = tried |> Seq.countBy id |> Map.ofSeq
       Left = queue.Count
-      Seconds = clock.Elapsed.TotalSeconds
+      Seconds = options.Limit.Seconds
       Failures = List.ofSeq failures }
 
 /// Prints the report; the exit code.
 let print (report: FaultReport) =
-    printfn "%d points in %.0f s%s" (report.Tried |> Map.toSeq |> Seq.sumBy snd) report.Seconds (if report.Left > 0 then $", {report.Left} left untried" else "")
+    let left = if report.Left > 0 then $", {report.Left} left untried" else ""
+    printfn "%d points in %.0f s%s" (report.Tried |> Map.toSeq |> Seq.sumBy snd) report.Seconds left
     for KeyValue(kind, count) in report.Tried do printfn "%5d %s" count kind
     for failure in report.Failures do printfn "FAILED %s" failure
 

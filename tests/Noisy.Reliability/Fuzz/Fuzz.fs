@@ -8,8 +8,8 @@ open System.IO
 open System.Threading
 open Noisy.Reliability.FuzzWorker
 
-/// What is tried. Inputs: at most so many; Minutes: at most so long; Jobs: workers at once; Folder: where failing inputs are kept.
-type FuzzOptions = { Seed: int64; Inputs: int64; Minutes: float; Jobs: int; Folder: string }
+/// What is tried. Inputs: at most so many; Jobs: workers at once; Folder: where failing inputs are kept.
+type FuzzOptions = { Seed: int64; Inputs: int64; Limit: Limit; Jobs: int; Folder: string }
 
 type Found = { Times: int; Message: string; File: string }
 
@@ -27,7 +27,6 @@ let run (tell: string -> unit) (options: FuzzOptions) =
         Seeds.prepare run
         let failures = Dictionary<string * string, Found>()
         let gate = obj ()
-        let clock = Stopwatch.StartNew()
         let mutable read = 0L
 
         let note reader where message file =
@@ -38,8 +37,6 @@ let run (tell: string -> unit) (options: FuzzOptions) =
                     failures[(reader, where)] <- { Times = 1; Message = message; File = file }
                     tell $"{reader}: {where}: {message} {file}")
 
-        let expired () = clock.Elapsed.TotalMinutes >= options.Minutes
-
         let job (index: int) =
             let scratch = Path.Combine(root.FullName, $"scratch{index}")
             let markFile = Path.Combine(root.FullName, $"mark{index}")
@@ -47,9 +44,19 @@ let run (tell: string -> unit) (options: FuzzOptions) =
             let step = int64 options.Jobs
             let mutable from = int64 index
 
-            while from < options.Inputs && not (expired ()) do
+            while from < options.Inputs && not options.Limit.IsOver do
                 mark.Now <- from
-                let task = { Seed = options.Seed; From = from; Until = options.Inputs; Step = step; Run = run; Scratch = scratch; Failures = options.Folder; Mark = markFile }
+
+                let task =
+                    { Seed = options.Seed
+                      From = from
+                      Until = options.Inputs
+                      Step = step
+                      Run = run
+                      Scratch = scratch
+                      Failures = options.Folder
+                      Mark = markFile }
+
                 use child = Program.start ("fuzz-worker" :: words task)
                 let errors = child.StandardError.ReadToEndAsync()
 
@@ -76,13 +83,13 @@ let run (tell: string -> unit) (options: FuzzOptions) =
                         stuck <- true
                         child.Kill()
 
-                    if expired () && not stuck then child.Kill()
+                    if options.Limit.IsOver && not stuck then child.Kill()
 
                 listen.Join()
                 let at = mark.Now
                 let before = from
 
-                if child.ExitCode <> 0 && (stuck || not (expired ())) then
+                if child.ExitCode <> 0 && (stuck || not options.Limit.IsOver) then
                     // The input is made again here, where it is not read.
                     let readers = Array.ofList (Readers.all scratch run)
                     let reader, input = Trial.input options.Seed at readers
@@ -98,7 +105,7 @@ let run (tell: string -> unit) (options: FuzzOptions) =
         let threads = [ for index in 0 .. options.Jobs - 1 -> Thread((fun () -> job index), IsBackground = true) ]
         for thread in threads do thread.Start()
         for thread in threads do thread.Join()
-        { Read = read; Seconds = clock.Elapsed.TotalSeconds; Failures = Map [ for entry in failures -> entry.Key, entry.Value ] }
+        { Read = read; Seconds = options.Limit.Seconds; Failures = Map [ for entry in failures -> entry.Key, entry.Value ] }
     finally
         root.Delete true
 
@@ -130,7 +137,14 @@ let replay (path: string) =
             eprintfn "%s: its name does not begin with a reader's; known are %s" path (String.Join(", ", [ for r in readers -> r.Name ]))
             2
         | Some reader ->
-            match Trial.attempt { reader with Read = fun input -> (try reader.Read input with error -> eprintfn "%O" error; reraise ()) } false (File.ReadAllBytes path) with
+            let shown input =
+                try
+                    reader.Read input
+                with error ->
+                    eprintfn "%O" error
+                    reraise ()
+
+            match Trial.attempt { reader with Read = shown } false (File.ReadAllBytes path) with
             | None ->
                 printfn "%s: read, or refused as documented" reader.Name
                 0

@@ -5,6 +5,7 @@ open System
 open System.Collections.Generic
 open System.IO
 open System.IO.MemoryMappedFiles
+open System.Threading
 open TorchSharp
 
 /// The number of the input that a worker is at, in a file that outlives it.
@@ -27,7 +28,7 @@ let words task =
 let private saved = 3
 
 /// Reads the inputs; a line on standard output for each failure: reader, where, file, message, separated by tabs.
-let work (words: string list) =
+let work (stop: CancellationToken) (words: string list) =
     match words with
     | [ seed; from; until; step; run; scratch; failures; mark ] ->
         let seed, from, until, step = int64 seed, int64 from, int64 until, int64 step
@@ -39,7 +40,7 @@ let work (words: string list) =
         let times = Dictionary<string * string, int>()
         let mutable number = from
 
-        while number < until do
+        while number < until && not stop.IsCancellationRequested do
             mark.Now <- number
             let reader, input = Trial.input seed number readers
             use _ = torch.NewDisposeScope()
@@ -56,6 +57,6 @@ let work (words: string list) =
 
             number <- number + step
 
-        mark.Now <- until
-        0
+        mark.Now <- number
+        if number < until then Noisy.Scripts.Host.interrupted else 0
     | _ -> invalidArg (nameof words) "a worker needs eight words"

@@ -2,7 +2,6 @@
 module Noisy.Reliability.Mutation
 
 open System
-open System.Buffers.Binary
 open System.IO
 open System.IO.Compression
 open System.Text
@@ -122,7 +121,9 @@ let rec private json (choose: Choices) tree =
         | Map fields, 3 when fields.Length > 1 ->
             let key, (at, value) = fst (choose.Of fields), (let at = choose.Below fields.Length in at, snd fields[at])
             Map(List.updateAt at (key, value) fields)
-        | Map fields, 4 -> Map((choose.Of Extremes.leaves |> (fun leaf -> if leaf.StartsWith '"' then leaf else "\"x\""), Leaf(choose.Of Extremes.leaves)) :: fields)
+        | Map fields, 4 ->
+            let key = choose.Of Extremes.leaves
+            Map(((if key.StartsWith '"' then key else "\"x\""), Leaf(choose.Of Extremes.leaves)) :: fields)
         | List items, (0 | 1) when not items.IsEmpty -> List(choose.Of items :: items)
         | List items, 2 when not items.IsEmpty -> List(List.removeAt (choose.Below items.Length) items)
         | _, 5 when choose.Once 4 -> Leaf(deep choose)
@@ -155,15 +156,25 @@ let private gunzip (content: byte[]) =
     with _ ->
         None
 
-/// Header and data of a file whose header has a length before it; lengthBytes of it at a place.
-let private headed place lengthBytes (input: byte[]) =
+/// Changes a header that has its length before it, and puts the length right; seldom the data behind it. place: of the length.
+let private headed (choose: Choices) change place lengthBytes other (input: byte[]) =
     let start = place + lengthBytes
 
-    if input.Length < start then
-        None
+    let length =
+        if input.Length < start then -1L
+        elif lengthBytes = 2 then int64 (BitConverter.ToUInt16(input, place))
+        else BitConverter.ToInt64(input, place)
+
+    if length < 0L || length > int64 (input.Length - start) then
+        bytes choose other input
     else
-        let length = if lengthBytes = 2 then int64 (BinaryPrimitives.ReadUInt16LittleEndian(ReadOnlySpan(input, place, 2))) else BinaryPrimitives.ReadInt64LittleEndian(ReadOnlySpan(input, place, 8))
-        if length < 0L || length > int64 (input.Length - start) then None else Some(input[start .. start + int length - 1], input[start + int length ..])
+        let header, data = input[start .. start + int length - 1], input[start + int length ..]
+
+        if choose.Once 6 then
+            concat [ input[.. start - 1]; header; bytes choose other data ]
+        else
+            let header = asText (change choose) [||] header
+            concat [ input[.. place - 1]; (BitConverter.GetBytes(int64 header.Length))[.. lengthBytes - 1]; header; data ]
 
 let rec mutate (choose: Choices) format (other: byte[]) (input: byte[]) : byte[] =
     if choose.Once 5 || input.Length > longest then
@@ -181,20 +192,8 @@ let rec mutate (choose: Choices) format (other: byte[]) (input: byte[]) : byte[]
                 asText (text choose) other input
             else
                 utf8.GetBytes(String.Join('\n', Array.updateAt at (jsonText choose lines[choose.Below lines.Length] lines[at]) lines))
-        | Safetensors ->
-            match headed 0 8 input with
-            | None -> bytes choose other input
-            | Some(header, data) when choose.Once 6 -> concat [ input[..7]; header; bytes choose other data ]
-            | Some(header, data) ->
-                let header = asText (jsonText choose) [||] header
-                concat [ BitConverter.GetBytes(int64 header.Length); header; data ]
-        | Npy ->
-            match headed 8 2 input with
-            | None -> bytes choose other input
-            | Some(header, data) when choose.Once 6 -> concat [ input[..9]; header; bytes choose other data ]
-            | Some(header, data) ->
-                let header = asText (text choose) [||] header
-                concat [ input[..7]; BitConverter.GetBytes(uint16 header.Length); header; data ]
+        | Safetensors -> headed choose jsonText 0 8 other input
+        | Npy -> headed choose text 8 2 other input
         | Gzip inner ->
             match gunzip input, gunzip other with
             | Some content, Some otherContent -> gzip (mutate choose inner otherContent content)

@@ -105,7 +105,8 @@ let all (scratch: string) (run: string) =
           must (Vocabulary.Parse(v.ToText(), "again").Tokens |> Seq.forall2 (=) v.Tokens) "another vocabulary after a round trip")
       make "codec" Text Seeds.lines 0 (typeof<ArgumentException> :: invalid) (fun input ->
           let words = (typed input).Split '\n'
-          let codec = TextCodec(words, (if words.Length > 1 then words[1] else null), null, (if words.Length % 2 = 0 then TextUnit.Word else TextUnit.Character))
+          let unknown = if words.Length > 1 then words[1] else null
+          let codec = TextCodec(words, unknown, null, (if words.Length % 2 = 0 then TextUnit.Word else TextUnit.Character))
           codec.Decode((codec.Encode(typed input)).Tokens) |> ignore)
       make "safetensors" Safetensors (Seeds.weights run @ Seeds.checkpoint run @ Seeds.oddTensors) 2 invalid (fun input ->
           let struct (tensors, _) = Noisy.Models.Safetensors.Read(stored "x.safetensors" input)
@@ -141,7 +142,8 @@ let all (scratch: string) (run: string) =
           let s = RunSummary.Read(Path.Combine(folder, "summary.json"))
           must (not (isNull s)) "no summary of a file that is there"
           for part in [ s.Metrics.Train; s.Metrics.Valid; s.Metrics.Test ] do must (not (isNull part)) "a split without metrics"
-          for part in [ s.Experiment; s.Preset; s.Activation; s.Device; s.WeightsSha256; s.Data.Name ] do must (not (isNull part)) "a field that must be there is null"
+          let fields = [ s.Experiment; s.Preset; s.Activation; s.Device; s.WeightsSha256; s.Data.Name ]
+          for field in fields do must (not (isNull field)) "a field that must be there is null"
           must (not (isNull s.Config || isNull s.Versions)) "no config or versions")
       make "tables" Json (Seeds.summary run) 1 usage (fun input -> Tables.gather [ folderOf "summary.json" input ] |> Tables.markdown |> ignore)
       make "schedule" Text Seeds.schedules 5 [ typeof<InvalidSpecException> ] (fun input ->

@@ -10,8 +10,11 @@ open Noisy.Reliability.Readers
 /// How a reader failed. Where: the kind of failure and the first place in our code, so that equal failures count as one.
 type Failure = { Reader: string; Where: string; Message: string }
 
-/// The longest that a reader may take of the processor's time, so that a busy machine makes none slow; and what it may allocate besides a share of the input's length.
-let seconds, private spare, private share = 5.0, 64L <<< 20, 256L
+/// The longest that a reader may take, in time of the processor, so that a busy machine makes none slow.
+let private seconds = 5.0
+
+/// What a reader may allocate: so many bytes, and besides them so many for each byte of the input.
+let private spare, private share = 64L <<< 20, 256L
 
 /// The input of a number: all seeds as they are, then mutations of them.
 let input (seed: int64) (number: int64) (readers: Reader[]) =

@@ -8,8 +8,8 @@ open System.Threading
 open Noisy.Reliability.Program
 open Noisy.Reliability.SmallRuns
 
-/// Kills: so many at least; Minutes: no new trial after these; Jobs: trials at once; Experiments: names, in turn.
-type KillOptions = { Seed: int64; Kills: int; Minutes: float; Jobs: int; Experiments: string list }
+/// Kills: so many at least; Jobs: trials at once; Experiments: names, in turn.
+type KillOptions = { Seed: int64; Kills: int; Limit: Limit; Jobs: int; Experiments: string list }
 
 /// When a process is killed: a share of the time that an uninterrupted run takes, or so many changes of files after its start.
 type Moment =
@@ -98,7 +98,6 @@ let trial root seed number (whole: Whole) =
 
 let run (tell: string -> unit) (options: KillOptions) =
     let root = Directory.CreateTempSubdirectory("noisy-kill-").FullName
-    let clock = Stopwatch.StartNew()
     let smalls = [| for name in options.Experiments -> (named name).Value |]
     let wholes = smalls |> Array.map (fun small -> lazy whole root small)
     let gate = obj ()
@@ -110,12 +109,17 @@ let run (tell: string -> unit) (options: KillOptions) =
 
         while going do
             let number = lock gate (fun () ->
-                going <- kills < options.Kills && clock.Elapsed.TotalMinutes < options.Minutes
+                going <- kills < options.Kills && not options.Limit.IsOver
                 next <- next + 1L
                 next - 1L)
 
             if going then
-                let made, late, wrong = trial root options.Seed number wholes[int (number % wholes.LongLength)].Value
+                let made, late, wrong =
+                    try
+                        trial root options.Seed number wholes[int (number % wholes.LongLength)].Value
+                    with error ->
+                        going <- false
+                        0, 0, [ error.Message ]
 
                 lock gate (fun () ->
                     trials <- trials + 1
@@ -129,7 +133,7 @@ let run (tell: string -> unit) (options: KillOptions) =
     for thread in threads do thread.Start()
     for thread in threads do thread.Join()
     if failures.Count = 0 then Directory.Delete(root, true)
-    { Trials = trials; Kills = kills; TooLate = tooLate; Seconds = clock.Elapsed.TotalSeconds; Failures = List.ofSeq failures }
+    { Trials = trials; Kills = kills; TooLate = tooLate; Seconds = options.Limit.Seconds; Failures = List.ofSeq failures }
 
 /// Prints the report; the exit code.
 let print (report: KillReport) =
