@@ -69,6 +69,7 @@ let private lists = [
     FaultTests.tests
     LearningToExecuteTests.tests
     ExampleTests.tests
+    ReliabilityTests.tests
 ]
 
 /// Runs the lists; the last line is 'N passed, N failed, N skipped' alone. A run of no tests fails, so that a
