@@ -73,17 +73,20 @@ type Places() as this =
         for m in fsharpList do y <- m.call y
         this.Property.call (captured (second.call (some.Value.call y)))
 
-type Concrete() as this =
-    inherit torch.nn.Module("concrete")
-    let lstm = torch.nn.LSTM(3L, 4L)
+/// Places that hold nothing but torch's own classes, or one of a module's methods.
+type Concrete(ofForward: bool) as this =
+    inherit torch.nn.Module<Tensor, Tensor>("concrete")
     let tanh = torch.nn.Tanh()
-    let good: Map = torch.nn.Tanh()
     let tanhs = torch.nn.ModuleList<TorchSharp.Modules.Tanh>(torch.nn.Tanh())
     let bound: Map = torch.nn.Sigmoid()
+    let good: Map = torch.nn.Tanh()
     // What C# makes of a method group; F# would wrap it in a lambda, whose captured variable can be exchanged.
-    let call = Delegate.CreateDelegate(typeof<Func<Tensor, Tensor>>, bound, "call")
+    let call = Delegate.CreateDelegate(typeof<Func<Tensor, Tensor>>, bound, (if ofForward then "forward" else "call")) :?> Func<Tensor, Tensor>
     do this.RegisterComponents()
-    member _.All = box (lstm, tanh, good, tanhs, bound, call)
+    override _.forward x =
+        let mutable y = tanh.call x
+        for t in tanhs do y <- t.call y
+        good.call (call.Invoke y)
 
 type Plain() as this =
     inherit torch.nn.Module("plain")
