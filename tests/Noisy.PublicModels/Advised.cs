@@ -50,7 +50,7 @@ public sealed class AdvisedFields : nn.Module<Tensor, Tensor>
     {
         gru.flatten_parameters();
         var (x, _) = gru.call(gru.forward(input).Output);
-        var (h, _) = cell.call(cell.forward(x[0]).Hidden);
+        var (h, _) = cell.call(x[0], (zeros(x.shape[1], 6), zeros(x.shape[1], 6)));
         return lstm.call(step.call(step.forward(h)).unsqueeze(0)).Output;
     }
 }

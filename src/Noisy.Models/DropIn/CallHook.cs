@@ -26,6 +26,7 @@ internal sealed class CallHook
     private CallHook(nn.Module old, nn.Module made)
     {
         (this.old, this.made) = (old, made);
+        ModuleHooks.Clear(old); // they were the new module's too
         old.eval(); // draws no dropout for nothing
         switch (old, made)
         {

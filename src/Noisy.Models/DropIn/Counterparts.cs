@@ -141,8 +141,9 @@ internal sealed class Counterparts(
             }
             else
             {
-                var zero = zeros(own.shape, dtype: like.dtype, device: like.device);
-                registered[name] = new Parameter(zero, requires_grad: false);
+                // A buffer, so that an optimiser that enumerates the parameters anew finds those that it knew.
+                registered.Remove(name);
+                made.register_buffer(name, zeros(own.shape, dtype: like.dtype, device: like.device));
             }
 
             own.Dispose();

@@ -14,6 +14,12 @@ internal static class ModuleHooks
         foreach (var table in Tables(from)) table.SetValue(to, table.GetValue(from));
     }
 
+    /// <summary>Gives a module empty tables of its own.</summary>
+    public static void Clear(nn.Module module)
+    {
+        foreach (var table in Tables(module)) table.SetValue(module, Activator.CreateInstance(table.FieldType));
+    }
+
     /// <summary>How many hooks a module has.</summary>
     public static int Count(nn.Module module) => Tables(module).Sum(t => ((IDictionary)t.GetValue(module)!).Count);
 

@@ -31,18 +31,6 @@ public static class RecurrentCalls
     public static (Tensor Output, Tensor Hidden) forward(this nn.Module<Tensor, Tensor, (Tensor, Tensor)> gru, Tensor input) =>
         gru.forward(input, null!);
 
-    /// <summary>Takes a step of an LSTM cell from zeros.</summary>
-    /// <param name="cell">The module: torch's or a noisy one.</param>
-    /// <param name="input">[B, I].</param>
-    /// <returns>Hidden and cell state, each [B, H]; owned by the caller.</returns>
-    public static (Tensor Hidden, Tensor Cell) call(this nn.Module<Tensor, (Tensor, Tensor)?, (Tensor, Tensor)> cell, Tensor input) =>
-        cell.call(input, null);
-
-    /// <summary>Takes a step of an LSTM cell from zeros, past its hooks.</summary>
-    /// <inheritdoc cref="call(nn.Module{Tensor, ValueTuple{Tensor, Tensor}?, ValueTuple{Tensor, Tensor}}, Tensor)"/>
-    public static (Tensor Hidden, Tensor Cell) forward(this nn.Module<Tensor, (Tensor, Tensor)?, (Tensor, Tensor)> cell, Tensor input) =>
-        cell.forward(input, null);
-
     /// <summary>Takes a step of a GRU cell from zeros.</summary>
     /// <param name="cell">The module: torch's or a noisy one.</param>
     /// <param name="input">[B, I].</param>

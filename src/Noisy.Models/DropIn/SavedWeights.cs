@@ -30,8 +30,8 @@ internal static class SavedWeights
         {
             if (module is not (NoisyActivation or NoisyLstm or NoisyGru or NoisyLstmCell or NoisyGruCell)) continue;
             var prefix = path.Length == 0 ? "" : path + ".";
-            foreach (var (name, parameter) in module.named_parameters())
-                if (NoisifyReport.IsGain(name) || !parameter.requires_grad) names.Add(prefix + name);
+            foreach (var (name, _) in module.named_parameters())
+                if (NoisifyReport.IsGain(name)) names.Add(prefix + name);
             foreach (var (name, _) in module.named_buffers()) names.Add(prefix + name);
         }
 

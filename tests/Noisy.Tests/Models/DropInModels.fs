@@ -76,17 +76,19 @@ type Places() as this =
 /// Places that hold nothing but torch's own classes, or one of a module's methods.
 type Concrete(ofForward: bool) as this =
     inherit torch.nn.Module<Tensor, Tensor>("concrete")
+    let fc = linear ()
     let tanh = torch.nn.Tanh()
     let tanhs = torch.nn.ModuleList<TorchSharp.Modules.Tanh>(torch.nn.Tanh())
     let bound: Map = torch.nn.Sigmoid()
     let good: Map = torch.nn.Tanh()
     // What C# makes of a method group; F# would wrap it in a lambda, whose captured variable can be exchanged.
-    let call = Delegate.CreateDelegate(typeof<Func<Tensor, Tensor>>, bound, (if ofForward then "forward" else "call")) :?> Func<Tensor, Tensor>
+    let method' = Delegate.CreateDelegate(typeof<Func<Tensor, Tensor>>, bound, (if ofForward then "forward" else "call")) :?> Func<Tensor, Tensor>
     do this.RegisterComponents()
+    member _.Bound = bound
     override _.forward x =
-        let mutable y = tanh.call x
+        let mutable y = tanh.call (fc.call x)
         for t in tanhs do y <- t.call y
-        good.call (call.Invoke y)
+        good.call (method'.Invoke y)
 
 type Plain() as this =
     inherit torch.nn.Module("plain")

@@ -45,10 +45,10 @@ let private outputs =
               "one gap gain for all units; if its output is the model's, that leaves [-1, 1] without bound: its slope where it saturates is -0.15" "candidate"
           Expect.equal [ for e in report.Replaced do if e.MayBeOutput then e.Path ] [ "model.3" ] "candidates")
 
-      for name, (make: unit -> torch.nn.Module<Tensor, Tensor>), (input: Tensor Lazy), inner, output in
-          [ "a Sequential in a field, reshaped", (fun () -> new Generator()), lazy (filled 3L [ 5L; 4L ]), [ "model.1" ], "model.3"
-            "fields of their own types", (fun () -> new Perceptron()), lazy (filled 3L [ 5L; 4L ]), [ "tanh" ], "sigmoid"
-            "an LSTM's last output", (fun () -> new SentimentNet()), lazy (torch.tensor([| 1L; 2L; 3L; 4L |]).reshape (2L, 2L)), [ "lstm" ], "sigmoid" ] do
+      for name, make, (input: Tensor Lazy), inner, output in
+          [ "a Sequential in a field, reshaped", (fun () -> new Generator() :> Map), lazy (filled 3L [ 5L; 4L ]), [ "model.1" ], "model.3"
+            "fields of their own types", (fun () -> new Perceptron() :> Map), lazy (filled 3L [ 5L; 4L ]), [ "tanh" ], "sigmoid"
+            "an LSTM's last output", (fun () -> new SentimentNet() :> Map), lazy (torch.tensor([| 1L; 2L; 3L; 4L |]).reshape (2L, 2L)), [ "lstm" ], "sigmoid" ] do
           torchTest $"an example shows which activation gives the output: {name}" (fun () ->
               let model = make ()
               let modes = [ for m in model.modules () -> m.training ]

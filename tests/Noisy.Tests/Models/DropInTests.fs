@@ -100,9 +100,10 @@ let private identity =
       torchTest "missing biases are zero, frozen and reported" (fun () ->
           let model = new LstmModel(torch.nn.LSTM(3L, 4L, bias = false))
           let report = replace model Variants.Nan
-          let bias = model.get_parameter "lstm.bias_hh_l0"
+          let bias = model.get_buffer "lstm.bias_hh_l0"
           Expect.isTrue (values bias |> Array.forall ((=) 0.0)) "zero"
           Expect.isFalse bias.requires_grad "frozen"
+          Expect.equal (names model) [ "lstm.weight_ih_l0"; "lstm.weight_hh_l0"; "lstm.p_l0" ] "they are no parameters"
           Expect.equal (note report "lstm") "3 -> 4; it has no biases: those of the new one are zero and frozen" "note") ]
 
 let private places =
