@@ -43,7 +43,9 @@ internal sealed class DirectCalls
             var declaring = called.DeclaringType!;
             var open = declaring.ContainsGenericParameters && signature.IsGenericType
                 && declaring.GetGenericTypeDefinition() == signature.GetGenericTypeDefinition();
-            if (declaring != type && declaring != signature && !open) continue;
+            // F# prefers the extension method that takes one argument, even on a field of type LSTM.
+            var extension = declaring == typeof(RecurrentCalls) && called.GetParameters()[0].ParameterType == signature;
+            if (declaring != type && declaring != signature && !open && !extension) continue;
             return called.Name == "forward"
                 ? $"{Named(by)} calls forward, which no hook sees (write call instead)"
                 : $"{Named(by)} calls it with a packed sequence, which no hook sees";

@@ -10,10 +10,7 @@ open Noisy.Tests.DropInModels
 open Noisy.Tests.TorchHelpers
 open TorchSharp
 
-let private clock () = NoiseClock 5L
 let private replace (root: torch.nn.Module) pair = Noisify.Replace(root, pair, clock ())
-let private entry (report: NoisifyReport) path = report.Entries |> Seq.find (fun e -> e.Path = path)
-let private paths (entries: NoisifyEntry seq) = [ for e in entries -> e.Path ]
 let private refusal (root: torch.nn.Module) =
     try
         replace root Variants.Nah |> ignore
@@ -107,6 +104,9 @@ let private refused =
           let text = refusal (new StackedByForward())
           Expect.stringContains text "layers.1: LSTM cannot be replaced: StackedByForward.layers[1] is declared as LSTM, and StackedByForward calls forward" "place"
           Expect.stringContains text $"or declare the elements of StackedByForward.layers as {lstm}" "remedy")
+
+      torchTest "an F# closure that calls forward by an extension method is found" (fun () ->
+          Expect.stringContains (refusal (new ByForward())) "lstm: LSTM cannot be replaced: ByForward.lstm is declared as LSTM, and " "message")
 
       torchTest "a packed sequence is no call that a hook sees" (fun () ->
           Expect.stringContains (refusal (new PackedNet()))

@@ -2,8 +2,13 @@
 module Noisy.Tests.DropInModels
 
 open System
+open Noisy.Models
 open Noisy.Tests.TorchHelpers
 open TorchSharp
+
+let clock () = NoiseClock 5L
+let entry (report: NoisifyReport) path = report.Entries |> Seq.find (fun e -> e.Path = path)
+let paths (entries: NoisifyEntry seq) = [ for e in entries -> e.Path ]
 
 type Map = torch.nn.Module<Tensor, Tensor>
 type Lstm = torch.nn.Module<Tensor, Nullable<struct (Tensor * Tensor)>, struct (Tensor * Tensor * Tensor)>
@@ -105,3 +110,11 @@ type Cells(bias: bool) as this =
     member _.Run(x: Tensor, h: Tensor, c: Tensor) =
         let struct (h1, c1) = lstm.call (x, Nullable<struct (Tensor * Tensor)>(struct (h, c)))
         [ h1; c1; gru.call (x, h1) ]
+
+/// What a model of F# compiles to where Noisy.Models is open: an extension method, in a closure.
+type ByForward() as this =
+    inherit torch.nn.Module<Tensor, Tensor>("forward")
+    let lstm = torch.nn.LSTM(3L, 4L)
+    do this.RegisterComponents()
+    override _.forward x =
+        [ x ] |> List.map (fun x -> (let struct (o, _, _) = lstm.forward x in o)) |> List.head

@@ -10,9 +10,6 @@ open Noisy.Tests.DropInModels
 open Noisy.Tests.TorchHelpers
 open TorchSharp
 
-let private clock () = NoiseClock 5L
-let private entry (report: NoisifyReport) path = report.Entries |> Seq.find (fun e -> e.Path = path)
-let private paths (entries: NoisifyEntry seq) = [ for e in entries -> e.Path ]
 let private pictures = lazy (filled 2L [ 6L; 1L; 3L; 3L ])
 
 let private outputs =

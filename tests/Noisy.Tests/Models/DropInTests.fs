@@ -9,7 +9,6 @@ open Noisy.Tests.DropInModels
 open Noisy.Tests.TorchHelpers
 open TorchSharp
 
-let private clock () = NoiseClock 5L
 /// The outputs too: DropInOutputTests is about these.
 let private replace (root: torch.nn.Module) pair = Noisify.Replace(root, pair, clock (), outputs = true)
 let private names (m: torch.nn.Module) = [ for struct (name, _) in m.named_parameters () -> name ]
@@ -43,8 +42,7 @@ let private unchanged root inputs run =
     for (what, e), (_, a) in List.zip before after do closeTensor tensor32 e a what
     report
 
-let private paths (entries: NoisifyEntry seq) = [ for e in entries -> e.Path ]
-let private note (report: NoisifyReport) path = (report.Entries |> Seq.find (fun e -> e.Path = path)).Note
+let private note (report: NoisifyReport) path = (entry report path).Note
 
 // ---- Tests ------------------------------------------------------------------------------------------------------------
 

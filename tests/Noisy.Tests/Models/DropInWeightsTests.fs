@@ -8,10 +8,10 @@ open Expecto
 open Noisy.Core
 open Noisy.Models
 open Noisy.PublicModels
+open Noisy.Tests.DropInModels
 open Noisy.Tests.TorchHelpers
 open TorchSharp
 
-let private clock () = NoiseClock 5L
 let private frozen = Variants.Nah.Map(fun s -> s.WithLearnP false)
 
 let private inFolder (body: string -> unit) =
