@@ -37,6 +37,9 @@ let private lists = [
     EngineTests.tests
     NtmTests.tests
     DropInTests.tests
+    DropInHookTests.tests
+    DropInOutputTests.tests
+    DropInWeightsTests.tests
     FusedActivationTests.tests
     CellTests.tests
     GradientTests.tests

@@ -22,6 +22,7 @@ public static class ComposedActivation
     /// <exception cref="ArgumentNullException">ξ or p is needed and missing.</exception>
     public static Tensor Apply(NoisyActivationSpec spec, Tensor x, Tensor? xi, Tensor? p, double c, NoiseMode mode)
     {
+        SaturationProbe.See(spec, x);
         if (spec.UseSoft) return spec.Unit.Soft == SoftFunction.Tanh ? x.tanh() : x.sigmoid();
         if (spec.Noise == NoiseKind.None && spec.Alpha == 1 && !spec.ClipOutput) return Hard(spec.Unit, x);
         if (mode == NoiseMode.ExactMean) return ExactMean(spec, x, p, c);

@@ -72,6 +72,12 @@ public sealed class NoisyGru : nn.Module<Tensor, Tensor, (Tensor, Tensor)>, IRec
         return (output, final[0]);
     }
 
+    /// <summary>Does nothing: torch's GRU puts its weights in one piece of memory for a GPU's library, which has no part here. So that
+    /// models which call it compile and run.</summary>
+    public void flatten_parameters()
+    {
+    }
+
     (Tensor Output, Tensor[] States) IRecurrentLayers.Forward(Tensor input, Tensor[]? states, NoiseContext context) =>
         recurrent.Forward(input, states, context);
 }

@@ -73,6 +73,12 @@ public sealed class NoisyLstm : nn.Module<Tensor, (Tensor, Tensor)?, (Tensor, Te
         return (output, final[0], final[1]);
     }
 
+    /// <summary>Does nothing: torch's LSTM puts its weights in one piece of memory for a GPU's library, which has no part here. So that
+    /// models which call it compile and run.</summary>
+    public void flatten_parameters()
+    {
+    }
+
     (Tensor Output, Tensor[] States) IRecurrentLayers.Forward(Tensor input, Tensor[]? states, NoiseContext context) =>
         recurrent.Forward(input, states, context);
 }
