@@ -215,7 +215,15 @@ public static class Noisify
     private static string? HookProblem(nn.Module module, List<ModuleReference> closed, Lazy<DirectCalls> code)
     {
         if (closed.FirstOrDefault(p => p.ByForward) is { } place) return $"{place.Where} is its forward, which no hook sees";
-        return ModuleHooks.Count(module) > 0 ? "it has hooks of its own, which would see the wrong values" : code.Value.Of(module);
+        if (ModuleHooks.Count(module) > 0) return "it has hooks of its own, which would see the wrong values";
+        try
+        {
+            return code.Value.Of(module);
+        }
+        catch (Exception e) when (e is ArgumentException or NotSupportedException or InvalidOperationException or BadImageFormatException)
+        {
+            return "the model's code, which might call forward unseen by a hook, cannot be read";
+        }
     }
 
     private static string Remedy(nn.Module module, List<ModuleReference> closed)
