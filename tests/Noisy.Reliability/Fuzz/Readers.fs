@@ -36,6 +36,11 @@ let private limit = 1L <<< 20
 /// The text of bytes as they come from a command line: lone surrogates and all.
 let private typed (bytes: byte[]) = (utf8 bytes).Replace("\uFFFD", "\uD800")
 
+/// The words of a command line, a line each. Of very long ones only the start: Argu takes a kilobyte for each letter.
+let private commandLine (bytes: byte[]) =
+    let text = typed bytes
+    text[.. min text.Length 10_000 - 1].Split '\n'
+
 /// All readers, on a scratch folder of their own that holds the small run of Seeds in `run`.
 let all (scratch: string) (run: string) =
     let place name = Path.Combine(scratch, name)
@@ -46,6 +51,8 @@ let all (scratch: string) (run: string) =
 
     let data, usage, invalid = [ typeof<DataException> ], [ typeof<UsageException> ], [ typeof<InvalidDataException> ]
     let make name format seeds sound refusals read = { Name = name; Format = format; Seeds = seeds; Sound = sound; Read = read; Refusals = refusals }
+    /// The seed that begins with a mark of byte order; one within a text is a character like others.
+    let marked (seeds: byte[] list) = List.last seeds
     let zipped (seeds: byte[] list) = List.map gzip seeds
     let product (sizes: int seq) = sizes |> Seq.fold (fun p s -> p * int64 s) 1L
 
@@ -84,9 +91,9 @@ let all (scratch: string) (run: string) =
       make "tabs" Text Seeds.tabs 2 data (fun input -> pairs (ParallelText.ReadTabs(stored "x.tsv" input, null, remedy)))
       make "translation" Text Seeds.tabs 1 data (fun input -> TranslationTexts.Load([| stored "x.tsv" input |], 50) |> ignore)
       make "captions" Text Seeds.captions 2 data (fun input ->
-          for image in CaptionFile.Read(stored "x.txt" input, true, remedy).Images do
-              must (image.Value.Count > 0) "an image without captions"
-              must (not (image.Key.StartsWith '\uFEFF')) "a mark of byte order within a name")
+          let file = CaptionFile.Read(stored "x.txt" input, true, remedy)
+          for image in file.Images do must (image.Value.Count > 0) "an image without captions"
+          if input = marked Seeds.captions then must (file.Images.ContainsKey "a.jpg") "a mark of byte order within a name")
       make "captions.gz" (Gzip Text) (zipped Seeds.captions) 2 data (fun input -> CaptionFile.Read(stored "x.txt.gz" input, true, remedy) |> ignore)
       make "split list" Text Seeds.splitList 3 data (fun input ->
           let captions, features = stored "c.txt" Seeds.captions[0], stored "f.npy" Seeds.npy[0]
@@ -96,7 +103,7 @@ let all (scratch: string) (run: string) =
       make "characters" Text Seeds.characters 2 data (fun input ->
           let text = CharacterText.Load(stored "x.txt" input)
           language text
-          must (text.Vocabulary.Token text.Train[0] <> "\uFEFF") "a mark of byte order as a character")
+          if input = marked Seeds.characters then must (not (text.Vocabulary.Contains "\uFEFF")) "a mark of byte order as a character")
       make "words" Text Seeds.lines 2 [] (fun input ->
           let reader = WordReader "<eos>"
           for id in reader.Read(typed input) do reader.Word id |> ignore)
@@ -161,16 +168,16 @@ let all (scratch: string) (run: string) =
               ConfigJson.Read(ConfigJson.ToJson config, config.GetType()) |> ignore
           | _ -> ())
       make "command" Text Seeds.commands 0 [ typeof<UsageException>; typeof<InvalidSpecException> ] (fun input ->
-          match List.ofArray ((typed input).Split '\n') with
+          match List.ofArray (commandLine input) with
           | experiment :: words ->
               let experiment = ExperimentRegistry.ByName experiment
               Options.ofExperiment experiment (Array.ofList words) |> Option.iter (fun options ->
-                  // Every seed of every row becomes a run: memory is then what was ordered.
+                  // Every seed of every row becomes a run.
                   if options.Rows.Length * options.Seeds.Length <= 100 then Runs.plan experiment options |> ignore)
           | [] -> ())
       make "calculator" Text Seeds.calculations 0 [ typeof<UsageException>; typeof<InvalidSpecException> ] (fun input ->
-          Activations.table ((typed input).Split '\n') |> Option.iter (Seq.iter ignore))
-      make "benchmark options" Text Seeds.benchmarks 0 usage (fun input -> BenchOptions.read ((typed input).Split '\n') |> ignore)
+          Activations.table (commandLine input) |> Option.iter (Seq.iter ignore))
+      make "benchmark options" Text Seeds.benchmarks 0 usage (fun input -> BenchOptions.read (commandLine input) |> ignore)
       make "text console" Text Seeds.lines 2 [] (fun input ->
           use errors = new StringWriter()
           let model = Path.Combine(run, "weights.safetensors")

@@ -113,7 +113,9 @@ let tabs = [ utf8 (String.concat "" [ for i in 1 .. 25 -> $"a dog runs {i} .\tun
 let lines = [ utf8 "a dog runs .\nune \u00A0 maison\n"; utf8 "\uFEFFone\r\ntwo\r\n\r\n" ]
 
 let captions =
-    [ utf8 (String.concat "" [ for image in [ "a.jpg"; "b#1.jpg"; "c.jpg"; "d.jpg"; "e.jpg"; "f.jpg" ] do for n in 0 .. 1 -> $"{image}#{n}\tA dog runs {n} .\n" ])
+    let images = [ "a.jpg"; "b#1.jpg"; "c.jpg"; "d.jpg"; "e.jpg"; "f.jpg" ]
+
+    [ utf8 (String.concat "" [ for image in images do for n in 0 .. 1 -> $"{image}#{n}\tA dog runs {n} .\n" ])
       utf8 "\uFEFFa.jpg#0\tA dog .\r\na.jpg#1\tTwo dogs .\r\n" ]
 
 let splitList = [ utf8 "a.jpg\nb#1.jpg\n"; utf8 "a.jpg\r\nb#1.jpg\r\n"; utf8 "\uFEFFa.jpg\nb#1.jpg" ]
