@@ -22,7 +22,7 @@ internal sealed class Saver(RunFolder folder, ITrainingTask task, Optimizer opti
     {
         var start = Stopwatch.GetTimestamp();
         log.Sync();
-        Checkpoint.Save(folder.Checkpoints, task, optimizer.State, best, state with { LogLength = log.Length });
+        Checkpoint.Save(folder.Checkpoints, task, optimizer.State, best, state);
         Saved = state.Update;
         last = Stopwatch.GetTimestamp();
         interval = TimeSpan.FromTicks(Math.Clamp((50 * Stopwatch.GetElapsedTime(start, last)).Ticks, Shortest.Ticks, Longest.Ticks));
