@@ -64,12 +64,12 @@ internal static class ModelMetadata
         return (pair, test);
     }
 
-    /// <summary>The experiment whose run wrote the file, such as "nmt"; null if the file does not tell.</summary>
+    /// <summary>The experiment whose run wrote a file without a vocabulary, such as "nmt"; null if it has one, or does not tell.</summary>
     internal static string? Experiment(IReadOnlyDictionary<string, string> metadata)
     {
         try
         {
-            return metadata.ContainsKey(Config) ? Parse(metadata, Config, root => root.GetProperty("experiment").GetString()) : null;
+            return metadata.ContainsKey(Config) && !metadata.ContainsKey(Vocabulary) ? Parse(metadata, Config, root => root.GetProperty("experiment").GetString()) : null;
         }
         catch (InvalidDataException)
         {

@@ -9,9 +9,11 @@ namespace Noisy.Models;
 /// to it, costs next to nothing.</remarks>
 internal sealed class StoredFile : IDisposable
 {
-    // The smallest gzip file; and how tightly data may be packed if they are many: real ones come to 20 at most, a bomb to 1,032.
-    private const int SmallestGzip = 18, LargestRatio = 200;
+    // The smallest gzip file; the bytes that one of its can stand for at most; and how many if there are many: real data come to 20.
+    private const int SmallestGzip = 18, PossibleRatio = 1032, LargestRatio = 200;
     private const long Many = 1L << 26;
+
+    private static ReadOnlySpan<byte> Magic => [0x1F, 0x8B];
 
     private readonly string path, remedy;
     private readonly FileStream stored;
@@ -20,10 +22,9 @@ internal sealed class StoredFile : IDisposable
     private readonly long maxBytes;
     private long taken;
 
-    private StoredFile(string path, string remedy, long maxBytes)
+    private StoredFile(FileStream stored, string path, string remedy, long maxBytes)
     {
-        (this.path, this.remedy, zipped) = (path, remedy, path.EndsWith(".gz", StringComparison.Ordinal));
-        stored = File.OpenRead(path);
+        (this.stored, this.path, this.remedy, zipped) = (stored, path, remedy, path.EndsWith(".gz", StringComparison.Ordinal));
         content = stored;
         this.maxBytes = maxBytes;
         if (zipped)
@@ -36,7 +37,7 @@ internal sealed class StoredFile : IDisposable
             Length = stored.Length;
         }
 
-        if (Length > maxBytes) throw TooLong($"{Length:N0}");
+        if (Length > maxBytes) throw TooLong(zipped ? $"{Length:N0}, by its end, if it is not cut short" : $"{Length:N0}");
         if (zipped && Length > Math.Max(Many, LargestRatio * stored.Length))
         {
             throw new DataException(
@@ -57,22 +58,15 @@ internal sealed class StoredFile : IDisposable
     {
         try
         {
-            StoredFile file;
-            try
-            {
-                file = new StoredFile(path, remedy, maxBytes);
-            }
-            catch (ArgumentException error)
-            {
-                throw new DataException($"'{path}' is no name of a file. {remedy}", error);
-            }
-
-            using (file)
-            {
-                var result = read(file);
-                file.CheckEnd();
-                return result;
-            }
+            using var stored = File.OpenRead(path);
+            using var file = new StoredFile(stored, path, remedy, maxBytes);
+            var result = read(file);
+            file.CheckEnd();
+            return result;
+        }
+        catch (ArgumentException error) when (path.Length == 0 || path.Contains('\0'))
+        {
+            throw new DataException($"'{path}' is no name of a file. {remedy}", error);
         }
         catch (InvalidDataException error)
         {
@@ -116,11 +110,7 @@ internal sealed class StoredFile : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        content.Dispose();
-        stored.Dispose();
-    }
+    public void Dispose() => content.Dispose();
 
     /// <summary>Whether all was read, and no more: GZipStream takes a file that is cut short for a whole one.</summary>
     private void CheckEnd()
@@ -137,10 +127,13 @@ internal sealed class StoredFile : IDisposable
     private long Announced()
     {
         if (stored.Length < SmallestGzip) throw new InvalidDataException();
-        stored.Seek(-4, SeekOrigin.End);
-        Span<byte> last = stackalloc byte[4];
-        stored.ReadExactly(last);
+        Span<byte> word = stackalloc byte[4];
+        stored.ReadExactly(word);
+        if (!word.StartsWith(Magic)) throw new InvalidDataException();
+        stored.Seek(-word.Length, SeekOrigin.End);
+        stored.ReadExactly(word);
         stored.Position = 0;
-        return BinaryPrimitives.ReadUInt32LittleEndian(last);
+        long length = BinaryPrimitives.ReadUInt32LittleEndian(word);
+        return length <= PossibleRatio * stored.Length ? length : throw new InvalidDataException();
     }
 }

@@ -3,7 +3,6 @@ module Noisy.Tests.ReaderTests
 
 open System
 open System.Collections.Generic
-open System.Diagnostics
 open System.IO
 open System.Security.Cryptography
 open System.Text
@@ -103,7 +102,7 @@ let private readers () =
           for t in tensors.Values do t.Dispose())
       reader "SafetensorsReader" invalid tensorFiles (fun b -> SafetensorsReader.Read(new MemoryStream(b)) |> ignore)
       reader "LanguageModel" invalid [ weights ] (fun b -> (LanguageModel.Load(new MemoryStream(b))).Next 0 |> ignore)
-      for name in [ "activations"; "noise"; "vocabulary"; "unit"; "unknown" ] do
+      for name in [ "activations"; "noise"; "vocabulary"; "unit"; "endOfLine" ] do
           reader $"metadata of a model, {name}" invalid [ utf8 metadata[name] ] (having name)
       reader "Checkpoint" usage [ checkpoint ] (fun b ->
           let path = stored "checkpoint/000000010-00002.safetensors" b
@@ -120,7 +119,7 @@ let private readers () =
       reader "RunLog, resumed" [] [ ofRun "log.jsonl" ] (fun b -> (RunLog.Resume(stored "log.jsonl" b, LogPosition(10L, 10L, 5L, 5L), ignore)).Dispose())
       reader "Schedule" spec [ for s in [ "paper"; "linear(2, 1, 5) | every(3) | then(4, exponential(2, 0.5) | clampMax(1))" ] -> utf8 s ] (fun b -> (Schedule.Parse(text b)).At 7L |> ignore)
       reader "Curriculum" spec [ utf8 "combined over 20000" ] (fun b -> Curriculum.Parse(text b) |> ignore)
-      reader "TextCodec" invalid [ utf8 "ab ba\n" ] (fun b -> TextCodec([| "a"; "b"; " " |], null, null, TextUnit.Character).Encode(text b) |> ignore)
+      reader "TextCodec" invalid [ utf8 "ab ba" ] (fun b -> TextCodec([| "a"; "b"; " " |], null, null, TextUnit.Character).Encode(text b) |> ignore)
       reader "field of a config" usage [ utf8 "hidden\n3"; utf8 "schedule\npaper" ] (fun b ->
           match (text b).Split('\n', 2) with
           | [| name; value |] -> small.Config.With(name, value) |> ignore
@@ -162,21 +161,20 @@ let private mutate (draw: int -> int) header (input: byte[]) =
         bytes
 
 /// Mutations of each reader: in a test few, more by NOISY_MUTATIONS.
-let private count = match Int32.TryParse(Environment.GetEnvironmentVariable "NOISY_MUTATIONS") with | true, n -> n | _ -> 250
+let private count = match Int32.TryParse(Environment.GetEnvironmentVariable "NOISY_MUTATIONS") with | true, n -> n | _ -> 150
 
 let private damaged =
     torchTest "a damaged input is read, or refused as documented" (fun () ->
-        use _ = torch.NewDisposeScope()
+        let failures = Dictionary<string, string>()
         for reader in readers () do
             for sound in reader.Sound do reader.Read sound
-            let clock = Stopwatch.StartNew()
             let key = NoiseKey.FromSeed(1L).Child reader.Name
             let sound = Array.ofList reader.Sound
             for i in 0 .. count - 1 do
                 use _ = torch.NewDisposeScope()
                 let draws = key.At(int64 i, 0)
-                let mutable drawn = 0L
-                let draw below = drawn <- drawn + 1L; draws.Below(below, drawn)
+                let drawn = ref 0L
+                let draw below = drawn.Value <- drawn.Value + 1L; draws.Below(below, drawn.Value)
                 let start = sound[draw sound.Length]
                 let packed = start.Length > 2 && start[0] = 0x1Fuy && start[1] = 0x8Buy
                 let header = reader.Name.Contains "afetensors" || List.contains reader.Name [ "LanguageModel"; "Checkpoint" ]
@@ -184,9 +182,10 @@ let private damaged =
                 let input = if packed && draw 2 = 0 then gzip (mutate draw false (unzip start)) else mutate draw header start
                 try
                     reader.Read input
-                with error when not (List.contains (error.GetType()) reader.Throws) ->
-                    failtestf "%s, mutation %d (%s): %O" reader.Name i (Convert.ToHexString(input[.. min 300 (input.Length - 1)])) error
-            Expect.isLessThan clock.Elapsed.TotalSeconds (5.0 + float count / 100.0) $"{reader.Name} is slow")
+                with error ->
+                    if not (List.contains (error.GetType()) reader.Throws) then
+                        failures[$"{reader.Name}: {error.GetType().Name}"] <- $"mutation {i} ({Convert.ToHexString(input[.. min 300 (input.Length - 1)])}): {error}"
+        Expect.isEmpty [ for f in failures -> $"{f.Key}, {f.Value}" ] "what nobody documents")
 
 // ---- Inputs that once were taken, or ended otherwise --------------------------------------------------------------------
 
