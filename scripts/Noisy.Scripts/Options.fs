@@ -263,7 +263,11 @@ let ofExperiment (experiment: Experiment) (words: string[]) =
             | None | Some "auto" -> EnginePath.Auto
             | Some "composed" -> EnginePath.Composed
             | Some other -> refuse $"--engine is '{other}': must be auto or composed"
-          Data = found.TryGetResult Argument.Data
+          Data =
+            match found.TryGetResult Argument.Data with
+            | Some place when not experiment.TakesRealData && place <> DataCacheSettings.BuiltIn ->
+                refuse $"--data {place}: {experiment.Name} generates its own data and takes no others; leave out --data"
+            | data -> data
           Out = found.GetResult(Argument.Out, $"runs/{experiment.Name}")
           MaxUpdates = found.TryGetResult Argument.Max_Updates |> Option.map (wholeNumber "--max-updates" 1L)
           Set =

@@ -79,7 +79,7 @@ let training view (events: LogEvent seq) =
     | "error" -> updates _.Accuracy |> Array.map (fun (x, share) -> x, 1.0 - share)
     | _ -> evaluated view _.Train events
 
-let private log folder = RunLog.Read(Path.Combine(folder, "log.jsonl"))
+let private log folder = RunLog.Read(Path.Combine(folder, "log.jsonl"), Action<string>(eprintfn "%s"))
 
 let private level view right colour (name, value) =
     { Name = $"{name}: {Metrics.withUnit view.Metric value}"; Colour = colour; Mark = Dashed([| 0.0; right |], [| value; value |]) }

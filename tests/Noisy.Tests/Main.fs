@@ -57,6 +57,11 @@ let private lists = [
     TranslationTests.tests
     CaptionTests.tests
     ResumeTests.tests
+    LogTests.tests
+    ExportTests.tests
+    StoredFileTests.tests
+    OwnTextTests.tests
+    ReaderTests.tests
     CheckpointTests.tests
     FolderLossTests.tests
     TrainingTests.tests

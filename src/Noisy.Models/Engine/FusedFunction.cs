@@ -78,6 +78,7 @@ internal abstract class FusedFunction<TSelf, TCall> : autograd.MultiTensorFuncti
             ctx.set_materialize_grads(false);
             if (operands.AnyRequiresGrad)
             {
+                Hand([.. operands.Copies()!]);
                 operands.Save(ctx, SavesOperands);
                 ctx.save_data(OperandsKey, operands);
                 ctx.save_data(CallKey, call);
@@ -169,20 +170,15 @@ internal abstract class FusedFunction<TSelf, TCall> : autograd.MultiTensorFuncti
         using var scope = NewDisposeScope();
         var createsGraph = is_grad_enabled();
         Tensor?[] upstream = [.. grad_outputs.Select(g => g is null || g.IsInvalid ? null : createsGraph ? g : g.contiguous())];
-        var saved = SavesOperands ? ctx.get_saved_variables().Select(TensorCount.Valid).ToArray() : operands.Kept();
+        var saved = SavesOperands ? ctx.get_saved_variables().Select(TensorCount.Valid).ToArray() : [];
         FunctionFaults.Reach(Name, "backward");
         if (NeedsUpstream && upstream.All(g => g is null)) return operands.Nothing();
-        if (createsGraph) return operands.Made(Differentiable(call, saved, operands.RequiresGrad, upstream));
+        if (createsGraph) return operands.Made(Differentiable(call, saved[..Math.Min(saved.Length, operands.Count)], operands.RequiresGrad, upstream));
         using var pass = operands.Begin(saved);
         if (call.TapeFreed && call.Tape is null) _ = Forward(call, operands);
         Backward(call, operands, upstream);
         Free(call);
-        if (!TorchInternals.KeepsGraph)
-        {
-            call.GraphFreed = true;
-            operands.Free();
-        }
-
+        call.GraphFreed = !TorchInternals.KeepsGraph;
         return operands.Gradients();
     }
 

@@ -59,42 +59,21 @@ internal sealed unsafe class FusedOperands
     /// <summary>Keeps the tensors for the backward pass.</summary>
     internal void Save(autograd.AutogradContext ctx, bool values)
     {
-        if (values)
-        {
-            ctx.save_for_backward([.. given!]);
-            for (var i = 0; i < tensors.Length; i++) tensors[i] = isCopy[i] ? tensors[i]!.DetachFromDisposeScope() : null;
-        }
-        else
-        {
-            Array.Clear(tensors);
-        }
-
+        // What was given, since it hangs in the graph and may not change; and the copies, which are then freed with the graph.
+        if (values) ctx.save_for_backward([.. given!, .. Copies().Select(copy => copy?.MoveToOuterDisposeScope()!)]);
         Array.Clear(given);
+        Array.Clear(tensors);
     }
 
-    /// <summary>No tensors, for a function that keeps none.</summary>
-    internal Tensor?[] Kept() => new Tensor?[tensors.Length];
-
-    /// <summary>Frees what the backward pass needed.</summary>
-    internal void Free()
-    {
-        for (var i = 0; i < tensors.Length; i++)
-        {
-            if (isCopy[i]) tensors[i]?.Dispose();
-            tensors[i] = null;
-        }
-    }
+    /// <summary>The contiguous copies of those that needed one.</summary>
+    internal IEnumerable<Tensor?> Copies() => tensors.Select((t, i) => isCopy[i] ? t : null);
 
     /// <summary>Begins a backward pass: makes the tensors ready, and places for the gradients.</summary>
-    /// <param name="saved">The tensors as torch kept them, in the current scope.</param>
+    /// <param name="saved">The tensors as torch kept them, in the current scope; none for a function that keeps none.</param>
     /// <returns>To be disposed at its end.</returns>
     internal IDisposable Begin(Tensor?[] saved)
     {
-        for (var i = 0; i < tensors.Length; i++)
-        {
-            if (!isCopy[i]) tensors[i] = saved[i];
-        }
-
+        tensors = [.. isCopy.Select((copy, i) => saved.Length == 0 ? null : copy ? saved[Count + i] : saved[i])];
         gradients = new Tensor?[tensors.Length];
         memories = new GradientMemory?[tensors.Length];
         if (TorchInternals.AccumulatesIntoLeaves)
@@ -147,11 +126,7 @@ internal sealed unsafe class FusedOperands
 
         var result = Made(gradients);
         gradients = [];
-        for (var i = 0; i < tensors.Length; i++)
-        {
-            if (!isCopy[i]) tensors[i] = null;
-        }
-
+        Array.Clear(tensors);
         return result;
     }
 

@@ -104,11 +104,11 @@ public sealed class RunFolder : IDisposable
             JsonObject there;
             try
             {
-                var found = JsonNode.Parse(File.ReadAllText(file))!.AsObject();
+                var found = ConfigJson.Parse<JsonObject>(File.ReadAllText(file));
                 there = ConfigJson.ToJson(ConfigJson.Read(found, config.GetType()));
                 there["data"] = found["data"]?.DeepClone();
             }
-            catch (Exception e) when (e is JsonException or InvalidOperationException or NullReferenceException)
+            catch (JsonException e)
             {
                 throw new UsageException($"{file} is damaged; delete {Path} to start the run again", e);
             }

@@ -23,7 +23,7 @@ internal sealed class Saver(RunFolder folder, ITrainingTask task, Optimizer opti
         var start = Stopwatch.GetTimestamp();
         folder.EnsureThere();
         log.Sync();
-        Checkpoint.Save(folder.Checkpoints, task, optimizer.State, best, state with { LogLength = log.Length });
+        Checkpoint.Save(folder.Checkpoints, task, optimizer.State, best, state);
         folder.EnsureThere(); // it may have gone meanwhile
         Saved = state.Update;
         last = Stopwatch.GetTimestamp();

@@ -39,7 +39,7 @@ internal sealed class Sitting : IDisposable
 
         optimizer = Optimizer.Of(config.OptimizerSpec(), task.Model);
         state = Checkpoint.Load(folder.Checkpoints, task, optimizer.State, best, observer.Note) ?? new TrainState();
-        log = new RunLog(folder.Log, state.LogLength);
+        log = RunLog.Resume(folder.Log, new(state.Update, state.Evaluations * perEvaluation, perEvaluation, perEpoch), observer.Note);
         saver = new Saver(folder, task, optimizer, best, log, state.Update);
         (started, startItems) = (state.Update, state.Items);
     }
@@ -159,11 +159,15 @@ internal sealed class Sitting : IDisposable
         if (plan.IsOver(state.Curriculum)) state = state with { EndedBy = state.EndedBy ?? RunEnd.LearningRate };
     }
 
-    /// <summary>Tests what the run has come to: the final weights, or the best if the config keeps them, which then are the
-    /// model's.</summary>
-    public RunSummary Summarise(PaperFigure? paper, double? floor, CancellationToken stop)
+    /// <summary>Gives the model the weights that are tested: the final ones, or the best if the config keeps them.</summary>
+    public void TakeTestedWeights()
     {
         if (best.Tensors.Count > 0) best.PutInto(task.Model);
+    }
+
+    /// <summary>Tests what the run has come to, by the weights of <see cref="TakeTestedWeights"/>.</summary>
+    public RunSummary Summarise(PaperFigure? paper, double? floor, CancellationToken stop)
+    {
         var stage = best.Tensors.Count > 0 ? task.Stages : Stage;
         var context = TestContext(Tested);
 
