@@ -13,6 +13,7 @@ let private lists = [
     NoisyFunctionTests.tests
     MomentTests.tests
     KernelTests.tests
+    SpecialValueTests.tests
     SamplingTests.tests
     VocabularyTests.tests
     DataFileTests.tests
@@ -39,6 +40,9 @@ let private lists = [
     DropInTests.tests
     FusedActivationTests.tests
     CellTests.tests
+    NotFiniteTests.tests
+    PackedTests.tests
+    OperandTests.tests
     AttentionTests.tests
     LookTests.tests
     MlpTests.tests

@@ -24,7 +24,8 @@ public sealed record SafetensorsContent(
 /// <summary>Reads the safetensors format without torch: named tensors and a map of text.</summary>
 /// <remarks>
 /// Layout: length of the header (64-bit little-endian), header (JSON: name → dtype, shape, data offsets; <c>__metadata__</c> →
-/// text by name), data without gaps. F64, F16 and BF16 are turned into single precision. Nothing is allocated on the word of a
+/// text by name), data without gaps. F16 and BF16 are turned into single precision, F64 too
+/// where nothing is lost; where something is, only if the caller says so. Nothing is allocated on the word of a
 /// header: sizes are held against the stream's length first.
 /// </remarks>
 public static class SafetensorsReader
@@ -33,10 +34,11 @@ public static class SafetensorsReader
 
     /// <summary>Reads a stream to its end.</summary>
     /// <param name="stream">The bytes; the caller closes it.</param>
+    /// <param name="narrow">Whether numbers in double precision may be rounded to single.</param>
     /// <returns>What it holds.</returns>
-    /// <exception cref="InvalidDataException">It is damaged, cut short or no safetensors file; the message says where, as
-    /// the rest of a sentence that begins with the file's name.</exception>
-    public static SafetensorsContent Read(Stream stream)
+    /// <exception cref="InvalidDataException">It is damaged, cut short or no safetensors file, or would be rounded; the message says
+    /// where, as the rest of a sentence that begins with the file's name.</exception>
+    public static SafetensorsContent Read(Stream stream, bool narrow = false)
     {
         if (!stream.CanSeek)
         {
@@ -71,7 +73,7 @@ public static class SafetensorsReader
 
             if (entry.End - entry.Begin != Count(entry) * bytes) throw Damaged($"'{entry.Name}' in it has a shape that its bytes do not fill");
             stream.Position = start + entry.Begin;
-            tensors.Add(entry.Name, new FloatTensor(entry.Name, entry.Shape, Values(stream, entry.Type, (int)Count(entry))));
+            tensors.Add(entry.Name, new FloatTensor(entry.Name, entry.Shape, Values(stream, entry, (int)Count(entry), narrow)));
         }
 
         return expected == size ? new(tensors, metadata, others) : throw Damaged($"{size - expected:N0} bytes follow its last tensor");
@@ -127,8 +129,9 @@ public static class SafetensorsReader
         return count;
     }
 
-    private static float[] Values(Stream stream, string type, int count)
+    private static float[] Values(Stream stream, Entry entry, int count, bool narrow)
     {
+        var type = entry.Type;
         var values = new float[count];
         if (type == "F32" && BitConverter.IsLittleEndian)
         {
@@ -147,7 +150,7 @@ public static class SafetensorsReader
                 var from = block[(i * size)..];
                 values[first + i] = type switch
                 {
-                    "F64" => (float)BinaryPrimitives.ReadDoubleLittleEndian(from),
+                    "F64" => Narrow(BinaryPrimitives.ReadDoubleLittleEndian(from), entry, narrow),
                     "F32" => BinaryPrimitives.ReadSingleLittleEndian(from),
                     "F16" => (float)BinaryPrimitives.ReadHalfLittleEndian(from),
                     _ => BitConverter.Int32BitsToSingle(BinaryPrimitives.ReadUInt16LittleEndian(from) << 16),
@@ -157,6 +160,11 @@ public static class SafetensorsReader
 
         return values;
     }
+
+    private static float Narrow(double value, Entry entry, bool narrow) => narrow || (float)value == value || double.IsNaN(value)
+        ? (float)value
+        : throw new InvalidDataException(
+            $"'{entry.Name}' in it is in double precision (F64) and has digits that single precision would lose: read it with narrow: true, or save it in single precision");
 
     private static InvalidDataException Damaged(string what, Exception? inner = null) =>
         new($"{what}: it is damaged or not a safetensors file", inner);
