@@ -13,6 +13,7 @@ let private lists = [
     NoisyFunctionTests.tests
     MomentTests.tests
     KernelTests.tests
+    SpecialValueTests.tests
     SamplingTests.tests
     VocabularyTests.tests
     DataFileTests.tests
@@ -43,6 +44,9 @@ let private lists = [
     FusedActivationTests.tests
     CellTests.tests
     GradientTests.tests
+    NotFiniteTests.tests
+    PackedTests.tests
+    OperandTests.tests
     AttentionTests.tests
     LookTests.tests
     MlpTests.tests

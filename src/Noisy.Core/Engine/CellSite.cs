@@ -20,9 +20,25 @@ internal static unsafe class CellSite
     [MethodImpl(AggressiveInlining)]
     internal static V Value<V>(in CellPlace at, int site, int i) where V : struct, ILanes<V> => V.Load(in *At(at, site, i), 0);
 
-    /// <summary>∂φ/∂x of a site.</summary>
+    /// <summary>grad · ∂φ/∂x of a site.</summary>
     [MethodImpl(AggressiveInlining)]
-    internal static V Slope<V>(in CellPlace at, int site, int i) where V : struct, ILanes<V> => V.Load(in *(At(at, site, i) + Part), 0);
+    internal static V Down<TOperator, V>(in CellPlace at, int site, int i, V grad)
+        where TOperator : struct, INoisyOperator
+        where V : struct, ILanes<V>
+    {
+        var slope = V.Load(in *(At(at, site, i) + Part), 0);
+        return ChainRule.Passing<TOperator, V>(grad, slope) * slope;
+    }
+
+    /// <summary>grad · ∂φ/∂x of a site, added to a sum.</summary>
+    [MethodImpl(AggressiveInlining)]
+    internal static V Down<TOperator, V>(in CellPlace at, int site, int i, V grad, V sum)
+        where TOperator : struct, INoisyOperator
+        where V : struct, ILanes<V>
+    {
+        var slope = V.Load(in *(At(at, site, i) + Part), 0);
+        return V.MultiplyAdd(ChainRule.Passing<TOperator, V>(grad, slope), slope, sum);
+    }
 
     /// <summary>Evaluates a site for all places.</summary>
     /// <param name="op">Its activation.</param>
@@ -75,7 +91,9 @@ internal static unsafe class CellSite
     {
         if (!TOperator.ReadsP) return;
         var sum = at.GradGains + (i * at.GradGainStep) + (site * at.Block);
-        V.MultiplyAdd(grad, V.Load(in *(At(at, site, i) + (2 * Part)), 0), V.Load(in *sum, 0)).Store(ref *sum, 0);
+        var from = At(at, site, i);
+        V.MultiplyAdd(ChainRule.Passing<TOperator, V>(grad, V.Load(in *(from + Part), 0)), V.Load(in *(from + (2 * Part)), 0), V.Load(in *sum, 0))
+            .Store(ref *sum, 0);
     }
 
     /// <summary>Scratch of a site that the cell does not have: a vector for each place.</summary>

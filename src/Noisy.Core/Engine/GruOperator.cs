@@ -61,17 +61,17 @@ internal readonly unsafe struct GruOperator<TSigmoid, TTanh>(TSigmoid sigmoid, T
 
             var gradCandidate = grad * (1f - update);
             CellSite.AddGain<TTanh, V>(at, Candidate, i, gradCandidate);
-            var gradInside = gradCandidate * CellSite.Slope<V>(at, Candidate, i);
+            var gradInside = CellSite.Down<TTanh, V>(at, Candidate, i, gradCandidate);
             gradInside.Store(ref *(to + (3 * at.Block)), 0);
             (gradInside * CellSite.Value<V>(at, Reset, i)).Store(ref *(to + (2 * at.Block)), 0);
 
             var gradUpdate = grad * (V.Load(in *(at.HiddenBefore + (i * at.StateStep)), 0) - candidate);
             CellSite.AddGain<TSigmoid, V>(at, Update, i, gradUpdate);
-            (gradUpdate * CellSite.Slope<V>(at, Update, i)).Store(ref *(to + at.Block), 0);
+            CellSite.Down<TSigmoid, V>(at, Update, i, gradUpdate).Store(ref *(to + at.Block), 0);
 
             var gradReset = gradInside * V.Load(in *(gates + (2 * at.Block)), 0);
             CellSite.AddGain<TSigmoid, V>(at, Reset, i, gradReset);
-            (gradReset * CellSite.Slope<V>(at, Reset, i)).Store(ref *to, 0);
+            CellSite.Down<TSigmoid, V>(at, Reset, i, gradReset).Store(ref *to, 0);
         }
     }
 

@@ -62,7 +62,7 @@ internal readonly unsafe struct LstmOperator<TSigmoid, TTanh>(TSigmoid sigmoid, 
             Descend<TSigmoid, V>(at, Output, i, gradHidden * CellSite.Value<V>(at, Squashed, i));
             var gradSquashed = gradHidden * CellSite.Value<V>(at, Output, i);
             CellSite.AddGain<TTanh, V>(at, Squashed, i, gradSquashed);
-            var gradCell = V.MultiplyAdd(gradSquashed, CellSite.Slope<V>(at, Squashed, i), V.Load(in *carry, 0));
+            var gradCell = CellSite.Down<TTanh, V>(at, Squashed, i, gradSquashed, V.Load(in *carry, 0));
             Descend<TSigmoid, V>(at, Input, i, gradCell * CellSite.Value<V>(at, Candidate, i));
             Descend<TTanh, V>(at, Candidate, i, gradCell * CellSite.Value<V>(at, Input, i));
             Descend<TSigmoid, V>(at, Forget, i, gradCell * V.Load(in *(at.CellBefore + (i * at.StateStep)), 0));
@@ -76,7 +76,7 @@ internal readonly unsafe struct LstmOperator<TSigmoid, TTanh>(TSigmoid sigmoid, 
         where TOperator : struct, INoisyOperator
         where V : struct, ILanes<V>
     {
-        (grad * CellSite.Slope<V>(at, site, i)).Store(ref *(at.GradGates + (i * at.GateStep) + (site * at.Block)), 0);
+        CellSite.Down<TOperator, V>(at, site, i, grad).Store(ref *(at.GradGates + (i * at.GateStep) + (site * at.Block)), 0);
         CellSite.AddGain<TOperator, V>(at, site, i, grad);
     }
 }

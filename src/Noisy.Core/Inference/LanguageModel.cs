@@ -55,12 +55,13 @@ public sealed class LanguageModel
     /// <summary>Reads the <c>weights.safetensors</c> of a finished run of a language model.</summary>
     /// <param name="stream">The file's bytes; the caller closes it.</param>
     /// <param name="width">Vector width; default the best of this machine.</param>
+    /// <param name="narrow">Whether weights in double precision may be rounded to single.</param>
     /// <returns>The model.</returns>
-    /// <exception cref="InvalidDataException">The bytes are damaged, or of something else; the message says what is wrong, as the
-    /// rest of a sentence that begins with the file's name.</exception>
-    public static LanguageModel Load(Stream stream, VectorWidth width = VectorWidth.Auto)
+    /// <exception cref="InvalidDataException">The bytes are damaged, or of something else, or would be rounded; the message says what is
+    /// wrong, as the rest of a sentence that begins with the file's name.</exception>
+    public static LanguageModel Load(Stream stream, VectorWidth width = VectorWidth.Auto, bool narrow = false)
     {
-        var file = SafetensorsReader.Read(stream);
+        var file = SafetensorsReader.Read(stream, narrow);
         if (Array.Find(Tensors, name => !file.Tensors.ContainsKey(name)) is { } missing && ModelMetadata.Experiment(file.Metadata) is { } experiment)
         {
             throw new InvalidDataException(

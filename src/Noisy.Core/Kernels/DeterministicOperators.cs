@@ -10,6 +10,8 @@ internal readonly struct TanhOperator : INoisyOperator
 
     public static bool ReadsP => false;
 
+    public static bool Sticks => false;
+
     [MethodImpl(AggressiveInlining)]
     public V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V> => Elementary.Tanh(x).Value;
 
@@ -28,6 +30,8 @@ internal readonly struct SigmoidOperator : INoisyOperator
 
     public static bool ReadsP => false;
 
+    public static bool Sticks => false;
+
     [MethodImpl(AggressiveInlining)]
     public V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V> => Elementary.Sigmoid(x).Value;
 
@@ -43,25 +47,22 @@ internal readonly struct SigmoidOperator : INoisyOperator
 internal readonly struct LeakyOperator(NoisyActivationSpec spec) : INoisyOperator
 {
     private readonly UnitLanes _unit = new(spec.Unit);
-    private readonly float _leak = (float)(1 - spec.Alpha);
-    private readonly float _leakSlope = (float)((1 - spec.Alpha) * spec.Unit.Slope);
+    private readonly LeakTerm _leak = new(spec);
 
     public static bool ReadsNoise => false;
 
     public static bool ReadsP => false;
 
+    public static bool Sticks => true;
+
     [MethodImpl(AggressiveInlining)]
-    public V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V>
-    {
-        var zone = _unit.At(x);
-        return V.MultiplyAdd(zone.Gap, -_leak, zone.Hard);
-    }
+    public V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V> => _leak.Of(_unit.At(x));
 
     [MethodImpl(AggressiveInlining)]
     public Slopes<V> Backward<V>(V x, V xi, V p) where V : struct, ILanes<V>
     {
         var zone = _unit.At(x);
-        return new(V.MultiplyAdd(zone.Gap, -_leak, zone.Hard), V.Select(zone.Saturated, _leakSlope, _unit.Slope), 0f);
+        return new(_leak.Of(zone), V.Select(zone.Saturated, _leak.Slope, _unit.Slope), 0f);
     }
 }
 
@@ -76,6 +77,8 @@ internal readonly struct ClippedOperator<TInner>(TInner inner, NoisyActivationSp
 
     public static bool ReadsP => TInner.ReadsP;
 
+    public static bool Sticks => true;
+
     [MethodImpl(AggressiveInlining)]
     public V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V> => _unit.Clip(_inner.Forward(x, xi, p));
 
@@ -83,7 +86,7 @@ internal readonly struct ClippedOperator<TInner>(TInner inner, NoisyActivationSp
     public Slopes<V> Backward<V>(V x, V xi, V p) where V : struct, ILanes<V>
     {
         var slopes = _inner.Backward(x, xi, p);
-        var inside = _unit.Inside(slopes.Value);
-        return new(_unit.Clip(slopes.Value), V.Select(_unit.At(x).Saturated, slopes.Dx & inside, slopes.Dx), slopes.Dp & inside);
+        var outside = _unit.Outside(slopes.Value);
+        return new(_unit.Clip(slopes.Value), V.Select(_unit.At(x).Saturated & outside, 0f, slopes.Dx), V.Select(outside, 0f, slopes.Dp));
     }
 }

@@ -21,6 +21,10 @@ internal interface INoisyOperator
     /// <summary>Whether p is read.</summary>
     static abstract bool ReadsP { get; }
 
+    /// <summary>Whether a slope of 0 in x is that of a stuck unit, which <see cref="ChainRule"/> lets nothing pass; else a factor like any
+    /// other.</summary>
+    static abstract bool Sticks { get; }
+
     /// <summary>φ(x, ξ).</summary>
     V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V>;
 

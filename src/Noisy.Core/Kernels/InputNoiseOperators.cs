@@ -14,6 +14,8 @@ internal readonly struct InputOperator(NoisyActivationSpec spec, double c) : INo
 
     public static bool ReadsP => false;
 
+    public static bool Sticks => true;
+
     [MethodImpl(AggressiveInlining)]
     public V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V> => Shifted(x, xi).Hard;
 
@@ -38,6 +40,8 @@ internal readonly struct InputWhenSaturatedOperator(NoisyActivationSpec spec, do
     public static bool ReadsNoise => true;
 
     public static bool ReadsP => false;
+
+    public static bool Sticks => true;
 
     [MethodImpl(AggressiveInlining)]
     public V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V> => Shifted(x, xi).Hard;
@@ -66,10 +70,12 @@ internal readonly struct InputGapOperator(NoisyActivationSpec spec, double c) : 
 
     public static bool ReadsP => true;
 
+    public static bool Sticks => true;
+
     [MethodImpl(AggressiveInlining)]
     public V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V>
     {
-        var (tanh, _) = Elementary.HalfTanh(p * _unit.At(x).Gap);
+        var (tanh, _) = Elementary.HalfTanh(p * UnitLanes.Bounded(_unit.At(x).Gap));
         return Shifted(x, xi, tanh).Hard;
     }
 
@@ -77,13 +83,14 @@ internal readonly struct InputGapOperator(NoisyActivationSpec spec, double c) : 
     public Slopes<V> Backward<V>(V x, V xi, V p) where V : struct, ILanes<V>
     {
         var zone = _unit.At(x);
-        var (tanh, slope) = Elementary.HalfTanh(p * zone.Gap);
+        var gap = UnitLanes.Bounded(zone.Gap);
+        var (tanh, slope) = Elementary.HalfTanh(p * gap);
         var shifted = Shifted(x, xi, tanh);
         var stuck = shifted.Saturated;
         var noise = slope * _noise.Of(xi);
         var sigmaDx = Elementary.FlipBy(Elementary.Abs(p) * _quarterSlope, zone.Left);
         var dx = V.MultiplyAdd(sigmaDx * noise, _unit.Slope, _unit.Slope);
-        var dp = Elementary.FlipBy(Elementary.Abs(zone.Gap) * noise * _quarterSlope, p);
+        var dp = Elementary.FlipBy(Elementary.Abs(gap) * noise * _quarterSlope, p);
         return new(shifted.Hard, V.Select(stuck, 0f, dx), V.Select(stuck, 0f, dp));
     }
 
@@ -105,14 +112,16 @@ internal readonly struct InputRatioOperator(NoisyActivationSpec spec, double c) 
 
     public static bool ReadsP => true;
 
+    public static bool Sticks => true;
+
     [MethodImpl(AggressiveInlining)]
     public V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V>
     {
         var noise = _noise.Of(xi);
         var size = Elementary.Abs(xi) + Guard;
-        var product = p * Elementary.Abs(_unit.At(x).Gap);
-        var (exp, _) = Elementary.Exp(Elementary.Abs(product / size) | Elementary.SignBit);
-        return Shifted(x, noise, noise / size, product, exp).Hard;
+        var distance = Elementary.Abs(UnitLanes.Bounded(_unit.At(x).Gap));
+        var (exp, _) = Elementary.Exp(Elementary.Abs(p * distance / size) | Elementary.SignBit);
+        return Shifted(x, noise, noise / size * distance, p, exp).Hard;
     }
 
     [MethodImpl(AggressiveInlining)]
@@ -122,21 +131,22 @@ internal readonly struct InputRatioOperator(NoisyActivationSpec spec, double c) 
         var noise = _noise.Of(xi);
         var size = Elementary.Abs(xi) + Guard;
         var direction = noise / size;
-        var distance = Elementary.Abs(zone.Gap);
+        var distance = Elementary.Abs(UnitLanes.Bounded(zone.Gap));
         var product = p * distance;
         var (exp, _) = Elementary.Exp(Elementary.Abs(product / size) | Elementary.SignBit);
-        var shifted = Shifted(x, noise, direction, product, exp);
+        var shifted = Shifted(x, noise, direction * distance, p, exp);
         var stuck = shifted.Saturated;
         var pull = V.Select(product < 0f, exp, 1f) / (1f + exp) * direction * (_c * _unit.Slope);
         var distanceDx = Elementary.FlipBy(zone.Saturated & _unit.Slope, zone.Left);
         return new(shifted.Hard, V.Select(stuck, 0f, V.MultiplyAdd(pull * p, distanceDx, _unit.Slope)), V.Select(stuck, 0f, pull * distance));
     }
 
-    /// <summary>The shift as c (max(p|Δ|, 0) ε/|ξ| + ε log(1 + exp(−p|Δ|/|ξ|))), which no small ξ can make overflow.</summary>
+    /// <summary>The shift as c (max(p, 0) |Δ| ε/|ξ| + ε log(1 + exp(−p|Δ|/|ξ|))), which no small ξ can make overflow. It moves no
+    /// infinity.</summary>
     [MethodImpl(AggressiveInlining)]
-    private Zone<V> Shifted<V>(V x, V noise, V direction, V product, V exp) where V : struct, ILanes<V>
+    private Zone<V> Shifted<V>(V x, V noise, V reach, V p, V exp) where V : struct, ILanes<V>
     {
-        var floor = V.Select(product < 0f, 0f, product) * direction;
-        return _unit.At(V.MultiplyAdd(V.MultiplyAdd(noise, Elementary.LogOnePlus(exp), floor), _c, x));
+        var shift = V.MultiplyAdd(noise, Elementary.LogOnePlus(exp), V.Select(p < 0f, 0f, p) * reach);
+        return _unit.At(V.Select(Elementary.Abs(x) > float.MaxValue, x, V.MultiplyAdd(shift, _c, x)));
     }
 }

@@ -12,8 +12,7 @@ internal readonly struct OutputGapOperator(NoisyActivationSpec spec, double c) :
 {
     private readonly UnitLanes _unit = new(spec.Unit);
     private readonly NoiseTerm _noise = new(spec.Noise);
-    private readonly float _leak = (float)(1 - spec.Alpha);
-    private readonly float _leakSlope = (float)((1 - spec.Alpha) * spec.Unit.Slope);
+    private readonly LeakTerm _leak = new(spec);
     private readonly float _push = (float)(spec.LeakSign * c / 4);
     private readonly float _pushSlope = (float)(-spec.LeakSign * c / 4 * spec.Unit.Slope);
 
@@ -21,27 +20,30 @@ internal readonly struct OutputGapOperator(NoisyActivationSpec spec, double c) :
 
     public static bool ReadsP => true;
 
+    public static bool Sticks => false;
+
     [MethodImpl(AggressiveInlining)]
     public V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V>
     {
         var zone = _unit.At(x);
-        var (tanh, _) = Elementary.HalfTanh(p * zone.Gap);
+        var (tanh, _) = Elementary.HalfTanh(p * UnitLanes.Bounded(zone.Gap));
         var push = Elementary.FlipBy(tanh * tanh * _push, zone.Right);
-        return V.MultiplyAdd(push, _noise.Of(xi), V.MultiplyAdd(zone.Gap, -_leak, zone.Hard));
+        return V.MultiplyAdd(push, _noise.Of(xi), _leak.Of(zone));
     }
 
     [MethodImpl(AggressiveInlining)]
     public Slopes<V> Backward<V>(V x, V xi, V p) where V : struct, ILanes<V>
     {
         var zone = _unit.At(x);
-        var (tanh, slope) = Elementary.HalfTanh(p * zone.Gap);
+        var gap = UnitLanes.Bounded(zone.Gap);
+        var (tanh, slope) = Elementary.HalfTanh(p * gap);
         var epsilon = _noise.Of(xi);
         var push = Elementary.FlipBy(tanh * tanh * _push, zone.Right);
         var noise = slope * epsilon;
-        var dx = V.MultiplyAdd(Elementary.Abs(p) * _pushSlope, noise, _leakSlope);
+        var dx = V.MultiplyAdd(Elementary.Abs(p) * _pushSlope, noise, _leak.Slope);
         return new(
-            V.MultiplyAdd(push, epsilon, V.MultiplyAdd(zone.Gap, -_leak, zone.Hard)),
-            V.Select(zone.Saturated, dx, _unit.Slope), Elementary.FlipBy(zone.Gap * noise * _push, p));
+            V.MultiplyAdd(push, epsilon, _leak.Of(zone)),
+            V.Select(zone.Saturated, dx, _unit.Slope), Elementary.FlipBy(gap * noise * _push, p));
     }
 }
 
@@ -50,8 +52,7 @@ internal readonly struct OutputExcessOperator(NoisyActivationSpec spec, double c
 {
     private readonly UnitLanes _unit = new(spec.Unit);
     private readonly NoiseTerm _noise = new(spec.Noise);
-    private readonly float _leak = (float)(1 - spec.Alpha);
-    private readonly float _leakSlope = (float)((1 - spec.Alpha) * spec.Unit.Slope);
+    private readonly LeakTerm _leak = new(spec);
     private readonly float _push = (float)(spec.LeakSign * c / 4);
     private readonly float _pushSlope = (float)(-spec.LeakSign * c / 2);
 
@@ -59,27 +60,29 @@ internal readonly struct OutputExcessOperator(NoisyActivationSpec spec, double c
 
     public static bool ReadsP => false;
 
+    public static bool Sticks => false;
+
     [MethodImpl(AggressiveInlining)]
     public V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V>
     {
         var zone = _unit.At(x);
-        var excess = _unit.Excess(x, zone);
+        var excess = UnitLanes.Bounded(_unit.Excess(x, zone));
         var (tanh, _) = Elementary.HalfTanh(excess * excess);
         var push = Elementary.FlipBy(tanh * tanh * _push, zone.Right);
-        return V.MultiplyAdd(push, _noise.Of(xi), V.MultiplyAdd(zone.Gap, -_leak, zone.Hard));
+        return V.MultiplyAdd(push, _noise.Of(xi), _leak.Of(zone));
     }
 
     [MethodImpl(AggressiveInlining)]
     public Slopes<V> Backward<V>(V x, V xi, V p) where V : struct, ILanes<V>
     {
         var zone = _unit.At(x);
-        var excess = _unit.Excess(x, zone);
+        var excess = UnitLanes.Bounded(_unit.Excess(x, zone));
         var (tanh, slope) = Elementary.HalfTanh(excess * excess);
         var epsilon = _noise.Of(xi);
         var push = Elementary.FlipBy(tanh * tanh * _push, zone.Right);
-        var dx = V.MultiplyAdd(excess * slope * _pushSlope, epsilon, _leakSlope);
+        var dx = V.MultiplyAdd(excess * slope * _pushSlope, epsilon, _leak.Slope);
         return new(
-            V.MultiplyAdd(push, epsilon, V.MultiplyAdd(zone.Gap, -_leak, zone.Hard)),
+            V.MultiplyAdd(push, epsilon, _leak.Of(zone)),
             V.Select(zone.Saturated, dx, _unit.Slope), 0f);
     }
 }

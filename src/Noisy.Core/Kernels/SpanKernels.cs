@@ -7,7 +7,7 @@ namespace Noisy.Core;
 /// <remarks>
 /// <para>Layout: x is rows of n units; element i belongs to unit i mod n, n the length of p (1: one p for all).</para>
 /// <para>Precision: single, a few roundings from <see cref="NoisyFunction"/>. The same bits for every vector width,
-/// alignment and machine. Special values: NaN in gives NaN out; x is expected finite, ±∞ may give NaN. Randomness: none,
+/// alignment and machine. Special values: those of <see cref="NoisyFunction"/>. Nothing passes a stuck unit, whatever gradient arrives. Randomness: none,
 /// ξ is an argument. Aliasing: an output may be the very span of an input of its length, but not overlap one partly.</para>
 /// <para>Source: as <see cref="NoisyFunction"/>; operator structs and one shared loop after .NET's TensorPrimitives.</para>
 /// </remarks>
@@ -230,7 +230,7 @@ public static class SpanKernels
                 var xi = TOperator.ReadsNoise ? V.Load(in noise, i) : 0f;
                 var gain = TOperator.ReadsP ? V.Load(in p, i) : 0f;
                 var slopes = op.Backward(V.Load(in x, i), xi, gain);
-                var grad = V.Load(in gradY, i);
+                var grad = ChainRule.Passing<TOperator, V>(V.Load(in gradY, i), slopes.Dx);
                 (slopes.Dx * grad).Store(ref gradX, i);
                 if (TOperator.ReadsP && adds) V.MultiplyAdd(slopes.Dp, grad, V.Load(in sum, i)).Store(ref sum, i);
             }

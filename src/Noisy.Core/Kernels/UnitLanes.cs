@@ -35,7 +35,7 @@ internal readonly struct UnitLanes
         var right = x >= _upperThreshold;
         var linear = V.MultiplyAdd(x, Slope, _offset);
         var hard = V.Select(left, Lower, V.Select(right, Upper, linear));
-        return new(left, right, hard, hard - linear);
+        return new(left, right, hard, (hard - linear) & (left | right));
     }
 
     /// <summary>How far x lies beyond the nearer threshold.</summary>
@@ -43,20 +43,25 @@ internal readonly struct UnitLanes
     internal V Excess<V>(V x, Zone<V> zone) where V : struct, ILanes<V> =>
         V.Select(zone.Left, _lowerThreshold - x, V.Select(zone.Right, x - _upperThreshold, 0f));
 
+    /// <summary>The largest number in the place of an infinity, whose product with 0 would be NaN.</summary>
+    [MethodImpl(AggressiveInlining)]
+    internal static V Bounded<V>(V gap) where V : struct, ILanes<V> =>
+        V.Select(gap > float.MaxValue, float.MaxValue, V.Select(gap < float.MinValue, float.MinValue, gap));
+
     /// <summary>y clipped to the bounds.</summary>
     [MethodImpl(AggressiveInlining)]
     internal V Clip<V>(V y) where V : struct, ILanes<V> => V.Select(y <= Lower, Lower, V.Select(y >= Upper, Upper, y));
 
-    /// <summary>Mask of the y that a clip leaves alone.</summary>
+    /// <summary>Mask of the y that a clip puts on a bound.</summary>
     [MethodImpl(AggressiveInlining)]
-    internal V Inside<V>(V y) where V : struct, ILanes<V> => (y > Lower) & (y < Upper);
+    internal V Outside<V>(V y) where V : struct, ILanes<V> => (y <= Lower) | (y >= Upper);
 }
 
 /// <summary>Where several pre-activations lie.</summary>
 /// <param name="Left">Mask: left saturated zone.</param>
 /// <param name="Right">Mask: right saturated zone.</param>
 /// <param name="Hard">h.</param>
-/// <param name="Gap">Δ; exactly 0 in the linear zone.</param>
+/// <param name="Gap">Δ; exactly 0 in the linear zone, which NaN belongs to.</param>
 internal readonly record struct Zone<V>(V Left, V Right, V Hard, V Gap)
     where V : struct, ILanes<V>
 {

@@ -52,7 +52,7 @@ internal readonly record struct NoiseDeviation(double Value, double Dx, double D
         var softplus = Math.Max(ratio, 0) + LogOnePlus(Math.Exp(-Math.Abs(ratio)));
         var sigmoid = HardFunctions.Soft(SoftFunction.Sigmoid, ratio);
         var distanceDx = -HardFunctions.Side(unit, x) * unit.Slope;
-        return new(c * softplus, c * sigmoid * p * distanceDx / size, sigmoid == 0 ? 0 : c * sigmoid * distance / size, softplus);
+        return new(c == 0 ? 0 : c * softplus, c * sigmoid * p * distanceDx / size, sigmoid == 0 ? 0 : c * sigmoid * distance / size, softplus);
     }
 
     /// <summary>log(1 + e) for e in [0, 1], to full precision for small e (W. Kahan's correction).</summary>

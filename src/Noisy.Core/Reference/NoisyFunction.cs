@@ -19,8 +19,11 @@ public readonly record struct NoisyPoint(
 /// <para>Formula: output placement, φ = α h(x) + (1 − α) u(x) + d(x) σ(x) ε with d(x) = sgn(Δ) sgn(1 − α); input placement,
 /// φ = h(x + σ ε). ε is ξ, |ξ| or nothing.</para>
 /// <para>Source: paper, Algorithm 1, Eqs. 8 and 9, Section 5; decisions 1, 2, 5, 7, 8 and 24 where it is silent.</para>
-/// <para>Special values: inside the thresholds of output noise φ = h = u exactly, whatever the noise; NaN in x gives a NaN
-/// value, ±∞ the limit. Slopes at a kink are those of the saturated side. Randomness: none, ξ is an argument.</para>
+/// <para>Special values: inside the thresholds of output noise φ = h = u exactly, whatever the noise. ±∞ in x gives the limit: with
+/// a leak φ = (1 − α) x, of slope 1 − α times the unit's; else a bound of the unit (with output noise d c/4 ε from it, or on it if p
+/// is 0) of slope 0; beyond a side without a threshold x itself. NaN in x gives a NaN value and the slopes of the linear zone, as
+/// torch's hardtanh has them; tanh and sigmoid then have slope NaN. Slopes at a kink are those of the saturated side. Randomness:
+/// none, ξ is an argument.</para>
 /// </remarks>
 public static class NoisyFunction
 {
@@ -41,6 +44,7 @@ public static class NoisyFunction
         if (spec.UseSoft)
             return new(h, u, gap, 0, 0, 0, HardFunctions.Soft(unit.Soft, x), HardFunctions.SoftSlope(unit.Soft, x), 0);
 
+        if (double.IsNaN(x)) return new(x, x, x, x, 0, 0, x, unit.Slope, 0);
         var epsilon = Epsilon(spec.Noise, xi);
         var sigma = NoiseDeviation.Of(spec, x, xi, p, c);
         var (value, dx, dp) = spec.Placement == NoisePlacement.Output || spec.Noise == NoiseKind.None
@@ -105,7 +109,7 @@ public static class NoisyFunction
 
     private static (double Value, double Dx, double Dp) InputNoise(SaturatingUnit unit, double x, NoiseDeviation sigma, double epsilon)
     {
-        var shifted = sigma.Value == 0 || double.IsInfinity(x) ? x : x + sigma.Value * epsilon;
+        var shifted = sigma.Value == 0 || epsilon == 0 || double.IsInfinity(x) ? x : x + sigma.Value * epsilon;
         var slope = HardFunctions.HardSlope(unit, shifted);
         return slope == 0
             ? (HardFunctions.Hard(unit, shifted), 0, 0)

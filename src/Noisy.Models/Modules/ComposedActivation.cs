@@ -13,106 +13,151 @@ public static class ComposedActivation
 {
     /// <summary>Applies the activation.</summary>
     /// <param name="spec">The activation; valid.</param>
-    /// <param name="x">Pre-activation [.., H].</param>
+    /// <param name="x">Pre-activation [.., H], of a floating-point type; half and bfloat16 are computed in single precision.</param>
     /// <param name="xi">Raw noise ξ, broadcastable to x; read in <see cref="NoiseMode.Sample"/> only.</param>
-    /// <param name="p">Gap gain, broadcastable to x; read if <see cref="NoisyActivationSpec.UsesP"/>.</param>
+    /// <param name="p">Gap gain, broadcastable to x and of its type; read if <see cref="NoisyActivationSpec.UsesP"/>.</param>
     /// <param name="c">Noise scale, ≥ 0.</param>
     /// <param name="mode">What to do with the noise.</param>
-    /// <returns>φ, of x's shape; the caller owns it.</returns>
+    /// <returns>φ, of x's shape and type; the caller owns it.</returns>
     /// <exception cref="ArgumentNullException">ξ or p is needed and missing.</exception>
+    /// <exception cref="ArgumentException">x is not of a floating-point type, or p of another one.</exception>
     public static Tensor Apply(NoisyActivationSpec spec, Tensor x, Tensor? xi, Tensor? p, double c, NoiseMode mode)
     {
+        Operand.Floating(x, nameof(x));
+        if (p is not null && p.dtype != x.dtype)
+            throw new ArgumentException($"p is {p.dtype}, x is {x.dtype}: convert x with to_type, or the module with to", nameof(p));
         SaturationProbe.See(spec, x);
         if (spec.UseSoft) return spec.Unit.Soft == SoftFunction.Tanh ? x.tanh() : x.sigmoid();
-        if (spec.Noise == NoiseKind.None && spec.Alpha == 1 && !spec.ClipOutput) return Hard(spec.Unit, x);
-        if (mode == NoiseMode.ExactMean) return ExactMean(spec, x, p, c);
-
         using var scope = NewDisposeScope();
-        var noise = Noise(spec, xi, mode);
+        if (x.dtype is ScalarType.Float16 or ScalarType.BFloat16)
+        {
+            var wide = Apply(spec, x.to_type(ScalarType.Float32), xi, p?.to_type(ScalarType.Float32), c, mode);
+            return wide.to_type(x.dtype).MoveToOuterDisposeScope();
+        }
+
+        if (mode == NoiseMode.ExactMean && spec.Noise != NoiseKind.None) return ExactMean(spec, x, p, c).MoveToOuterDisposeScope();
+        var zones = new Zones(spec.Unit, x);
+        var noise = Noise(spec, xi, c, mode);
         var output = spec.Placement == NoisePlacement.Output || noise is null
-            ? Output(spec, x, noise, p, c)
-            : Hard(spec.Unit, x.Plus(Shift(spec, x, noise, p, c)));
+            ? Output(spec, zones, noise, p, c)
+            : new Zones(spec.Unit, x.Plus(Shift(spec, x, zones, noise, p, c))).Hard();
         if (spec.ClipOutput) output = Clip(output, spec.Unit);
         return output.MoveToOuterDisposeScope();
     }
 
-    /// <summary>The linearisation u.</summary>
-    private static Tensor Linear(SaturatingUnit unit, Tensor x) =>
-        unit.Slope == 1 && unit.Offset == 0 ? x.alias() : x.Times(unit.Slope).Plus(unit.Offset);
-
-    private static Tensor Hard(SaturatingUnit unit, Tensor x)
+    /// <summary>The linearisation u, and where it is beyond the bounds.</summary>
+    private sealed class Zones
     {
-        if (unit.Slope == 1 && unit.Offset == 0) return Clip(x, unit);
-        using var u = Linear(unit, x);
-        return Clip(u, unit);
+        private readonly SaturatingUnit unit;
+        private readonly Tensor outside, clamped;
+
+        internal Zones(SaturatingUnit unit, Tensor x)
+        {
+            this.unit = unit;
+            U = unit.Slope == 1 && unit.Offset == 0 ? x.alias() : x.Times(unit.Slope).Plus(unit.Offset);
+            (outside, clamped) = Beyond(U, unit);
+        }
+
+        internal Tensor U { get; }
+
+        /// <summary>Mask of the saturated elements.</summary>
+        internal Tensor Saturated => outside;
+
+        internal Tensor Hard() => where(outside, clamped, U);
+
+        /// <summary>Δ; exactly 0, without a gradient, where the unit does not saturate.</summary>
+        internal Tensor Gap() => where(outside, clamped - U, zeros_like(U));
+
+        /// <summary>The gap's sign where there is one.</summary>
+        internal Tensor Side()
+        {
+            using var _ = no_grad();
+            var ones = ones_like(U);
+            return where(U.IsAtMost(unit.Lower), ones, ones.Times(-1));
+        }
     }
 
     // Slope 0 exactly at the bounds (decision 24), where torch's clamp has slope 1. torch's hardtanh would do, but returns
     // its argument unchanged in TorchSharp 0.107.
-    private static Tensor Clip(Tensor u, SaturatingUnit unit)
+    private static Tensor Clip(Tensor y, SaturatingUnit unit)
     {
-        using var scope = NewDisposeScope();
-        Tensor inside, clamped;
-        using (no_grad())
-        {
-            inside = u.IsAbove(unit.Lower).logical_and_(u.IsBelow(unit.Upper));
-            clamped = u.Between(unit.Lower, unit.Upper);
-        }
+        var (outside, clamped) = Beyond(y, unit);
+        return where(outside, clamped, y);
+    }
 
-        return where(inside, u, clamped).MoveToOuterDisposeScope();
+    /// <summary>Mask of what is on a bound or beyond it, and everything clamped to the bounds. NaN is not beyond, nor is an infinity on
+    /// a side without a bound.</summary>
+    private static (Tensor Outside, Tensor Clamped) Beyond(Tensor y, SaturatingUnit unit)
+    {
+        using var _ = no_grad();
+        var below = double.IsFinite(unit.Lower) ? y.IsAtMost(unit.Lower) : null;
+        var above = double.IsFinite(unit.Upper) ? y.IsAtLeast(unit.Upper) : null;
+        return (below is null ? above! : above is null ? below : below.logical_or_(above), y.Between(unit.Lower, unit.Upper));
     }
 
     /// <summary>ε: a tensor when sampling, a number when it is replaced by its expectation, null when there is none.</summary>
-    private static EpsilonTerm? Noise(NoisyActivationSpec spec, Tensor? xi, NoiseMode mode) => (spec.Noise, mode) switch
+    private static EpsilonTerm? Noise(NoisyActivationSpec spec, Tensor? xi, double c, NoiseMode mode) => (spec.Noise, mode) switch
     {
+        _ when c == 0 => null,
         (NoiseKind.None, _) or (_, NoiseMode.Off) or (NoiseKind.Normal, NoiseMode.Mean) => null,
         (NoiseKind.HalfNormal, NoiseMode.Mean) => new EpsilonTerm(null, NoisyMoments.HalfNormalMean),
         (NoiseKind.HalfNormal, _) => new EpsilonTerm(Needed(xi, nameof(xi)).abs(), 1),
         _ => new EpsilonTerm(Needed(xi, nameof(xi)).alias(), 1),
     };
 
-    private static Tensor Output(NoisyActivationSpec spec, Tensor x, EpsilonTerm? noise, Tensor? p, double c)
+    private static Tensor Output(NoisyActivationSpec spec, Zones zones, EpsilonTerm? noise, Tensor? p, double c)
     {
-        var u = Linear(spec.Unit, x);
-        var hard = Clip(u, spec.Unit);
-        var gap = hard - u;
+        var hard = zones.Hard();
+        if (spec.Alpha == 1 && noise is null) return hard;
+        var gap = zones.Gap();
 
         // h − (1 − α) Δ, not u + α Δ: that one cancels for large |x|.
         var mean = spec.Alpha == 1 ? hard : hard.PlusTimes(gap, spec.Alpha - 1);
-        if (noise is null || spec.LeakSign == 0 || c == 0) return mean;
+        if (noise is null || spec.LeakSign == 0) return mean;
         Tensor direction;
         using (no_grad()) direction = noise.Times(gap.sign().Times(spec.LeakSign));
-        return mean.Plus(direction * Deviation(spec, x, gap, p, c));
+        return mean.Plus(direction * Deviation(spec, gap, p, c));
     }
 
-    private static Tensor Deviation(NoisyActivationSpec spec, Tensor x, Tensor gap, Tensor? p, double c)
+    private static Tensor Deviation(NoisyActivationSpec spec, Tensor gap, Tensor? p, double c)
     {
-        if (spec.Scaling == NoiseScaling.Constant) return ones_like(x).Times(c);
         var gain = spec.Scaling == NoiseScaling.Gap
-            ? gap * Needed(p, nameof(p))
-            : gap.Times(1 / spec.Unit.Slope).Squared();
+            ? gap.Bounded() * Needed(p, nameof(p))
+            : gap.Times(1 / spec.Unit.Slope).Bounded().Squared();
         return gain.Times(0.5).tanh().Squared().Times(c / 4);
     }
 
-    private static Tensor Shift(NoisyActivationSpec spec, Tensor x, EpsilonTerm noise, Tensor? p, double c)
+    private static Tensor Shift(NoisyActivationSpec spec, Tensor x, Zones zones, EpsilonTerm noise, Tensor? p, double c)
     {
-        if (spec.Scaling == NoiseScaling.Constant && spec.Placement == NoisePlacement.Input)
-            return noise.Times(ones_like(x).Times(c));
-        var u = Linear(spec.Unit, x);
         if (spec.Placement == NoisePlacement.InputWhenSaturated)
         {
             using var _ = no_grad();
-            var saturated = u.IsAbove(spec.Unit.Lower).logical_and_(u.IsBelow(spec.Unit.Upper)).logical_not();
-            return noise.Times(saturated.to_type(x.dtype).Times(c));
+            return noise.Times(zones.Saturated.to_type(x.dtype).Times(c));
         }
 
-        if (spec.Scaling == NoiseScaling.Gap) return noise.Times(Deviation(spec, x, Clip(u, spec.Unit) - u, p, c));
-        var magnitude = noise.Times(ones_like(x)).abs();
+        return spec.Scaling switch
+        {
+            NoiseScaling.Constant => noise.Times(ones_like(x).Times(c)),
+            NoiseScaling.Gap => noise.Times(Deviation(spec, zones.Gap(), p, c)),
+            _ => Ratio(x, zones, noise, Needed(p, nameof(p)), c),
+        };
+    }
 
-        // |Δ| by its two sides, since abs would have slope 0 at a threshold, which belongs to the saturated zone.
-        var distance = u.Plus(-spec.Unit.Upper).AtLeastZero().Plus((-u).Plus(spec.Unit.Lower).AtLeastZero());
-        var ratio = Needed(p, nameof(p)) * distance / magnitude.Plus(1e-10);
-        return noise.Times(ratio.Softplus().Times(c));
+    /// <summary>c softplus(p |Δ| / |ε|) ε, which moves no infinity.</summary>
+    private static Tensor Ratio(Tensor x, Zones zones, EpsilonTerm noise, Tensor p, double c)
+    {
+        // Above this the softplus is its argument, to the last bit of double precision.
+        const double linear = 50;
+
+        // |Δ| by its side, since abs would have slope 0 at a threshold, which belongs to the saturated zone.
+        var distance = (zones.Gap() * zones.Side()).Bounded();
+        var draw = noise.Times(ones_like(x));
+        var size = draw.abs().Plus(1e-10);
+        var ratio = p * distance / size;
+        Tensor far, infinite;
+        using (no_grad()) (far, infinite) = (ratio.IsAbove(linear), x.isinf());
+        var shift = where(far, draw / size * distance * p, draw * ratio.Between(float.MinValue, linear).Softplus()).Times(c);
+        return where(infinite, zeros_like(shift), shift);
     }
 
     /// <summary>Element by element through Core's closed forms: exact, without gradient, meant for evaluation.</summary>

@@ -16,6 +16,7 @@ public static class KeyedDropout
         if (probability == 0 || !context.IsTraining) return x.alias();
         using var mask = NoiseSource.DropoutMask(
             context.Key.Child("dropout"), context.Update, context.TimeStep, x.shape, probability, x.device);
-        return x * mask;
+        using var typed = mask.to_type(x.dtype);
+        return x * typed;
     }
 }

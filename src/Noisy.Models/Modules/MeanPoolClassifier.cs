@@ -59,8 +59,10 @@ public sealed class MeanPoolClassifier : nn.Module
     /// <param name="elements">Ids [T, B], int64, each in [0, V).</param>
     /// <param name="context">Mode, key, update and scale.</param>
     /// <returns>Logits [B, C]; owned by the caller.</returns>
+    /// <exception cref="ArgumentException">The elements do not fit.</exception>
     public Tensor forward(Tensor elements, NoiseContext context)
     {
+        if (elements.dim() != 2) throw new ArgumentException($"elements are {Operand.Shape(elements)}: must be [T, B]", nameof(elements));
         using var scope = NewDisposeScope();
         var embedded = EmbeddingLookup.Rows(get_parameter("encoder")!, elements, Engine);
         var (output, _, _) = lstm.forward(embedded, null, context.Child("lstm"));

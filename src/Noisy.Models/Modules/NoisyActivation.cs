@@ -56,21 +56,33 @@ public sealed class NoisyActivation : nn.Module<Tensor, Tensor>
     internal Tensor? Gains => !Spec.UsesP ? null : Spec.LearnP ? get_parameter("p") : get_buffer("p");
 
     /// <summary>Applies the activation in the module's mode.</summary>
-    /// <param name="x">Pre-activation [.., H].</param>
-    /// <returns>φ(x, ξ) in training, its value with the noise at its expectation in <c>eval()</c>; owned by the caller.</returns>
-    public override Tensor forward(Tensor x) => forward(x, clock.Context(site, training));
+    /// <param name="x">Pre-activation [.., H], of a floating-point type: that of the gap gains, if there are any.</param>
+    /// <returns>φ(x, ξ), of x's type, in training, its value with the noise at its expectation in <c>eval()</c>; owned by the caller.</returns>
+    /// <exception cref="ArgumentException">x is of another type, or its last dimension is not H and H is not 1.</exception>
+    public override Tensor forward(Tensor x)
+    {
+        Check(x);
+        return forward(x, clock.Context(site, training));
+    }
 
     /// <summary>Applies the activation as the context says, whatever the module's mode.</summary>
     /// <param name="x">Pre-activation [.., H].</param>
     /// <param name="context">Mode, key, update, time step and scale.</param>
     /// <returns>φ; owned by the caller.</returns>
-    /// <exception cref="ArgumentException">The last dimension of x is not H, and H is not 1.</exception>
+    /// <exception cref="ArgumentException">x is of another type, or its last dimension is not H and H is not 1.</exception>
     public Tensor forward(Tensor x, NoiseContext context)
     {
-        if (Units != 1 && (x.dim() == 0 || x.shape[^1] != Units))
-            throw new ArgumentException($"the last dimension of x is {(x.dim() == 0 ? "missing" : x.shape[^1])}: must be {Units}", nameof(x));
+        Check(x);
         var p = Gains;
         LastPath = SiteActivation.Fuses(Spec, x, p, context, Engine) ? FusedEngine.FusedName : FusedEngine.ComposedName;
         return SiteActivation.Apply(Spec, x, p, context, Engine);
+    }
+
+    private void Check(Tensor x)
+    {
+        Operand.Floating(x, nameof(x));
+        if (Gains is { } p) Operand.Like(p, x, nameof(x));
+        if (Units != 1 && (x.dim() == 0 || x.shape[^1] != Units))
+            throw new ArgumentException($"the last dimension of x is {(x.dim() == 0 ? "missing" : x.shape[^1])}: must be {Units}", nameof(x));
     }
 }

@@ -12,6 +12,7 @@ public sealed class NoisyCellSteps
 {
     private readonly NoisyCell owner;
     private readonly RecurrentCell cell;
+    private readonly Tensor weights;
     private readonly Tensor? gains;
     private readonly StepLinear fromInput, fromState;
 
@@ -19,7 +20,7 @@ public sealed class NoisyCellSteps
     {
         (this.owner, this.cell) = (owner, cell);
         var w = RecurrentWeights.Of(module, cell, "");
-        gains = w.P;
+        (weights, gains) = (w.WeightHh, w.P);
         fromInput = new StepLinear(w.WeightIh, cell.InputBias(w), owner.Engine);
         fromState = new StepLinear(w.WeightHh, cell.RecurrentBias(w), owner.Engine);
     }
@@ -31,7 +32,8 @@ public sealed class NoisyCellSteps
     public Tensor Project(Tensor input)
     {
         if (input.dim() == 0 || input.shape[^1] != owner.InputSize)
-            throw new ArgumentException($"input is [{string.Join(", ", input.shape)}]: its last dimension must be {owner.InputSize}", nameof(input));
+            throw new ArgumentException($"input is {Operand.Shape(input)}: its last dimension must be {owner.InputSize}", nameof(input));
+        Operand.Like(weights, input, nameof(input));
         return fromInput.Apply(input);
     }
 
@@ -44,26 +46,25 @@ public sealed class NoisyCellSteps
     public Tensor[] Step(Tensor projected, Tensor[]? state, NoiseContext context)
     {
         using var scope = NewDisposeScope();
+        var width = cell.Gates * owner.HiddenSize;
+        if (projected.dim() != 2 || projected.shape[1] != width)
+            throw new ArgumentException($"what was projected is {Operand.Shape(projected)}: must be [B, {width}]", nameof(projected));
         var batch = projected.shape[0];
         state ??= [.. Enumerable.Range(0, cell.States).Select(_ => zeros([batch, owner.HiddenSize], projected.dtype, projected.device))];
-        foreach (var s in state)
-        {
-            if (!s.shape.SequenceEqual([batch, owner.HiddenSize]))
-                throw new ArgumentException($"the state is [{string.Join(", ", s.shape)}]: must be [{batch}, {owner.HiddenSize}]", nameof(state));
-        }
-
-        var fused = owner.Engine == EnginePath.Auto && FusedStep.Takes(context.Mode, gains, projected, state);
+        foreach (var s in state) Operand.State(weights, s, nameof(state), batch, owner.HiddenSize);
+        var p = cell.Gains(gains, context);
+        var fused = owner.Engine == EnginePath.Auto && FusedStep.Takes(context.Mode, p, projected, state);
         owner.LastPath = fused ? FusedEngine.FusedName : FusedEngine.ComposedName;
         var next = fused
-            ? FusedStep.Run(cell, projected, fromState.Apply(state[0]), gains, state[^1], context)
+            ? FusedStep.Run(cell, projected, fromState.Apply(state[0]), p, state[^1], context)
             : cell.Step(projected, fromState.Apply, state, Activate);
         return [.. next.Select(s => s.MoveToOuterDisposeScope())];
 
         Tensor Activate(int site, Tensor pre)
         {
             var spec = cell.Sites[site];
-            var p = !spec.UsesP ? null : spec.LearnP ? gains!.select(0, site) : gains!.select(0, site).detach();
-            return SiteActivation.Apply(spec, pre, p, context.Child((uint)site), owner.Engine);
+            var row = !spec.UsesP ? null : spec.LearnP ? p!.select(0, site) : p!.select(0, site).detach();
+            return SiteActivation.Apply(spec, pre, row, context.Child((uint)site), owner.Engine);
         }
     }
 }

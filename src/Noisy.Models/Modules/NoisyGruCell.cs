@@ -56,24 +56,24 @@ public sealed class NoisyGruCell : nn.Module<Tensor, Tensor, Tensor>
     public string LastPath => core.LastPath;
 
     /// <summary>One step in the module's mode; each call in an update is the next time step.</summary>
-    /// <param name="input">[B, I].</param>
+    /// <param name="input">[B, I], or [I] for one example alone.</param>
     /// <param name="state">Hidden state [B, H]; null starts from zeros.</param>
     /// <returns>Hidden state [B, H] after the step; owned by the caller.</returns>
-    /// <exception cref="ArgumentException">A shape does not fit.</exception>
-    public override Tensor forward(Tensor input, Tensor? state = null) => forward(input, state, clock.Context(site, training));
+    /// <exception cref="ArgumentException">A shape or type does not fit.</exception>
+    public override Tensor forward(Tensor input, Tensor? state = null)
+    {
+        core.Check(input, state is null ? null : [state]);
+        return forward(input, state, clock.Context(site, training));
+    }
 
     /// <summary>One step as the context says, whatever the module's mode.</summary>
-    /// <param name="input">[B, I].</param>
+    /// <param name="input">[B, I], or [I] for one example alone.</param>
     /// <param name="state">Hidden state [B, H]; null starts from zeros.</param>
     /// <param name="context">Mode, key, update, time step and scale.</param>
     /// <returns>Hidden state [B, H] after the step; owned by the caller.</returns>
-    /// <exception cref="ArgumentException">A shape does not fit.</exception>
-    public Tensor forward(Tensor input, Tensor? state, NoiseContext context)
-    {
-        using var scope = NewDisposeScope();
-        var steps = Steps();
-        return steps.Step(steps.Project(input), state is null ? null : [state], context)[0].MoveToOuterDisposeScope();
-    }
+    /// <exception cref="ArgumentException">A shape or type does not fit.</exception>
+    public Tensor forward(Tensor input, Tensor? state, NoiseContext context) =>
+        core.Forward(input, state is null ? null : [state], context)[0];
 
     /// <summary>The steps of one sequence, for models that take a step by themselves: the gradients in the weights are then made for
     /// all of them in one product.</summary>

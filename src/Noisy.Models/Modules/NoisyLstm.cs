@@ -1,5 +1,6 @@
 using Noisy.Core;
 using static TorchSharp.torch;
+using Packed = TorchSharp.torch.nn.utils.rnn.PackedSequence;
 
 namespace Noisy.Models;
 
@@ -54,22 +55,24 @@ public sealed class NoisyLstm : nn.Module<Tensor, (Tensor, Tensor)?, (Tensor, Te
     int IRecurrentLayers.States => recurrent.States;
 
     /// <summary>Runs the layers in the module's mode.</summary>
-    /// <param name="input">[T, B, I], or [B, T, I] if batch first.</param>
-    /// <param name="state">Initial hidden and cell state, each [layers × directions, B, H]; null starts from zeros.</param>
+    /// <param name="input">[T, B, I], or [B, T, I] if batch first; [T, I] for one example alone.</param>
+    /// <param name="state">Initial hidden and cell state, each [layers × directions, B, H] (without B for one example alone);
+    /// null starts from zeros.</param>
     /// <returns>Output [T, B, H × directions] (or batch first), final hidden and cell state; owned by the caller.</returns>
-    /// <exception cref="ArgumentException">A shape does not fit.</exception>
+    /// <exception cref="ArgumentException">A shape or type does not fit.</exception>
     public override (Tensor, Tensor, Tensor) forward(Tensor input, (Tensor, Tensor)? state = null) =>
-        forward(input, state, clock.Context(site, training, recurrent.Steps(input)));
+        forward(input, state, clock.Context(site, training, recurrent.Steps(input, Pair(state))));
 
     /// <summary>Runs the layers as the context says, whatever the module's mode.</summary>
-    /// <param name="input">[T, B, I], or [B, T, I] if batch first.</param>
-    /// <param name="state">Initial hidden and cell state, each [layers × directions, B, H]; null starts from zeros.</param>
+    /// <param name="input">[T, B, I], or [B, T, I] if batch first; [T, I] for one example alone.</param>
+    /// <param name="state">Initial hidden and cell state, each [layers × directions, B, H] (without B for one example alone);
+    /// null starts from zeros.</param>
     /// <param name="context">Mode, key, update, first time step and scale.</param>
     /// <returns>Output, final hidden and cell state; owned by the caller.</returns>
-    /// <exception cref="ArgumentException">A shape does not fit.</exception>
+    /// <exception cref="ArgumentException">A shape or type does not fit.</exception>
     public (Tensor Output, Tensor Hidden, Tensor Cell) forward(Tensor input, (Tensor Hidden, Tensor Cell)? state, NoiseContext context)
     {
-        var (output, final) = recurrent.Forward(input, state is { } s ? [s.Hidden, s.Cell] : null, context);
+        var (output, final) = recurrent.Forward(input, Pair(state), context);
         return (output, final[0], final[1]);
     }
 
@@ -78,6 +81,32 @@ public sealed class NoisyLstm : nn.Module<Tensor, (Tensor, Tensor)?, (Tensor, Te
     public void flatten_parameters()
     {
     }
+
+    /// <summary>Runs the layers over examples of different lengths in the module's mode, as torch's <c>nn.LSTM</c> does.</summary>
+    /// <param name="input">Examples packed by <c>nn.utils.rnn</c>; <see cref="RecurrentShape.BatchFirst"/> has no say in their layout.</param>
+    /// <param name="state">Initial hidden and cell state, each [layers × directions, B, H], in the order that the examples had before
+    /// they were packed; null starts from zeros.</param>
+    /// <returns>Output, packed as the input is; hidden and cell state of each example after its last element (in the backward
+    /// direction after its first), in the order of <paramref name="state"/>; owned by the caller.</returns>
+    /// <remarks>The noise of an element goes by its time step and its example's place in the packed order, the longest first: it is that
+    /// of a padded pass over the examples in that order.</remarks>
+    /// <exception cref="ArgumentException">A shape or type does not fit.</exception>
+    public (Packed Output, Tensor Hidden, Tensor Cell) call(Packed input, (Tensor Hidden, Tensor Cell)? state = null) =>
+        call(input, state, clock.Context(site, training, recurrent.Steps(input, Pair(state))));
+
+    /// <summary>The same as the context says, whatever the module's mode.</summary>
+    /// <param name="input">Examples packed by <c>nn.utils.rnn</c>.</param>
+    /// <param name="state">Initial hidden and cell state; null starts from zeros.</param>
+    /// <param name="context">Mode, key, update, first time step and scale.</param>
+    /// <returns>Output, final hidden and cell state; owned by the caller.</returns>
+    /// <exception cref="ArgumentException">A shape or type does not fit.</exception>
+    public (Packed Output, Tensor Hidden, Tensor Cell) call(Packed input, (Tensor Hidden, Tensor Cell)? state, NoiseContext context)
+    {
+        var (output, final) = recurrent.Forward(input, Pair(state), context);
+        return (output, final[0], final[1]);
+    }
+
+    private static Tensor[]? Pair((Tensor Hidden, Tensor Cell)? state) => state is { } s ? [s.Hidden, s.Cell] : null;
 
     (Tensor Output, Tensor[] States) IRecurrentLayers.Forward(Tensor input, Tensor[]? states, NoiseContext context) =>
         recurrent.Forward(input, states, context);

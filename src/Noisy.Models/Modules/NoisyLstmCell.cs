@@ -56,28 +56,32 @@ public sealed class NoisyLstmCell : nn.Module<Tensor, (Tensor, Tensor)?, (Tensor
     public string LastPath => core.LastPath;
 
     /// <summary>One step in the module's mode; each call in an update is the next time step.</summary>
-    /// <param name="input">[B, I].</param>
-    /// <param name="state">Hidden and cell state, each [B, H]; null starts from zeros.</param>
-    /// <returns>Hidden and cell state, each [B, H] after the step; owned by the caller.</returns>
-    /// <exception cref="ArgumentException">A shape does not fit.</exception>
-    public override (Tensor, Tensor) forward(Tensor input, (Tensor, Tensor)? state = null) => forward(input, state, clock.Context(site, training));
+    /// <param name="input">[B, I], or [I] for one example alone.</param>
+    /// <param name="state">Hidden and cell state, each [B, H], or [H]; null starts from zeros.</param>
+    /// <returns>Hidden and cell state after the step, each [B, H], or [H]; owned by the caller.</returns>
+    /// <exception cref="ArgumentException">A shape or type does not fit.</exception>
+    public override (Tensor, Tensor) forward(Tensor input, (Tensor, Tensor)? state = null)
+    {
+        core.Check(input, Pair(state));
+        return forward(input, state, clock.Context(site, training));
+    }
 
     /// <summary>One step as the context says, whatever the module's mode.</summary>
-    /// <param name="input">[B, I].</param>
-    /// <param name="state">Hidden and cell state, each [B, H]; null starts from zeros.</param>
+    /// <param name="input">[B, I], or [I] for one example alone.</param>
+    /// <param name="state">Hidden and cell state, each [B, H], or [H]; null starts from zeros.</param>
     /// <param name="context">Mode, key, update, time step and scale.</param>
-    /// <returns>Hidden and cell state, each [B, H] after the step; owned by the caller.</returns>
-    /// <exception cref="ArgumentException">A shape does not fit.</exception>
+    /// <returns>Hidden and cell state after the step, each [B, H], or [H]; owned by the caller.</returns>
+    /// <exception cref="ArgumentException">A shape or type does not fit.</exception>
     public (Tensor Hidden, Tensor Cell) forward(Tensor input, (Tensor Hidden, Tensor Cell)? state, NoiseContext context)
     {
-        using var scope = NewDisposeScope();
-        var steps = Steps();
-        var next = steps.Step(steps.Project(input), state is { } s ? [s.Hidden, s.Cell] : null, context);
-        return (next[0].MoveToOuterDisposeScope(), next[1].MoveToOuterDisposeScope());
+        var next = core.Forward(input, Pair(state), context);
+        return (next[0], next[1]);
     }
 
     /// <summary>The steps of one sequence, for models that take a step by themselves: the gradients in the weights are then made for
     /// all of them in one product.</summary>
     /// <returns>To be used for one sequence and one way back.</returns>
     public NoisyCellSteps Steps() => core.Steps();
+
+    private static Tensor[]? Pair((Tensor Hidden, Tensor Cell)? state) => state is { } s ? [s.Hidden, s.Cell] : null;
 }

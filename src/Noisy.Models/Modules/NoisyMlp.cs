@@ -80,14 +80,21 @@ public sealed class NoisyMlp : nn.Module<Tensor, Tensor>
     /// <summary>Applies the layers in the module's mode.</summary>
     /// <param name="x">[.., in].</param>
     /// <returns>[.., out], with noise in training and with its expectation in <c>eval()</c>; owned by the caller.</returns>
-    public override Tensor forward(Tensor x) => forward(x, clock.Context(site, training));
+    /// <exception cref="ArgumentException">x is of another width or type.</exception>
+    public override Tensor forward(Tensor x)
+    {
+        Check(x);
+        return forward(x, clock.Context(site, training));
+    }
 
     /// <summary>Applies the layers as the context says, whatever the module's mode.</summary>
     /// <param name="x">[.., in].</param>
     /// <param name="context">Mode, key, update, time step and scale.</param>
     /// <returns>[.., out]; owned by the caller.</returns>
+    /// <exception cref="ArgumentException">x is of another width or type.</exception>
     public Tensor forward(Tensor x, NoiseContext context)
     {
+        Check(x);
         using var scope = NewDisposeScope();
         for (var layer = 0; layer < activations.Length; layer++) x = Activate(layer, Linear(layer, x), context);
         return Linear(activations.Length, x).MoveToOuterDisposeScope();
@@ -111,6 +118,13 @@ public sealed class NoisyMlp : nn.Module<Tensor, Tensor>
         }
 
         return traces;
+    }
+
+    private void Check(Tensor x)
+    {
+        if (x.dim() == 0 || x.shape[^1] != Widths[0])
+            throw new ArgumentException($"x is {Operand.Shape(x)}: its last dimension must be {Widths[0]}", nameof(x));
+        Operand.Like(get_parameter("weight_0")!, x, nameof(x));
     }
 
     private Tensor Linear(int layer, Tensor x) => F.linear(x, get_parameter($"weight_{layer}")!, get_parameter($"bias_{layer}"));

@@ -2,6 +2,7 @@ using Noisy.Core;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
+using Packed = TorchSharp.torch.nn.utils.rnn.PackedSequence;
 
 namespace Noisy.Models;
 
@@ -47,7 +48,7 @@ internal interface IRecurrentLayers
     /// <summary>States of a cell: 2 for an LSTM (hidden, cell), 1 for a GRU.</summary>
     int States { get; }
 
-    /// <summary>Runs the layers; see <see cref="NoisyRecurrent.Forward"/>.</summary>
+    /// <summary>Runs the layers; see <see cref="NoisyRecurrent.Forward(Tensor, Tensor[], NoiseContext)"/>.</summary>
     (Tensor Output, Tensor[] States) Forward(Tensor input, Tensor[]? states, NoiseContext context);
 }
 
@@ -95,80 +96,152 @@ internal sealed class NoisyRecurrent
     public RecurrentShape Shape { get; }
 
     /// <summary>Runs all layers over a sequence.</summary>
-    /// <param name="input">[T, B, I], or [B, T, I] if batch first.</param>
-    /// <param name="states">Initial states, each [layers × directions, B, H]; null starts from zeros.</param>
+    /// <param name="input">[T, B, I], or [B, T, I] if batch first; [T, I] for one example alone.</param>
+    /// <param name="states">Initial states, each [layers × directions, B, H], or [layers × directions, H]; null starts from zeros.</param>
     /// <param name="context">Mode, key, update, time step and scale.</param>
-    /// <returns>Output [T, B, H × directions] (or batch first) and final states.</returns>
+    /// <returns>Output [T, B, H × directions] (or batch first, or without B) and final states; owned by the caller.</returns>
     public (Tensor Output, Tensor[] States) Forward(Tensor input, Tensor[]? states, NoiseContext context)
     {
         Check(input, states);
         using var scope = NewDisposeScope();
-        var x = Shape.BatchFirst ? input.transpose(0, 1) : input.alias();
-        var batch = x.shape[1];
-        var fused = Fuses(x, states, context);
+        var alone = input.dim() == 2;
+        if (alone) (input, states) = (input.unsqueeze(1), states?.Select(s => s.unsqueeze(1)).ToArray());
+        var turned = Shape.BatchFirst && !alone;
+        var x = turned ? input.transpose(0, 1) : input.alias();
+        var (outputs, final) = Layers([x], [new(0, (int)x.shape[0], x.shape[1])], states, context);
+        var output = turned ? outputs[0].transpose(0, 1) : alone ? outputs[0].squeeze(1) : outputs[0];
+        return (output.MoveToOuterDisposeScope(), [.. final.Select(f => (alone ? f.squeeze(1) : f).MoveToOuterDisposeScope())]);
+    }
+
+    /// <summary>Runs all layers over examples of different lengths.</summary>
+    /// <param name="input">Elements of width I.</param>
+    /// <param name="states">Initial states, each [layers × directions, B, H], in the examples' own order; null starts from zeros.</param>
+    /// <param name="context">Mode, key, update, time step and scale.</param>
+    /// <returns>Output, packed as the input is, and final states, each example's after its own last element (or its first, of the
+    /// backward direction), in the examples' own order; owned by the caller.</returns>
+    public (Packed Output, Tensor[] States) Forward(Packed input, Tensor[]? states, NoiseContext context)
+    {
+        Check(input, states);
+        using var scope = NewDisposeScope();
+        var stretches = new PackedStretches(input);
+        var start = states?.Select(stretches.Sorted).ToArray();
+        var (outputs, final) = Layers(stretches.Split(), stretches.All, start, context);
+        return (stretches.Join(outputs).MoveToOuterDisposeScope(), [.. final.Select(f => stretches.Unsorted(f).MoveToOuterDisposeScope())]);
+    }
+
+    /// <summary>All layers over the stretches of a sequence, [T, B, ·] each.</summary>
+    private (Tensor[] Outputs, Tensor[] States) Layers(Tensor[] x, IReadOnlyList<Stretch> stretches, Tensor[]? states, NoiseContext context)
+    {
+        var fused = Fuses(x[0], states, context);
         LastPath = fused ? FusedEngine.FusedName : FusedEngine.ComposedName;
-        if (!fused)
+        if (!fused || stretches.Count > 1)
         {
             states ??= Enumerable.Range(0, cell.States)
-                .Select(_ => zeros(Count, batch, Shape.HiddenSize, device: x.device, dtype: x.dtype)).ToArray();
+                .Select(_ => zeros(Count, stretches[0].Batch, Shape.HiddenSize, device: x[0].device, dtype: x[0].dtype)).ToArray();
         }
 
         var finals = Enumerable.Range(0, cell.States).Select(_ => new Tensor[Count]).ToArray();
         for (var layer = 0; layer < Shape.NumLayers; layer++)
         {
-            if (layer > 0) x = KeyedDropout.Apply(x, Shape.Dropout, context.Child("layer").Child((uint)layer));
-            var outputs = new Tensor[Shape.Directions];
+            if (layer > 0) x = [.. x.Select((part, i) => KeyedDropout.Apply(part, Shape.Dropout, context.Child("layer").Child((uint)layer).Later(stretches[i].First)))];
+            var outputs = new Tensor[Shape.Directions][];
             for (var direction = 0; direction < Shape.Directions; direction++)
             {
                 var index = (layer * Shape.Directions) + direction;
                 var start = states?.Select(s => s.select(0, index)).ToArray();
-                (outputs[direction], var end) = fused
-                    ? FusedRecurrent.Run(cell, Weights(index), x, start, direction == 1, context.Child((uint)index))
-                    : cell.Run(Weights(index), x, start!, direction == 1, context.Child((uint)index));
+                (outputs[direction], var end) = Direction(index, x, stretches, start, direction == 1, fused, context.Child((uint)index));
                 for (var s = 0; s < end.Length; s++) finals[s][index] = end[s];
             }
 
-            x = outputs.Length == 1 ? outputs[0] : cat(outputs, -1);
+            x = outputs.Length == 1 ? outputs[0] : [.. x.Select((_, i) => cat([outputs[0][i], outputs[1][i]], -1))];
         }
 
-        if (Shape.BatchFirst) x = x.transpose(0, 1);
-        var final = finals.Select(f => stack(f).MoveToOuterDisposeScope()).ToArray();
-        return (x.MoveToOuterDisposeScope(), final);
+        return (x, [.. finals.Select(f => stack(f))]);
     }
 
-    /// <summary>Whether a pass can go through the fused engine: not on other devices or types, and not for means that only
-    /// the scalar closed forms give.</summary>
+    /// <summary>One layer in one direction. Ahead in time examples end and keep their states; backwards they join with their initial
+    /// ones.</summary>
+    private (Tensor[] Outputs, Tensor[] End) Direction(
+        int index, Tensor[] x, IReadOnlyList<Stretch> stretches, Tensor[]? start, bool backwards, bool fused, NoiseContext context)
+    {
+        var weights = Weights(index);
+        weights = weights with { P = cell.Gains(weights.P, context) };
+        var outputs = new Tensor[x.Length];
+        var state = start;
+        List<Tensor[]> over = [];
+        for (var n = 0; n < x.Length; n++)
+        {
+            var i = backwards ? x.Length - 1 - n : n;
+            var batch = stretches[i].Batch;
+            if (state is not null)
+            {
+                var before = n == 0 ? (backwards ? 0 : batch) : stretches[backwards ? i + 1 : i - 1].Batch;
+                if (batch < before) over.Insert(0, [.. state.Select(s => s.narrow(0, batch, before - batch))]);
+                state = batch > before
+                    ? [.. state.Select((s, k) => n == 0 ? start![k].narrow(0, 0, batch) : cat([s, start![k].narrow(0, before, batch - before)], 0))]
+                    : [.. state.Select(s => s.narrow(0, 0, batch))];
+            }
+
+            var at = context.Later(stretches[i].First);
+            (outputs[i], state) = fused
+                ? FusedRecurrent.Run(cell, weights, x[i], state, backwards, at)
+                : cell.Run(weights, x[i], state!, backwards, at);
+        }
+
+        return (outputs, [.. state!.Select((s, k) => over.Count == 0 ? s : cat([s, .. over.Select(o => o[k])], 0))]);
+    }
+
+    /// <summary>Whether a pass can go through the fused engine: not on other devices or types, not for means that only the scalar
+    /// closed forms give, and not for an empty batch.</summary>
     private bool Fuses(Tensor x, Tensor[]? states, NoiseContext context) =>
-        Engine == EnginePath.Auto && context.Mode != NoiseMode.ExactMean && FusedEngine.Takes(x) && (states ?? []).All(FusedEngine.Takes)
-        && FusedEngine.Takes(owner.get_parameter("weight_hh_l0")!);
+        Engine == EnginePath.Auto && context.Mode != NoiseMode.ExactMean && x.shape[1] > 0 && FusedEngine.Takes(x)
+        && (states ?? []).All(FusedEngine.Takes) && FusedEngine.Takes(owner.get_parameter("weight_hh_l0")!);
 
     private RecurrentWeights Weights(int index) => RecurrentWeights.Of(owner, cell, Suffix(index));
 
     private string Suffix(int index) =>
         $"_l{index / Shape.Directions}{(index % Shape.Directions == 1 ? "_reverse" : "")}";
 
-    /// <summary>Time steps of an input.</summary>
-    /// <param name="input">[T, B, I], or [B, T, I] if batch first.</param>
-    /// <exception cref="ArgumentException">The input does not fit.</exception>
-    public int Steps(Tensor input)
+    /// <summary>Checks a pass's input and states, and tells its time steps, before the clock counts them.</summary>
+    /// <param name="input">As in <see cref="Forward(Tensor, Tensor[], NoiseContext)"/>.</param>
+    /// <param name="states">The same.</param>
+    /// <exception cref="ArgumentException">A shape or type does not fit.</exception>
+    public int Steps(Tensor input, Tensor[]? states)
     {
-        Check(input, null);
-        return (int)input.shape[Shape.BatchFirst ? 1 : 0];
+        Check(input, states);
+        return (int)input.shape[input.dim() == 3 && Shape.BatchFirst ? 1 : 0];
+    }
+
+    /// <inheritdoc cref="Steps(Tensor, Tensor[])"/>
+    public int Steps(Packed input, Tensor[]? states)
+    {
+        Check(input, states);
+        return (int)input.batch_sizes.shape[0];
     }
 
     private void Check(Tensor input, Tensor[]? states)
     {
-        if (input.dim() != 3 || input.shape[2] != Shape.InputSize || input.shape[0] == 0 || input.shape[1] == 0)
+        var fits = input.dim() is 2 or 3 && input.shape[^1] == Shape.InputSize && input.shape[input.dim() == 3 && Shape.BatchFirst ? 1 : 0] > 0;
+        if (!fits)
         {
             throw new ArgumentException(
-                $"input is [{string.Join(", ", input.shape)}]: must be {(Shape.BatchFirst ? "[B, T, " : "[T, B, ")}{Shape.InputSize}] and not empty", nameof(input));
+                $"input is {Operand.Shape(input)}: must be {(Shape.BatchFirst ? "[B, T, " : "[T, B, ")}{Shape.InputSize}] or [T, {Shape.InputSize}], with T >= 1", nameof(input));
         }
 
-        var batch = input.shape[Shape.BatchFirst ? 0 : 1];
-        foreach (var s in states ?? [])
-        {
-            if (!s.shape.SequenceEqual([Count, batch, Shape.HiddenSize]))
-                throw new ArgumentException($"initial state is [{string.Join(", ", s.shape)}]: must be [{Count}, {batch}, {Shape.HiddenSize}]", nameof(states));
-        }
+        Check(input, states, input.dim() == 2 ? [] : [input.shape[Shape.BatchFirst ? 0 : 1]]);
+    }
+
+    private void Check(Packed input, Tensor[]? states)
+    {
+        if (input.data.dim() != 2 || input.data.shape[1] != Shape.InputSize)
+            throw new ArgumentException($"the packed elements are {Operand.Shape(input.data)}: must be [N, {Shape.InputSize}]", nameof(input));
+        Check(input.data, states, [input.batch_sizes.data<long>()[0]]);
+    }
+
+    private void Check(Tensor input, Tensor[]? states, long[] batch)
+    {
+        var weights = owner.get_parameter("weight_hh_l0")!;
+        Operand.Like(weights, input, nameof(input));
+        foreach (var s in states ?? []) Operand.State(weights, s, nameof(states), [Count, .. batch, Shape.HiddenSize]);
     }
 }

@@ -22,6 +22,10 @@ internal abstract class RecurrentCell
     /// <summary>The activation at each nonlinearity, in the order of the rows of p and of the noise keys.</summary>
     public abstract IReadOnlyList<NoisyActivationSpec> Sites { get; }
 
+    /// <summary>Gap gains as a pass takes them: without a gradient if they have no part in it.</summary>
+    public Tensor? Gains(Tensor? p, NoiseContext context) =>
+        p is not { requires_grad: true } || Sites.Any(s => GapGain.Counts(s, context)) ? p : p.detach();
+
     /// <summary>One layer in one direction over a sequence.</summary>
     /// <param name="w">The layer's weights.</param>
     /// <param name="x">[T, B, I].</param>

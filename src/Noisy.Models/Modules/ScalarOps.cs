@@ -73,6 +73,21 @@ internal static class ScalarOps
         return tensor.lt(scalar);
     }
 
+    public static Tensor IsAtMost(this Tensor tensor, double value)
+    {
+        using var scalar = ((float)value).ToScalar();
+        return tensor.le(scalar);
+    }
+
+    public static Tensor IsAtLeast(this Tensor tensor, double value)
+    {
+        using var scalar = ((float)value).ToScalar();
+        return tensor.ge(scalar);
+    }
+
+    /// <summary>The largest number in the place of an infinity, whose product with 0 would be NaN; of slope 0 there.</summary>
+    public static Tensor Bounded(this Tensor tensor) => tensor.Between(float.MinValue, float.MaxValue);
+
     public static Tensor Squared(this Tensor tensor) => tensor * tensor;
 
     /// <summary>log(1 + exp(x)).</summary>

@@ -115,6 +115,7 @@ public static class Checkpoint
         {
             using var source = tensors[name].to(target.device);
             if (!source.shape.SequenceEqual(target.shape)) throw new InvalidDataException($"'{name}' has another shape");
+            if (source.dtype != target.dtype) throw new InvalidDataException($"'{name}' is {source.dtype}, where {target.dtype} is needed");
             target.copy_(source);
         }
 

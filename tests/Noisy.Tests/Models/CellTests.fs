@@ -130,9 +130,9 @@ let private cells =
 
       torchTest "shapes that do not fit are refused" (fun () ->
           let cell = new NoisyGruCell(4L, 6L, Variants.Nah, NoiseClock 1L)
-          Tol.throws<ArgumentException> "input is [3, 5]: its last dimension must be 4 (Parameter 'input')" (fun () ->
+          Tol.throws<ArgumentException> "input is [3, 5]: must be [B, 4] or [4] (Parameter 'input')" (fun () ->
               cell.call (filled 1L [ 3L; 5L ], null) |> ignore)
-          Tol.throws<ArgumentException> "the state is [2, 6]: must be [3, 6] (Parameter 'state')" (fun () ->
+          Tol.throws<ArgumentException> "a state is [2, 6]: must be [3, 6] (Parameter 'state')" (fun () ->
               cell.call (filled 1L [ 3L; 4L ], filled 1L [ 2L; 6L ]) |> ignore)) ]
 
 let private weights =

@@ -325,16 +325,16 @@ let private errorTests =
     let run (x: Tensor) (m: NoisyLstm) = m.forward (x, none) |> ignore
     let lstm first = new NoisyLstm(RecurrentShape(3L, 4L, 2, first), Variants.Nan, NoiseClock 1L)
     [ torchTest "a wrong input is an error that shows both shapes" (fun () ->
-          for size, text in [ [| 5L; 2L; 4L |], "5, 2, 4"; [| 5L; 3L |], "5, 3"; [| 0L; 2L; 3L |], "0, 2, 3"; [| 5L; 0L; 3L |], "5, 0, 3"; [| 3L |], "3" ] do
-              Tol.throws<ArgumentException> $"input is [{text}]: must be [T, B, 3] and not empty (Parameter 'input')" (fun () ->
+          for size, text in [ [| 5L; 2L; 4L |], "5, 2, 4"; [| 5L; 4L |], "5, 4"; [| 0L; 2L; 3L |], "0, 2, 3"; [| 3L |], "3" ] do
+              Tol.throws<ArgumentException> $"input is [{text}]: must be [T, B, 3] or [T, 3], with T >= 1 (Parameter 'input')" (fun () ->
                   run (torch.zeros size) (lstm false))
-          Tol.throws<ArgumentException> "input is [5, 2, 4]: must be [B, T, 3] and not empty (Parameter 'input')" (fun () ->
+          Tol.throws<ArgumentException> "input is [5, 2, 4]: must be [B, T, 3] or [T, 3], with T >= 1 (Parameter 'input')" (fun () ->
               run (torch.zeros [| 5L; 2L; 4L |]) (lstm true)))
 
       torchTest "a wrong state is an error that shows both shapes" (fun () ->
           let x, good, bad = torch.zeros [| 5L; 2L; 3L |], torch.zeros [| 2L; 2L; 4L |], torch.zeros [| 1L; 2L; 4L |]
           for h, c in [ bad, good; good, bad ] do
-              Tol.throws<ArgumentException> "initial state is [1, 2, 4]: must be [2, 2, 4] (Parameter 'states')" (fun () ->
+              Tol.throws<ArgumentException> "a state is [1, 2, 4]: must be [2, 2, 4] (Parameter 'states')" (fun () ->
                   (lstm false).forward (x, both h c) |> ignore))
 
       torchTest "impossible sizes are all named" (fun () ->

@@ -216,6 +216,15 @@ let private files =
           let again = SafetensorsReader.Read(new Compression.GZipStream(zipped, Compression.CompressionMode.Decompress))
           Expect.equal again.Tensors["Float32"].Values found.Tensors["Float32"].Values "from a pipe")
 
+      torchTest "numbers in double precision that single would round are refused, unless the caller says that they may be" (fun () ->
+          let bytes = written [ "w", torch.tensor [| 0.5; 0.1 |] ] []
+          Tol.throws<InvalidDataException>
+              "'w' in it is in double precision (F64) and has digits that single precision would lose: read it with narrow: true, or save it in single precision"
+              (fun () -> SafetensorsReader.Read(new MemoryStream(bytes)) |> ignore)
+          Expect.equal (SafetensorsReader.Read(new MemoryStream(bytes), narrow = true).Tensors["w"].Values) [| 0.5f; 0.1f |] "rounded"
+          let exact = written [ "w", torch.tensor [| 0.5; nan; infinity |] ] []
+          Expect.equal (SafetensorsReader.Read(new MemoryStream(exact)).Tensors["w"].Values |> Array.map Single.IsNaN) [| false; true; false |] "nothing is lost")
+
       torchTest "a file cut short anywhere is refused" (fun () ->
           let bytes = snd nah.Value
           for length in [ 0 .. 97 .. bytes.Length - 1 ] @ [ bytes.Length - 1 ] do

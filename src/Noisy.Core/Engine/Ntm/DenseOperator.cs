@@ -38,7 +38,7 @@ internal readonly unsafe struct DenseOperator<TTanh>(TTanh tanh) : ICell
         {
             var grad = V.Load(in *(at.GradHidden + (i * at.GradHiddenStep)), 0);
             CellSite.AddGain<TTanh, V>(at, 0, i, grad);
-            (grad * CellSite.Slope<V>(at, 0, i)).Store(ref *(at.GradGates + (i * at.GateStep)), 0);
+            CellSite.Down<TTanh, V>(at, 0, i, grad).Store(ref *(at.GradGates + (i * at.GateStep)), 0);
         }
     }
 }

@@ -56,7 +56,12 @@ public sealed class AdditiveAttention : nn.Module
     /// <summary>The part of the scores that no query has part in; to be made once for a sequence.</summary>
     /// <param name="annotations">[S, B, C].</param>
     /// <returns>U a + b, [S, B, A]; owned by the caller.</returns>
-    public Tensor Keys(Tensor annotations) => F.linear(annotations, get_parameter("weight_context")!, get_parameter("bias"));
+    /// <exception cref="ArgumentException">A shape or type does not fit.</exception>
+    public Tensor Keys(Tensor annotations)
+    {
+        CheckAnnotations(annotations);
+        return F.linear(annotations, get_parameter("weight_context")!, get_parameter("bias"));
+    }
 
     /// <summary>Looks.</summary>
     /// <param name="query">[B, Q].</param>
@@ -66,7 +71,7 @@ public sealed class AdditiveAttention : nn.Module
     /// sequence has at least one.</param>
     /// <param name="context">Mode, key, update, time step and scale.</param>
     /// <returns>Weighted mean [B, C], and the weights [S, B], which sum to 1 over S; owned by the caller.</returns>
-    /// <exception cref="ArgumentException">A shape does not fit.</exception>
+    /// <exception cref="ArgumentException">A shape or type does not fit.</exception>
     public (Tensor Context, Tensor Weights) forward(Tensor query, Tensor annotations, Tensor keys, Tensor? mask, NoiseContext context)
     {
         using var scope = NewDisposeScope();
@@ -80,21 +85,23 @@ public sealed class AdditiveAttention : nn.Module
     /// <param name="keys">Their <see cref="Keys"/>.</param>
     /// <param name="mask">As in <see cref="forward"/>.</param>
     /// <returns>To be used for one sequence and one way back.</returns>
-    /// <exception cref="ArgumentException">A shape does not fit.</exception>
+    /// <exception cref="ArgumentException">A shape or type does not fit.</exception>
     public AttentionLooks Over(Tensor annotations, Tensor keys, Tensor? mask)
     {
-        var (channels, units) = (get_parameter("weight_context")!.shape[1], activation.Units);
-        if (annotations.dim() != 3 || annotations.shape[2] != channels)
-            throw new ArgumentException($"annotations are [{string.Join(", ", annotations.shape)}]: must be [S, B, {channels}]", nameof(annotations));
+        CheckAnnotations(annotations);
         var (places, batch) = (annotations.shape[0], annotations.shape[1]);
-        Check(keys, nameof(keys), places, batch, units);
-        if (mask is not null) Check(mask, nameof(mask), places, batch);
+        Operand.Sized(keys, nameof(keys), places, batch, activation.Units);
+        Operand.Like(annotations, keys, nameof(keys));
+        if (mask is not null) Operand.Sized(mask, nameof(mask), places, batch);
+        Operand.Like(annotations, mask, nameof(mask));
         return new(activation, Engine, get_parameter("weight_query")!, get_parameter("score")!, annotations, keys, mask);
     }
 
-    internal static void Check(Tensor tensor, string name, params long[] shape)
+    private void CheckAnnotations(Tensor annotations)
     {
-        if (!tensor.shape.SequenceEqual(shape))
-            throw new ArgumentException($"{name} is [{string.Join(", ", tensor.shape)}]: must be [{string.Join(", ", shape)}]", name);
+        var weights = get_parameter("weight_context")!;
+        if (annotations.dim() != 3 || annotations.shape[2] != weights.shape[1])
+            throw new ArgumentException($"annotations are {Operand.Shape(annotations)}: must be [S, B, {weights.shape[1]}]", nameof(annotations));
+        Operand.Like(weights, annotations, nameof(annotations));
     }
 }

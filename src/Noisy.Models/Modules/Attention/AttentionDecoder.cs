@@ -101,10 +101,14 @@ public sealed class AttentionDecoder : nn.Module
     /// <param name="encoded">Sentences; the state takes them over.</param>
     /// <param name="context">Mode, key, update and scale.</param>
     /// <returns>The state; owned by the caller.</returns>
+    /// <exception cref="ArgumentException">The sentences do not fit each other or the module.</exception>
     public DecoderState Start(EncodedSentences encoded, NoiseContext context)
     {
+        var (weights, batch) = (get_parameter("start_weight")!, encoded.Annotations.shape[1]);
+        Operand.Sized(encoded.Mean, nameof(encoded), batch, weights.shape[1]);
+        Operand.Like(weights, encoded.Mean, nameof(encoded));
         using var scope = NewDisposeScope();
-        var hidden = start.forward(F.linear(encoded.Mean, get_parameter("start_weight")!, get_parameter("start_bias")), context.Child("start"));
+        var hidden = start.forward(F.linear(encoded.Mean, weights, get_parameter("start_bias")), context.Child("start"));
         return new(hidden.MoveToOuterDisposeScope(), encoded, attention.Keys(encoded.Annotations).MoveToOuterDisposeScope());
     }
 
@@ -115,12 +119,15 @@ public sealed class AttentionDecoder : nn.Module
     /// <param name="context">Mode, key, update and scale.</param>
     /// <returns>Sum over all words that count, in nats; and how much each word looked at each annotation, [T, S, B]; owned by the
     /// caller.</returns>
+    /// <exception cref="ArgumentException">The words do not fit the state.</exception>
     public (Tensor Sum, Tensor Attention) Loss(DecoderState state, Tensor words, Tensor targets, NoiseContext context)
     {
         using var scope = NewDisposeScope();
+        if (words.dim() != 2 || words.shape[0] == 0 || words.shape[1] != state.Hidden.shape[0])
+            throw new ArgumentException($"words are {Operand.Shape(words)}: must be [T, {state.Hidden.shape[0]}], with T >= 1", nameof(words));
         var (steps, batch) = ((int)words.shape[0], words.shape[1]);
         var width = get_parameter("embedding")!.shape[1];
-        var none = zeros([1, batch, width], device: words.device);
+        var none = zeros([1, batch, width], state.Hidden.dtype, words.device);
         var before = steps == 1 ? none : cat([none, EmbeddingLookup.Rows(get_parameter("embedding")!, words.narrow(0, 0, steps - 1), Engine)], 0);
         var sequence = new Sequence(this, state);
         var projected = sequence.First.Project(before).unbind(0);
@@ -144,11 +151,13 @@ public sealed class AttentionDecoder : nn.Module
     /// <param name="context">Mode, key, update, time step and scale.</param>
     /// <returns>Log-probabilities of the next word [B, V], how much was looked at each annotation [S, B], and the hidden state after
     /// it [B, H]; owned by the caller.</returns>
+    /// <exception cref="ArgumentException">The words do not fit the state.</exception>
     public (Tensor LogProbabilities, Tensor Attention, Tensor Hidden) Next(DecoderState state, Tensor? last, NoiseContext context)
     {
+        if (last is not null) Operand.Sized(last, nameof(last), state.Hidden.shape[0]);
         using var scope = NewDisposeScope();
         var table = get_parameter("embedding")!;
-        var word = last is null ? zeros([state.Hidden.shape[0], table.shape[1]], device: table.device) : table.index_select(0, last);
+        var word = last is null ? zeros([state.Hidden.shape[0], table.shape[1]], table.dtype, table.device) : table.index_select(0, last);
         var sequence = new Sequence(this, state);
         var (hidden, seen, look) = sequence.Step(sequence.First.Project(word), state.Hidden, context);
         var top = Readout(hidden.unsqueeze(0), word.unsqueeze(0), seen.unsqueeze(0), context).squeeze(0);

@@ -31,7 +31,8 @@ public sealed class AttentionLooks
     /// <exception cref="ArgumentException">The query does not fit.</exception>
     public (Tensor Context, Tensor Weights) forward(Tensor query, NoiseContext context)
     {
-        AdditiveAttention.Check(query, nameof(query), annotations.shape[1], queries);
+        Operand.Sized(query, nameof(query), annotations.shape[1], queries);
+        Operand.Like(annotations, query, nameof(query));
         using var scope = NewDisposeScope();
         var asked = ask.Apply(query);
         var (mean, weights) = fused is not null && context.Mode != NoiseMode.ExactMean

@@ -161,7 +161,7 @@ public sealed class CaptionModel : nn.Module
         using var scope = NewDisposeScope();
         var (device, steps, batch) = (state.Hidden.device, words.Steps, words.Count);
         var ids = tensor(words.Tokens.Select(id => (long)id).ToArray()).reshape(steps, batch).to(device);
-        var none = zeros([1, batch, Sizes.Embedding], device: device);
+        var none = zeros([1, batch, Sizes.Embedding], state.Hidden.dtype, device);
         var before = steps == 1 ? none : cat([none, EmbeddingLookup.Rows(get_parameter("embedding")!, ids.narrow(0, 0, steps - 1), Engine)], 0);
         var (hidden, seen, weights, looked) = (new Tensor[steps], new Tensor[steps], new Tensor[steps], new Tensor[steps]);
         var (h, c) = (state.Hidden, state.Cell);
@@ -191,7 +191,7 @@ public sealed class CaptionModel : nn.Module
         using var scope = NewDisposeScope();
         var table = get_parameter("embedding")!;
         using var index = last is null ? null : tensor(last.Select(id => (long)id).ToArray()).to(table.device);
-        var word = index is null ? zeros([state.Hidden.shape[0], Sizes.Embedding], device: table.device) : table.index_select(0, index);
+        var word = index is null ? zeros([state.Hidden.shape[0], Sizes.Embedding], table.dtype, table.device) : table.index_select(0, index);
         var (h, c, seen, weights, _) = new Sequence(this, state).Step(word, state.Hidden, state.Cell, context, draw: false);
         var top = Readout(h.unsqueeze(0), word.unsqueeze(0), seen.unsqueeze(0), context).squeeze(0);
         var logs = F.linear(top, get_parameter("output_weight")!, get_parameter("output_bias")).log_softmax(-1);

@@ -57,15 +57,17 @@ public sealed class SentenceEncoder : nn.Module
     /// <param name="lengths">Words of each sentence, each in [1, S].</param>
     /// <param name="context">Mode, key, update and scale.</param>
     /// <returns>What was found; owned by the caller.</returns>
-    /// <exception cref="ArgumentException">The lengths do not fit.</exception>
+    /// <exception cref="ArgumentException">The tokens or lengths do not fit.</exception>
     public EncodedSentences forward(Tensor tokens, IReadOnlyList<int> lengths, NoiseContext context)
     {
+        if (tokens.dim() != 2 || tokens.shape[0] == 0)
+            throw new ArgumentException($"tokens are {Operand.Shape(tokens)}: must be [S, B], with S >= 1", nameof(tokens));
         var (steps, batch) = (tokens.shape[0], tokens.shape[1]);
         if (lengths.Count != batch || lengths.Any(length => length < 1 || length > steps))
             throw new ArgumentException($"lengths are {string.Join(", ", lengths)}: must be {batch} numbers in [1, {steps}]", nameof(lengths));
         using var scope = NewDisposeScope();
         var embedded = EmbeddingLookup.Rows(get_parameter("embedding")!, tokens, Engine);
-        var (mirror, mask, shares) = Layout(lengths, steps, tokens.device);
+        var (mirror, mask, shares) = Layout(lengths, steps, embedded);
         Tensor Mirrored(Tensor x) => x.gather(0, mirror.unsqueeze(-1).expand(steps, batch, x.shape[2]));
         var (first, _) = ahead.forward(embedded, null, context.Child("forward"));
         var (second, _) = back.forward(Mirrored(embedded), null, context.Child("backward"));
@@ -76,7 +78,7 @@ public sealed class SentenceEncoder : nn.Module
 
     /// <summary>For each place the one that it changes with when sentences are turned round; the mask; and each word's share in
     /// its sentence's mean.</summary>
-    private static (Tensor Mirror, Tensor Mask, Tensor Shares) Layout(IReadOnlyList<int> lengths, long steps, Device device)
+    private static (Tensor Mirror, Tensor Mask, Tensor Shares) Layout(IReadOnlyList<int> lengths, long steps, Tensor like)
     {
         var batch = lengths.Count;
         var (mirror, mask, shares) = (new long[steps * batch], new float[steps * batch], new float[steps * batch]);
@@ -91,6 +93,7 @@ public sealed class SentenceEncoder : nn.Module
             }
         }
 
-        return (tensor(mirror).reshape(steps, batch).to(device), tensor(mask).reshape(steps, batch).to(device), tensor(shares).reshape(steps, batch).to(device));
+        return (tensor(mirror).reshape(steps, batch).to(like.device), tensor(mask).reshape(steps, batch).to(like.dtype, like.device),
+            tensor(shares).reshape(steps, batch).to(like.dtype, like.device));
     }
 }

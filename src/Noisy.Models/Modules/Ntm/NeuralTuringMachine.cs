@@ -58,7 +58,7 @@ public sealed class NeuralTuringMachine : nn.Module<Tensor, Tensor>
     /// <summary>Runs the machine in the module's mode, every sequence from the start.</summary>
     /// <param name="input">[T, B, I].</param>
     /// <returns>Logits [T, B, O]; owned by the caller.</returns>
-    /// <exception cref="ArgumentException">A shape does not fit.</exception>
+    /// <exception cref="ArgumentException">A shape or type does not fit.</exception>
     public override Tensor forward(Tensor input)
     {
         Check(input);
@@ -69,20 +69,22 @@ public sealed class NeuralTuringMachine : nn.Module<Tensor, Tensor>
     /// <param name="input">[T, B, I].</param>
     /// <param name="context">Mode, key, update, first time step and scale.</param>
     /// <returns>Logits [T, B, O]; owned by the caller.</returns>
-    /// <exception cref="ArgumentException">A shape does not fit.</exception>
+    /// <exception cref="ArgumentException">A shape or type does not fit.</exception>
     public Tensor forward(Tensor input, NoiseContext context)
     {
         Check(input);
         var fused = Engine == EnginePath.Auto && context.Mode != NoiseMode.ExactMean && FusedEngine.Takes(input) && FusedEngine.Takes(get_parameter("weight_ih")!);
         LastPath = fused ? FusedEngine.FusedName : FusedEngine.ComposedName;
         using var scope = NewDisposeScope();
-        return (fused ? FusedNtm.Run(Shape, cell, Operand, input, context, (x, operand) => Compose(x, operand, context, null)) : Compose(input, Operand, context, null)).MoveToOuterDisposeScope();
+        return (fused
+            ? FusedNtm.Run(Shape, cell, name => name == "p" ? cell.Gains(Operand(name), context) : Operand(name), input, context, (x, operand) => Compose(x, operand, context, null))
+            : Compose(input, Operand, context, null)).MoveToOuterDisposeScope();
     }
 
     /// <summary>Runs the machine, through tensor operations, and keeps what it did in every time step.</summary>
     /// <param name="input">[T, B, I].</param>
     /// <param name="context">Mode, key, update, first time step and scale.</param>
-    /// <exception cref="ArgumentException">A shape does not fit.</exception>
+    /// <exception cref="ArgumentException">A shape or type does not fit.</exception>
     public NtmTrace Trace(Tensor input, NoiseContext context)
     {
         Check(input);
@@ -160,5 +162,6 @@ public sealed class NeuralTuringMachine : nn.Module<Tensor, Tensor>
     {
         if (input.dim() != 3 || input.shape[2] != Shape.Inputs || input.shape[0] == 0 || input.shape[1] == 0)
             throw new ArgumentException($"input is [{string.Join(", ", input.shape)}]: must be [T, B, {Shape.Inputs}] and not empty", nameof(input));
+        Operand.Like(Get("weight_ih"), input, nameof(input));
     }
 }
