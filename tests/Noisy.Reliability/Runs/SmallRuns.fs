@@ -35,7 +35,7 @@ let folder small out = Path.Combine(out, $"tiny-{small.Row}-s1")
 
 /// What a finished run leaves, without what time decides.
 ///
-/// Names: all files of the results' folder but checkpoints and the lock, whose number and names may differ.
+/// Names: all files of the results' folder but the log, which stands by itself, and checkpoints and lock, whose names may differ.
 type Left = { Log: string; Summary: string; Weights: string; Names: Set<string> }
 
 let private timed = Regex("\"(seconds|tokens_per_second)\": [^,]+")
@@ -44,7 +44,7 @@ let private text path = if File.Exists path then File.ReadAllText path else ""
 let left small out =
     let inside name = Path.Combine(folder small out, name)
     let relative (file: string) = Path.GetRelativePath(out, file).Replace('\\', '/')
-    let ofRun (name: string) = not (name.Contains "/checkpoint/" || name.EndsWith "/.lock")
+    let ofRun (name: string) = not (name.Contains "/checkpoint/" || name.EndsWith "/.lock" || name.EndsWith "/log.jsonl")
 
     { Log = text (inside "log.jsonl")
       Summary = timed.Replace(text (inside "summary.json"), "")
