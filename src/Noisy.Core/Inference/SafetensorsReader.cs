@@ -164,7 +164,8 @@ public static class SafetensorsReader
     private static float Narrow(double value, Entry entry, bool narrow) => narrow || (float)value == value || double.IsNaN(value)
         ? (float)value
         : throw new InvalidDataException(
-            $"'{entry.Name}' in it is in double precision (F64) and has digits that single precision would lose: read it with narrow: true, or save it in single precision");
+            $"'{entry.Name}' in it is in double precision (F64) and has digits that single precision would lose: "
+            + "read it with narrow: true, or save it in single precision");
 
     private static InvalidDataException Damaged(string what, Exception? inner = null) =>
         new($"{what}: it is damaged or not a safetensors file", inner);

@@ -76,7 +76,8 @@ public sealed class NeuralTuringMachine : nn.Module<Tensor, Tensor>
         var fused = Engine == EnginePath.Auto && context.Mode != NoiseMode.ExactMean && FusedEngine.Takes(input) && FusedEngine.Takes(Get("weight_ih"));
         LastPath = fused ? FusedEngine.FusedName : FusedEngine.ComposedName;
         using var scope = NewDisposeScope();
-        return (fused ? FusedNtm.Run(Shape, cell, name => name == "p" ? cell.Gains(Find(name), context) : Find(name), input, context) : Compose(input, context, null)).MoveToOuterDisposeScope();
+        Tensor? Given(string name) => name == "p" ? cell.Gains(Find(name), context) : Find(name);
+        return (fused ? FusedNtm.Run(Shape, cell, Given, input, context) : Compose(input, context, null)).MoveToOuterDisposeScope();
     }
 
     /// <summary>Runs the machine, through tensor operations, and keeps what it did in every time step.</summary>
