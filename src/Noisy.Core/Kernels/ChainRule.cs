@@ -13,5 +13,5 @@ internal static class ChainRule
     [MethodImpl(AggressiveInlining)]
     internal static V Passing<TOperator, V>(V grad, V dx)
         where TOperator : struct, INoisyOperator
-        where V : struct, ILanes<V> => TOperator.Sticks ? V.Select((dx >= 0f) & (dx <= 0f), 0f, grad) : grad;
+        where V : struct, ILanes<V> => TOperator.Sticks ? V.Select(V.Equal(dx, 0f), 0f, grad) : grad;
 }

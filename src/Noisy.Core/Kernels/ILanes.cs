@@ -49,6 +49,12 @@ internal interface ILanes<TSelf>
     /// <summary>Where the mask is set a, else b.</summary>
     static abstract TSelf Select(TSelf mask, TSelf a, TSelf b);
 
+    /// <summary>Mask: the same number.</summary>
+    static abstract TSelf Equal(TSelf a, TSelf b);
+
+    /// <summary>a between two bounds; a is a number, since what becomes of NaN differs between machines.</summary>
+    static abstract TSelf Clamp(TSelf a, float low, float high);
+
     /// <summary>2ⁿ from n + 1.5 · 2²³, for n in −126..127.</summary>
     static abstract TSelf PowerOfTwo(TSelf shifted);
 }

@@ -63,6 +63,12 @@ internal readonly partial struct Lanes1(float value) : ILanes<Lanes1>
     public static Lanes1 Select(Lanes1 mask, Lanes1 a, Lanes1 b) => mask.Integer != 0 ? a : b;
 
     [MethodImpl(AggressiveInlining)]
+    public static Lanes1 Equal(Lanes1 a, Lanes1 b) => Mask(a._value == b._value);
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes1 Clamp(Lanes1 a, float low, float high) => a._value < low ? low : a._value > high ? high : a;
+
+    [MethodImpl(AggressiveInlining)]
     public static Lanes1 PowerOfTwo(Lanes1 shifted) => Of((shifted.Integer << 23) + 0x3F800000);
 
     private int Integer
@@ -137,6 +143,13 @@ internal readonly partial struct Lanes4(Vector128<float> value) : ILanes<Lanes4>
     public static Lanes4 Select(Lanes4 mask, Lanes4 a, Lanes4 b) => new(Vector128.ConditionalSelect(mask._value, a._value, b._value));
 
     [MethodImpl(AggressiveInlining)]
+    public static Lanes4 Equal(Lanes4 a, Lanes4 b) => new(Vector128.Equals(a._value, b._value));
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes4 Clamp(Lanes4 a, float low, float high) =>
+        new(Vector128.MinNative(Vector128.MaxNative(a._value, Vector128.Create(low)), Vector128.Create(high)));
+
+    [MethodImpl(AggressiveInlining)]
     public static Lanes4 PowerOfTwo(Lanes4 shifted) =>
         new(((shifted._value.AsInt32() << 23) + Vector128.Create(0x3F800000)).AsSingle());
 }
@@ -200,6 +213,13 @@ internal readonly partial struct Lanes8(Vector256<float> value) : ILanes<Lanes8>
     public static Lanes8 Select(Lanes8 mask, Lanes8 a, Lanes8 b) => new(Vector256.ConditionalSelect(mask._value, a._value, b._value));
 
     [MethodImpl(AggressiveInlining)]
+    public static Lanes8 Equal(Lanes8 a, Lanes8 b) => new(Vector256.Equals(a._value, b._value));
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes8 Clamp(Lanes8 a, float low, float high) =>
+        new(Vector256.MinNative(Vector256.MaxNative(a._value, Vector256.Create(low)), Vector256.Create(high)));
+
+    [MethodImpl(AggressiveInlining)]
     public static Lanes8 PowerOfTwo(Lanes8 shifted) =>
         new(((shifted._value.AsInt32() << 23) + Vector256.Create(0x3F800000)).AsSingle());
 }
@@ -261,6 +281,13 @@ internal readonly partial struct Lanes16(Vector512<float> value) : ILanes<Lanes1
 
     [MethodImpl(AggressiveInlining)]
     public static Lanes16 Select(Lanes16 mask, Lanes16 a, Lanes16 b) => new(Vector512.ConditionalSelect(mask._value, a._value, b._value));
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes16 Equal(Lanes16 a, Lanes16 b) => new(Vector512.Equals(a._value, b._value));
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes16 Clamp(Lanes16 a, float low, float high) =>
+        new(Vector512.MinNative(Vector512.MaxNative(a._value, Vector512.Create(low)), Vector512.Create(high)));
 
     [MethodImpl(AggressiveInlining)]
     public static Lanes16 PowerOfTwo(Lanes16 shifted) =>

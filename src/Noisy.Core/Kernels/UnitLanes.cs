@@ -46,7 +46,7 @@ internal readonly struct UnitLanes
     /// <summary>The largest number in the place of an infinity, whose product with 0 would be NaN.</summary>
     [MethodImpl(AggressiveInlining)]
     internal static V Bounded<V>(V gap) where V : struct, ILanes<V> =>
-        V.Select(gap > float.MaxValue, float.MaxValue, V.Select(gap < float.MinValue, float.MinValue, gap));
+        V.Clamp(gap, float.MinValue, float.MaxValue);
 
     /// <summary>y clipped to the bounds.</summary>
     [MethodImpl(AggressiveInlining)]

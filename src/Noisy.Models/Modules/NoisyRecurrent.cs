@@ -143,7 +143,8 @@ internal sealed class NoisyRecurrent
         var finals = Enumerable.Range(0, cell.States).Select(_ => new Tensor[Count]).ToArray();
         for (var layer = 0; layer < Shape.NumLayers; layer++)
         {
-            if (layer > 0) x = [.. x.Select((part, i) => KeyedDropout.Apply(part, Shape.Dropout, context.Child("layer").Child((uint)layer).Later(stretches[i].First)))];
+            var drop = context.Child("layer").Child((uint)layer);
+            if (layer > 0) x = [.. x.Select((part, i) => KeyedDropout.Apply(part, Shape.Dropout, drop.Later(stretches[i].First)))];
             var outputs = new Tensor[Shape.Directions][];
             for (var direction = 0; direction < Shape.Directions; direction++)
             {
@@ -224,8 +225,9 @@ internal sealed class NoisyRecurrent
         var fits = input.dim() is 2 or 3 && input.shape[^1] == Shape.InputSize && input.shape[input.dim() == 3 && Shape.BatchFirst ? 1 : 0] > 0;
         if (!fits)
         {
+            var order = Shape.BatchFirst ? "B, T" : "T, B";
             throw new ArgumentException(
-                $"input is {Operand.Shape(input)}: must be {(Shape.BatchFirst ? "[B, T, " : "[T, B, ")}{Shape.InputSize}] or [T, {Shape.InputSize}], with T >= 1", nameof(input));
+                $"input is {Operand.Shape(input)}: must be [{order}, {Shape.InputSize}] or [T, {Shape.InputSize}], with T >= 1", nameof(input));
         }
 
         Check(input, states, input.dim() == 2 ? [] : [input.shape[Shape.BatchFirst ? 0 : 1]]);

@@ -39,8 +39,9 @@ internal static class Operand
 
     private static void Like(Tensor weights, Tensor? tensor, string what, string name)
     {
-        if (tensor is not null && tensor.dtype != weights.dtype)
-            throw new ArgumentException($"{what} is {tensor.dtype}, the weights are {weights.dtype}: convert it with to_type, or the module with to", name);
+        if (tensor is null || tensor.dtype == weights.dtype) return;
+        throw new ArgumentException(
+            $"{what} is {tensor.dtype}, the weights are {weights.dtype}: convert it with to_type, or the module with to", name);
     }
 
     private static bool IsFloating(ScalarType type) =>

@@ -11,7 +11,7 @@ let specials =
     [ infinityf; -infinityf; nanf; 1e30f; -1e30f; Single.MaxValue; Single.MinValue; Single.Epsilon; -Single.Epsilon; 1e-40f; -1e-40f; 0.0f; -0.0f ]
 
 /// Draws and gap gains to go with them.
-let private draws, private gains = [ 0.0f; 0.3f; -1.7f; 1.1f ], [ 0.7f; -0.6f; 0.0f; 1.0f ]
+let private draws, private gains = [ 0.0f; 0.3f; -1.7f; 1.1f ], [ 0.7f; -0.6f; 0.0f; 0.9f ]
 
 /// Fails unless a number of single precision is the reference's.
 let closeTo (expected: float) (actual: float) (where: unit -> string) =
@@ -35,11 +35,11 @@ let tests =
                 for c in [ 0.0; 0.5; 30.0 ] do
                     let expected = points |> Array.map (fun (x, xi, p) -> NoisyFunction.Evaluate(spec, float x, float xi, float p, c))
                     for width in widths do
-                        let y, gradX, gradP = Array.zeroCreate<float32> points.Length, Array.zeroCreate<float32> points.Length, Array.zeroCreate<float32> points.Length
+                        let empty () = Array.zeroCreate<float32> points.Length
+                        let y, gradX, gradP = empty (), empty (), empty ()
                         SpanKernels.Forward(spec, c, span x, span xi, span p, Span y, width)
                         SpanKernels.Backward(spec, c, span x, span xi, span p, span ones, Span gradX, Span gradP, width)
-                        for i in 0 .. points.Length - 1 do
-                          if not (beyond x[i]) then
+                        for i in List.filter (fun i -> not (beyond x[i])) [ 0 .. points.Length - 1 ] do
                             let where name () = $"{name} of {spec} at x = {x[i]}, xi = {xi[i]}, p = {p[i]}, c = {c}, {width}"
                             closeTo expected[i].Value (float y[i]) (where "value")
                             if not (unsure x[i]) then

@@ -76,9 +76,9 @@ public sealed class NeuralTuringMachine : nn.Module<Tensor, Tensor>
         var fused = Engine == EnginePath.Auto && context.Mode != NoiseMode.ExactMean && FusedEngine.Takes(input) && FusedEngine.Takes(get_parameter("weight_ih")!);
         LastPath = fused ? FusedEngine.FusedName : FusedEngine.ComposedName;
         using var scope = NewDisposeScope();
-        return (fused
-            ? FusedNtm.Run(Shape, cell, name => name == "p" ? cell.Gains(Value(name), context) : Value(name), input, context, (x, operand) => Compose(x, operand, context, null))
-            : Compose(input, Value, context, null)).MoveToOuterDisposeScope();
+        Tensor? Given(string name) => name == "p" ? cell.Gains(Value(name), context) : Value(name);
+        Tensor Composed(Tensor x, Func<string, Tensor?> operand) => Compose(x, operand, context, null);
+        return (fused ? FusedNtm.Run(Shape, cell, Given, input, context, Composed) : Composed(input, Value)).MoveToOuterDisposeScope();
     }
 
     /// <summary>Runs the machine, through tensor operations, and keeps what it did in every time step.</summary>
