@@ -219,7 +219,7 @@ let private files =
       torchTest "numbers in double precision that single would round are refused, unless the caller says that they may be" (fun () ->
           let bytes = written [ "w", torch.tensor [| 0.5; 0.1 |] ] []
           Tol.throws<InvalidDataException>
-              "'w' in it is in double precision (F64) and has digits that single precision would lose: read it with narrow: true, or save it in single precision"
+              "its tensor 'w' is in double precision (F64) and has digits that single precision would lose: read it with narrow: true, or save it in single precision"
               (fun () -> SafetensorsReader.Read(new MemoryStream(bytes)) |> ignore)
           Expect.equal (SafetensorsReader.Read(new MemoryStream(bytes), narrow = true).Tensors["w"].Values) [| 0.5f; 0.1f |] "rounded"
           let exact = written [ "w", torch.tensor [| 0.5; nan; infinity |] ] []
