@@ -133,12 +133,23 @@ create "Pack" "write the libraries' NuGet packages into artifacts/" (fun () ->
     for project in [ "Noisy.Core"; "Noisy.Models" ] do
         dotnet [ "pack"; $"src/{project}"; "--configuration"; "Package"; "--output"; "artifacts"; "--verbosity"; "quiet"; "--nologo" ])
 
+/// What a script or a trial ends with is what this program ends with.
+let run name (words: string list) =
+    let result = CreateProcess.fromRawCommand "dotnet" words |> Proc.run
+    scriptCode <- result.ExitCode
+    if result.ExitCode <> 0 then failwithf "%s ended with exit code %d" name result.ExitCode
+
+for name, about in
+    [ "Fuzz", "mutated input for every reader, e.g. -- --inputs 1000000"
+      "Kill", "kill -9 at random moments over all experiments, then resume, e.g. -- --kills 100"
+      "Faults", "full disks, folders that vanish, damaged files, e.g. -- --minutes 10"
+      "Soak", "does memory grow over many updates? e.g. -- --updates 20000 --config S" ] do
+    create name about (fun () -> run name ([ "tests/Noisy.Reliability/bin/Release/net10.0/Noisy.Reliability.dll"; name.ToLowerInvariant() ] @ scriptArguments))
+    "Build" ==> name |> ignore
+
 for name, path, about in scripts do
     // A script builds what it needs by itself.
-    create name about (fun () ->
-        let result = CreateProcess.fromRawCommand "dotnet" ([ "fsi"; path; "--" ] @ scriptArguments) |> Proc.run
-        scriptCode <- result.ExitCode
-        if result.ExitCode <> 0 then failwithf "%s ended with exit code %d" path result.ExitCode)
+    create name about (fun () -> run path ([ "fsi"; path; "--" ] @ scriptArguments))
 
 "Restore" ==> "Build" ==> "Test"
 "Restore" ==> "Lock"

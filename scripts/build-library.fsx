@@ -1,6 +1,7 @@
 // Builds the library for the scripts if it is stale; started by bootstrap.fsx. Of several scripts that start at once on
 // a stale tree, one builds and the others wait for it.
 #load "Noisy.Scripts/Freshness.fs"
+#load "Noisy.Scripts/BuildLock.fs"
 
 open System
 open System.Diagnostics
@@ -11,9 +12,9 @@ open Noisy.Scripts
 let private scripts = __SOURCE_DIRECTORY__
 let private root = Path.GetDirectoryName scripts
 
-let private fail (message: string) =
+let private fail (code: int) (message: string) =
     eprintfn "%s" message
-    exit 1
+    exit code
 
 /// Says on standard error what goes on, and now and then that it still does.
 let private withSignsOfLife what work =
@@ -64,28 +65,22 @@ let private build () =
 
     if code <> 0 then
         eprintfn "%s" output
-        fail "The library did not build: mend the error above (or the connection to the package feed) and run the script again."
+        fail 1 "The library did not build: mend the error above (or the connection to the package feed) and run the script again."
 
     File.WriteAllText(Freshness.stampFile scripts, before)
 
-/// The lock, or None while another process has it.
-let private tryLock () =
-    let path = Path.Combine(scripts, ".build.lock")
-
-    try
-        Some(new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None))
-    with
-    | :? UnauthorizedAccessException -> fail $"The library must be built, but {scripts} cannot be written: have its owner run a script once."
-    | :? IOException when File.Exists path -> None
-
-let mutable private lock = tryLock ()
-
-if lock.IsNone then
-    eprintfn "waiting for another script to finish building the library"
-
-    while lock.IsNone do
+/// The lock, for which it waits as long as another process has it.
+let rec private take told =
+    match BuildLock.tryTake scripts with
+    | BuildLock.Taken stream -> stream
+    | BuildLock.Held ->
+        if not told then eprintfn "waiting for another script to finish building the library"
         Thread.Sleep 200
-        lock <- tryLock ()
+        take true
+    | BuildLock.Impossible reason ->
+        fail 2
+            $"The library must be built in this place, but {scripts} cannot be written ({reason.TrimEnd '.'}): have its owner run a script here once, or take a copy that you can write."
 
+let private lock = take false
 if not (Freshness.isFresh scripts) then build ()
-lock.Value.Dispose()
+lock.Dispose()

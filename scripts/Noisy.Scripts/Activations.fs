@@ -145,7 +145,7 @@ let main (words: string[]) =
             if found.GetAllResults() |> List.exists (fun a -> not a.IsOut) then
                 refuse "without --table only --out is read: add --table for numbers, or leave the other options away for the figures"
 
-            for file in Figures.save (found.GetResult(Argument.Out, "runs/activations")) do
-                printfn "%s" file
+            let folder = found.GetResult(Argument.Out, "runs/activations")
+            writing "--out" folder (fun () -> for file in Figures.save folder do printfn "%s" file)
 
             0)

@@ -38,11 +38,9 @@ let json (ceiling: Ceiling) (records: Record list) =
 
 /// Writes the file; a folder that is not there is made.
 let save (file: string) text =
-    try
+    writing "--json" file (fun () ->
         Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath file)) |> ignore
-        File.WriteAllText(file, text + "\n")
-    with error when (error :? IOException || error :? UnauthorizedAccessException) ->
-        refuse $"cannot write {file}: {error.Message.TrimEnd '.'}; name another file with --json"
+        File.WriteAllText(file, text + "\n"))
 
 /// Prints the table.
 let table (ceiling: Ceiling) (records: Record list) =

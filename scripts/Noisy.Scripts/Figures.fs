@@ -145,5 +145,5 @@ let save (folder: string) =
     for name, figure in named do
         Plots.savePng (file name) ((if figure.Columns = 3 then 480 else 620), 420) figure
 
-    Plots.saveHtml (file "activations.html") (List.map snd named)
+    FigurePages.save folder (file "activations.html") (List.map snd named)
     [ for name, _ in named -> file name ] @ [ file "activations.html" ]

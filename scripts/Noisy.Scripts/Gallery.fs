@@ -6,6 +6,7 @@ open System.Globalization
 open System.IO
 open System.Threading
 open Noisy.Models
+open Noisy.Scripts.Html
 
 let private shown = 40
 
@@ -22,9 +23,9 @@ let private looked (image: string) (rows: int, columns: int) (weights: float32[]
     let cells =
         [ for i, weight in Array.indexed weights do
               let dark = 0.85 * (1.0 - float weight / top)
-              $"""<rect x="{i % columns}" y="{i / columns}" width="1.01" height="1.01" fill-opacity="{number dark}"/>""" ]
+              markup $"""<rect x="{i % columns}" y="{i / columns}" width="1.01" height="1.01" fill-opacity="{number dark}"/>""" ]
 
-    $"""<svg viewBox="0 0 {columns} {rows}" preserveAspectRatio="none"><use href="#{image}" width="{columns}" height="{rows}"/>{String.Join("", cells)}</svg>"""
+    markup $"""<svg viewBox="0 0 {columns} {rows}" preserveAspectRatio="none"><use href="#{image}" width="{columns}" height="{rows}"/>{concat "" cells}</svg>"""
 
 /// Writes gallery.html into a run's folder.
 let draw folder (task: ITrainingTask) (config: TrainConfig) =
@@ -41,24 +42,24 @@ let draw folder (task: ITrainingTask) (config: TrainConfig) =
 
             let symbol =
                 match pictures[i] with
-                | null -> ""
+                | null -> markup ""
                 | picture ->
-                    $"""<svg style="display: none"><symbol id="{id}" viewBox="0 0 1 1" preserveAspectRatio="none"><image href="{picture.DataAddress}" width="1" height="1" preserveAspectRatio="none"/></symbol></svg>"""
+                    markup $"""<svg style="display: none"><symbol id="{id}" viewBox="0 0 1 1" preserveAspectRatio="none"><image href="{picture.DataAddress}" width="1" height="1" preserveAspectRatio="none"/></symbol></svg>"""
 
-            let whole = $"""<svg viewBox="0 0 1 1"><use href="#{id}" width="1" height="1"/></svg>"""
+            let whole = markup $"""<svg viewBox="0 0 1 1"><use href="#{id}" width="1" height="1"/></svg>"""
             let looks = captions.Looks(i, f.Found, context)
-            let word (text: string) weights = $"""<span class="word">{looked id (rows, columns) weights}{Pages.text text}</span>"""
+            let word (word: string) weights = markup $"""<span class="word">{looked id (rows, columns) weights}{text word}</span>"""
             let caption = String.Join(" ", f.Found)
-            let references = f.Image.Captions |> Seq.map (fun words -> Pages.text (String.Join(" ", words))) |> String.concat "<br>"
+            let references = f.Image.Captions |> Seq.map (fun words -> text (String.Join(" ", words))) |> concat "<br>"
 
-            $"""<div class="picture">{symbol}<p class="caption">{Pages.text caption}</p>
-<span class="word">{whole}{Pages.text f.Image.Name}</span>{Seq.map2 word f.Found looks |> String.concat ""}
+            markup $"""<div class="picture">{symbol}<p class="caption">{text caption}</p>
+<span class="word">{whole}{text f.Image.Name}</span>{Seq.map2 word f.Found looks |> concat ""}
 <p class="references">{references}</p></div>"""
 
         let introduction =
             $"""The first {found.Count} pictures of the test: the model's caption, where it looked at each word (bright), and the references. """
             + $"""Of the whole test: BLEU-4 {metric "bleu"}, METEOR (exact + stem) {metric "meteor"}."""
 
-        let page = Pages.page (Pages.title config summary) style introduction (found |> Seq.mapi entry |> String.concat "\n")
-        File.WriteAllText(Path.Combine(folder, "gallery.html"), page)
+        let page = Html.page (Pages.title config summary) style introduction (found |> Seq.mapi entry |> concat "\n")
+        Html.save (Path.Combine(folder, "gallery.html")) page
     | _ -> ()

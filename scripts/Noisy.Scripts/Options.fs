@@ -3,6 +3,7 @@ module Noisy.Scripts.Options
 
 open System
 open System.Globalization
+open System.IO
 open System.Text.Json
 open Argu
 open Noisy.Core
@@ -97,13 +98,37 @@ let complaint (script: string) (known: string list) (message: string) =
 
     let hint =
         if sentence.StartsWith "unrecognized argument" && quoted.Length > 2 then
-            let nearest = known |> List.minBy (distance quoted[1])
+            let given = quoted[1].Split('=')[0]
+            let nearest = known |> List.minBy (distance given)
             let list = String.Join(", ", known)
-            if distance quoted[1] nearest <= 3 then $" Did you mean {nearest}?" else $" Known are {list}."
+            if distance given nearest <= 3 then $" Did you mean {nearest}?" else $" Known are {list}."
         else
             ""
 
     $"{sentence.TrimEnd '.'}.{hint} All options: dotnet fsi scripts/{script}.fsx -- --help"
+
+/// Words as the options take them: --name=value is the same as --name value.
+///
+/// known: the options with their dashes; what else there may be is left as it is.
+let private separate (known: string list) (word: string) =
+    match word.Split('=', 2) with
+    | [| name; value |] when List.contains name known -> [ name; value ]
+    | _ -> [ word ]
+
+/// An empty value is a variable of a shell that was not set.
+let rec private refuseEmpty (words: string list) =
+    match words with
+    | option :: value :: _ when String.IsNullOrWhiteSpace value -> refuse $"{option} is empty: give it a value, or leave it away"
+    | [ only ] when String.IsNullOrWhiteSpace only -> refuse "an option is empty"
+    | _ :: rest -> refuseEmpty rest
+    | [] -> ()
+
+/// Does what writes to a place that the user named; a place that cannot be written is a mistake in the command line.
+let writing (option: string) (place: string) (write: unit -> unit) =
+    try
+        write ()
+    with error when (error :? IOException || error :? UnauthorizedAccessException) ->
+        refuse $"cannot write {place}: {error.Message.TrimEnd '.'}; name another place with {option}"
 
 /// Reads a command line.
 ///
@@ -114,7 +139,8 @@ let parse<'argument when 'argument :> IArgParserTemplate> (script: string) (expl
     let parser = ArgumentParser.Create<'argument>(programName = $"dotnet fsi scripts/{script}.fsx", usageStringCharacterWidth = 110)
     let known = parser.GetArgumentCases() |> List.collect _.CommandLineNames.Value
 
-    let words = if words = [| "help" |] || words = [| "-h" |] then [| "--help" |] else words
+    let words = if words = [| "help" |] || words = [| "-h" |] then [| "--help" |] else words |> List.ofArray |> List.collect (separate known) |> Array.ofList
+    refuseEmpty (List.ofArray words)
 
     try
         Some(parser.ParseCommandLine(words, raiseOnUsage = true))
@@ -189,7 +215,7 @@ FIELDS for --set, with their values in the preset {preset}; null stands for "not
 RESULTS: runs/{experiment.Name}, unless --out says otherwise, with a folder <preset>-<row>-s<seed> a run. The same command
 goes on where it was stopped, and does not repeat what is finished.
 
-EXIT CODES: 0 done; 2 wrong usage; 3 data missing or damaged; 4 training diverged; 130 interrupted, checkpoint written."""
+EXIT CODES: 0 done; 2 wrong usage or output that cannot be written; 3 data missing or damaged; 4 training diverged; 130 interrupted, checkpoint written."""
 
 let private sameName (a: string) (b: string) = a.Equals(b, StringComparison.OrdinalIgnoreCase)
 
@@ -237,7 +263,11 @@ let ofExperiment (experiment: Experiment) (words: string[]) =
             | None | Some "auto" -> EnginePath.Auto
             | Some "composed" -> EnginePath.Composed
             | Some other -> refuse $"--engine is '{other}': must be auto or composed"
-          Data = found.TryGetResult Argument.Data
+          Data =
+            match found.TryGetResult Argument.Data with
+            | Some place when not experiment.TakesRealData && place <> DataCacheSettings.BuiltIn ->
+                refuse $"--data {place}: {experiment.Name} generates its own data and takes no others; leave out --data"
+            | data -> data
           Out = found.GetResult(Argument.Out, $"runs/{experiment.Name}")
           MaxUpdates = found.TryGetResult Argument.Max_Updates |> Option.map (wholeNumber "--max-updates" 1L)
           Set =

@@ -79,7 +79,7 @@ let training view (events: LogEvent seq) =
     | "error" -> updates _.Accuracy |> Array.map (fun (x, share) -> x, 1.0 - share)
     | _ -> evaluated view _.Train events
 
-let private log folder = RunLog.Read(Path.Combine(folder, "log.jsonl"))
+let private log folder = RunLog.Read(Path.Combine(folder, "log.jsonl"), Action<string>(eprintfn "%s"))
 
 let private level view right colour (name, value) =
     { Name = $"{name}: {Metrics.withUnit view.Metric value}"; Colour = colour; Mark = Dashed([| 0.0; right |], [| value; value |]) }
@@ -91,10 +91,7 @@ let private vertical view =
     let unit = Metrics.title view.Metric
     if Metrics.scale view.Metric = Logarithmic then $"{unit}, logarithmic" else unit
 
-let private save folder name title panels =
-    let figure = { Title = title; Columns = 1; Panels = panels }
-    Plots.saveHtml (Path.Combine(folder, name + ".html")) [ figure ]
-    Plots.savePng (Path.Combine(folder, name + ".png")) (1000, (if panels.Length = 1 then 620 else 460)) figure
+let private size (figure: Figure) = 1000, (if figure.Panels.Length = 1 then 620 else 460)
 
 /// The stage of difficulty by update; nothing where it never changes.
 let private stages view (events: LogEvent seq) =
@@ -124,7 +121,7 @@ let ofRun folder view name (config: TrainConfig) (data: DataIdentity) (paper: Pa
         let title = $"{config.Experiment}, {config.Preset}: {name}, seed {config.Seed} ({data.Name}, {data.Source})"
         let ofStage = if view.Stages > 1 && config.CurriculumPlan().Kind <> CurriculumKind.None then ", at the current stage" else ""
 
-        save folder "curves" title [
+        let panels = [
             { Title = title
               Horizontal = view.Horizontal
               Vertical = vertical view
@@ -139,6 +136,9 @@ let ofRun folder view name (config: TrainConfig) (data: DataIdentity) (paper: Pa
                       level view right "#B22222" ($"the paper's test figure, {paper.Row}", paper.Test.Value) ] }
             yield! stages view events
         ]
+
+        let figure = { Title = title; Columns = 1; Panels = panels }
+        Pages.saveFigure folder "curves" (size figure) figure
 
 /// A curve for each row: name, colour, points. Over seeds it is their mean; but where they do not end together, as runs that
 /// stop when they have solved their task, each seed has a curve of its own, the first of which bears the name.
@@ -179,7 +179,11 @@ let compare folder title view (published: PaperCurve seq) (runs: (string * strin
         let rows = curves |> List.distinctBy (fun (_, colour, _) -> colour) |> List.length
         let place = if view.Stages > 1 then "validation at the last stage" else "validation"
 
-        save folder "comparison" title [
+        let panels = [
             panel place curves (List.mapi (ofPaper rows) (List.ofSeq published) @ levels view right)
             if view.Stages = 1 then panel "training, with noise" (byRow (evaluated view _.Train) runs) []
         ]
+
+        let figure = { Title = title; Columns = 1; Panels = panels }
+        Plots.savePng (Path.Combine(folder, "comparison.png")) (size figure) figure
+        FigurePages.save folder (Path.Combine(folder, "comparison.html")) [ figure ]

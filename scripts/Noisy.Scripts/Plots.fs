@@ -1,11 +1,9 @@
-/// Figures of one or more panels, as PNG (ScottPlot) and as self-contained pages (Plotly), from one description.
+/// Figures of one or more panels, from one description: as PNG (ScottPlot) here, as pages (Plotly) in FigurePages.fs.
 module Noisy.Scripts.Plots
 
 open System
 open System.Globalization
-open System.IO
-open Plotly.NET
-open Plotly.NET.LayoutObjects
+open Noisy.Models
 
 /// A matrix in colours from dark (low) to light (high), its first row on top.
 type HeatMap =
@@ -79,14 +77,15 @@ let logTicks (low: float) (high: float) =
     |> List.tryFind (fun ticks -> ticks.Length >= 4)
     |> Option.defaultWith even.Force
 
-let private coordinates mark =
+/// A mark's places and one or two values at each.
+let internal coordinates mark =
     match mark with
     | Line(x, y) | Marked(x, y) | Thin(x, y) | Dashed(x, y) | Dots(x, y) -> x, [ y ]
     | Band(x, low, high) -> x, [ low; high ]
     | Heat _ -> [||], []
 
 /// The positive values of a logarithmic panel and a little room around them.
-let private bounds (panel: Panel) =
+let internal bounds (panel: Panel) =
     let values =
         [ for item in panel.Items do
               for y in snd (coordinates item.Mark) do
@@ -96,7 +95,7 @@ let private bounds (panel: Panel) =
     if values.IsEmpty then 1.0, 10.0 else List.min values / 1.06, List.max values * 1.06
 
 /// What is drawn for a panel's values, before a logarithm is taken.
-let private shown (panel: Panel) =
+let internal shown (panel: Panel) =
     match panel.Scale with
     | Linear -> id
     | Percent -> Array.map (fun v -> 100.0 * v)
@@ -105,7 +104,7 @@ let private shown (panel: Panel) =
         Array.map (fun v -> if v < low then low else v)
 
 /// Up to some twenty of an axis' places with their names.
-let private places count (names: string[]) =
+let internal places count (names: string[]) =
     let every = max 1 ((count + 19) / 20)
     [| for i in 0..every .. count - 1 -> float i, (if names.Length = 0 then string i else names[i]) |]
 
@@ -163,95 +162,12 @@ let private draw (panel: Panel) (plot: ScottPlot.Plot) =
         | Some corner -> plot.ShowLegend corner |> ignore
         | None -> plot.ShowLegend(ScottPlot.Edge.Bottom).Legend.Orientation <- ScottPlot.Orientation.Horizontal
 
-/// Writes a figure as PNG, each panel of the given size.
+/// Writes a figure as PNG, each panel of the given size: all of it or, if the disk is full, nothing.
 let savePng (path: string) (width: int, height: int) (figure: Figure) =
     let rows = (figure.Panels.Length + figure.Columns - 1) / figure.Columns
     let plots = ScottPlot.Multiplot()
     ScottPlot.IMultiplotExtensions.AddPlots(plots, figure.Panels.Length)
     figure.Panels |> List.iteri (fun i panel -> draw panel (ScottPlot.IMultiplotExtensions.GetPlot(plots, i)))
     plots.Layout <- ScottPlot.MultiplotLayouts.Grid(rows, figure.Columns)
-    ScottPlot.IMultiplotExtensions.SavePng(plots, path, width * figure.Columns, height * rows) |> ignore
-
-let private heatTrace showScale (map: HeatMap) =
-    Chart.Heatmap(zData = map.Values, ColorScale = StyleParam.Colorscale.Viridis, ShowScale = showScale)
-    |> GenericChart.mapTrace (
-        match map.Range with
-        | Some(low, high) -> Trace2DStyle.Heatmap(ZMin = low, ZMax = high)
-        | None -> id
-    )
-
-/// One panel's traces and axes; alone: it is the only one of its page.
-let private chart alone seen (panel: Panel) =
-    let value = shown panel
-
-    let traces =
-        [ for item in panel.Items do
-              let colour = Color.fromString item.Colour
-              let show = item.Name <> "" && not (Set.contains item.Name seen)
-
-              match item.Mark with
-              | Heat map -> heatTrace alone map
-              | Band(x, low, high) ->
-                  Chart.Line(x = Array.append x (Array.rev x), y = Array.append (value high) (Array.rev (value low)), Name = item.Name, ShowLegend = show, LineWidth = 0.0, LineColor = colour, Opacity = 0.5)
-                  |> GenericChart.mapTrace (Trace2DStyle.Scatter(Fill = StyleParam.Fill.ToSelf))
-              | Dots(x, y) -> Chart.Point(x = x, y = value y, Name = item.Name, ShowLegend = show, MarkerColor = colour, Opacity = 0.5)
-              | mark ->
-                  let x, y = coordinates mark
-                  let dash = match mark with | Dashed _ -> StyleParam.DrawingStyle.Dash | _ -> StyleParam.DrawingStyle.Solid
-                  let width = match mark with | Line _ | Marked _ -> 2.5 | _ -> 1.3
-
-                  Chart.Line(x = x, y = value y.Head, Name = item.Name, ShowLegend = show, ShowMarkers = mark.IsMarked, MarkerColor = colour, LineColor = colour, LineDash = dash, LineWidth = width) ]
-
-    let heat = panel.Items |> List.tryPick (fun item -> match item.Mark with Heat map -> Some map | _ -> None)
-    let named places = Array.map fst places, Array.map snd places
-
-    let vertical =
-        match panel.Scale, heat with
-        | _, Some map ->
-            let at, names = named (places map.Values.Length map.Rows)
-            LinearAxis.init (Title = Title.init panel.Vertical, TickMode = StyleParam.TickMode.Array, TickVals = at, TickText = names, AutoRange = StyleParam.AutoRange.Reversed)
-        | Logarithmic, _ ->
-            let low, high = bounds panel
-            let ticks = logTicks low high
-
-            LinearAxis.init (
-                Title = Title.init panel.Vertical, AxisType = StyleParam.AxisType.Log, TickMode = StyleParam.TickMode.Array,
-                TickVals = ticks, TickText = List.map number ticks, Range = StyleParam.Range.MinMax(log10 low, log10 high)
-            )
-        | _ -> LinearAxis.init (Title = Title.init panel.Vertical)
-
-    let horizontal =
-        match heat with
-        | Some map ->
-            let at, names = named (places map.Values[0].Length map.Columns)
-            LinearAxis.init (Title = Title.init panel.Horizontal, TickMode = StyleParam.TickMode.Array, TickVals = at, TickText = names)
-        | None -> LinearAxis.init (Title = Title.init panel.Horizontal)
-
-    Chart.combine traces |> Chart.withYAxis vertical |> Chart.withXAxis horizontal
-
-let private page (figure: Figure) =
-    let rows = (figure.Panels.Length + figure.Columns - 1) / figure.Columns
-    let names (panel: Panel) = panel.Items |> List.map _.Name |> Set.ofList
-    let seen = figure.Panels |> List.scan (fun seen panel -> Set.union seen (names panel)) Set.empty
-    let charts = List.map2 (chart (figure.Panels.Length = 1)) (List.take figure.Panels.Length seen) figure.Panels
-
-    let whole =
-        match charts with
-        | [ one ] -> one
-        | many ->
-            // The gap, a part of a panel's height, holds the ticks and the title below one panel and the title above the next.
-            Chart.Grid(rows, figure.Columns, SubPlotTitles = (figure.Panels |> List.map _.Title), YGap = 0.3) many
-
-    whole
-    |> Chart.withTemplate ChartTemplates.lightMirrored
-    |> Chart.withTitle figure.Title
-    |> Chart.withSize (1100, (if rows = 1 then 560 else 340 * rows + 120))
-    |> Chart.withDisplayOptionsStyle (PlotlyJSReference = PlotlyJSReference.Full)
-
-/// Writes figures one below another as a page that needs no network.
-let saveHtml (path: string) (figures: Figure list) =
-    let pages = figures |> List.map page
-    let rest = pages.Tail |> List.map GenericChart.toChartHTML |> String.concat "\n"
-    let html = GenericChart.toEmbeddedHTML pages.Head
-    let ending = html.LastIndexOf "</body>"
-    File.WriteAllText(path, html.Insert(ending, rest))
+    use image = ScottPlot.IMultiplotExtensions.Render(plots, width * figure.Columns, height * rows)
+    AtomicFile.Write(path, fun stream -> stream.Write(ReadOnlySpan(image.GetImageBytes ScottPlot.ImageFormat.Png)))

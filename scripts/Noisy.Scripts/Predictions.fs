@@ -9,8 +9,8 @@ let private style = "td { font-family: monospace; white-space: pre } .wrong { ba
 
 let private row (p: ProgramPrediction) =
     let code = p.Program.Question.TrimEnd('@').Replace('#', '\n')
-    let letter (found: char) target = if found = target then string found else $"<span class=\"wrong\">{Pages.text (string found)}</span>"
-    [ Pages.text code; p.Program.Target; Seq.map2 letter p.Answer p.Program.Target |> String.concat "" ]
+    let letter (found: char) target = (let shown = Html.text (string found) in if found = target then shown else Html.markup $"<span class=\"wrong\">{shown}</span>")
+    [ Html.text code; Html.text p.Program.Target; Seq.map2 letter p.Answer p.Program.Target |> Html.concat "" ]
 
 /// Writes predictions.html into a run's folder.
 let draw folder (task: ITrainingTask) (config: TrainConfig) =
@@ -23,6 +23,6 @@ let draw folder (task: ITrainingTask) (config: TrainConfig) =
             + "from the program and the true characters before it; wrong ones are marked."
 
         let rows = programs.Predict(shown, Pages.tested config summary) |> Seq.map row
-        let page = Pages.page (Pages.title config summary) style introduction (Pages.table [ "program"; "prints"; "answer" ] rows)
-        File.WriteAllText(Path.Combine(folder, "predictions.html"), page)
+        let page = Html.page (Pages.title config summary) style introduction (Html.table [ "program"; "prints"; "answer" ] rows)
+        Html.save (Path.Combine(folder, "predictions.html")) page
     | _ -> ()

@@ -1,7 +1,6 @@
 /// Where a Neural Turing Machine looks in an episode of associative recall, what it writes and what it answers.
 module Noisy.Scripts.Recall
 
-open System.IO
 open Noisy.Models
 open Noisy.Scripts.Plots
 open TorchSharp
@@ -60,6 +59,5 @@ let draw folder (task: ITrainingTask) (config: TrainConfig) =
     | (:? NtmRecallTask as recall), (:? NtmRecallConfig as own), Some summary ->
         use found = recall.Trace(0L, min own.MaxItems mostItems, Pages.tested config summary)
         let figure = { Title = Pages.title config summary; Columns = 1; Panels = panels found recall.Shape }
-        saveHtml (Path.Combine(folder, "episode.html")) [ figure ]
-        savePng (Path.Combine(folder, "episode.png")) (1000, 320) figure
+        Pages.saveFigure folder "episode" (1000, 320) figure
     | _ -> ()

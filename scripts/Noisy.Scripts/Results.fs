@@ -1,4 +1,4 @@
-/// The table at the end of an experiment, and the same as CSV.
+/// The table at the end of an experiment.
 module Noisy.Scripts.Results
 
 open System
@@ -12,6 +12,7 @@ open Noisy.Models
 /// A finished run as a row of results.csv; NaN stands for "none".
 type Row =
     { Row: string
+      Preset: string
       Activation: string
       Seed: int64
       Metric: string
@@ -40,6 +41,7 @@ let private metricOf (metric: string) (values: IReadOnlyDictionary<string, float
 /// name: the row of the experiment, or the activation.
 let row metric name (folder: string) (summary: RunSummary) =
     { Row = name
+      Preset = summary.Preset
       Activation = summary.Activation
       Seed = summary.Seed
       Metric = metric
@@ -99,38 +101,61 @@ let cells (frame: Frame<int, string>) =
 
     head, body
 
-/// Prints a table; without colours and as wide as it needs to be where output is piped.
+/// The narrowest that a column can be whose cells may break between words.
+let private longestWord (cell: string) = cell.Split [| '\n'; ' ' |] |> Array.map _.Length |> Array.max
+
+/// The narrowest that a column can be whose cells do not break.
+let private longestLine (cell: string) = cell.Split '\n' |> Array.map _.Length |> Array.max
+
+/// Each row as a block of lines, a line for each column: for where a table is too wide.
+let private blocks (head: string list) (body: string list list) =
+    let width = head |> List.map _.Length |> List.max
+    let line (name: string) (cell: string) = $"""{name.PadRight width}  {cell.Replace("\n", ", ")}"""
+    body |> List.map (fun row -> List.map2 line head row |> String.concat "\n") |> String.concat "\n\n"
+
+/// The text of a table at most so wide. Where columns do not fit, text and titles break between words; where they still do not, each row is
+/// a block of lines. Numbers are never broken.
 ///
-/// left: columns of text, which stand to the left; whole: columns that are never broken; the others hold numbers.
-let printTable (left: string list) (whole: string list) (head: string list) (body: string list list) =
-    let table = Table()
-    let terminal = Progress.isTerminal ()
-    table.Border <- if terminal then TableBorder.Rounded else TableBorder.Ascii2
+/// terminal: drawn with lines, not in ASCII; width: of the terminal; left: columns of text, which stand to the left; whole: columns of text that
+/// are not broken either; the others hold numbers.
+let tableText terminal width (left: string list) (whole: string list) (head: string list) (body: string list list) =
+    let breaks name = List.contains name left && not (List.contains name whole)
+    let longest name (cell: string) = if breaks name then longestWord cell else longestLine cell
+    let least (title: string -> string) = List.map2 (fun name cells -> title name :: cells |> List.map (longest name) |> List.max) head (List.transpose body)
+    let fits title = List.sum (least title) + 3 * head.Length + 1 <= width
+    let broken (name: string) = name.Replace(' ', '\n')
+    let title = if fits id then id else broken
 
-    for name in head do
-        let column = TableColumn(Markup.Escape name)
-        column.Alignment <- if List.contains name left then Justify.Left else Justify.Right
-        column.NoWrap <- not terminal || List.contains name whole
-        table.AddColumn column |> ignore
-
-    for row in body do
-        table.AddRow(row |> List.map Markup.Escape |> Array.ofList) |> ignore
-
-    if terminal then
-        AnsiConsole.Write table
+    if not (fits title) then
+        blocks head body
     else
-        let settings = AnsiConsoleSettings(Ansi = AnsiSupport.No, ColorSystem = ColorSystemSupport.NoColors, Out = AnsiConsoleOutput Console.Out)
-        let console = AnsiConsole.Create settings
-        console.Profile.Width <- 400
+        let table = Table(Border = (if terminal then TableBorder.Rounded else TableBorder.Ascii2))
+
+        for name in head do
+            let column = TableColumn(Markup.Escape(title name))
+            column.Alignment <- if List.contains name left then Justify.Left else Justify.Right
+            column.NoWrap <- not (breaks name)
+            table.AddColumn column |> ignore
+
+        for row in body do
+            table.AddRow(row |> List.map Markup.Escape |> Array.ofList) |> ignore
+
+        use text = new StringWriter()
+        let console = AnsiConsole.Create(AnsiConsoleSettings(Ansi = AnsiSupport.No, ColorSystem = ColorSystemSupport.NoColors, Out = AnsiConsoleOutput text))
+        console.Profile.Width <- width
         console.Write table
+        text.ToString().TrimEnd()
+
+/// Prints a table as wide as the terminal allows, or as it needs to be where output is piped.
+let printTable left whole head body =
+    if Progress.isTerminal () then
+        tableText true (try max 20 Console.WindowWidth with _ -> 80) left whole head body
+    else
+        let natural = List.transpose (head :: body) |> List.sumBy (List.map longestLine >> List.max)
+        tableText false (natural + 4 * head.Length) left whole head body
+    |> Console.WriteLine
 
 /// Prints the table of an experiment.
 let print (frame: Frame<int, string>) =
     let head, body = cells frame
     printTable [ "row"; "folder" ] [ "row"; "folder" ] head body
-
-/// Writes results.csv with a row a run.
-let save (path: string) (frame: Frame<int, string>) =
-    Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath path)) |> ignore
-    use writer = new StreamWriter(path)
-    frame.SaveCsv(writer, includeRowKeys = false, culture = CultureInfo.InvariantCulture)

@@ -7,6 +7,7 @@ open System.Threading
 open Noisy.Core
 open Noisy.Models
 open TorchSharp
+open Noisy.Scripts.Extras
 open Noisy.Scripts.Options
 
 /// A run that was asked for.
@@ -62,7 +63,7 @@ type private Ending =
 type private Outcome = { Run: Run; View: Pictures.View; Ending: Ending }
 
 /// Trains one run and draws its curves, however it ends.
-let private train (experiment: Experiment) options (cache: DataCache) (said: string ref) run stop =
+let private train (experiment: Experiment) options (cache: DataCache) (extras: Extras) (said: string ref) run stop =
     FusedEngine.Path <- options.Engine // before the model is made
     use task = experiment.Build(run.Config, cache, options.Device)
     let data = describe experiment task.Data
@@ -95,13 +96,13 @@ let private train (experiment: Experiment) options (cache: DataCache) (said: str
           | level -> level.Name, level.Value ]
 
     let view = Pictures.view task levels
-    Pictures.ofRun run.Folder view run.Row run.Config task.Data paper
-    if reporter.HasStarted && ending.IsDone then Drawings.ofRun run.Folder task run.Config
+    extras.Try($"the curves of {run.Folder}", fun () -> Pictures.ofRun run.Folder view run.Row run.Config task.Data paper)
+    if reporter.HasStarted && ending.IsDone then extras.Try($"the pictures of {run.Folder}", fun () -> Drawings.ofRun run.Folder task run.Config)
     { Run = run; View = view; Ending = ending }
 
 /// Trains what was planned until it is done or interrupted; a run that diverges does not keep the others from theirs. The outcomes in
 /// order.
-let private trainAll experiment options runs stop =
+let private trainAll experiment options extras runs stop =
     let cache = DataCache(DataCacheSettings.FromEnvironment(Option.toObj options.Data), Action<string>(printfn "%s"))
     let said = ref ""
 
@@ -109,7 +110,7 @@ let private trainAll experiment options runs stop =
         match remaining with
         | [] -> List.rev outcomes
         | run :: rest ->
-            let outcome = train experiment options cache said run stop
+            let outcome = train experiment options cache extras said run stop
             let outcomes = outcome :: outcomes
             match outcome.Ending with
             | Interrupted -> List.rev outcomes
@@ -121,20 +122,21 @@ let private trainAll experiment options runs stop =
 
     go [] runs
 
-/// The comparison picture, the table and results.csv in the folder of the results.
-let private report (experiment: Experiment) options outcomes =
+/// The comparison picture, results.csv with all runs of the folder, and the table of the command's own.
+let private report (experiment: Experiment) options (extras: Extras) outcomes =
     let view = (List.head outcomes).View
     let folders = outcomes |> List.map (fun o -> o.Run.Row, o.Run.Folder)
-    Pictures.compare options.Out $"{experiment.Name}, {options.Preset}" view (experiment.Curves options.Preset) folders
+    extras.Try($"the comparison in {options.Out}", fun () ->
+        Pictures.compare options.Out $"{experiment.Name}, {options.Preset}" view (experiment.Curves options.Preset) folders)
+
     let row outcome summary = Results.row view.Metric outcome.Run.Row outcome.Run.Folder summary
 
     match [ for o in outcomes do match o.Ending with Done summary -> row o summary | _ -> () ] with
     | [] -> ()
     | rows ->
-        let frame = Results.frame rows
-        Results.save (Path.Combine(options.Out, "results.csv")) frame
+        extras.Try($"results.csv in {options.Out}", fun () -> ResultsFile.update options.Out view.Metric)
         printfn ""
-        Results.print frame
+        Results.print (Results.frame rows)
 
 /// A whole experiment script.
 ///
@@ -147,8 +149,9 @@ let main (name: string) (words: string[]) =
         | None -> 0
         | Some options ->
             TorchNative.EnsureLoaded()
-            let outcomes = trainAll experiment options (plan experiment options) stop
-            report experiment options outcomes
+            let extras = Extras(eprintfn "%s")
+            let outcomes = trainAll experiment options extras (plan experiment options) stop
+            report experiment options extras outcomes
 
             let diverged = outcomes |> List.tryPick (fun o -> match o.Ending with Diverged error -> Some error | _ -> None)
 
@@ -157,6 +160,8 @@ let main (name: string) (words: string[]) =
                 printfn "interrupted: the same command goes on from here"
                 Host.interrupted
             | _, Some error -> raise error
+            | _, None when extras.Failed ->
+                refuse $"the runs in {options.Out} are done, but not all of their pictures and tables could be written (see above): make room, then repeat the command, which draws the curves again"
             | _, None ->
                 printfn "curves and results.csv are in %s" options.Out
                 0)

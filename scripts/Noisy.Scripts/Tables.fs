@@ -228,11 +228,10 @@ let main (words: string[]) =
             match given.TryGetResult Argument.Out with
             | None -> printf "%s" text
             | Some file ->
-                try
+                writing "--out" file (fun () ->
                     Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath file)) |> ignore
-                    File.WriteAllText(file, text)
-                    printfn "%s: %d runs" file (distinct found).Length
-                with error when (error :? IOException || error :? UnauthorizedAccessException) ->
-                    refuse $"cannot write {file}: {error.Message.TrimEnd '.'}; name another file with --out"
+                    File.WriteAllText(file, text))
+
+                printfn "%s: %d runs" file (distinct found).Length
 
             0)

@@ -40,14 +40,14 @@ let draw folder (task: ITrainingTask) (config: TrainConfig) =
         let context, title = Pages.tested config summary, Pages.title config summary
         let found = translation.Translate(shown, context, CancellationToken.None) |> List.ofSeq
         let bleu = Metrics.withUnit "bleu" summary.Metrics.Test["bleu"]
-        let words (all: string[]) = Pages.text (String.Join(" ", plain all))
+        let words (all: string[]) = Html.text (String.Join(" ", plain all))
 
         let introduction =
             $"The first {found.Length} sentences of the test. BLEU-4 of the whole test is {bleu}, over the words as they are in the text, without smoothing."
 
         let rows = [ for f in found -> [ words f.Source; words f.Reference; words f.Found ] ]
-        let body = Pages.table [ "sentence"; "reference"; "translation" ] rows
-        File.WriteAllText(Path.Combine(folder, "translations.html"), Pages.page title "" introduction body)
+        let body = Html.table [ "sentence"; "reference"; "translation" ] rows
+        Html.page title "" introduction body |> Html.save (Path.Combine(folder, "translations.html"))
 
         let panels =
             [ for i, f in List.indexed found do
@@ -57,6 +57,5 @@ let draw folder (task: ITrainingTask) (config: TrainConfig) =
 
         if not panels.IsEmpty then
             let figure = { Title = $"{title}: how much each word of the translation (rows) looks at each word of the sentence"; Columns = 1; Panels = panels }
-            saveHtml (Path.Combine(folder, "alignments.html")) [ figure ]
-            savePng (Path.Combine(folder, "alignments.png")) (1100, 520) figure
+            Pages.saveFigure folder "alignments" (1100, 520) figure
     | _ -> ()

@@ -50,6 +50,5 @@ let draw (folder: string) (task: ITrainingTask) (config: TrainConfig) =
 
         let context = NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed(config.Seed).Child("picture"), 0L, 0, scale)
         let figure = figure $"{config.Experiment}: the units of {Path.GetFileName folder}" (List.ofSeq (mlp.Network.Trace(inputs, context)))
-        Plots.saveHtml (Path.Combine(folder, "units.html")) [ figure ]
-        Plots.savePng (Path.Combine(folder, "units.png")) (560, 420) figure
+        Pages.saveFigure folder "units" (560, 420) figure
     | _ -> ()

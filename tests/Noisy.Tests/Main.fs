@@ -38,8 +38,12 @@ let private lists = [
     EngineTests.tests
     NtmTests.tests
     DropInTests.tests
+    DropInHookTests.tests
+    DropInOutputTests.tests
+    DropInWeightsTests.tests
     FusedActivationTests.tests
     CellTests.tests
+    GradientTests.tests
     NotFiniteTests.tests
     PackedTests.tests
     OperandTests.tests
@@ -57,7 +61,13 @@ let private lists = [
     TranslationTests.tests
     CaptionTests.tests
     ResumeTests.tests
+    LogTests.tests
+    ExportTests.tests
+    StoredFileTests.tests
+    OwnTextTests.tests
+    ReaderTests.tests
     CheckpointTests.tests
+    FolderLossTests.tests
     TrainingTests.tests
     ExperimentTests.tests
     MlpTaskTests.tests
@@ -67,14 +77,18 @@ let private lists = [
     CalculatorTests.tests
     ReportTests.tests
     BenchTests.tests
+    PageTests.tests
+    FaultTests.tests
     LearningToExecuteTests.tests
     ExampleTests.tests
+    ReliabilityTests.tests
 ]
 
 /// Runs the lists; the last line is 'N passed, N failed, N skipped' alone. A run of no tests fails, so that a
 /// mistyped filter cannot look like success.
 [<EntryPoint>]
 let main arguments =
+    if arguments = [| GradientTests.childTask |] then exit (GradientTests.faults ())
     let mutable counts = None
 
     let summary config (run: TestRunSummary) =

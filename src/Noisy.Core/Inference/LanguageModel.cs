@@ -27,6 +27,7 @@ public sealed record TextScore(double Nats, int Predicted, RecurrentState State)
 public sealed class LanguageModel
 {
     private const int Window = 256;
+    private static readonly string[] Tensors = ["encoder", "decoder_weight", "decoder_bias"];
     private readonly FloatTensor encoder, weight, bias;
     private readonly string layersName;
     private readonly VectorWidth width;
@@ -35,7 +36,7 @@ public sealed class LanguageModel
 
     private LanguageModel(SafetensorsContent file, ActivationPair activations, NoiseContext test, TextCodec codec, VectorWidth width)
     {
-        (encoder, weight, bias) = (file.Tensor("encoder"), file.Tensor("decoder_weight"), file.Tensor("decoder_bias"));
+        (encoder, weight, bias) = (file.Tensor(Tensors[0]), file.Tensor(Tensors[1]), file.Tensor(Tensors[2]));
         (Activations, Test, Codec, this.width) = (activations, test, codec, VectorWidths.Resolve(width));
         layersName = file.Tensors.ContainsKey("gru.weight_hh_l0") ? "gru" : "lstm";
         Layers = new RecurrentStack(file, layersName + ".", activations, test.Scale, width);
@@ -61,6 +62,13 @@ public sealed class LanguageModel
     public static LanguageModel Load(Stream stream, VectorWidth width = VectorWidth.Auto, bool narrow = false)
     {
         var file = SafetensorsReader.Read(stream, narrow);
+        if (Array.Find(Tensors, name => !file.Tensors.ContainsKey(name)) is { } missing && ModelMetadata.Experiment(file.Metadata) is { } experiment)
+        {
+            throw new InvalidDataException(
+                $"it has no tensor '{missing}', so it is no language model: a run of the experiment '{experiment}' wrote it. "
+                + "SafetensorsReader of Noisy.Core reads its tensors, and Safetensors of Noisy.Models those for the experiment's own model");
+        }
+
         var (activations, test) = ModelMetadata.Read(file.Metadata);
         return new(file, activations, test, ModelMetadata.ReadCodec(file.Metadata), width);
     }

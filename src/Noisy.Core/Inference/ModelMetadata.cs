@@ -11,7 +11,7 @@ namespace Noisy.Core;
 /// </remarks>
 internal static class ModelMetadata
 {
-    private const string Activations = "activations", Noise = "noise", Vocabulary = "vocabulary", Unknown = "unknown", EndOfLine = "endOfLine", Unit = "unit";
+    private const string Activations = "activations", Noise = "noise", Vocabulary = "vocabulary", Unknown = "unknown", EndOfLine = "endOfLine", Unit = "unit", Config = "config";
 
     /// <summary>The entries about activations and noise.</summary>
     /// <param name="activations">As trained.</param>
@@ -60,28 +60,41 @@ internal static class ModelMetadata
         var pair = Parse(metadata, Activations, root => new ActivationPair(
             root.GetProperty("name").GetString()!, Spec(root.GetProperty("tanh")), Spec(root.GetProperty("sigmoid")), "read from a file"));
         var test = Parse(metadata, Noise, root => new NoiseContext(
-            Enum<NoiseMode>(root.GetProperty("mode")), Scale: root.TryGetProperty("scale", out var scale) ? scale.GetDouble() : null));
+            Enum<NoiseMode>(root.GetProperty("mode")), Scale: root.TryGetProperty("scale", out var scale) ? Scale(scale.GetDouble()) : null));
         return (pair, test);
+    }
+
+    /// <summary>The experiment whose run wrote a file without a vocabulary, such as "nmt"; null if it has one, or does not tell.</summary>
+    internal static string? Experiment(IReadOnlyDictionary<string, string> metadata)
+    {
+        try
+        {
+            return metadata.ContainsKey(Config) && !metadata.ContainsKey(Vocabulary) ? Parse(metadata, Config, root => root.GetProperty("experiment").GetString()) : null;
+        }
+        catch (InvalidDataException)
+        {
+            return null;
+        }
     }
 
     /// <summary>Reads what <see cref="Write(TextCodec)"/> wrote.</summary>
     /// <exception cref="InvalidDataException">An entry is missing or damaged.</exception>
     internal static TextCodec ReadCodec(IReadOnlyDictionary<string, string> metadata) => Parse(metadata, Vocabulary, root => new TextCodec(
         [.. root.EnumerateArray().Select(t => t.GetString()!)], metadata.GetValueOrDefault(Unknown), metadata.GetValueOrDefault(EndOfLine),
-        metadata.TryGetValue(Unit, out var unit) ? System.Enum.Parse<TextUnit>(unit) : TextUnit.Word));
+        metadata.TryGetValue(Unit, out var unit) ? Enum<TextUnit>(unit) : TextUnit.Word));
 
     private static T Parse<T>(IReadOnlyDictionary<string, string> metadata, string name, Func<JsonElement, T> read)
     {
         if (!metadata.TryGetValue(name, out var text))
         {
-            throw new InvalidDataException(metadata.ContainsKey("config")
+            throw new InvalidDataException(metadata.ContainsKey(Config)
                 ? $"its metadata lack '{name}': it comes from an older version of Noisy; train the run anew in another folder"
                 : $"its metadata lack '{name}': it is not the weights.safetensors of a run of Noisy");
         }
 
         try
         {
-            using var document = JsonDocument.Parse(text);
+            using var document = StrictJson.Document(Encoding.UTF8.GetBytes(text));
             return read(document.RootElement);
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException or FormatException or ArgumentException)
@@ -120,7 +133,17 @@ internal static class ModelMetadata
         e.GetProperty("alpha").GetDouble(), e.GetProperty("c").GetDouble(), AlphaOne: Enum<AlphaOneRule>(e.GetProperty("alphaOne")),
         ClipOutput: e.GetProperty("clipOutput").GetBoolean(), UseSoft: e.GetProperty("useSoft").GetBoolean()).Validate();
 
-    private static T Enum<T>(JsonElement e) where T : struct, Enum => System.Enum.Parse<T>(e.GetString()!);
+    private static double Scale(double c)
+    {
+        NoisyFunction.CheckScale(c);
+        return c;
+    }
+
+    private static T Enum<T>(JsonElement e) where T : struct, Enum => Enum<T>(e.GetString() ?? "null");
+
+    // By name alone: Enum.Parse takes any number, even one that has no name.
+    private static T Enum<T>(string name) where T : struct, Enum =>
+        System.Enum.GetNames<T>().Contains(name) ? System.Enum.Parse<T>(name) : throw new FormatException($"Requested value '{name}' was not found");
 
     private static string Json(Action<Utf8JsonWriter> write)
     {

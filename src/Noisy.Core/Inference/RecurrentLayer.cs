@@ -48,9 +48,13 @@ internal sealed class RecurrentLayer
         recurrent = PackedMatrix.Create(hh, gates, width);
         inputBias = new float[gates * padded];
         recurrentBias = new float[gates * padded];
-        Add(Get("bias_ih").Of(gates * units), gates, inputBias);
-        Add(Get("bias_hh").Of(gates * units), kind == RecurrentCellKind.Gru ? 2 : gates, inputBias);
-        if (kind == RecurrentCellKind.Gru) Add(Get("bias_hh"), gates, recurrentBias);
+        if (file.Tensors.ContainsKey($"{prefix}bias_ih_l{layer}") || file.Tensors.ContainsKey($"{prefix}bias_hh_l{layer}"))
+        {
+            Add(Get("bias_ih").Of(gates * units), gates, inputBias);
+            Add(Get("bias_hh").Of(gates * units), kind == RecurrentCellKind.Gru ? 2 : gates, inputBias);
+            if (kind == RecurrentCellKind.Gru) Add(Get("bias_hh"), gates, recurrentBias);
+        }
+
         var p = sites.Any(s => s.UsesP) ? Get("p").Of(sites.Length, units) : null;
         gains = [.. sites.Select((s, i) => p is null || !s.UsesP ? [] : Pad(p.Values.AsSpan(i * units, units)))];
     }

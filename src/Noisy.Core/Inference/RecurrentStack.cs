@@ -2,7 +2,7 @@ namespace Noisy.Core;
 
 /// <summary>Trained LSTM or GRU layers, run forward without torch; immutable, so safe to share between threads.</summary>
 /// <remarks>
-/// Weights have torch's names, shapes and gate order (<c>weight_ih_l0</c> …), gap gains the name <c>p_l0</c>. Runs in one
+/// Weights have torch's names, shapes and gate order (<c>weight_ih_l0</c> …), gap gains the name <c>p_l0</c>; a layer may have no biases. Runs in one
 /// direction, one sequence at a time, without dropout. Precision: single, the bits of the engine that training runs on, for
 /// every vector width. Source: paper, Algorithm 1.
 /// </remarks>

@@ -44,8 +44,8 @@ public abstract record Schedule
     /// <param name="text">A start, then any number of changes, separated by bars:
     /// <c>inverseSqrt(30) | every(200) | clampMin(0.5)</c>. A bare number is a constant, <c>paper</c> the paper's annealing.</param>
     /// <returns>The schedule; <see cref="ToString"/> of it, read again, gives an equal one.</returns>
-    /// <exception cref="InvalidSpecException">The text is malformed or a parameter is out of range; the message has the
-    /// position (from 1), what was found and what is known.</exception>
+    /// <exception cref="InvalidSpecException">The text is malformed, a parameter is out of range or changes are nested deeper than
+    /// <see cref="MaxDepth"/>; the message has the position (from 1), what was found and what is known.</exception>
     public static Schedule Parse(string text) => ScheduleText.Parse(text);
 
     /// <summary>Value at an update.</summary>
@@ -62,26 +62,29 @@ public abstract record Schedule
     /// <summary>This schedule as a staircase: its value at ⌊update / updates⌋.</summary>
     /// <param name="updates">Length of a stair in updates; ≥ 1.</param>
     /// <returns>The staircase.</returns>
-    /// <exception cref="InvalidSpecException"><paramref name="updates"/> is out of range.</exception>
+    /// <exception cref="InvalidSpecException"><paramref name="updates"/> is out of range, or this is the <see cref="MaxDepth"/>th change.</exception>
     public Schedule Every(long updates) => new EverySchedule(this, updates);
 
     /// <summary>This schedule, but never below a floor.</summary>
     /// <param name="floor">Least value; finite and ≥ 0.</param>
     /// <returns>The clamped schedule.</returns>
-    /// <exception cref="InvalidSpecException"><paramref name="floor"/> is out of range.</exception>
+    /// <exception cref="InvalidSpecException"><paramref name="floor"/> is out of range, or this is the <see cref="MaxDepth"/>th change.</exception>
     public Schedule ClampMin(double floor) => new ClampMinSchedule(this, floor);
 
     /// <summary>This schedule, but never above a ceiling.</summary>
     /// <param name="ceiling">Greatest value; finite and ≥ 0.</param>
     /// <returns>The clamped schedule.</returns>
-    /// <exception cref="InvalidSpecException"><paramref name="ceiling"/> is out of range.</exception>
+    /// <exception cref="InvalidSpecException"><paramref name="ceiling"/> is out of range, or this is the <see cref="MaxDepth"/>th change.</exception>
     public Schedule ClampMax(double ceiling) => new ClampMaxSchedule(this, ceiling);
+
+    /// <summary>Changes that may be made to one schedule, one within the other; more are refused when the value is made.</summary>
+    public const int MaxDepth = 100;
 
     /// <summary>This schedule before an update, another one from there on.</summary>
     /// <param name="update">First update of <paramref name="next"/>; ≥ 1.</param>
     /// <param name="next">The schedule that takes over; it counts its own updates from 0 at the switch.</param>
     /// <returns>The joined schedule.</returns>
-    /// <exception cref="InvalidSpecException"><paramref name="update"/> is out of range.</exception>
+    /// <exception cref="InvalidSpecException"><paramref name="update"/> is out of range, or this is the <see cref="MaxDepth"/>th change.</exception>
     public Schedule Then(long update, Schedule next) => new ThenSchedule(this, update, next);
 
     /// <summary>The text form, which <see cref="Parse"/> reads back exactly.</summary>
@@ -95,4 +98,7 @@ public abstract record Schedule
 
     /// <summary>The text form of this schedule.</summary>
     protected internal abstract string Text { get; }
+
+    /// <summary>How deep calls for a value go: 1 more than the deepest schedule within this one.</summary>
+    internal virtual int Depth => 1;
 }

@@ -9,6 +9,7 @@ namespace Noisy.Core;
 internal static class ScheduleText
 {
     private const string Starts = "a number, paper, constant, inverseSqrt, linear, exponential";
+    private const int MaxQuoted = 400;
     private const string Changes = "every, clampMin, clampMax, then";
 
     internal static string Of(double value) => value.ToString("R", CultureInfo.InvariantCulture);
@@ -24,10 +25,11 @@ internal static class ScheduleText
         return schedule;
     }
 
-    private static Schedule Pipeline(Reader reader)
+    private static Schedule Pipeline(Reader reader, int depth = 1)
     {
+        if (depth > Schedule.MaxDepth) throw reader.Error($"at most {Schedule.MaxDepth} schedules nested by 'then'");
         var schedule = Start(reader);
-        while (reader.Take('|')) schedule = Change(reader, schedule);
+        while (reader.Take('|')) schedule = Change(reader, schedule, depth);
         return schedule;
     }
 
@@ -52,7 +54,7 @@ internal static class ScheduleText
         }
     }
 
-    private static Schedule Change(Reader reader, Schedule inner)
+    private static Schedule Change(Reader reader, Schedule inner, int depth)
     {
         reader.SkipSpaces();
         var start = reader.Position;
@@ -61,7 +63,7 @@ internal static class ScheduleText
             "every" => reader.InBrackets(() => inner.Every(reader.Whole())),
             "clampMin" => reader.InBrackets(() => inner.ClampMin(reader.Number())),
             "clampMax" => reader.InBrackets(() => inner.ClampMax(reader.Number())),
-            "then" => reader.InBrackets(() => inner.Then(reader.Whole(), Pipeline(reader.Next()))),
+            "then" => reader.InBrackets(() => inner.Then(reader.Whole(), Pipeline(reader.Next(), depth + 1))),
             _ => throw reader.Error(Changes, start),
         };
     }
@@ -128,14 +130,16 @@ internal static class ScheduleText
             return Take(')') ? schedule : throw Error("')'");
         }
 
+        private static string Shortened(string text) => text.Length <= MaxQuoted ? text : text[..MaxQuoted] + "…";
+
         internal InvalidSpecException Error(string expected, int? position = null)
         {
             SkipSpaces();
             var at = position ?? Position;
             var end = at;
             while (end < text.Length && char.IsAsciiLetterOrDigit(text[end])) end++;
-            var found = at >= text.Length ? "the end" : $"'{text[at..Math.Max(end, at + 1)]}'";
-            return new([$"schedule '{text}': found {found} at position {Of(at + 1L)}, expected {expected}"]);
+            var found = at >= text.Length ? "the end" : $"'{Shortened(text[at..Math.Max(end, at + 1)])}'";
+            return new([$"schedule '{Shortened(text)}': found {found} at position {Of(at + 1L)}, expected {expected}"]);
         }
 
         private (int Start, string Token) Token()

@@ -97,8 +97,8 @@ public sealed record EverySchedule : Schedule
 {
     internal EverySchedule(Schedule inner, long updates)
     {
-        Check("every", Positive("updates", updates));
-        (Inner, Updates) = (inner, updates);
+        Check("every", Positive("updates", updates), NotTooDeep(inner));
+        (Inner, Updates, Depth) = (inner, updates, inner.Depth + 1);
     }
 
     /// <summary>The schedule that gives the height of each stair.</summary>
@@ -106,6 +106,8 @@ public sealed record EverySchedule : Schedule
 
     /// <summary>Length of a stair in updates; ≥ 1.</summary>
     public long Updates { get; }
+
+    internal override int Depth { get; }
 
     /// <inheritdoc/>
     protected internal override double ValueAt(long update) => Inner.ValueAt(update / Updates);
@@ -119,8 +121,8 @@ public sealed record ClampMinSchedule : Schedule
 {
     internal ClampMinSchedule(Schedule inner, double floor)
     {
-        Check("clampMin", NotNegative("floor", floor));
-        (Inner, Floor) = (inner, floor);
+        Check("clampMin", NotNegative("floor", floor), NotTooDeep(inner));
+        (Inner, Floor, Depth) = (inner, floor, inner.Depth + 1);
     }
 
     /// <summary>The schedule without the floor.</summary>
@@ -128,6 +130,8 @@ public sealed record ClampMinSchedule : Schedule
 
     /// <summary>Least value; finite and ≥ 0.</summary>
     public double Floor { get; }
+
+    internal override int Depth { get; }
 
     /// <inheritdoc/>
     protected internal override double ValueAt(long update) => Math.Max(Floor, Inner.ValueAt(update));
@@ -141,8 +145,8 @@ public sealed record ClampMaxSchedule : Schedule
 {
     internal ClampMaxSchedule(Schedule inner, double ceiling)
     {
-        Check("clampMax", NotNegative("ceiling", ceiling));
-        (Inner, Ceiling) = (inner, ceiling);
+        Check("clampMax", NotNegative("ceiling", ceiling), NotTooDeep(inner));
+        (Inner, Ceiling, Depth) = (inner, ceiling, inner.Depth + 1);
     }
 
     /// <summary>The schedule without the ceiling.</summary>
@@ -150,6 +154,8 @@ public sealed record ClampMaxSchedule : Schedule
 
     /// <summary>Greatest value; finite and ≥ 0.</summary>
     public double Ceiling { get; }
+
+    internal override int Depth { get; }
 
     /// <inheritdoc/>
     protected internal override double ValueAt(long update) => Math.Min(Ceiling, Inner.ValueAt(update));
@@ -163,8 +169,8 @@ public sealed record ThenSchedule : Schedule
 {
     internal ThenSchedule(Schedule first, long update, Schedule next)
     {
-        Check("then", Positive("update", update));
-        (First, Update, Next) = (first, update, next);
+        Check("then", Positive("update", update), NotTooDeep(first), NotTooDeep(next));
+        (First, Update, Next, Depth) = (first, update, next, Math.Max(first.Depth, next.Depth) + 1);
     }
 
     /// <summary>The schedule before the switch.</summary>
@@ -175,6 +181,8 @@ public sealed record ThenSchedule : Schedule
 
     /// <summary>The schedule from the switch on, where it counts from 0.</summary>
     public Schedule Next { get; }
+
+    internal override int Depth { get; }
 
     /// <inheritdoc/>
     protected internal override double ValueAt(long update) =>
@@ -192,6 +200,10 @@ internal static class ScheduleRules
 
     internal static string? Positive(string name, long value) =>
         value >= 1 ? null : $"{name} is {ScheduleText.Of(value)}: must be >= 1";
+
+    // A value is computed by as many calls, one within the other: a stack that is full ends the process.
+    internal static string? NotTooDeep(Schedule inner) =>
+        inner.Depth < Schedule.MaxDepth ? null : $"more than {Schedule.MaxDepth} changes are nested";
 
     internal static void Check(string schedule, params ReadOnlySpan<string?> rules)
     {

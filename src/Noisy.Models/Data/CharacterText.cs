@@ -27,19 +27,24 @@ public static class CharacterText
     }
 
     /// <summary>Any text file: its first 90 % to train on, then 5 % for validation, 5 % for test.</summary>
+    /// <remarks>In the order of the file, since a text is a sequence: what comes later is predicted from what came before.</remarks>
     /// <param name="path">A UTF-8 file, plain or .gz.</param>
     /// <exception cref="DataException">The file is unreadable, damaged, not UTF-8, or too short to be cut.</exception>
     public static LanguageModelData Load(string path)
     {
         const string remedy = "Name a text file in UTF-8, plain or .gz, with '--data FILE', or use the built-in text with '--data built-in'.";
         var content = DataFile.Read(path, remedy);
-        var runes = DataFile.DecodeUtf8(content, path, remedy).EnumerateRunes().ToArray();
-        if (runes.Length < 40) throw new DataException($"'{path}' has {runes.Length} characters, too few to be cut into training, validation and test. {remedy}");
-        var (valid, test) = ((int)(0.9 * runes.Length), (int)(0.95 * runes.Length));
+        var text = DataFile.DecodeUtf8(content, path, remedy);
+        var count = text.EnumerateRunes().Count();
+        if (count < 40) throw new DataException($"'{path}' has {count} characters, too few to be cut into training, validation and test. {remedy}");
+        var (valid, test) = ((int)(0.9 * count), (int)(0.95 * count));
+        var (from, to) = (Place(text, valid), Place(text, test));
         var name = Path.GetFileName(path);
-        return Create(
-            new(name.EndsWith(".gz", StringComparison.Ordinal) ? name[..^3] : name, DataIdentity.Real, DataFile.Sha256(content)),
-            Text(runes[..valid]), Text(runes[valid..test]), Text(runes[test..]));
+        var identity = new DataIdentity(name.EndsWith(".gz", StringComparison.Ordinal) ? name[..^3] : name, DataIdentity.Real, DataFile.Sha256(content));
+        return Create(identity, text[..from], text[from..to], text[to..]) with
+        {
+            Notes = [$"the text is cut in its order: the first {valid:N0} characters to learn from, then {test - valid:N0} for validation, the last {count - test:N0} for test"],
+        };
     }
 
     /// <summary>The built-in corpus letter by letter, so that the best attainable bits per character are known.</summary>
@@ -58,5 +63,16 @@ public static class CharacterText
         return Create(words.Identity with { Name = "sentences, letter by letter" }, Spelled(words.Train), Spelled(words.Valid), test, new(nats / (test.Length - 1)));
     }
 
-    private static string Text(IEnumerable<Rune> runes) => string.Concat(runes);
+    /// <summary>Where the character of a number begins.</summary>
+    private static int Place(string text, int character)
+    {
+        var place = 0;
+        foreach (var rune in text.EnumerateRunes())
+        {
+            if (character-- == 0) break;
+            place += rune.Utf16SequenceLength;
+        }
+
+        return place;
+    }
 }

@@ -27,8 +27,28 @@ public sealed class DataCache(DataCacheSettings settings, Action<string>? report
 
     /// <summary>The files that the user names in place of a folder, separated by commas; empty if there are none.</summary>
     /// <remarks>For experiments that take any text besides known sets; the others' <see cref="Find"/> refuses them.</remarks>
-    public IReadOnlyList<string> NamedFiles =>
-        settings.Data?.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) is { } paths && paths.All(File.Exists) ? paths : [];
+    /// <exception cref="DataException">What the user names is neither a folder nor files that are all there; the message names the
+    /// first that is not.</exception>
+    public IReadOnlyList<string> NamedFiles
+    {
+        get
+        {
+            if (settings.Data is null or DataCacheSettings.BuiltIn or DataCacheSettings.Download || Directory.Exists(settings.Data)) return [];
+            if (File.Exists(settings.Data)) return [settings.Data];
+            string[] paths = settings.Data.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+            var missing = paths.Length == 0 ? settings.Data : Array.Find(paths, path => !File.Exists(path));
+            if (missing is null) return paths;
+            throw new DataException(
+                $"{settings.Origin} '{settings.Data}': '{missing}' is {(Directory.Exists(missing) ? "a folder, not a file" : "neither a file nor a folder that is there")}. "
+                + $"Correct the name, or use the built-in data with '--data {DataCacheSettings.BuiltIn}'.");
+        }
+    }
+
+    /// <summary>What the files of a set are at this moment, so that data read before can be taken for the same.</summary>
+    /// <param name="set">The set.</param>
+    /// <param name="folder">Its folder, as <see cref="Find"/> gives it.</param>
+    internal static string Stamp(DataSet set, string? folder) =>
+        folder is null ? DataCacheSettings.BuiltIn : string.Join("; ", set.Files.Select(file => DataFile.Stamp(DataFile.Find(folder, file.File) ?? folder)));
 
     private string Require(DataSet set, string folder)
     {

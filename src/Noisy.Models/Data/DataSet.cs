@@ -5,7 +5,11 @@ namespace Noisy.Models;
 /// <param name="Url">Address of its uncompressed bytes; null where none is known that will last.</param>
 /// <param name="Sha256">SHA-256 of the uncompressed bytes; 64 lower-case hexadecimal digits.</param>
 /// <param name="Bytes">Number of uncompressed bytes.</param>
-public sealed record DataSource(string File, string? Url, string Sha256, long Bytes);
+public sealed record DataSource(string File, string? Url, string Sha256, long Bytes)
+{
+    /// <summary>The most bytes to read of what may be this file: room for other line ends, so that the loader can say what is wrong.</summary>
+    internal long MaxBytes => (2 * Bytes) + (1 << 20);
+}
 
 /// <summary>A named set of files, which lie together in a folder of that name.</summary>
 /// <param name="Name">Name of the set and of its folder, such as "ptb".</param>
@@ -21,6 +25,7 @@ public sealed record DataSet(string Name, string Title, IReadOnlyList<DataSource
         var place = folder is null ? $"a folder '{Name}' and name the one above it with '--data DIR'" : $"'{folder}'";
         return $"Put {files} (plain or .gz) into {place} by hand, or use the built-in data with '--data {DataCacheSettings.BuiltIn}'.";
     }
+
     /// <summary>Reads all files of the set.</summary>
     /// <param name="folder">The folder that holds them, plain or .gz, as <see cref="DataCache.Find"/> gives it.</param>
     /// <exception cref="DataException">A file is missing or unreadable.</exception>
@@ -29,7 +34,7 @@ public sealed record DataSet(string Name, string Title, IReadOnlyList<DataSource
         var remedy = Remedy(folder);
         var paths = Files.Select(file => DataFile.Find(folder, file.File) ?? throw new DataException(
             $"'{file.File}' (or '{file.File}.gz') is not in '{folder}'. {remedy}")).ToArray();
-        return new(this, remedy, paths, [.. paths.Select(path => DataFile.Read(path, remedy))]);
+        return new(this, remedy, paths, [.. paths.Zip(Files, (path, file) => DataFile.Read(path, remedy, file.MaxBytes))]);
     }
 }
 

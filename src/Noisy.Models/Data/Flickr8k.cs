@@ -39,7 +39,7 @@ public static class Flickr8k
         var paths = Files.Files.Select(file => DataFile.Find(folder, file.File) ?? throw new DataException(
             $"'{file.File}' (or '{file.File}.gz') is not in '{folder}'. {remedy}")).ToArray();
         var splits = Enumerable.Range(0, 3).Select(s => new CaptionSplitFiles(paths[1 + (2 * s)], paths[2 + (2 * s)])).ToArray();
-        var rules = new CaptionRules(AllowUnlisted: true, FeatureScale: 2, Absent: [AbsentImage]);
+        var rules = new CaptionRules(AllowUnlisted: true, FeatureScale: 2, Absent: [AbsentImage], MaxFeatureBytes: Files.Files.Max(file => file.MaxBytes));
         var data = CaptionData.Read(Files.Name, paths[0], splits, rules, remedy);
         for (var s = 0; s < 3; s++)
         {
@@ -70,7 +70,7 @@ public static class Flickr8k
             // Features are large: their checksum was taken while they were read.
             var found = i > 0 && i % 2 == 0
                 ? data.Of((Split)((i / 2) - 1)).Features.Sha256
-                : DataFile.Sha256(DataFile.Read(paths[i], remedy));
+                : DataFile.Sha256(DataFile.Read(paths[i], remedy, Files.Files[i].MaxBytes));
             if (found != Files.Files[i].Sha256)
             {
                 throw new DataException(

@@ -10,6 +10,7 @@ namespace Noisy.Models;
 /// <param name="Test">Ids of the test stream, in order.</param>
 /// <param name="Floor">The best attainable score, where it is known; null for real text.</param>
 /// <param name="Unit">What a token is.</param>
+/// <param name="Notes">How the text was cut, a sentence each, for the user; null if that is known of it.</param>
 public sealed record LanguageModelData(
     DataIdentity Identity,
     Vocabulary Vocabulary,
@@ -17,7 +18,8 @@ public sealed record LanguageModelData(
     int[] Valid,
     int[] Test,
     SourceEntropy? Floor,
-    TextUnit Unit = TextUnit.Word)
+    TextUnit Unit = TextUnit.Word,
+    IReadOnlyList<string>? Notes = null)
 {
     /// <summary>From text to tokens and back, as a trained model takes it along.</summary>
     public TextCodec Codec

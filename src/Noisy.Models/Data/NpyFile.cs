@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using System.Globalization;
-using System.IO.Compression;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
@@ -34,56 +33,42 @@ public enum NpyKind
 /// <param name="Sha256">SHA-256 of the uncompressed file; 64 lower-case hexadecimal digits.</param>
 public sealed partial record NpyFile(IReadOnlyList<int> Shape, NpyKind Kind, Array Values, string Sha256)
 {
+    private const long DefaultMaxBytes = 1L << 30;
     private const int Piece = 1 << 20, LongestHeader = 1 << 16;
 
     /// <summary>Reads a file.</summary>
     /// <param name="path">The file; gzip if its name ends in ".gz".</param>
     /// <param name="remedy">What the user can do; a sentence that ends every message.</param>
+    /// <param name="maxBytes">The most uncompressed bytes to accept; default 1 GiB. A file that announces more, by its length or its
+    /// header, is refused before its numbers are read.</param>
     /// <exception cref="DataException">The file cannot be read, is of another kind, holds numbers of another kind or order, is cut
-    /// short or has bytes too many.</exception>
-    public static NpyFile Read(string path, string remedy)
-    {
-        try
-        {
-            using var stored = File.OpenRead(path);
-            if (!path.EndsWith(".gz", StringComparison.Ordinal)) return Read(stored, path, remedy);
-            using var unzipped = new GZipStream(stored, CompressionMode.Decompress);
-            var file = Read(unzipped, path, remedy, out var bytes);
-
-            // GZipStream takes a file that lacks its end, with the checksum, for a whole one; the last word is the content's length.
-            stored.Seek(-4, SeekOrigin.End);
-            var last = new byte[4];
-            stored.ReadExactly(last);
-            return BinaryPrimitives.ReadUInt32LittleEndian(last) == (uint)bytes ? file : throw new InvalidDataException();
-        }
-        catch (InvalidDataException error)
-        {
-            throw new DataException($"'{path}' is not a whole gzip file: it is damaged, cut short or of another kind. {remedy}", error);
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            throw new DataException($"'{path}' cannot be read ({error.Message.TrimEnd('.')}). {remedy}", error);
-        }
-    }
+    /// short, has bytes too many or more than are accepted.</exception>
+    public static NpyFile Read(string path, string remedy, long maxBytes = DefaultMaxBytes) =>
+        StoredFile.Read(path, remedy, maxBytes, file => Read(file.Fill, path, remedy, maxBytes));
 
     /// <summary>Reads the content of a file.</summary>
     /// <param name="content">Its uncompressed bytes.</param>
     /// <param name="path">Its name, for the message.</param>
     /// <param name="remedy">What the user can do; a sentence that ends every message.</param>
+    /// <param name="maxBytes">As above.</param>
     /// <exception cref="DataException">As above.</exception>
-    public static NpyFile Read(Stream content, string path, string remedy) => Read(content, path, remedy, out _);
-
-    private static NpyFile Read(Stream content, string path, string remedy, out long bytes)
+    /// <exception cref="IOException">The stream cannot be read.</exception>
+    public static NpyFile Read(Stream content, string path, string remedy, long maxBytes = DefaultMaxBytes)
     {
         ArgumentNullException.ThrowIfNull(content);
-        var taken = 0L;
+        return Read(piece => content.ReadAtLeast(piece, piece.Length, throwOnEndOfStream: false), path, remedy, maxBytes);
+    }
+
+    private delegate int Source(Span<byte> piece);
+
+    private static NpyFile Read(Source fill, string path, string remedy, long maxBytes)
+    {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         byte[] Take(int count, string what)
         {
             var piece = new byte[count];
-            var read = content.ReadAtLeast(piece, count, throwOnEndOfStream: false);
+            var read = fill(piece);
             hash.AppendData(piece, 0, read);
-            taken += read;
             return read == count ? piece : throw new DataException($"'{path}' ends within {what}: the file is cut short. {remedy}");
         }
 
@@ -98,9 +83,11 @@ public sealed partial record NpyFile(IReadOnlyList<int> Shape, NpyKind Kind, Arr
         if (length > LongestHeader) throw new DataException($"'{path}' announces a header of {length:N0} bytes: the file is damaged. {remedy}");
         var (kind, shape) = Header(Encoding.Latin1.GetString(Take((int)length, "its header")), path, remedy);
         var sizes = string.Join(" x ", shape);
-        var count = shape.Aggregate((Int128)1, (product, size) => product * size);
+        var count = ArraySize.Of(shape);
         if (count > Array.MaxLength)
             throw new DataException($"'{path}' announces {sizes} = {count:N0} numbers, more than an array can hold. {remedy}");
+        if (count * ElementSize(kind) > maxBytes)
+            throw new DataException($"'{path}' announces {sizes} = {count:N0} numbers of {ElementSize(kind)} bytes, and more than {maxBytes:N0} bytes are not accepted. {remedy}");
         var values = kind switch
         {
             NpyKind.Byte => Numbers<byte>((int)count),
@@ -108,8 +95,7 @@ public sealed partial record NpyFile(IReadOnlyList<int> Shape, NpyKind Kind, Arr
             NpyKind.Single => Numbers<float>((int)count),
             _ => Numbers<double>((int)count),
         };
-        bytes = taken;
-        return content.ReadByte() < 0
+        return fill(new byte[1]) == 0
             ? new(shape, kind, values, Convert.ToHexStringLower(hash.GetHashAndReset()))
             : throw new DataException($"'{path}' announces {sizes} numbers and holds more: the file has bytes too many. {remedy}");
 
@@ -122,8 +108,7 @@ public sealed partial record NpyFile(IReadOnlyList<int> Shape, NpyKind Kind, Arr
                 if (done == numbers.Length) Array.Resize(ref numbers, (int)Math.Min(number, 8L * numbers.Length));
                 var next = Math.Min(Piece, numbers.Length - done);
                 var raw = MemoryMarshal.AsBytes(numbers.AsSpan(done, next));
-                var read = content.ReadAtLeast(raw, raw.Length, throwOnEndOfStream: false);
-                taken += read;
+                var read = fill(raw);
                 if (read < raw.Length)
                 {
                     var size = raw.Length / next;
@@ -165,9 +150,19 @@ public sealed partial record NpyFile(IReadOnlyList<int> Shape, NpyKind Kind, Arr
         }
     }
 
+    /// <summary>A header on one line, and not more of it than one reads.</summary>
+    private static string Printable(string text)
+    {
+        const int most = 200;
+        var line = string.Concat(text.Trim().Select(c => char.IsControl(c) ? '?' : c));
+        return line.Length <= most ? line : line[..most] + "…";
+    }
+
+    private static int ElementSize(NpyKind kind) => kind switch { NpyKind.Byte => 1, NpyKind.Half => 2, NpyKind.Single => 4, _ => 8 };
+
     private static (NpyKind Kind, int[] Shape) Header(string text, string path, string remedy)
     {
-        DataException Bad(string what) => new($"'{path}': the header '{text.Trim()}' {what}. {remedy}");
+        DataException Bad(string what) => new($"'{path}': the header '{Printable(text)}' {what}. {remedy}");
         var (descr, order, shape) = (Descr().Match(text), Order().Match(text), Sizes().Match(text));
         if (!descr.Success || !order.Success || !shape.Success)
             throw Bad("does not tell 'descr', 'fortran_order' and 'shape' of one array of plain numbers");
@@ -184,7 +179,9 @@ public sealed partial record NpyFile(IReadOnlyList<int> Shape, NpyKind Kind, Arr
         int Size(string size) => int.TryParse(size, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
             ? number
             : throw Bad("announces a size that is too large");
-        return (kind, Array.ConvertAll(sizes, Size));
+        return sizes.Length <= ArraySize.MaxDimensions
+            ? (kind, Array.ConvertAll(sizes, Size))
+            : throw Bad($"announces {sizes.Length} sizes; {ArraySize.MaxDimensions} are the most");
     }
 
     [GeneratedRegex(@"'descr'\s*:\s*'([^']*)'")]

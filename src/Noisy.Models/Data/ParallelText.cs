@@ -129,11 +129,9 @@ public sealed record ParallelText(
 
     private static string[] Words(string line) => line.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
 
-    /// <summary>The lines of a file; a mark of byte order before the first is not text.</summary>
     private static string[] Lined(byte[] content, string path, string remedy)
     {
-        var text = DataFile.DecodeUtf8(content, path, remedy);
-        var lines = (text.StartsWith('\uFEFF') ? text[1..] : text).Split('\n');
+        var lines = DataFile.DecodeUtf8(content, path, remedy).Split('\n');
         return lines[^1].Length == 0 ? lines[..^1] : lines;
     }
 }

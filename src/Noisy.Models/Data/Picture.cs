@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using System.Formats.Tar;
-using System.IO.Compression;
 
 namespace Noisy.Models;
 
@@ -10,6 +9,8 @@ namespace Noisy.Models;
 public sealed record Picture(string MediaType, byte[] Bytes)
 {
     private const int Header = 54;
+    private const long MaxArchive = 1L << 30, MaxPicture = 1L << 24;
+    private const string Remedy = "Put a sound archive there, or none: only the gallery needs it.";
 
     /// <summary>The address of the picture within a page.</summary>
     public string DataAddress => $"data:{MediaType};base64,{Convert.ToBase64String(Bytes)}";
@@ -43,31 +44,33 @@ public sealed record Picture(string MediaType, byte[] Bytes)
     }
 
     /// <summary>Some of the JPEG files of an archive.</summary>
-    /// <param name="path">A .tar.gz file.</param>
-    /// <param name="names">Names of the files that are wanted.</param>
+    /// <param name="path">A .tar.gz file, of 1 GiB at most when unpacked.</param>
+    /// <param name="names">Names of the files that are wanted, each of 16 MiB at most.</param>
     /// <returns>Those that are there, by name.</returns>
-    /// <exception cref="DataException">The archive is damaged.</exception>
+    /// <exception cref="DataException">The archive cannot be read, is damaged or larger.</exception>
     public static IReadOnlyDictionary<string, Picture> FromArchive(string path, IReadOnlySet<string> names)
     {
         try
         {
-            using var unzipped = new GZipStream(File.OpenRead(path), CompressionMode.Decompress);
+            // Unpacked to memory first: TarReader believes the sizes that an archive announces.
+            using var unzipped = new MemoryStream(DataFile.Read(path, Remedy, MaxArchive), writable: false);
             using var archive = new TarReader(unzipped);
             var found = new Dictionary<string, Picture>(StringComparer.Ordinal);
             while (archive.GetNextEntry() is { } entry)
             {
                 var name = Path.GetFileName(entry.Name);
-                if (entry.DataStream is null || !names.Contains(name)) continue;
+                if (entry.DataStream is not { } data || !names.Contains(name)) continue;
+                if (data.Length > Math.Min(MaxPicture, unzipped.Length)) throw new InvalidDataException($"'{name}' in it announces {data.Length:N0} bytes");
                 using var memory = new MemoryStream();
-                entry.DataStream.CopyTo(memory);
+                data.CopyTo(memory);
                 found[name] = new("image/jpeg", memory.ToArray());
             }
 
             return found;
         }
-        catch (Exception error) when (error is InvalidDataException or IOException or FormatException)
+        catch (Exception error) when (error is InvalidDataException or IOException or FormatException or ArgumentException or OverflowException)
         {
-            throw new DataException($"'{path}' is not a whole .tar.gz archive ({error.Message.TrimEnd('.')}); put a sound one there, or none: only the gallery needs it.", error);
+            throw new DataException($"'{path}' is not a whole .tar.gz archive ({error.Message.TrimEnd('.')}). {Remedy}", error);
         }
     }
 }

@@ -10,7 +10,8 @@ namespace Noisy.Models;
 /// <summary>The noisy module that stands for one of torch's: how to build it, and what to say about it.</summary>
 /// <param name="Type">Its class.</param>
 /// <param name="Prepare">Finds out what building it takes; changes nothing.</param>
-internal sealed record Counterpart(Type Type, Func<Preparation> Prepare);
+/// <param name="Spec">What an activation becomes; null for recurrent modules.</param>
+internal sealed record Counterpart(Type Type, Func<Preparation> Prepare, NoisyActivationSpec? Spec = null);
 
 /// <summary>What building a counterpart takes.</summary>
 /// <param name="Build">Builds it, with the weights of the old one; null if it cannot be built.</param>
@@ -45,16 +46,19 @@ internal sealed class Counterparts(
     {
         LSTM lstm => new(
             typeof(NoisyLstm),
-            () => Recurrent(path, lstm, new RecurrentProbe(lstm), shape => new NoisyLstm(shape, activations, clock))),
+            () => Recurrent(path, lstm, new RecurrentProbe(lstm), shape => new NoisyLstm(shape, Own(), clock))),
         GRU gru => new(
             typeof(NoisyGru),
-            () => Recurrent(path, gru, new RecurrentProbe(gru), shape => new NoisyGru(shape, activations, clock))),
-        LSTMCell cell => new(typeof(NoisyLstmCell), () => Cell(cell, 4, (inputs, units) => new NoisyLstmCell(inputs, units, activations, clock))),
-        GRUCell cell => new(typeof(NoisyGruCell), () => Cell(cell, 3, (inputs, units) => new NoisyGruCell(inputs, units, activations, clock))),
+            () => Recurrent(path, gru, new RecurrentProbe(gru), shape => new NoisyGru(shape, Own(), clock))),
+        LSTMCell cell => new(typeof(NoisyLstmCell), () => Cell(cell, 4, (inputs, units) => new NoisyLstmCell(inputs, units, Own(), clock))),
+        GRUCell cell => new(typeof(NoisyGruCell), () => Cell(cell, 3, (inputs, units) => new NoisyGruCell(inputs, units, Own(), clock))),
         nn.Module<Tensor, Tensor> leaf when IsActivation(leaf) =>
-            Spec(path, leaf) is { } spec ? new(typeof(NoisyActivation), () => Activation(path, leaf, spec, home)) : null,
+            Spec(path, leaf) is { } spec ? new(typeof(NoisyActivation), () => Activation(path, leaf, spec, home), spec) : null,
         _ => null,
     };
+
+    /// <summary>Specs that no other module has, by which <see cref="SaturationProbe"/> knows the module.</summary>
+    private ActivationPair Own() => activations.Map(s => s with { });
 
     /// <summary>Whether a module saturates and has no counterpart, so that a report should name it; null if not.</summary>
     public static string? Unserved(nn.Module module) => module switch
@@ -85,7 +89,7 @@ internal sealed class Counterparts(
         return new(
             () =>
             {
-                var made = new NoisyActivation(spec, units, clock);
+                var made = new NoisyActivation(spec with { }, units, clock);
                 Settle(made, old, home);
                 return made;
             },
@@ -137,8 +141,9 @@ internal sealed class Counterparts(
             }
             else
             {
-                var zero = zeros(own.shape, dtype: like.dtype, device: like.device);
-                registered[name] = new Parameter(zero, requires_grad: false);
+                // A buffer, so that an optimiser that enumerates the parameters anew finds those that it knew.
+                registered.Remove(name);
+                made.register_buffer(name, zeros(own.shape, dtype: like.dtype, device: like.device));
             }
 
             own.Dispose();
@@ -153,10 +158,7 @@ internal sealed class Counterparts(
         made.to(home.Device, home.Type);
         foreach (var tensor in made.parameters().Concat(made.buffers())) tensor.DetachFromDisposeScope(); // the module owns them
         made.train(old.training);
-        var signature = TypeNames.Signature(old);
-        for (var type = signature; type is not null && type != typeof(nn.Module); type = type.BaseType)
-            foreach (var hooks in type.GetFields(BindingFlags.Instance | BindingFlags.NonPublic | BindingFlags.DeclaredOnly))
-                hooks.SetValue(made, hooks.GetValue(old));
+        ModuleHooks.Share(old, made);
     }
 
     private static string Describe(RecurrentShape s)

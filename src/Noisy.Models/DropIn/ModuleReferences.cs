@@ -8,8 +8,12 @@ namespace Noisy.Models;
 /// <param name="Where">The place, as its owner would name it.</param>
 /// <param name="Declared">Type of the place; null if what it holds can never be exchanged.</param>
 /// <param name="Set">Puts another object there.</param>
-internal sealed record ModuleReference(string Where, Type? Declared, Action<object> Set)
+/// <param name="ByForward">Whether the place is a delegate of the module's <c>forward</c>.</param>
+internal sealed record ModuleReference(string Where, Type? Declared, Action<object> Set, bool ByForward = false)
 {
+    /// <summary>The place and why nothing else fits there.</summary>
+    public string Kind => Declared is null ? $"{Where} holds it for good" : $"{Where} is declared as {TypeNames.Of(Declared)}";
+
     /// <summary>Whether the place can hold a module of a type.</summary>
     public bool Accepts(Type type) => Declared is not null && Declared.IsAssignableFrom(type);
 }
@@ -69,7 +73,7 @@ internal sealed class ModuleReferences
             case Delegate lambda:
                 // A method bound to a module belongs to its type, so the module there cannot be exchanged.
                 foreach (var one in lambda.GetInvocationList())
-                    if (one.Target is { } target) Visit(target, null, name + " (a delegate)", _ => { });
+                    if (one.Target is { } target) Visit(target, null, name + " (a delegate)", _ => { }, one.Method.Name == "forward");
                 break;
             default:
                 foreach (var field in Fields(holder.GetType()))
@@ -78,12 +82,12 @@ internal sealed class ModuleReferences
         }
     }
 
-    private void Visit(object? value, Type? declared, string name, Action<object> set)
+    private void Visit(object? value, Type? declared, string name, Action<object> set, bool byForward = false)
     {
         if (value is null) return;
         if (value is nn.Module module && found.TryGetValue(module, out var places))
         {
-            places.Add(new ModuleReference(name, declared, set));
+            places.Add(new ModuleReference(name, declared, set, byForward));
         }
         else if (!value.GetType().IsValueType)
         {
@@ -106,7 +110,7 @@ internal sealed class ModuleReferences
     private static string Named(object holder, string name, FieldInfo field)
     {
         if (IsCollection(holder.GetType())) return name; // an index will say which element
-        if (IsTorch(field.DeclaringType!)) return TypeNames.Of(field.DeclaringType!);
+        if (IsTorch(field.DeclaringType!)) return IsTorch(holder.GetType()) && name.Length > 0 ? name : TypeNames.Of(holder.GetType());
 
         // The compilers' own names: <Name>k__BackingField in C#, Name@ and name@line in F#.
         var member = field.Name.StartsWith('<') ? field.Name[1..field.Name.IndexOf('>')] : field.Name.Split('@')[0];

@@ -1,5 +1,6 @@
 using Noisy.Core;
 using TorchSharp;
+using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace Noisy.Models;
@@ -10,26 +11,35 @@ namespace Noisy.Models;
 /// <remarks>
 /// <para>What is exchanged is the module object, in every place from which the model reaches it: torch's registration, the
 /// items of <c>Sequential</c>, <c>ModuleList</c> and <c>ModuleDict</c>, fields (private, read-only, of auto-properties), arrays,
-/// collections, and what lambdas captured. A field must be able to hold the new module: declare it with torch's
-/// general type, <c>nn.Module&lt;Tensor, Tensor&gt;</c> for an activation,
-/// <c>nn.Module&lt;Tensor, (Tensor, Tensor)?, (Tensor, Tensor, Tensor)&gt;</c> for an LSTM,
+/// collections, and what lambdas captured. A field of torch's general type can hold the new module: <c>nn.Module&lt;Tensor, Tensor&gt;</c>
+/// for an activation, <c>nn.Module&lt;Tensor, (Tensor, Tensor)?, (Tensor, Tensor, Tensor)&gt;</c> for an LSTM,
 /// <c>nn.Module&lt;Tensor, Tensor, (Tensor, Tensor)&gt;</c> for a GRU,
 /// <c>nn.Module&lt;Tensor, (Tensor, Tensor)?, (Tensor, Tensor)&gt;</c> and <c>nn.Module&lt;Tensor, Tensor, Tensor&gt;</c> for their cells,
-/// whose calls within an update are time steps. A field of type <c>LSTM</c> cannot hold another class, and
-/// its module is refused.</para>
+/// whose calls within an update are time steps.</para>
+/// <para>A field of type <c>LSTM</c> or <c>Tanh</c> cannot hold another class. There the old module stays, and a hook on its <c>call</c>
+/// gives what the new one computes; torch's registration has the new one, so parameters, state, <c>to</c>, <c>train</c> and
+/// <c>eval</c> of the model are those of a full replacement. A hook does not see <c>forward</c> called directly, nor packed sequences. So the
+/// code of the model's classes is searched for such calls, and their modules are refused with the remedy; calls from elsewhere show in
+/// <see cref="NoisifyReport.NotCalled"/>.</para>
+/// <para>An activation whose output is the model's stays as it is, since the loss may take it for a probability, and with a leak
+/// (α ≠ 1) or noise it leaves [0, 1] or [−1, 1]. It is one for certain if it ends a <c>Sequential</c> that is the model,
+/// or if a pass over an example shows it (argument <c>example</c>); one of which nothing is known is replaced, and its entry says how far it can go.</para>
 /// <para>Calls of functions (<c>torch.tanh(x)</c>, <c>x.sigmoid()</c>) are no modules and stay as they are. So do references that the
 /// caller holds outside the model.</para>
 /// <para>Recurrent modules keep the very <c>Parameter</c> objects of the old ones, under the same names; the gap gains p are new
-/// (<see cref="NoisifyReport.NewParameters"/>). So make the optimiser afterwards: one made before from a list of the parameters
-/// goes on training the old ones only, one made from <c>model.parameters()</c> itself, which torch enumerates anew, fails at
-/// its next step. A state dictionary saved before loads with <c>strict: false</c>.</para>
+/// (<see cref="NoisifyReport.NewParameters"/>). So make the optimiser afterwards. One made before from a list of the parameters
+/// goes on training the old ones only. One made from <c>model.parameters()</c> itself, as in a model's constructor, has torch enumerate
+/// them anew, and its next step throws <c>KeyNotFoundException</c> with a number for a key. If it cannot be made later, freeze the
+/// gains: <c>Variants.Nah.Map(s => s.WithLearnP(false))</c> has no new parameters.</para>
+/// <para>Weights saved before the replacement have no gains: <see cref="Load"/> reads them and names what keeps its initial value;
+/// torch's own <c>load</c> and <c>load_state_dict</c> need <c>strict: false</c>.</para>
 /// </remarks>
 public static class Noisify
 {
     /// <summary>Exchanges the saturating modules of a model; all or, if one that was asked for cannot be, none.</summary>
     /// <param name="root">The model.</param>
     /// <param name="activations">What replaces tanh and sigmoid, for example <see cref="Variants.Nah"/>; <see cref="Variants.Soft"/>
-    /// changes no number.</param>
+    /// changes no number but by rounding.</param>
     /// <param name="clock">The model's clock; the training loop advances it once an update.</param>
     /// <param name="where">Which modules to replace, by dotted path and module; default all that have a noisy counterpart. A
     /// module that is registered twice is asked about once, under its first path.</param>
@@ -41,6 +51,9 @@ public static class Noisify
     /// optimiser; so the default is 1: one gain that all units share.</param>
     /// <param name="dropouts">Dropout of a recurrent module by its path; null (default) measures it, to five decimals.</param>
     /// <param name="allowPartial">Whether to replace what can be and report the rest as refused, instead of throwing.</param>
+    /// <param name="outputs">Whether to replace an activation whose output is the model's too.</param>
+    /// <param name="example">A pass of the model, <c>() => model.call(x)</c>, that gives its output: a tensor, a tuple or a sequence of them. It is
+    /// run once, before the replacement, in <c>eval()</c> without gradients, to see which activations give the model's output.</param>
     /// <returns>What was replaced, what was not, and why.</returns>
     /// <exception cref="UsageException">A module that was asked for cannot be replaced; the message names each with its reason and
     /// remedy, and nothing was changed. Not thrown if <paramref name="allowPartial"/>.</exception>
@@ -59,71 +72,107 @@ public static class Noisify
         Func<string, nn.Module, NoisyActivationSpec?>? specs = null,
         Func<string, long>? widths = null,
         Func<string, double?>? dropouts = null,
-        bool allowPartial = false)
+        bool allowPartial = false,
+        bool outputs = false,
+        Func<object>? example = null)
     {
         ArgumentNullException.ThrowIfNull(root);
         activations.Tanh.Validate();
         activations.Sigmoid.Validate();
         var plans = Plan(root, new Counterparts(activations, clock, specs, widths, dropouts), where);
+        var unclear = plans.Where(p => p is { Role: OutputRole.Unknown, Preparation: not null, Counterpart.Spec: not null }).ToList();
+        if (example is not null && unclear.Count > 0) OutputProbe.Settle(root, unclear, example);
+        if (!outputs) LeaveOutputs(plans);
         Refuse(root, plans);
         var refused = plans.Where(p => p.Outcome == NoisifyOutcome.Refused).ToList();
         if (refused.Count > 0 && !allowPartial)
         {
             throw new UsageException(
-                $"{refused.Count} of {plans.Count(p => p.Counterpart is not null)} modules cannot be replaced, "
+                $"{refused.Count} of {plans.Count(p => p.Preparation is not null)} modules cannot be replaced, "
                 + "and nothing was changed:"
                 + string.Concat(refused.Select(p => $"{Environment.NewLine}  {p.Entry()}"))
-                + $"{Environment.NewLine}Mend them, leave them out with the argument where, "
+                + $"{Environment.NewLine}Change them, leave them out with the argument where, "
                 + "or allow a partial replacement with allowPartial.");
         }
 
-        foreach (var plan in plans.Where(p => p.Outcome == NoisifyOutcome.Replaced)) plan.Made = plan.Preparation!.Build!();
-        foreach (var plan in plans.Where(p => p.Made is not null))
-            foreach (var place in plan.Places) place.Set(plan.Made!);
+        var wanted = plans.Where(p => p.Outcome == NoisifyOutcome.Replaced).ToList();
+        wanted.ForEach(p => p.Build());
+        wanted.ForEach(p => p.Install());
         return new NoisifyReport(plans.Select(p => p.Entry()).ToList());
     }
+
+    /// <summary>Loads weights that torch's <c>save</c> wrote, of the model as it is or as it was before the replacement.</summary>
+    /// <param name="root">The model, replaced.</param>
+    /// <param name="path">The file.</param>
+    /// <returns>Names of what keeps its initial value: gap gains, and the biases of modules that have none. Empty if the file has all.</returns>
+    /// <exception cref="UsageException">The file lacks something else, or has something else; the message names it, and nothing was loaded.</exception>
+    /// <exception cref="FileNotFoundException">There is no such file.</exception>
+    public static IReadOnlyList<string> Load(nn.Module root, string path) => SavedWeights.Load(root, path);
 
     /// <summary>Lists the modules that saturate, each with its counterpart.</summary>
     private static List<Replacement> Plan(nn.Module root, Counterparts counterparts, Func<string, nn.Module, bool>? where)
     {
         List<Replacement> plans = [];
         Dictionary<nn.Module, Replacement?> known = new(ReferenceEqualityComparer.Instance);
-        Visit("", root, (CPU, ScalarType.Float32));
+        Visit("", root, (CPU, ScalarType.Float32), OutputRole.Output);
         return plans;
 
-        void Visit(string path, nn.Module module, (Device, ScalarType) home)
+        void Visit(string path, nn.Module module, (Device, ScalarType) home, OutputRole role)
         {
             if (known.TryGetValue(module, out var before))
             {
-                before?.OtherPaths.Add(path);
+                if (before is null) return;
+                before.OtherPaths.Add(path);
+                before.Role = (OutputRole)Math.Max((int)before.Role, (int)role);
                 return;
             }
 
             home = Home(module) ?? home;
             known[module] = null;
-            if (Of(path, module, home) is { } plan)
+            if (Of(path, module, home, role) is { } plan)
             {
                 plans.Add(plan);
                 known[module] = plan;
             }
 
-            foreach (var (name, child) in module.named_children().ToList())
-                Visit(path.Length == 0 ? name : $"{path}.{name}", child, home);
+            var children = module.named_children().ToList();
+            var chain = IsChain(module);
+            for (var i = 0; i < children.Count; i++)
+            {
+                var (name, child) = children[i];
+                var its = role == OutputRole.Inner || (chain && i < children.Count - 1) ? OutputRole.Inner : chain ? role : OutputRole.Unknown;
+                Visit(path.Length == 0 ? name : $"{path}.{name}", child, home, its);
+            }
         }
 
-        Replacement? Of(string path, nn.Module module, (Device, ScalarType) home)
+        Replacement? Of(string path, nn.Module module, (Device, ScalarType) home, OutputRole role)
         {
-            if (module is NoisyLstm or NoisyGru or NoisyLstmCell or NoisyGruCell or NoisyActivation) return null;
+            if (module is NoisyLstm or NoisyGru or NoisyLstmCell or NoisyGruCell or NoisyActivation || CallHook.Has(module)) return null;
             if (counterparts.Of(path, module, home) is { } counterpart)
             {
                 return where?.Invoke(path, module) ?? true
-                    ? new(path, module) { Counterpart = counterpart, Preparation = counterpart.Prepare() }
+                    ? new(path, module) { Counterpart = counterpart, Preparation = counterpart.Prepare(), Role = role }
                     : new(path, module) { Outcome = NoisifyOutcome.LeftOut, Note = "the argument where leaves it out" };
             }
 
             return Counterparts.Unserved(module) is { } reason
                 ? new(path, module) { Outcome = NoisifyOutcome.LeftOut, Note = reason }
                 : null;
+        }
+    }
+
+    /// <summary>Whether a module gives what its last child gives: a Sequential that has torch's own <c>forward</c>.</summary>
+    private static bool IsChain(nn.Module module) =>
+        module is Sequential && module.GetType().GetMethod("forward", [typeof(Tensor)])?.DeclaringType == typeof(Sequential);
+
+    /// <summary>What the model gives keeps its meaning, a probability say, which no activation with a leak or noise has.</summary>
+    private static void LeaveOutputs(List<Replacement> plans)
+    {
+        foreach (var plan in plans.Where(p => p is { Role: OutputRole.Output, Preparation: not null, Counterpart.Spec: not null }))
+        {
+            plan.Preparation = null;
+            plan.Outcome = NoisifyOutcome.LeftOut;
+            plan.Note = "its output is the model's (the argument outputs takes it too)";
         }
     }
 
@@ -134,52 +183,55 @@ public static class Noisify
     /// <summary>Marks what cannot be replaced, and gives the rest its places.</summary>
     private static void Refuse(nn.Module root, List<Replacement> plans)
     {
-        var wanted = plans.Where(p => p.Counterpart is not null).ToList();
+        var wanted = plans.Where(p => p.Preparation is not null).ToList();
         var places = ModuleReferences.Find(root, wanted.Select(p => p.Module));
+        Lazy<DirectCalls> code = new(() => new DirectCalls(root));
         foreach (var plan in wanted)
         {
             plan.Places = places[plan.Module];
-            var type = plan.Counterpart!.Type;
             List<string> reasons = [];
             if (plan.Preparation!.Build is null) reasons.Add(plan.Preparation.Note);
             if (ReferenceEquals(plan.Module, root))
-                reasons.Add($"it is the model itself, which the caller holds: build a {type.Name} instead");
-            foreach (var place in plan.Places.Where(p => !p.Accepts(type)).DistinctBy(p => p.Where))
+                reasons.Add($"it is the model itself, which the caller holds: build a {plan.Counterpart!.Type.Name} instead");
+            var closed = plan.Closed.ToList();
+            if (closed.Count > 0 && HookProblem(plan.Module, closed, code) is { } problem)
+                reasons.Add($"{string.Join(" and ", closed.Select(p => p.Kind))}, and {problem}; {Remedy(plan.Module, closed)}");
+            if (reasons.Count > 0)
             {
-                reasons.Add(place.Declared is null
-                    ? $"{place.Where} holds it in a way that cannot be changed"
-                    : $"{place.Where} is declared as {TypeNames.Of(place.Declared)}, which cannot hold a {type.Name}: "
-                        + $"declare it as nn.{TypeNames.Of(TypeNames.Signature(plan.Module))}");
+                plan.Outcome = NoisifyOutcome.Refused;
+                plan.Note = string.Join("; ", reasons);
+                continue;
             }
 
-            if (reasons.Count > 0) plan.Outcome = NoisifyOutcome.Refused;
-            plan.Note = reasons.Count > 0 ? string.Join("; ", reasons) : plan.Preparation.Note;
+            List<string> notes = [plan.Preparation.Note];
+            if (closed.Count > 0) notes.Add($"by a hook on its call, since {string.Join(" and ", closed.Select(p => p.Kind))}");
+            if (plan.Role != OutputRole.Inner && plan.Counterpart!.Spec is { } spec && OutputRange.Left(spec) is { } left)
+                notes.Add($"{(plan.Role == OutputRole.Output ? "as the model's output it" : "if its output is the model's, that")} {left}");
+            plan.Note = string.Join("; ", notes.Where(n => n.Length > 0));
         }
     }
 
-    /// <summary>One module on its way.</summary>
-    private sealed class Replacement(string path, nn.Module module)
+    /// <summary>Why a hook cannot stand for the new module; null if it can.</summary>
+    private static string? HookProblem(nn.Module module, List<ModuleReference> closed, Lazy<DirectCalls> code)
     {
-        public nn.Module Module => module;
-
-        public Counterpart? Counterpart { get; init; }
-
-        public Preparation? Preparation { get; init; }
-
-        public nn.Module? Made { get; set; }
-
-        public List<string> OtherPaths { get; } = [];
-
-        public IReadOnlyList<ModuleReference> Places { get; set; } = [];
-
-        public NoisifyOutcome Outcome { get; set; }
-
-        public string Note { get; set; } = "";
-
-        public NoisifyEntry Entry()
+        if (closed.FirstOrDefault(p => p.ByForward) is { } place) return $"{place.Where} is its forward, which no hook sees";
+        if (ModuleHooks.Count(module) > 0) return "it has hooks of its own, which would see the wrong values";
+        try
         {
-            string[] notes = [Note, OtherPaths.Count == 0 ? "" : $"also at {string.Join(", ", OtherPaths)}"];
-            return new(path, module.GetType(), Made ?? module, Outcome, string.Join("; ", notes.Where(n => n.Length > 0)));
+            return code.Value.Of(module);
         }
+        catch (Exception e) when (e is ArgumentException or NotSupportedException or InvalidOperationException or BadImageFormatException)
+        {
+            return "the model's code, which might call forward unseen by a hook, cannot be read";
+        }
+    }
+
+    private static string Remedy(nn.Module module, List<ModuleReference> closed)
+    {
+        var type = $"nn.{TypeNames.Of(TypeNames.Signature(module))}";
+        var declared = closed.Where(p => p.Declared is not null)
+            .Select(p => p.Where.EndsWith(']') ? $"the elements of {p.Where[..p.Where.LastIndexOf('[')]}" : p.Where).Distinct().ToList();
+        return declared.Count == 0 ? "keep the module there, not one of its methods"
+            : $"or declare {string.Join(" and ", declared)} as {type}: with using Noisy.Models its calls compile as they are";
     }
 }

@@ -25,6 +25,14 @@ public enum NoisifyOutcome
 /// <param name="Note">Why, or what there is to know about the replacement; may be empty.</param>
 public sealed record NoisifyEntry(string Path, Type Was, nn.Module Now, NoisifyOutcome Outcome, string Note)
 {
+    /// <summary>Whether a place that cannot hold the new module keeps the old one, whose <c>call</c> a hook answers with the new one's.</summary>
+    public bool ByHook => Hook is not null;
+
+    /// <summary>Whether it is an activation whose output is, or for all that is known may be, the model's output.</summary>
+    public bool MayBeOutput { get; init; }
+
+    internal CallHook? Hook { get; init; }
+
     /// <summary>One line for people: path, old type, new type, note.</summary>
     public override string ToString()
     {
@@ -55,12 +63,28 @@ public sealed record NoisifyReport(IReadOnlyList<NoisifyEntry> Entries)
     /// <summary>What was asked for and could not be replaced; empty unless partial replacement was allowed.</summary>
     public IEnumerable<NoisifyEntry> Refused => With(NoisifyOutcome.Refused);
 
+    /// <summary>What was replaced by a hook and no call has reached since: after the first pass, what is listed here runs without noise
+    /// or not at all.</summary>
+    public IEnumerable<NoisifyEntry> NotCalled => Replaced.Where(e => e.Hook is { Calls: 0 });
+
     /// <summary>The learned gap gains p that the model did not have before: what an optimiser made earlier must be told of.</summary>
     public IEnumerable<Parameter> NewParameters =>
         Replaced.SelectMany(e => e.Now.named_parameters()).Where(n => IsGain(n.name)).Select(n => n.parameter);
 
-    /// <summary>One line an entry.</summary>
-    public override string ToString() => string.Join(Environment.NewLine, Entries);
+    /// <summary>Runs a pass and tells how many of the units saturated, by module. Where none does, output noise and leak do nothing:
+    /// NAN and NAH are then the hard function to the last bit.</summary>
+    /// <param name="pass">The pass, <c>() => model.call(x)</c>; it runs on torch's operations instead of the fused engine.</param>
+    /// <returns>One value for each module that was replaced.</returns>
+    public IReadOnlyList<NoisifySaturation> Saturation(Action pass) => SaturationProbe.Count([.. Replaced], pass);
+
+    /// <summary>One line an entry, and one on the optimiser if there are new parameters.</summary>
+    public override string ToString()
+    {
+        var gains = NewParameters.Count();
+        IEnumerable<object> lines = Entries;
+        if (gains > 0) lines = lines.Append($"{gains} new parameters: make the optimiser now; one made before needs frozen gains (LearnP false)");
+        return string.Join(Environment.NewLine, lines);
+    }
 
     private IEnumerable<NoisifyEntry> With(NoisifyOutcome outcome) => Entries.Where(e => e.Outcome == outcome);
 

@@ -31,49 +31,46 @@ public static class EmbeddingLookup
         var rowCount = weight.shape[0];
         var outside = Array.FindIndex(numbers, n => n < 0 || n >= rowCount);
         if (outside >= 0) throw new ArgumentException($"token {outside} is {numbers[outside]}: must be in [0, {rowCount})", nameof(tokens));
-        return EmbeddingFunction.apply(weight, new EmbeddingCall(numbers, tokens.shape, GradientSlot.Of(weight)));
+        return EmbeddingFunction.Of(weight, new EmbeddingCall(numbers, tokens.shape, weight.shape[0], weight.shape[1]))[0];
     }
 }
 
 /// <summary>What a lookup is besides its weights.</summary>
-internal sealed record EmbeddingCall(long[] Tokens, long[] Shape, GradientSlot? Slot);
+internal sealed record EmbeddingCall(long[] Tokens, long[] Shape, long Rows, long Width) : FusedCall;
 
 /// <summary>The function with its gradient. Arguments: weight, call.</summary>
-internal sealed unsafe class EmbeddingFunction : autograd.SingleTensorFunction<EmbeddingFunction>
+internal sealed unsafe class EmbeddingFunction : FusedFunction<EmbeddingFunction, EmbeddingCall>
 {
-    public override string Name => nameof(EmbeddingFunction);
+    protected override bool SavesOperands => false;
 
-    public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
+    protected override List<Tensor> Forward(EmbeddingCall call, FusedOperands operands)
     {
-        var (weight, call) = ((Tensor)vars[0], (EmbeddingCall)vars[1]);
-        using var table = weight.contiguous();
-        var width = (int)weight.shape[1];
+        var width = (int)call.Width;
         var result = empty([.. call.Shape, width]);
-        var from = new ReadOnlySpan<float>(FusedEngine.Pointer(table), checked((int)weight.numel()));
+        var from = new ReadOnlySpan<float>(operands.At(0), checked((int)(call.Rows * width)));
         var to = new Span<float>(FusedEngine.Pointer(result), checked((int)result.numel()));
         for (var i = 0; i < call.Tokens.Length; i++) from.Slice((int)call.Tokens[i] * width, width).CopyTo(to[(i * width)..]);
-        ctx.save_data("call", call);
-        ctx.save_data("rows", weight.shape[0]);
-        return result;
+        return [result];
     }
 
-    public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
+    protected override void Backward(EmbeddingCall call, FusedOperands operands, Tensor?[] upstream)
     {
-        var call = (EmbeddingCall)ctx.get_data("call");
-        using var above = grad_output.contiguous();
-        var width = (int)above.shape[^1];
-        var from = new ReadOnlySpan<float>(FusedEngine.Pointer(above), checked((int)above.numel()));
-        var slot = call.Slot?.Live;
-        var dense = slot is null ? zeros([(long)ctx.get_data("rows"), width]) : null;
-        var whole = new Span<float>(FusedEngine.Pointer(dense), checked((int)(dense?.numel() ?? 0)));
+        var width = (int)call.Width;
+        var from = new ReadOnlySpan<float>(FusedEngine.Pointer(upstream[0]), checked((int)upstream[0]!.numel()));
+        var table = operands.Rows(0, call.Tokens.Select(token => (int)token)).At;
         for (var i = 0; i < call.Tokens.Length; i++)
         {
-            var row = (int)call.Tokens[i];
-            var to = slot is not null ? slot.Row(row) : whole.Slice(row * width, width);
+            var to = new Span<float>(table + (call.Tokens[i] * width), width);
             var add = from.Slice(i * width, width);
             for (var e = 0; e < to.Length; e++) to[e] += add[e];
         }
+    }
 
-        return [dense!, null!];
+    protected override List<Tensor> Compose(EmbeddingCall call, Tensor?[] operands) => throw new InvalidOperationException("a lookup keeps no weights");
+
+    protected override Tensor?[] Differentiable(EmbeddingCall call, Tensor?[] operands, bool[] requiresGrad, Tensor?[] upstream)
+    {
+        using var one = 1L.ToScalar();
+        return [zeros(call.Rows, call.Width).index_add(0, tensor(call.Tokens), upstream[0]!.reshape(-1, call.Width), one)];
     }
 }

@@ -7,8 +7,7 @@ namespace Noisy.Models;
 /// <summary>A noisy activation over a whole tensor as one node of torch's graph.</summary>
 /// <remarks>
 /// The noise is that of the composed path, bit for bit; results are the same for every number of threads and vector width.
-/// Tanh and sigmoid themselves are one node already, torch's own, and stay so: a soft drop-in changes no number. The gradient
-/// cannot be differentiated once more; the composed path's can.
+/// Tanh and sigmoid themselves are one node already, torch's own, and stay so: a soft drop-in changes no number.
 /// </remarks>
 internal static class FusedActivation
 {
@@ -27,33 +26,33 @@ internal static class FusedActivation
     {
         NoiseStream? draws = context.Mode == NoiseMode.Sample ? context.Key.At(context.Update, context.TimeStep) : null;
         var kernel = new ActivationKernel(spec, c, draws, NoiseModes.Constant(spec, context.Mode), FusedEngine.Width);
-        return ActivationFunction.Of(x, p, new ActivationCall(kernel, FusedEngine.Threads))[0];
+        return ActivationFunction.Of(x, p, new ActivationCall(kernel, FusedEngine.Threads, spec, context with { Scale = c }))[0];
     }
 }
 
 /// <summary>What a pass is besides tensors.</summary>
-internal sealed record ActivationCall(ActivationKernel Kernel, int Threads) : FusedCall;
+internal sealed record ActivationCall(ActivationKernel Kernel, int Threads, NoisyActivationSpec Spec, NoiseContext Context) : FusedCall;
 
 /// <summary>The function with its gradient. Arguments: x, p, call.</summary>
 internal sealed unsafe class ActivationFunction : FusedFunction<ActivationFunction, ActivationCall>
 {
-    protected override int Tensors => 2;
-
-    protected override List<Tensor> Results(ActivationCall call, FusedOperands operands) => [empty(operands.Tensor(0)!.shape)];
-
-    protected override IDisposable? Forward(ActivationCall call, FusedOperands operands, List<Tensor> results)
+    protected override List<Tensor> Forward(ActivationCall call, FusedOperands operands)
     {
-        call.Kernel.Forward(operands.At(0), operands.At(1), FusedEngine.Pointer(results[0]), results[0].numel(), Units(operands), call.Threads);
-        return null;
+        var result = empty(operands.Shape(0)!);
+        call.Kernel.Forward(operands.At(0), operands.At(1), FusedEngine.Pointer(result), result.numel(), Units(operands), call.Threads);
+        return [result];
     }
 
-    protected override void Backward(ActivationCall call, FusedOperands operands, Tensor?[] above)
+    protected override void Backward(ActivationCall call, FusedOperands operands, Tensor?[] upstream)
     {
-        using var unwanted = operands.Wants(0) ? null : empty(operands.Tensor(0)!.shape);
-        var below = unwanted is null ? operands.Gradient(0) : FusedEngine.Pointer(unwanted);
+        using var unused = operands.RequiresGrad[0] ? null : empty(operands.Shape(0)!);
+        var x = unused is null ? operands.Gradient(0) : FusedEngine.Pointer(unused);
         call.Kernel.Backward(
-            operands.At(0), operands.At(1), FusedEngine.Pointer(above[0]), below, operands.Target(1), above[0]!.numel(), Units(operands), call.Threads);
+            operands.At(0), operands.At(1), FusedEngine.Pointer(upstream[0]), x, operands.Target(1), upstream[0]!.numel(), Units(operands), call.Threads);
     }
+
+    protected override List<Tensor> Compose(ActivationCall call, Tensor?[] operands) =>
+        [SiteActivation.Apply(call.Spec, operands[0]!, operands[1], call.Context, EnginePath.Composed)];
 
     private static int Units(FusedOperands operands) => operands.Tensor(1) is { } p ? checked((int)p.numel()) : 1;
 }

@@ -54,14 +54,14 @@ internal sealed unsafe class FusedAttention
     {
         NoiseStream? draws = context.Mode == NoiseMode.Sample ? context.Key.At(context.Update, context.TimeStep) : null;
         var kernel = AttentionKernel.Create(spec, context.Scale ?? spec.C, draws, NoiseModes.Constant(spec, context.Mode), FusedEngine.Width);
-        var result = LookFunction.apply([asked, .. values, mask, new LookCall(this, kernel, FusedEngine.Threads, shared?.NextNumber() ?? 0)]);
+        var result = LookFunction.Of([asked, .. values, mask, new LookCall(this, kernel, FusedEngine.Threads, shared?.NextNumber() ?? 0, context)]);
         return (result[0], result[1]);
     }
 
     /// <summary>Where steps add a gradient; null if it is not wanted.</summary>
     private float* Sum(int number, params long[] shape)
     {
-        if (shared is null || !shared.Wants[number]) return null;
+        if (shared is null || !shared.RequiresGrad[number]) return null;
         return FusedEngine.Pointer(sums[number] ??= zeros(shape).DetachFromDisposeScope());
     }
 
@@ -82,63 +82,55 @@ internal sealed unsafe class FusedAttention
     }
 
     /// <summary>What a look is besides tensors.</summary>
-    private sealed record LookCall(FusedAttention Looks, AttentionKernel Kernel, int Threads, int Number)
-    {
-        /// <summary>What the kernel reads, from the arguments before the call.</summary>
-        internal static AttentionInputs Inputs(Tensor?[] tensors) => new()
-        {
-            Asked = FusedEngine.Pointer(tensors[0]),
-            Keys = FusedEngine.Pointer(tensors[1 + Keys]),
-            Annotations = FusedEngine.Pointer(tensors[1 + Annotations]),
-            Score = FusedEngine.Pointer(tensors[1 + Score]),
-            Gains = FusedEngine.Pointer(tensors[1 + FusedAttention.Gains]),
-            GainCount = (int)(tensors[1 + FusedAttention.Gains]?.numel() ?? 0),
-            Mask = FusedEngine.Pointer(tensors[Tensors - 1]),
-        };
-    }
+    private sealed record LookCall(FusedAttention Looks, AttentionKernel Kernel, int Threads, int Number, NoiseContext Context) : FusedCall;
 
     /// <summary>A look. Arguments: query, keys, annotations, score, gains, mask, call.</summary>
-    private sealed class LookFunction : autograd.MultiTensorFunction<LookFunction>
+    private sealed class LookFunction : FusedFunction<LookFunction, LookCall>
     {
-        public override string Name => nameof(FusedAttention);
-
-        public override List<Tensor> forward(autograd.AutogradContext ctx, params object[] vars)
+        protected override List<Tensor> Forward(LookCall call, FusedOperands operands)
         {
-            var call = (LookCall)vars[Tensors];
             var size = call.Looks.size;
-            using var scope = NewDisposeScope();
-            var tensors = vars.Take(Tensors).Select(v => v as Tensor).ToArray();
-            tensors[0] = tensors[0]!.contiguous().MoveToOuterDisposeScope(); // torch takes what is saved after this method's end
             var (weights, mean) = (empty([size.Places, size.Batch]), empty([size.Batch, size.Channels]));
-            call.Kernel.Forward(size, LookCall.Inputs(tensors), FusedEngine.Pointer(weights), FusedEngine.Pointer(mean), call.Threads);
-            ctx.save_for_backward([.. tensors!, weights.alias().MoveToOuterDisposeScope()]);
-            ctx.save_data("call", call);
-            ctx.set_materialize_grads(false);
-            return [mean.MoveToOuterDisposeScope(), weights.MoveToOuterDisposeScope()];
+            call.Kernel.Forward(size, Inputs(operands), FusedEngine.Pointer(weights), FusedEngine.Pointer(mean), call.Threads);
+            call.Tape = weights.clone().DetachFromDisposeScope(); // the caller may change the weights that it gets
+            return [mean, weights];
         }
 
-        public override List<Tensor> backward(autograd.AutogradContext ctx, List<Tensor> grad_outputs)
+        protected override void Backward(LookCall call, FusedOperands operands, Tensor?[] upstream)
         {
-            var call = (LookCall)ctx.get_data("call");
             var (looks, size) = (call.Looks, call.Looks.size);
-            using var scope = NewDisposeScope();
-            var saved = ctx.get_saved_variables().Select(t => t is null || t.IsInvalid ? null : t).ToArray();
-            var above = grad_outputs.Select(g => g is null || g.IsInvalid ? null : g.contiguous()).ToArray();
-            var below = empty([size.Batch, size.Units]);
-            var parts = AttentionKernel.Parts(size);
+            using var unused = operands.RequiresGrad[0] ? null : empty([size.Batch, size.Units]);
             if (looks.shared?.BeginsAnew(call.Number) == true) looks.Forget();
             var grad = new AttentionGradients
             {
-                Mean = FusedEngine.Pointer(above[0]),
-                Weights = FusedEngine.Pointer(above[1]),
-                Asked = FusedEngine.Pointer(below),
+                Mean = FusedEngine.Pointer(upstream[0]),
+                Weights = FusedEngine.Pointer(upstream[1]),
+                Asked = unused is null ? operands.Gradient(0) : FusedEngine.Pointer(unused),
                 Keys = looks.Sum(Keys, size.Places, size.Batch, size.Units),
                 Annotations = looks.Sum(Annotations, size.Places, size.Batch, size.Channels),
-                Score = looks.Sum(Score, parts, size.Units),
-                Gains = looks.Sum(FusedAttention.Gains, parts, looks.shapes[FusedAttention.Gains]?[0] ?? 0),
+                Score = looks.Sum(Score, AttentionKernel.Parts(size), size.Units),
+                Gains = looks.Sum(FusedAttention.Gains, AttentionKernel.Parts(size), looks.shapes[FusedAttention.Gains]?[0] ?? 0),
             };
-            call.Kernel.Backward(size, LookCall.Inputs(saved), FusedEngine.Pointer(saved[Tensors]), grad, call.Threads);
-            return [below.MoveToOuterDisposeScope(), .. Enumerable.Repeat<Tensor>(null!, Tensors)];
+            call.Kernel.Backward(size, Inputs(operands), FusedEngine.Pointer((Tensor)call.Tape!), grad, call.Threads);
         }
+
+        protected override List<Tensor> Compose(LookCall call, Tensor?[] operands)
+        {
+            var (mean, weights) = AttentionLooks.Compose(
+                pre => SiteActivation.Apply(call.Looks.spec, pre, operands[1 + FusedAttention.Gains], call.Context, EnginePath.Composed),
+                operands[0]!, operands[1 + Keys]!, operands[1 + Annotations]!, operands[1 + Score]!, operands[Tensors - 1]);
+            return [mean, weights];
+        }
+
+        private static AttentionInputs Inputs(FusedOperands operands) => new()
+        {
+            Asked = operands.At(0),
+            Keys = operands.At(1 + Keys),
+            Annotations = operands.At(1 + Annotations),
+            Score = operands.At(1 + Score),
+            Gains = operands.At(1 + FusedAttention.Gains),
+            GainCount = (int)(operands.Tensor(1 + FusedAttention.Gains)?.numel() ?? 0),
+            Mask = operands.At(Tensors - 1),
+        };
     }
 }

@@ -20,8 +20,10 @@ internal static class FusedNtm
     /// <param name="find">Parameter or buffer by name; null if there is none.</param>
     /// <param name="x">[T, B, I].</param>
     /// <param name="context">The machine's context.</param>
+    /// <param name="compose">The machine as tensor operations: input, and what <paramref name="find"/> gives, attention after its softmax.</param>
     /// <returns>Logits [T, B, O].</returns>
-    internal static Tensor Run(NtmShape shape, RecurrentCell cell, Func<string, Tensor?> find, Tensor x, NoiseContext context)
+    internal static Tensor Run(
+        NtmShape shape, RecurrentCell cell, Func<string, Tensor?> find, Tensor x, NoiseContext context, Func<Tensor, Func<string, Tensor?>, Tensor> compose)
     {
         var (sigmoid, tanh) = (cell.Sites[0], cell.Sites[cell.Kind == RecurrentCellKind.Lstm ? 2 : 0]);
         var kernel = NtmKernel.Create(cell.Kind, sigmoid, tanh, context.Scale, FusedEngine.Width);
@@ -29,32 +31,35 @@ internal static class FusedNtm
             (int)x.shape[0], (int)x.shape[1], shape.Inputs, shape.Outputs, shape.Hidden, shape.MemoryRows, shape.MemoryWidth, shape.ReadHeads, shape.WriteHeads);
         var constants = context.Mode == NoiseMode.Sample ? null : cell.Sites.Select(s => NoiseModes.Constant(s, context.Mode)).ToArray();
         var noise = new RecurrentNoise(context.Key, context.Update, context.TimeStep, constants);
-        var call = new NtmCall(kernel, size, noise, cell.Sites.Select(s => s.UsesP && s.LearnP).ToArray(), FusedEngine.Threads);
-        return NtmFunction.Of([x, .. Names.Select(name => name == "start_attention" ? find(name)!.softmax(1) : find(name)), call])[0];
+        var call = new NtmCall(kernel, size, noise, cell.Sites.Select(s => s.UsesP && s.LearnP).ToArray(), FusedEngine.Threads, compose);
+        return NtmFunction.Of([x, .. Names.Select(find), call])[0];
     }
 }
 
 /// <summary>What a machine's pass is besides tensors.</summary>
-internal sealed record NtmCall(NtmKernel Kernel, NtmSize Size, RecurrentNoise Noise, bool[] LearnsGain, int Threads) : FusedCall;
+internal sealed record NtmCall(NtmKernel Kernel, NtmSize Size, RecurrentNoise Noise, bool[] LearnsGain, int Threads, Func<Tensor, Func<string, Tensor?>, Tensor> Compose) : FusedCall;
 
 /// <summary>The machine as a function with a gradient. Arguments: input, those that <see cref="FusedNtm.Names"/> names, call.</summary>
 internal sealed unsafe class NtmFunction : FusedFunction<NtmFunction, NtmCall>
 {
     private const int Gains = 4;
 
-    protected override int Tensors => 14;
+    protected override List<Tensor> Forward(NtmCall call, FusedOperands operands)
+    {
+        var result = empty([call.Size.Steps, call.Size.Batch, call.Size.Outputs]);
+        call.Tape = call.Kernel.Forward(call.Size, Inputs(operands), call.Noise, FusedEngine.Pointer(result), call.Threads);
+        return [result];
+    }
 
-    protected override List<Tensor> Results(NtmCall call, FusedOperands operands) => [empty([call.Size.Steps, call.Size.Batch, call.Size.Outputs])];
+    protected override List<Tensor> Compose(NtmCall call, Tensor?[] operands) =>
+        [call.Compose(operands[0]!, name => operands[1 + Array.IndexOf(FusedNtm.Names, name)])];
 
-    protected override IDisposable Forward(NtmCall call, FusedOperands operands, List<Tensor> results) =>
-        call.Kernel.Forward(call.Size, Inputs(operands), call.Noise, FusedEngine.Pointer(results[0]), call.Threads);
-
-    protected override void Backward(NtmCall call, FusedOperands operands, Tensor?[] above)
+    protected override void Backward(NtmCall call, FusedOperands operands, Tensor?[] upstream)
     {
         operands.HasGains(Gains, call.LearnsGain);
         var grad = new NtmGradients
         {
-            Logits = FusedEngine.Pointer(above[0]),
+            Logits = FusedEngine.Pointer(upstream[0]),
             Input = operands.Gradient(0),
             WeightIh = operands.Target(1),
             WeightHh = operands.Target(2),

@@ -1,83 +1,117 @@
 using Noisy.Core;
 using TorchSharp;
+using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace Noisy.Models;
 
-/// <summary>The tensors that a fused function takes, and where the gradients in them go: what every such function does on its way
+/// <summary>The tensors that a fused function takes, and where the gradients of them go: what every such function does on its way
 /// in and back.</summary>
-/// <remarks>A gradient in a parameter that an optimiser of ours knows is written to its slot; any other becomes a tensor.</remarks>
 internal sealed unsafe class FusedOperands
 {
-    private const string Name = "operands";
-
-    // torch switches gradients off inside forward(); what the caller had is noted on the way in.
+    // torch switches gradients off inside forward(); what the caller had is noted before.
     [ThreadStatic]
     private static bool recording;
 
-    private readonly bool[] wants;
-    private readonly GradientSlot?[] slots;
-    private Tensor?[] given, tensors, gradients = [];
+    private readonly Tensor?[] given;
+    private readonly long[]?[] shapes;
+    private readonly Parameter?[] parameters;
+    private readonly bool[] isCopy;
+    private Tensor?[] tensors, gradients = [];
+    private GradientMemory?[] memories = [];
     private (int Number, bool[] Learned)? gains;
 
-    /// <summary>Takes a function's first arguments; tensors that are made for it belong to the current scope.</summary>
-    internal FusedOperands(object?[] vars, int count)
+    /// <summary>Takes a function's arguments but for the last; tensors that are made for it belong to the current scope.</summary>
+    internal FusedOperands(object?[] vars)
     {
-        given = [.. vars.Take(count).Select(v => v as Tensor)];
-        tensors = [.. given.Select(t => t?.contiguous())];
-        wants = [.. given.Select(t => recording && t is { requires_grad: true })]; // of what was given: a copy of it made here has none
-        slots = [.. given.Select((t, i) => wants[i] ? GradientSlot.Of(t) : null)];
+        given = [.. vars.Take(vars.Length - 1).Select(v => v as Tensor)];
+        shapes = [.. given.Select(t => t?.shape)];
+        isCopy = [.. given.Select(t => t is not null && !t.is_contiguous())];
+        tensors = [.. given.Select((t, i) => isCopy[i] ? t!.contiguous() : t)];
+        RequiresGrad = [.. given.Select(t => recording && t is { requires_grad: true })]; // of what was given: a copy of it made here has none
+        parameters = [.. given.Select((t, i) => RequiresGrad[i] ? t as Parameter : null)];
     }
 
-    /// <summary>Whether there is a way back.</summary>
-    internal bool AnyWanted => wants.Contains(true);
+    /// <summary>Whether there is a backward pass.</summary>
+    internal bool AnyRequiresGrad => RequiresGrad.Contains(true);
 
-    /// <summary>To be called on a function's arguments before torch takes them.</summary>
-    internal static object[] Note(params object?[] vars)
-    {
-        recording = is_grad_enabled();
-        return vars!;
-    }
+    /// <summary>Which tensors have a gradient.</summary>
+    internal bool[] RequiresGrad { get; }
 
-    /// <summary>Whether a tensor's gradient is wanted.</summary>
-    internal bool Wants(int number) => wants[number];
+    /// <summary>To be called before torch takes a function's arguments.</summary>
+    internal static void NoteRecording() => recording = is_grad_enabled();
+
+    /// <summary>How many there are.</summary>
+    internal int Count => shapes.Length;
+
+    /// <summary>A tensor as it was given, in the forward pass.</summary>
+    internal Tensor Given(int number) => given[number]!;
 
     /// <summary>A tensor, contiguous; null if there is none.</summary>
     internal Tensor? Tensor(int number) => tensors[number];
 
+    /// <summary>Shape of a tensor; null if there is none.</summary>
+    internal long[]? Shape(int number) => shapes[number];
+
     /// <summary>Its first float.</summary>
     internal float* At(int number) => FusedEngine.Pointer(tensors[number]);
 
-    /// <summary>Keeps the tensors for the way back.</summary>
-    internal void Save(autograd.AutogradContext ctx)
+    /// <summary>Keeps the tensors for the backward pass.</summary>
+    internal void Save(autograd.AutogradContext ctx, bool values)
     {
-        ctx.save_for_backward([.. tensors.Select((t, i) => ReferenceEquals(t, given[i]) ? t : t?.MoveToOuterDisposeScope())!]);
-        ctx.save_data(Name, this);
-        given = tensors = [];
+        // What was given, since it hangs in the graph and may not change; and the copies, which are then freed with the graph.
+        if (values) ctx.save_for_backward([.. given!, .. Copies().Select(copy => copy?.MoveToOuterDisposeScope()!)]);
+        Array.Clear(given);
+        Array.Clear(tensors);
     }
 
-    /// <summary>The operands on their way back, with places for the gradients; in the current scope.</summary>
-    internal static FusedOperands Of(autograd.AutogradContext ctx)
+    /// <summary>The contiguous copies of those that needed one.</summary>
+    internal IEnumerable<Tensor?> Copies() => tensors.Select((t, i) => isCopy[i] ? t : null);
+
+    /// <summary>Begins a backward pass: makes the tensors ready, and places for the gradients.</summary>
+    /// <param name="saved">The tensors as torch kept them, in the current scope; none for a function that keeps none.</param>
+    /// <returns>To be disposed at its end.</returns>
+    internal IDisposable Begin(Tensor?[] saved)
     {
-        var operands = (FusedOperands)ctx.get_data(Name);
-        operands.tensors = [.. ctx.get_saved_variables().Select(t => t is null || t.IsInvalid ? null : t)];
-        operands.gradients = new Tensor?[operands.tensors.Length];
-        return operands;
+        tensors = [.. isCopy.Select((copy, i) => saved.Length == 0 ? null : copy ? saved[Count + i] : saved[i])];
+        gradients = new Tensor?[tensors.Length];
+        memories = new GradientMemory?[tensors.Length];
+        if (TorchInternals.AccumulatesIntoLeaves)
+        {
+            for (var i = 0; i < parameters.Length; i++)
+            {
+                if (parameters[i] is { IsInvalid: false, requires_grad: true } p) memories[i] = GradientMemory.Of(p);
+            }
+        }
+
+        return GradientMemory.Take(memories.OfType<GradientMemory>());
     }
 
-    /// <summary>Tells that an operand is gap gains, a row a site, some of which may not be learned. Before its gradient is asked for.</summary>
+    /// <summary>Tells that an operand is gap gains, a row a site, some of which may not be learned. Before its gradient is placed.</summary>
     internal void HasGains(int number, bool[] learned)
     {
         // A gain that is not learned at every site gets a tensor of its own, whose other rows can be cleared.
-        if (learned.Contains(false)) slots[number] = null;
+        if (learned.Contains(false)) memories[number] = null;
         gains = (number, learned);
     }
 
-    /// <summary>Where the gradient in an operand is to be written or added; nowhere if it is not wanted.</summary>
-    internal GradientTarget Target(int number) => slots[number]?.Live?.Whole() ?? new GradientTarget { At = Gradient(number) };
+    /// <summary>Where the gradient of an operand is to be written or added; nowhere if it has none.</summary>
+    internal GradientTarget Target(int number) =>
+        memories[number]?.Whole(parameters[number]!) ?? new GradientTarget { At = Gradient(number) };
 
-    /// <summary>The same for an operand that is no parameter: to be overwritten; null if it is not wanted.</summary>
-    internal float* Gradient(int number) => wants[number] ? FusedEngine.Pointer(gradients[number] ??= empty_like(tensors[number]!)) : null;
+    /// <summary>Where rows of the gradient are to be added, zero where nothing was added; nowhere if it has none.</summary>
+    internal GradientTarget Rows(int number, IEnumerable<int> touched)
+    {
+        if (memories[number]?.Rows(parameters[number]!, touched) is { } target) return target;
+        if (RequiresGrad[number]) gradients[number] = zeros(shapes[number]!);
+        return new GradientTarget { At = FusedEngine.Pointer(gradients[number]), Add = true };
+    }
+
+    /// <summary>Where the gradient of an operand that is no parameter is to be written; null if it has none.</summary>
+    internal float* Gradient(int number) => RequiresGrad[number] ? FusedEngine.Pointer(gradients[number] ??= empty(shapes[number]!)) : null;
+
+    /// <summary>Gives the gradient of an operand.</summary>
+    internal void Give(int number, Tensor? gradient) => gradients[number] = gradient;
 
     /// <summary>The gradients as torch takes them, in the outer scope, and none for the call.</summary>
     internal List<Tensor> Gradients()
@@ -90,8 +124,23 @@ internal sealed unsafe class FusedOperands
             }
         }
 
-        List<Tensor> result = [.. gradients.Select(t => t?.MoveToOuterDisposeScope()!), null!];
-        gradients = tensors = [];
+        var result = Made(gradients);
+        gradients = [];
+        Array.Clear(tensors);
         return result;
+    }
+
+    /// <summary>Gradients that were made elsewhere, in the same form.</summary>
+    internal List<Tensor> Made(Tensor?[] made) => [.. made.Select(t => t?.MoveToOuterDisposeScope()!), null!];
+
+    /// <summary>No gradients, in the same form.</summary>
+    internal List<Tensor> Nothing() => Made(new Tensor?[tensors.Length]);
+
+    /// <summary>Gradients that are not numbers, in the same form: what a pass gives that failed.</summary>
+    internal List<Tensor> NotNumbers()
+    {
+        using var _ = no_grad();
+        using var number = tensor(float.NaN);
+        return [.. shapes.Select((shape, i) => RequiresGrad[i] ? number.expand(shape!) : null!), null!];
     }
 }

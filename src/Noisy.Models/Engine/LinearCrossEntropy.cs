@@ -101,25 +101,27 @@ internal sealed record SoftmaxCall(int[] Targets, VectorWidth Width, int Threads
 /// <summary>The function with its gradient. Arguments: input, weight, bias, call.</summary>
 internal sealed unsafe class LinearCrossEntropyFunction : FusedFunction<LinearCrossEntropyFunction, SoftmaxCall>
 {
-    protected override int Tensors => 3;
-
-    protected override List<Tensor> Results(SoftmaxCall call, FusedOperands operands) => [empty([])];
-
-    protected override IDisposable Forward(SoftmaxCall call, FusedOperands operands, List<Tensor> results)
+    protected override List<Tensor> Forward(SoftmaxCall call, FusedOperands operands)
     {
-        var wants = new SoftmaxWants(operands.Wants(0), operands.Wants(1) || operands.Wants(2));
-        var tape = SoftmaxKernel.Create(call.Width).Forward(Inputs(operands), call.Targets, wants, call.Threads);
-        *FusedEngine.Pointer(results[0]) = (float)tape.Losses.Sum();
+        var requires = operands.RequiresGrad;
+        var tape = SoftmaxKernel.Create(call.Width).Forward(Inputs(operands), call.Targets, new SoftmaxWants(requires[0], requires[1] || requires[2]), call.Threads);
+        call.Tape = tape;
         call.Correct = tape.Right.Count(right => right);
         call.Nats = new float[call.Targets.Length];
         for (var i = 0; i < tape.Count; i++) call.Nats[tape.Kept[i]] = (float)tape.Losses[i];
-        return tape;
+        return [tensor((float)tape.Losses.Sum())];
     }
 
-    protected override void Backward(SoftmaxCall call, FusedOperands operands, Tensor?[] above)
+    protected override void Backward(SoftmaxCall call, FusedOperands operands, Tensor?[] upstream)
     {
         var grad = new SoftmaxGradients { Hidden = operands.Gradient(0), Weight = operands.Target(1), Bias = operands.Target(2) };
-        SoftmaxKernel.Create(call.Width).Backward((SoftmaxTape)call.Tape!, Inputs(operands), *FusedEngine.Pointer(above[0]), grad, call.Threads);
+        SoftmaxKernel.Create(call.Width).Backward((SoftmaxTape)call.Tape!, Inputs(operands), *FusedEngine.Pointer(upstream[0]), grad, call.Threads);
+    }
+
+    protected override List<Tensor> Compose(SoftmaxCall call, Tensor?[] operands)
+    {
+        var targets = tensor(call.Targets.Select(t => t < 0 ? LinearCrossEntropy.IgnoreIndex : t).ToArray());
+        return [F.cross_entropy(F.linear(operands[0]!, operands[1]!, operands[2]), targets, ignore_index: LinearCrossEntropy.IgnoreIndex, reduction: nn.Reduction.Sum)];
     }
 
     private static SoftmaxInputs Inputs(FusedOperands operands) => new()
@@ -127,8 +129,8 @@ internal sealed unsafe class LinearCrossEntropyFunction : FusedFunction<LinearCr
         Hidden = operands.At(0),
         Weight = operands.At(1),
         Bias = operands.At(2),
-        Rows = (int)operands.Tensor(0)!.shape[0],
-        Units = (int)operands.Tensor(0)!.shape[1],
-        Classes = (int)operands.Tensor(1)!.shape[0],
+        Rows = (int)operands.Shape(0)![0],
+        Units = (int)operands.Shape(0)![1],
+        Classes = (int)operands.Shape(1)![0],
     };
 }

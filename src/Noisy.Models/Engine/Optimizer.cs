@@ -7,11 +7,10 @@ namespace Noisy.Models;
 
 /// <summary>An optimiser over all parameters of a model; a norm and a step, each in one pass.</summary>
 /// <remarks>
-/// On the CPU in single precision, gradients lie in one flat buffer that the fused functions write to; those of torch's own
-/// functions are added. So a model has one optimiser at a time: dispose it before another takes over. Every way back through a fused
-/// function adds there, also one that <c>autograd.grad</c> asks for other gradients; <see cref="Clear"/> forgets, a module's
-/// <c>zero_grad</c> does not know of it. Elsewhere the same formulas are composed of tensor operations. A parameter without a gradient
-/// stays as it is, as in torch. Formulas: <see cref="OptimizerSpec"/>.
+/// Gradients are where torch has them, in <c>Parameter.grad</c>: null, zero, clip, scale or replace them as with torch's optimisers, of
+/// which others may work on the same model. On the CPU in single precision a step is one pass over all parameters; elsewhere the same
+/// formulas are composed of tensor operations. A parameter without a gradient stays as it is, as in torch. Formulas:
+/// <see cref="OptimizerSpec"/>.
 /// </remarks>
 public abstract class Optimizer : IDisposable
 {
@@ -90,7 +89,7 @@ internal sealed class ComposedOptimizer(OptimizerSpec spec, IReadOnlyList<(strin
     {
         using var scope = NewDisposeScope();
         var norms = Parameters.Where(p => p.Parameter.grad is not null).Select(p => p.Parameter.grad!.norm()).ToArray();
-        return norms.Length == 0 ? 0 : stack(norms).norm().item<float>();
+        return norms.Length == 0 ? 0 : stack([.. norms.Select(n => n.to(CPU).to_type(ScalarType.Float64))]).norm().item<double>();
     }
 
     public override void Step(double rate, long step, double scale = 1)
@@ -144,96 +143,75 @@ internal sealed class ComposedOptimizer(OptimizerSpec spec, IReadOnlyList<(strin
     }
 }
 
-/// <summary>The optimiser over flat memory.</summary>
+/// <summary>The optimiser as one pass over all memory.</summary>
 internal sealed unsafe class FusedOptimizer : Optimizer
 {
-    private readonly NativeBuffer gradients;
-    private readonly GradientSlot[] slots;
-
     internal FusedOptimizer(OptimizerSpec spec, IReadOnlyList<(string Name, Parameter Parameter)> parameters)
         : base(spec, parameters)
     {
-        const int line = 16;
-        gradients = new NativeBuffer(parameters.Sum(p => (p.Parameter.numel() + line - 1) / line * line));
-        slots = new GradientSlot[parameters.Count];
-        var at = gradients.Start;
-        for (var i = 0; i < slots.Length; i++)
-        {
-            var parameter = parameters[i].Parameter;
-            var length = parameter.numel();
-            slots[i] = new GradientSlot(gradients, this, at, length, parameter.dim() > 1 ? length / parameter.shape[0] : length);
-            slots[i].Attach(parameter);
-            at += (length + line - 1) / line * line;
-            HugePages.Collapse(FusedEngine.Pointer(parameter), (nuint)length * sizeof(float));
-        }
+        foreach (var (_, parameter) in parameters) HugePages.Collapse(FusedEngine.Pointer(parameter), (nuint)parameter.numel() * sizeof(float));
     }
 
     public override double GradientNorm()
     {
-        Collect();
-        return Math.Sqrt(OptimizerKernel.SquaredNorm(Segments(), FusedEngine.Width, FusedEngine.Threads));
+        using var scope = NewDisposeScope();
+        return Math.Sqrt(OptimizerKernel.SquaredNorm(Segments(sparse: true), FusedEngine.Width, FusedEngine.Threads));
     }
 
     public override void Step(double rate, long step, double scale = 1)
     {
-        Collect();
-        if (Spec.States > 0)
+        using (NewDisposeScope())
         {
             // Running values of rows that were not looked up decay too.
-            foreach (var slot in slots.Where(slot => slot.Rows.Count > 0)) slot.Fill();
+            OptimizerKernel.Step(Spec, Segments(sparse: Spec.States == 0), rate, scale, step, FusedEngine.Width, FusedEngine.Threads);
         }
 
-        OptimizerKernel.Step(Spec, Segments(), rate, scale, step, FusedEngine.Width, FusedEngine.Threads);
+        // A backward pass that still needs the old weights must not take the new ones.
+        foreach (var (_, parameter) in Parameters) TorchInternals.Changed(parameter);
         Clear();
     }
 
-    public override void Clear()
-    {
-        base.Clear();
-        foreach (var slot in slots) slot.Clear();
-    }
-
-    protected override void Dispose(bool disposing)
-    {
-        for (var i = 0; i < slots.Length; i++) slots[i].Detach(Parameters[i].Parameter);
-        gradients.Dispose();
-        base.Dispose(disposing);
-    }
-
-    /// <summary>Takes over what torch's own functions left in the parameters.</summary>
-    private void Collect()
-    {
-        for (var i = 0; i < slots.Length; i++)
-        {
-            var parameter = Parameters[i].Parameter;
-            if (parameter.grad is not { } gradient) continue;
-            slots[i].Add(gradient);
-            parameter.grad = null;
-        }
-    }
-
-    private WeightSegment[] Segments()
+    /// <summary>The weights that have a gradient.</summary>
+    /// <param name="sparse">Whether rows whose gradient is 0 may be left out.</param>
+    private WeightSegment[] Segments(bool sparse)
     {
         List<WeightSegment> segments = [];
-        for (var i = 0; i < slots.Length; i++)
+        foreach (var (name, parameter) in Parameters)
         {
-            var (name, parameter) = Parameters[i];
-            var slot = slots[i];
+            Check(name, parameter);
+            if (parameter.grad is not { } gradient) continue;
+            if (gradient.is_sparse) gradient = gradient.to_dense();
+            if (!FusedEngine.Takes(gradient)) gradient = gradient.to(CPU).to_type(ScalarType.Float32);
             var whole = new WeightSegment
             {
                 Weight = FusedEngine.Pointer(parameter),
-                Gradient = slot.At,
+                Gradient = FusedEngine.Pointer(gradient.contiguous()),
                 First = Running(0),
                 Second = Running(1),
                 Third = Running(2),
-                Length = slot.Length,
+                Length = parameter.numel(),
             };
-            if (slot.IsWritten) segments.Add(whole);
-            else segments.AddRange(slot.Rows.Select(row => whole.Part(row * slot.RowLength, slot.RowLength)));
+            if (sparse && GradientMemory.Of(parameter).RowsOf(gradient) is { } rows)
+            {
+                var width = whole.Length / parameter.shape[0];
+                segments.AddRange(rows.Select(row => whole.Part(row * width, width)));
+            }
+            else
+            {
+                segments.Add(whole);
+            }
 
             float* Running(int number) => State.TryGetValue($"{name}.{number}", out var state) ? FusedEngine.Pointer(state) : null;
         }
 
         return [.. segments];
+    }
+
+    private static void Check(string name, Parameter parameter)
+    {
+        if (!parameter.IsInvalid && FusedEngine.Takes(parameter) && parameter.is_contiguous()) return;
+        throw new InvalidOperationException(
+            $"the parameter '{name}' was moved, converted or disposed after its optimiser was made: make the optimiser after the model is where "
+            + "it is to be trained (model.to(...) first, then Optimizer.Of).");
     }
 }

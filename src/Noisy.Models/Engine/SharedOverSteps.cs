@@ -9,28 +9,29 @@ namespace Noisy.Models;
 /// last of them is done.
 /// </summary>
 /// <remarks>
-/// Steps take <see cref="Values"/> as arguments and give no gradient for them. torch calls the way back of the one node behind
-/// them after that of every step that a loss depends on, however the steps hang together, and there the gradients are asked for.
+/// Steps take <see cref="Values"/> as arguments and give no gradient for them. torch runs the backward pass of the one node behind
+/// them after that of every step that a loss depends on, however the steps hang together, and there the gradients are made. Where a
+/// graph of the gradients is made, steps give theirs to torch, which adds them up.
 /// </remarks>
 internal sealed class SharedOverSteps
 {
     private readonly Func<Tensor?[]> gradients;
     private int made, last = int.MaxValue;
 
-    private SharedOverSteps(bool[] wants, Func<Tensor?[]> gradients) => (Wants, this.gradients) = (wants, gradients);
+    private SharedOverSteps(bool[] requiresGrad, Func<Tensor?[]> gradients) => (RequiresGrad, this.gradients) = (requiresGrad, gradients);
 
     /// <summary>The values, as steps are to take them.</summary>
     internal Tensor?[] Values { get; private set; } = [];
 
     /// <summary>Which of them have a gradient.</summary>
-    internal bool[] Wants { get; }
+    internal bool[] RequiresGrad { get; }
 
     /// <summary>The number of a step that is being made.</summary>
     internal int NextNumber() => made++;
 
-    /// <summary>Tells that a step goes back.</summary>
-    /// <param name="number">Its number. torch goes back from later nodes to earlier ones.</param>
-    /// <returns>Whether another way back began without the last one having come to this node, as one does that asks for other
+    /// <summary>Tells that a step's backward pass runs.</summary>
+    /// <param name="number">Its number. torch takes later nodes before earlier ones.</param>
+    /// <returns>Whether another backward pass began without the last one having come to this node, as one does that makes other
     /// gradients only: what its steps have left is to be forgotten.</returns>
     internal bool BeginsAnew(int number)
     {
@@ -48,29 +49,37 @@ internal sealed class SharedOverSteps
     {
         if (!is_grad_enabled() || !values.Any(v => v is { requires_grad: true })) return null;
         var shared = new SharedOverSteps([.. values.Select(v => v is { requires_grad: true })], gradients);
-        var passed = SharedFunction.apply([.. values.Where(v => v is not null), shared]);
+        var passed = SharedFunction.Of([.. values.Where(v => v is not null), new SharedCall(shared)]);
         var next = 0;
         shared.Values = [.. values.Select(v => v is null ? null : passed[next++])];
         return shared;
     }
 
-    /// <summary>The node. Arguments: the values, and what they are shared in.</summary>
-    private sealed class SharedFunction : autograd.MultiTensorFunction<SharedFunction>
+    private sealed record SharedCall(SharedOverSteps Shared) : FusedCall;
+
+    /// <summary>The node. Arguments: the values that there are, and what they are shared in.</summary>
+    private sealed class SharedFunction : FusedFunction<SharedFunction, SharedCall>
     {
-        public override string Name => nameof(SharedOverSteps);
+        protected override bool SavesOperands => false;
 
-        public override List<Tensor> forward(autograd.AutogradContext ctx, params object[] vars)
+        protected override bool NeedsUpstream => false;
+
+        protected override List<Tensor> Forward(SharedCall call, FusedOperands operands) =>
+            [.. Enumerable.Range(0, operands.Count).Select(i => operands.Given(i).detach())];
+
+        protected override void Backward(SharedCall call, FusedOperands operands, Tensor?[] upstream)
         {
-            ctx.save_data("shared", vars[^1]);
-            ctx.set_materialize_grads(false);
-            return [.. vars[..^1].Select(v => ((Tensor)v).detach())];
+            call.Shared.last = int.MaxValue;
+            var left = call.Shared.gradients().Where((_, i) => call.Shared.Values[i] is not null).ToArray();
+            for (var i = 0; i < left.Length; i++)
+            {
+                var (one, other) = (left[i], upstream[i]);
+                operands.Give(i, one is not null && other is not null ? one.Plus(other) : one is not null ? one : other);
+            }
         }
 
-        public override List<Tensor> backward(autograd.AutogradContext ctx, List<Tensor> grad_outputs)
-        {
-            var shared = (SharedOverSteps)ctx.get_data("shared");
-            shared.last = int.MaxValue;
-            return [.. shared.gradients().Where((_, i) => shared.Values[i] is not null).Select(g => g!), null!];
-        }
+        protected override List<Tensor> Compose(SharedCall call, Tensor?[] operands) => throw new InvalidOperationException("nothing is computed here");
+
+        protected override Tensor?[] Differentiable(SharedCall call, Tensor?[] operands, bool[] requiresGrad, Tensor?[] upstream) => upstream;
     }
 }

@@ -12,7 +12,7 @@ internal sealed class StepLinear
     private readonly Tensor weight;
     private readonly Tensor? bias;
     private readonly SharedOverSteps? shared;
-    private readonly List<(Tensor Input, Tensor Above)> steps = [];
+    private readonly List<(Tensor Input, Tensor Upstream)> steps = [];
 
     /// <summary>Makes the map.</summary>
     /// <param name="weight">[O, I].</param>
@@ -27,51 +27,43 @@ internal sealed class StepLinear
     /// <summary>x Wᵀ + b for one time step or several.</summary>
     /// <param name="input">[.., I].</param>
     /// <returns>[.., O]; owned by the caller.</returns>
-    internal Tensor Apply(Tensor input) => shared is null ? F.linear(input, weight, bias) : StepFunction.apply(input, weight, bias!, this);
+    internal Tensor Apply(Tensor input) => shared is null ? F.linear(input, weight, bias) : StepLinearFunction.Of(input, weight, bias, new StepCall(this, shared.NextNumber()))[0];
 
     private Tensor?[] Gradients()
     {
         if (steps.Count == 0) return [null, null];
         using var scope = NewDisposeScope();
-        var above = Rows(steps.Select(s => s.Above));
-        var weight = shared!.Wants[0] ? above.t().mm(Rows(steps.Select(s => s.Input))).MoveToOuterDisposeScope() : null;
-        var bias = shared.Wants[1] ? above.sum([0]).MoveToOuterDisposeScope() : null;
+        var upstream = Rows(steps.Select(s => s.Upstream));
+        var weight = shared!.RequiresGrad[0] ? upstream.t().mm(Rows(steps.Select(s => s.Input))).MoveToOuterDisposeScope() : null;
+        var bias = shared.RequiresGrad[1] ? upstream.sum([0]).MoveToOuterDisposeScope() : null;
         Forget();
         return [weight, bias];
     }
 
     private void Forget()
     {
-        foreach (var kept in steps.SelectMany(s => new[] { s.Input, s.Above })) kept.Dispose();
+        foreach (var kept in steps.SelectMany(s => new[] { s.Input, s.Upstream })) kept.Dispose();
         steps.Clear();
     }
 
     /// <summary>The rows of all steps, one below the other.</summary>
     private static Tensor Rows(IEnumerable<Tensor> parts) => cat(parts.Select(part => part.reshape(-1, part.shape[^1])).ToArray(), 0);
 
-    /// <summary>A time step. Arguments: input, weight, bias, map.</summary>
-    private sealed class StepFunction : autograd.SingleTensorFunction<StepFunction>
+    private sealed record StepCall(StepLinear Map, int Number) : FusedCall;
+
+    /// <summary>A time step. Arguments: input, weight, bias, call.</summary>
+    private sealed class StepLinearFunction : FusedFunction<StepLinearFunction, StepCall>
     {
-        public override string Name => nameof(StepLinear);
+        protected override List<Tensor> Forward(StepCall call, FusedOperands operands) => Compose(call, [operands.Tensor(0), operands.Tensor(1), operands.Tensor(2)]);
 
-        public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
+        protected override void Backward(StepCall call, FusedOperands operands, Tensor?[] upstream)
         {
-            var (input, weight) = ((Tensor)vars[0], (Tensor)vars[1]);
-            ctx.save_for_backward([input, weight]);
-            ctx.save_data("map", vars[3]);
-            ctx.save_data("number", ((StepLinear)vars[3]).shared!.NextNumber());
-            ctx.save_data("back", input.requires_grad);
-            return F.linear(input, weight, vars[2] as Tensor);
+            var map = call.Map;
+            if (map.shared!.BeginsAnew(call.Number)) map.Forget();
+            map.steps.Add((operands.Tensor(0)!.detach().DetachFromDisposeScope(), upstream[0]!.detach().DetachFromDisposeScope()));
+            if (operands.RequiresGrad[0]) operands.Give(0, upstream[0]!.matmul(operands.Tensor(1)!));
         }
 
-        public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
-        {
-            var map = (StepLinear)ctx.get_data("map");
-            using var scope = NewDisposeScope();
-            var saved = ctx.get_saved_variables();
-            if (map.shared!.BeginsAnew((int)ctx.get_data("number"))) map.Forget();
-            map.steps.Add((saved[0].detach().DetachFromDisposeScope(), grad_output.detach().DetachFromDisposeScope()));
-            return [(bool)ctx.get_data("back") ? grad_output.matmul(saved[1]).MoveToOuterDisposeScope() : null!, null!, null!, null!];
-        }
+        protected override List<Tensor> Compose(StepCall call, Tensor?[] operands) => [F.linear(operands[0]!, operands[1]!, operands[2])];
     }
 }

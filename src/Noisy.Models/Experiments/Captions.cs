@@ -8,7 +8,7 @@ namespace Noisy.Models;
 /// with the paper's. Without data, generated pictures are described.</remarks>
 public sealed class Captions : Experiment
 {
-    private CaptionData? flickr, world;
+    private readonly LatestData<CaptionData> latest = new();
 
     /// <inheritdoc/>
     public override string Name => "captions";
@@ -56,12 +56,13 @@ public sealed class Captions : Experiment
         {
             var tiny = config.Preset == "tiny";
             var things = tiny ? 1 : 3;
-            world ??= tiny ? CaptionWorld.Create(things, 600, 100, 100) : CaptionWorld.Create(things, 6_000, 1_000, 1_000);
+            var world = latest.Of(
+                $"{DataCacheSettings.BuiltIn} {things}", () => tiny ? CaptionWorld.Create(things, 600, 100, 100) : CaptionWorld.Create(things, 6_000, 1_000, 1_000));
             return new CaptionTask(captions, world, device, images =>
                 [.. images.Select(i => Picture.OfPixels(CaptionWorld.Side, CaptionWorld.Example(things, CaptionWorld.KeyOf(1), Split.Test, i).Pixels))]);
         }
 
-        flickr ??= Flickr8k.Load(folder);
+        var flickr = latest.Of(DataCache.Stamp(Flickr8k.Files, folder), () => Flickr8k.Load(folder));
         var archive = Path.Combine(folder, "images128", "test.tar.gz");
         return new CaptionTask(captions, flickr, device, !File.Exists(archive) ? null : images =>
         {

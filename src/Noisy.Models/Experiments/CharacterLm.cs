@@ -8,7 +8,7 @@ namespace Noisy.Models;
 /// grid; width, optimiser and rate are ours (decision 19). Without data it runs on the built-in corpus letter by letter.</remarks>
 public sealed class CharacterLm : Experiment
 {
-    private readonly Dictionary<string, LanguageModelData> loaded = [];
+    private readonly LatestData<LanguageModelData> latest = new();
 
     /// <inheritdoc/>
     public override string Name => "charlm";
@@ -76,14 +76,9 @@ public sealed class CharacterLm : Experiment
         if (files.Count > 1) throw new UsageException($"--data names {files.Count} files; {Name} takes one text");
         var file = files.Count == 1 ? files[0] : null;
         var folder = file is null ? cache.Find(PennTreebankCharacters.Files) : null;
-        var key = file ?? folder ?? $"built-in {words}";
-        if (!loaded.TryGetValue(key, out var data))
-        {
-            loaded[key] = data = file is not null ? CharacterText.Load(file)
-                : folder is not null ? PennTreebankCharacters.Load(folder)
-                : CharacterText.Spell(GeneratedCorpusConfig.Default.WithSizes(words, words / 10, words / 10));
-        }
-
-        return data;
+        var key = file is not null ? DataFile.Stamp(file) : $"{DataCache.Stamp(PennTreebankCharacters.Files, folder)} {words}";
+        return latest.Of(key, () => file is not null ? CharacterText.Load(file)
+            : folder is not null ? PennTreebankCharacters.Load(folder)
+            : CharacterText.Spell(GeneratedCorpusConfig.Default.WithSizes(words, words / 10, words / 10)));
     }
 }

@@ -50,6 +50,9 @@ public sealed class LanguageModelTask : ITrainingTask
     /// <inheritdoc/>
     public DataIdentity Data => data.Identity;
 
+    /// <inheritdoc/>
+    public IReadOnlyList<string> DataNotes => data.Notes ?? [];
+
     /// <summary>The exact entropy of the text's source, where it is known.</summary>
     public SourceEntropy? Floor => data.Floor;
 

@@ -7,7 +7,7 @@ namespace Noisy.Models;
 /// 17.</remarks>
 public sealed class MnistMlp : Experiment
 {
-    private readonly Dictionary<string, DigitData> loaded = [];
+    private readonly LatestData<DigitData> latest = new();
 
     /// <inheritdoc/>
     public override string Name => "mnist";
@@ -40,6 +40,9 @@ public sealed class MnistMlp : Experiment
     }
 
     /// <inheritdoc/>
+    public override bool TakesRealData => true;
+
+    /// <inheritdoc/>
     public override PaperFigure? Paper(TrainConfig config, DataIdentity data) => null; // the paper has curves only
 
     /// <inheritdoc/>
@@ -63,9 +66,7 @@ public sealed class MnistMlp : Experiment
     {
         var folder = cache.Find(Mnist.Files);
         var (train, valid, test) = config.Preset == "tiny" ? (5_000, 2_000, 5_000) : (50_000, 10_000, 10_000);
-        var key = folder ?? $"built-in {train}";
-        if (!loaded.TryGetValue(key, out var data))
-            loaded[key] = data = folder is not null ? Mnist.Load(folder) : DigitWorld.Create(train, valid, test);
-        return data;
+        return latest.Of(
+            $"{DataCache.Stamp(Mnist.Files, folder)} {train}", () => folder is not null ? Mnist.Load(folder) : DigitWorld.Create(train, valid, test));
     }
 }

@@ -11,7 +11,7 @@ namespace Noisy.Models;
 public sealed class PennTreebankLm : Experiment
 {
     private const int BuiltInSeed = 1;
-    private readonly Dictionary<string, LanguageModelData> loaded = [];
+    private readonly LatestData<LanguageModelData> latest = new();
 
     /// <inheritdoc/>
     public override string Name => "ptb";
@@ -86,15 +86,8 @@ public sealed class PennTreebankLm : Experiment
     {
         var folder = cache.Find(PennTreebank.Files);
         var sizes = config.Preset == "tiny" ? (60_000, 6_000, 6_000) : (300_000, 30_000, 30_000);
-        var key = folder ?? $"built-in {sizes}";
-        if (!loaded.TryGetValue(key, out var data))
-        {
-            data = folder is not null
-                ? PennTreebank.Load(folder)
-                : GeneratedCorpus.Create(GeneratedCorpusConfig.Default.WithSeed(BuiltInSeed).WithSizes(sizes.Item1, sizes.Item2, sizes.Item3));
-            loaded[key] = data;
-        }
-
-        return data;
+        return latest.Of($"{DataCache.Stamp(PennTreebank.Files, folder)} {sizes}", () => folder is not null
+            ? PennTreebank.Load(folder)
+            : GeneratedCorpus.Create(GeneratedCorpusConfig.Default.WithSeed(BuiltInSeed).WithSizes(sizes.Item1, sizes.Item2, sizes.Item3)));
     }
 }

@@ -9,7 +9,7 @@ namespace Noisy.Models;
 /// has exactly one right translation.</remarks>
 public sealed class Translation : Experiment
 {
-    private readonly Dictionary<string, TranslationData> loaded = [];
+    private readonly LatestData<TranslationData> latest = new();
 
     /// <inheritdoc/>
     public override string Name => "nmt";
@@ -71,12 +71,19 @@ public sealed class Translation : Experiment
     // The text is the same for every variant and seed of one preset.
     private TranslationData Load(TranslationConfig config, DataCache cache)
     {
-        var key = $"{config.Preset == "tiny"} {config.Text} {config.TestPart} {config.MaxLength}";
-        if (loaded.TryGetValue(key, out var data)) return data;
-        data = cache.NamedFiles is { Count: > 0 } files
-            ? TranslationTexts.Load(files, config.MaxLength)
-            : TranslationTexts.Load(config.Text, config.TestPart, config.MaxLength, cache.Find);
-        data ??= config.Preset == "tiny" ? TranslationWorld.Create(1, 2_000, 200, 200) : TranslationWorld.Create(2, 10_000, 1_000, 1_000);
-        return loaded[key] = data;
+        var files = cache.NamedFiles;
+        if (files.Count > 0)
+        {
+            if (files.Count > 2) throw new UsageException($"--data names {files.Count} files; {Name} takes two, or one with a tab in each line");
+            if (config.Text != TranslationTexts.Multi30k || config.TestPart is not null)
+                throw new UsageException($"text and testPart choose among known texts, and --data names files of your own ({string.Join(", ", files)}): leave out one or the other");
+            return latest.Of($"{string.Join("; ", files.Select(DataFile.Stamp))} {config.MaxLength}", () => TranslationTexts.Load(files, config.MaxLength));
+        }
+
+        var found = TranslationTexts.Sets(config.Text).ToDictionary(set => set, cache.Find);
+        var tiny = config.Preset == "tiny";
+        var key = $"{string.Join("; ", found.Select(set => DataCache.Stamp(set.Key, set.Value)))} {config.Text} {config.TestPart} {config.MaxLength} {tiny}";
+        return latest.Of(key, () => TranslationTexts.Load(config.Text, config.TestPart, config.MaxLength, set => found[set])
+            ?? (tiny ? TranslationWorld.Create(1, 2_000, 200, 200) : TranslationWorld.Create(2, 10_000, 1_000, 1_000)));
     }
 }

@@ -7,7 +7,7 @@ namespace Noisy.Models;
 /// <summary>Time steps of <see cref="NoisyGruCell"/> or <see cref="NoisyLstmCell"/>, one after the other; the gradients in the weights are
 /// made for all of them in one product.</summary>
 /// <remarks>The tensors of a sequence belong to the scope that it was begun in, which is to outlive its forward pass; begun in
-/// none, they are never freed. Gradients cannot be differentiated once more; the composed path's can.</remarks>
+/// none, they are never freed.</remarks>
 public sealed class NoisyCellSteps
 {
     private readonly NoisyCell owner;

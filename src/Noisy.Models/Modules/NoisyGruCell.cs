@@ -31,9 +31,13 @@ public sealed class NoisyGruCell : nn.Module<Tensor, Tensor, Tensor>
         activations.Sigmoid.Validate();
         this.clock = clock;
         site = clock.NewSite();
+        Activations = activations;
         core = new NoisyCell(
             this, new GruCell(activations), inputSize, hiddenSize, clock.Key.Child("init").Child(site), register_parameter, (n, t) => register_buffer(n, t));
     }
+
+    /// <summary>What replaces tanh and sigmoid.</summary>
+    public ActivationPair Activations { get; }
 
     /// <summary>Features I of an input.</summary>
     public long InputSize => core.InputSize;

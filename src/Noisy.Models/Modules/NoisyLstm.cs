@@ -76,6 +76,12 @@ public sealed class NoisyLstm : nn.Module<Tensor, (Tensor, Tensor)?, (Tensor, Te
         return (output, final[0], final[1]);
     }
 
+    /// <summary>Does nothing: torch's LSTM puts its weights in one piece of memory for a GPU's library, which has no part here. So that
+    /// models which call it compile and run.</summary>
+    public void flatten_parameters()
+    {
+    }
+
     /// <summary>Runs the layers over examples of different lengths in the module's mode, as torch's <c>nn.LSTM</c> does.</summary>
     /// <param name="input">Examples packed by <c>nn.utils.rnn</c>; <see cref="RecurrentShape.BatchFirst"/> has no say in their layout.</param>
     /// <param name="state">Initial hidden and cell state, each [layers × directions, B, H], in the order that the examples had before

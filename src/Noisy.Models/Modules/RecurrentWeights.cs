@@ -54,7 +54,7 @@ internal sealed record RecurrentWeights(Tensor WeightIh, Tensor WeightHh, Tensor
     /// <summary>The parameters that a module has now; torch replaces them when it moves to another device.</summary>
     internal static RecurrentWeights Of(nn.Module owner, RecurrentCell cell, string suffix)
     {
-        Tensor Get(string name) => owner.get_parameter(name + suffix)!;
+        Tensor Get(string name) => owner.get_parameter(name + suffix) ?? owner.get_buffer(name + suffix)!; // biases may be frozen zeros
         return new(Get("weight_ih"), Get("weight_hh"), Get("bias_ih"), Get("bias_hh"),
             !cell.Sites.Any(s => s.UsesP) ? null : cell.Sites.Any(s => s.UsesP && s.LearnP) ? Get("p") : owner.get_buffer("p" + suffix));
     }

@@ -115,25 +115,40 @@ public static class TorchNative
         if (ElfVersions.Weaken(image, NewerThanDebian12) == 0)
             NativeLibrary.Load(original); // something else is wrong: let the loader say what
 
-        // /tmp may forbid execution or be full, so there is a second choice. A file stays mapped after it is deleted.
-        string[] places = [Path.GetTempPath(), AppContext.BaseDirectory];
-        for (int i = 0; ; i++)
+        LoadCopy(image, [Path.GetTempPath(), "/tmp", "/dev/shm", AppContext.BaseDirectory], copy => NativeLibrary.Load(copy));
+        return $"{original} with {NewerThanDebian12} made optional";
+    }
+
+    /// <summary>Loads a library from a temporary copy in the first place that takes one: some may not exist, be full, or forbid
+    /// execution.</summary>
+    /// <param name="image">The library.</param>
+    /// <param name="places">Folders to try, in order.</param>
+    /// <param name="load">Loads a file, which stays mapped after it is deleted.</param>
+    /// <exception cref="TorchNotLoadableException">No place takes it.</exception>
+    internal static void LoadCopy(ReadOnlySpan<byte> image, IEnumerable<string> places, Action<string> load)
+    {
+        List<string> failures = [];
+        foreach (string place in places.Select(Path.TrimEndingDirectorySeparator).Distinct())
         {
-            string copy = Path.Combine(places[i], $"noisy-{Environment.ProcessId}-{Guid.NewGuid():N}.so");
+            string copy = Path.Combine(place, $"noisy-{Environment.ProcessId}-{Guid.NewGuid():N}.so");
             try
             {
                 File.WriteAllBytes(copy, image);
-                NativeLibrary.Load(copy);
-                return $"{original} with {NewerThanDebian12} made optional";
+                load(copy);
+                return;
             }
-            catch (Exception e) when (i + 1 < places.Length && e is DllNotFoundException or IOException or UnauthorizedAccessException)
+            catch (Exception e) when (e is DllNotFoundException or BadImageFormatException or IOException or UnauthorizedAccessException)
             {
+                failures.Add($"{place} ({Reason(e)})");
             }
             finally
             {
-                File.Delete(copy);
+                AtomicFile.TryDelete(copy);
             }
         }
+        throw new TorchNotLoadableException(
+            $"TorchSharp's native library needs a temporary copy on this machine, and no place takes one: {string.Join("; ", failures)}. "
+            + "Set TMPDIR to a folder that exists, has room and allows programs.");
     }
 
     /// <summary>Where the .NET host looks for natives: an application that references the packages has them there.</summary>

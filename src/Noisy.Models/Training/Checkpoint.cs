@@ -62,6 +62,10 @@ public static class Checkpoint
         foreach (var leftover in Directory.EnumerateFiles(folder, "*.tmp")) AtomicFile.TryDelete(leftover);
     }
 
+    /// <summary>Whether there is a checkpoint, sound or not.</summary>
+    /// <param name="folder">The run's checkpoint folder; need not exist.</param>
+    internal static bool Exists(string folder) => Directory.Exists(folder) && Files(folder).Any();
+
     /// <summary>Puts the newest sound checkpoint back.</summary>
     /// <param name="folder">The run's checkpoint folder; need not exist.</param>
     /// <param name="task">Receives weights and carried state.</param>
@@ -104,7 +108,7 @@ public static class Checkpoint
         var (tensors, metadata) = Safetensors.Read(path);
         if (metadata.GetValueOrDefault(FormatKey) is var format && format != Format)
             throw new UsageException($"checkpoint {path} has the form '{format}', this version of Noisy reads '{Format}': go on with the version that wrote it, or delete the run's folder to start it again");
-        var state = JsonSerializer.Deserialize<TrainState>(metadata[StateKey], ConfigJson.Line)!;
+        var state = ConfigJson.Parse<TrainState>(metadata[StateKey]);
         using var _ = no_grad();
         var targets = task.Model.state_dict().Select(t => ("model." + t.Key, t.Value)).Concat(optimizer.Select(t => ("optimizer." + t.Key, t.Value)));
         foreach (var (name, target) in targets)

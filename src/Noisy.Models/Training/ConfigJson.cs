@@ -16,6 +16,23 @@ public static class ConfigJson
     /// <summary>One line, for log events.</summary>
     public static JsonSerializerOptions Line { get; } = Create(false);
 
+    // What was written may be read only if it is all there: no null where there must be a value, nothing that must be there left out.
+    private static readonly JsonSerializerOptions Strict = new(Line) { RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true };
+
+    // The same, and no field of another form.
+    private static readonly JsonSerializerOptions Known = new(Strict) { UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow };
+
+    /// <summary>Reads a value that was written as JSON, and may have been damaged since.</summary>
+    /// <param name="text">The JSON.</param>
+    /// <param name="knownFields">Whether a field that the type does not have is an error; default false: it is passed over.</param>
+    /// <exception cref="JsonException">It is not the JSON of such a value, whatever is wrong with it.</exception>
+    internal static T Parse<T>(string text, bool knownFields = false)
+        where T : class
+    {
+        StrictJson.Check(text);
+        return JsonSerializer.Deserialize<T>(text, knownFields ? Known : Strict) ?? throw new JsonException("it is null");
+    }
+
     /// <summary>Sets one field by its JSON name.</summary>
     /// <param name="config">The config to start from; not changed.</param>
     /// <param name="name">JSON name of the field; case does not matter.</param>
@@ -34,7 +51,7 @@ public static class ConfigJson
             json[field] = Parse(value, property.PropertyType);
             return (TrainConfig)json.Deserialize(config.GetType(), Indented)!;
         }
-        catch (Exception e) when (e is JsonException or FormatException or OverflowException or InvalidOperationException)
+        catch (Exception e) when (e is JsonException or FormatException or OverflowException or InvalidOperationException or ArgumentException)
         {
             throw new UsageException($"--set {name}={value}: '{value}' is not {Describe(property.PropertyType)}", e);
         }
@@ -48,7 +65,11 @@ public static class ConfigJson
     /// <param name="json">What <see cref="ToJson"/> gave; other fields do not matter.</param>
     /// <param name="type">The experiment's type of config.</param>
     /// <exception cref="JsonException">It is not such a config.</exception>
-    public static TrainConfig Read(JsonObject json, Type type) => (TrainConfig)json.Deserialize(type, Indented)!;
+    public static TrainConfig Read(JsonObject json, Type type)
+    {
+        StrictJson.Check(json.ToJsonString(Line));
+        return (TrainConfig)json.Deserialize(type, Strict)!;
+    }
 
     /// <summary>The fields in which two JSON objects differ, as "name: left there, right now".</summary>
     /// <param name="there">What was found.</param>

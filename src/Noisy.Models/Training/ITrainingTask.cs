@@ -34,7 +34,7 @@ public interface ITrainingTask : IDisposable
     /// <summary>What the data are.</summary>
     DataIdentity Data { get; }
 
-    /// <summary>What was left out of the data, a sentence each, for the user; default nothing.</summary>
+    /// <summary>What was left out of the data, and how they were cut, a sentence each, for the user; default nothing.</summary>
     IReadOnlyList<string> DataNotes => [];
 
     /// <summary>Updates in one pass over the training data, or in what the config calls an epoch of generated ones; ≥ 1.</summary>

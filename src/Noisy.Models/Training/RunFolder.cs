@@ -10,9 +10,9 @@ namespace Noisy.Models;
 public sealed class RunFolder : IDisposable
 {
     private static readonly TimeSpan DefaultPatience = TimeSpan.FromSeconds(20);
-    private readonly FileStream hold;
+    private readonly FileLock hold;
 
-    private RunFolder(string path, FileStream hold)
+    private RunFolder(string path, FileLock hold)
     {
         Path = path;
         this.hold = hold;
@@ -46,7 +46,7 @@ public sealed class RunFolder : IDisposable
         try
         {
             Directory.CreateDirectory(full);
-            var folder = new RunFolder(full, Hold(System.IO.Path.Combine(full, ".lock"), full, warn, patience ?? DefaultPatience));
+            var folder = new RunFolder(full, Hold(full, warn, patience ?? DefaultPatience));
             try
             {
                 folder.CheckConfig(config, data);
@@ -70,48 +70,45 @@ public sealed class RunFolder : IDisposable
     public static UsageException CannotWrite(string path, Exception cause) => new(
         $"cannot write to {path}: {cause.Message.TrimEnd('.')}. Make room or name another folder with --out; the last checkpoint is kept, and the same command goes on from there", cause);
 
+    /// <summary>To be called before anything is written: makes sure that the folder is still the one that was opened, and whole. What
+    /// is written to a deleted folder is lost, and one made anew in its place may belong to another process.</summary>
+    /// <exception cref="UsageException">The folder, its lock, config or log was deleted or moved.</exception>
+    internal void EnsureThere()
+    {
+        if (hold.IsHeld && File.Exists(Config) && File.Exists(Log)) return;
+        var gone = !Directory.Exists(Path) ? "it is gone" : !hold.IsHeld ? "its lock is gone" : !File.Exists(Config) ? "its config is gone" : "its log is gone";
+        throw new UsageException(
+            $"the run's folder {Path} was deleted, moved or changed while the run was training ({gone}): the run stopped, since nothing more could be kept. "
+            + "Put the folder back to resume from its last checkpoint, or run the same command again to start anew");
+    }
+
     /// <inheritdoc/>
     public void Dispose() => hold.Dispose();
 
+    private string Config => In("config.json");
+
     private string In(string name) => System.IO.Path.Combine(Path, name);
 
-    // The lock is the operating system's, so that a killed process leaves none behind. The process of a killed script may
-    // need a moment to end.
-    private static FileStream Hold(string file, string folder, Action<string> warn, TimeSpan patience)
-    {
-        var start = Environment.TickCount64;
-        for (var told = false; ;)
-        {
-            try
-            {
-                return new FileStream(file, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-            }
-            catch (IOException) when (File.Exists(file))
-            {
-                if (Environment.TickCount64 - start > patience.TotalMilliseconds)
-                    throw new UsageException($"another process is writing to {folder}: wait for it, or name another folder with --out");
-                if (!told) warn($"waiting for another process that holds {folder}");
-                told = true;
-                Thread.Sleep(200);
-            }
-        }
-    }
+    // The process of a killed script may need a moment to end.
+    private static FileLock Hold(string folder, Action<string> warn, TimeSpan patience) =>
+        FileLock.Take(System.IO.Path.Combine(folder, ".lock"), patience, () => warn($"waiting for another process that holds {folder}"))
+        ?? throw new UsageException($"another process is writing to {folder}: wait for it, or name another folder with --out");
 
     private void CheckConfig(TrainConfig config, DataIdentity data)
     {
         var now = ConfigJson.ToJson(config);
         now["data"] = JsonSerializer.SerializeToNode(data, ConfigJson.Indented);
-        var file = In("config.json");
+        var file = Config;
         if (File.Exists(file))
         {
             JsonObject there;
             try
             {
-                var found = JsonNode.Parse(File.ReadAllText(file))!.AsObject();
+                var found = ConfigJson.Parse<JsonObject>(File.ReadAllText(file));
                 there = ConfigJson.ToJson(ConfigJson.Read(found, config.GetType()));
                 there["data"] = found["data"]?.DeepClone();
             }
-            catch (Exception e) when (e is JsonException or InvalidOperationException or NullReferenceException)
+            catch (JsonException e)
             {
                 throw new UsageException($"{file} is damaged; delete {Path} to start the run again", e);
             }

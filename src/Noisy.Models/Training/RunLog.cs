@@ -1,92 +1,71 @@
-using System.Text.Json;
-using System.Text.Json.Serialization;
+using System.Text;
 
 namespace Noisy.Models;
 
-/// <summary>One line of a run's log. Times are not logged, so that an interrupted run's log equals an uninterrupted one's.</summary>
-/// <param name="Event">"update"; "epoch" for the evaluation at an epoch's end, "check" for one before it.</param>
-/// <param name="Update">Updates done after this event.</param>
-/// <param name="Epoch">Epoch, from 1.</param>
-/// <param name="LearningRate">Learning rate in force.</param>
-/// <param name="Scale">Annealed noise scale c in force; null if each site has its own.</param>
-/// <param name="Loss">Update: the batch's mean negative log-likelihood, nats an item.</param>
-/// <param name="GradientNorm">Update: global norm of the gradient before clipping.</param>
-/// <param name="Accuracy">Update: share of the batch's items predicted right, in [0, 1]; null if the task does not count.</param>
-/// <param name="Stage">Stage of difficulty, from 1; null if the task has one.</param>
-/// <param name="Train">Evaluation: metrics over the batches since the one before, with noise, as they were trained on.</param>
-/// <param name="Valid">Evaluation: validation metrics.</param>
-public sealed record LogEvent(
-    string Event,
-    long Update,
-    int Epoch,
-    double LearningRate,
-    double? Scale,
-    double? Loss = null,
-    double? GradientNorm = null,
-    double? Accuracy = null,
-    int? Stage = null,
-    IReadOnlyDictionary<string, double>? Train = null,
-    IReadOnlyDictionary<string, double>? Valid = null)
-{
-    /// <summary>Whether this is an evaluation and not an update.</summary>
-    [JsonIgnore]
-    public bool IsEvaluation => Valid is not null;
-}
-
-/// <summary>The run's <c>log.jsonl</c>: an event a line, appended; cut back to the checkpoint on resume.</summary>
+/// <summary>The run's <c>log.jsonl</c>: an event a line with a checksum of its own, appended; cut back to the checkpoint on resume.</summary>
+/// <remarks>A log that was cut, lost or changed stops no run, since weights are worth more. An event "gap" stands in it where others are
+/// missing.</remarks>
 public sealed class RunLog : IDisposable
 {
     private readonly FileStream stream;
 
-    /// <summary>Opens the log and drops what follows the last checkpoint.</summary>
-    /// <param name="path">The file; created if missing.</param>
-    /// <param name="length">Length to keep, in bytes.</param>
-    /// <exception cref="UsageException">The log is shorter than the checkpoint says.</exception>
-    public RunLog(string path, long length)
-    {
-        stream = new FileStream(path, FileMode.OpenOrCreate, FileAccess.Write, FileShare.Read);
-        if (stream.Length < length)
-        {
-            var found = stream.Length;
-            stream.Dispose();
-            throw new UsageException($"{path} has {found} bytes, the checkpoint expects {length} or more: it was changed; delete the run's folder to start it again");
-        }
+    private RunLog(FileStream stream) => this.stream = stream;
 
-        stream.SetLength(length);
-        stream.Position = length;
+    /// <summary>Opens a run's log for appending, and drops what belongs to lost updates.</summary>
+    /// <param name="path">The file; created if missing.</param>
+    /// <param name="position">Where the run stands.</param>
+    /// <param name="warn">Told of what is damaged or missing.</param>
+    /// <exception cref="IOException">It cannot be read or written.</exception>
+    internal static RunLog Resume(string path, LogPosition position, Action<string> warn)
+    {
+        var lines = LogFile.Read(path);
+        var kept = lines.TakeWhile(line => line.Event is { } entry && position.Has(entry)).ToList();
+        var complete = position.Complete(lines.Select(line => line.Event).OfType<LogEvent>().Where(position.Has));
+        var isWhole = complete.SequenceEqual(kept.Select(line => line.Event!));
+        if (!isWhole) warn(Loss(path, lines, complete.Except(kept.Select(line => line.Event!))));
+        if (!isWhole || kept is [.., { HasEnd: false }])
+            AtomicFile.Write(path, string.Concat(complete.Select(entry => LogLine.Of(entry) + "\n")));
+        var stream = new FileStream(path, FileMode.OpenOrCreate, FileAccess.Write, FileShare.Read);
+        if (isWhole && kept is not [.., { HasEnd: false }]) stream.SetLength(kept is [.., var newest] ? newest.End : 0);
+        stream.Position = stream.Length;
+        return new(stream);
     }
 
-    /// <summary>Bytes written so far.</summary>
-    public long Length => stream.Position;
-
     /// <summary>Appends an event and hands it to the operating system, so that a killed process loses none.</summary>
-    public void Write(LogEvent entry)
+    internal void Write(LogEvent entry)
     {
-        var line = JsonSerializer.SerializeToNode(entry, ConfigJson.Line)!.AsObject();
-        foreach (var empty in line.Where(f => f.Value is null && f.Key != "scale").Select(f => f.Key).ToList()) line.Remove(empty);
-        stream.Write(System.Text.Encoding.UTF8.GetBytes(line.ToJsonString(ConfigJson.Line) + "\n"));
+        stream.Write(Encoding.UTF8.GetBytes(LogLine.Of(entry) + "\n"));
         stream.Flush();
     }
 
     /// <summary>Forces everything to the disk.</summary>
-    public void Sync() => stream.Flush(flushToDisk: true);
+    internal void Sync() => stream.Flush(flushToDisk: true);
 
     /// <summary>Reads a log; a last line that was cut off is ignored.</summary>
     /// <param name="path">The file.</param>
+    /// <param name="warn">Told of each line that was changed, which is left out, and of lines that are missing; null, the default: they
+    /// are an error.</param>
     /// <returns>The events in order; none if there is no file.</returns>
-    public static IReadOnlyList<LogEvent> Read(string path)
+    /// <exception cref="UsageException">A line was changed, or lines are missing, and <paramref name="warn"/> is null.</exception>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    public static IReadOnlyList<LogEvent> Read(string path, Action<string>? warn = null)
     {
+        warn ??= message => throw new UsageException(message);
         List<LogEvent> events = [];
-        if (!File.Exists(path)) return events;
-        foreach (var line in File.ReadLines(path))
+        long? last = 0; // the last update; null where it is not known
+        foreach (var line in LogFile.Read(path))
         {
-            try
+            if (line.Event is { } entry)
             {
-                events.Add(JsonSerializer.Deserialize<LogEvent>(line, ConfigJson.Line)!);
+                if (entry is { IsEvaluation: false, IsGap: false } && last is { } before && entry.Update != before + 1)
+                    warn($"{path}, line {line.Number}: update {entry.Update} follows update {before}; lines are missing");
+                last = entry.IsGap ? entry.Update : entry.IsEvaluation ? last : entry.Update;
+                events.Add(entry);
             }
-            catch (JsonException)
+            else if (line.HasEnd)
             {
-                break;
+                warn($"{path}, line {line.Number} was changed: it is left out");
+                last = null;
             }
         }
 
@@ -95,4 +74,13 @@ public sealed class RunLog : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => stream.Dispose();
+
+    private static string Loss(string path, IReadOnlyList<LogFileLine> lines, IEnumerable<LogEvent> gaps)
+    {
+        var changed = lines.FirstOrDefault(line => line is { Event: null, HasEnd: true });
+        var cause = changed is null ? $"{path} was cut or lost" : $"{path}, line {changed.Number} was changed";
+        var lost = gaps.Where(entry => entry.IsGap).Select(gap => gap.From == gap.Update ? $"{gap.Update}" : $"{gap.From} to {gap.Update}").ToList();
+        var effect = lost.Count == 0 ? "that line is left out" : $"it lacks updates {string.Join(", ", lost)}, and notes the gap";
+        return $"{cause}: {effect}. The run resumes from its checkpoint all the same";
+    }
 }

@@ -113,17 +113,21 @@ public sealed record RunSummary
     /// <summary>Reads a summary.</summary>
     /// <param name="path">The file.</param>
     /// <returns>The summary; null if there is no such file.</returns>
-    /// <exception cref="UsageException">The file is damaged.</exception>
+    /// <exception cref="UsageException">The file is damaged or cannot be read.</exception>
     public static RunSummary? Read(string path)
     {
         if (!File.Exists(path)) return null;
         try
         {
-            return JsonSerializer.Deserialize<RunSummary>(File.ReadAllText(path), ConfigJson.Indented);
+            return ConfigJson.Parse<RunSummary>(File.ReadAllText(path));
         }
         catch (JsonException e)
         {
             throw new UsageException($"{path} is not a run's summary ({e.Message}); delete it, and run again", e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new UsageException($"{path} cannot be read ({e.Message.TrimEnd('.')}); make it readable, or delete it and run again", e);
         }
     }
 }

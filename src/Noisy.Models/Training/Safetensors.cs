@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
-using System.Text.Json;
 using System.Text.Json.Nodes;
+using Noisy.Core;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -14,8 +14,6 @@ namespace Noisy.Models;
 /// </remarks>
 public static class Safetensors
 {
-    private const int MaxHeader = 100_000_000;
-
     private static readonly (string Name, ScalarType Type)[] Types =
     [
         ("F32", ScalarType.Float32), ("F64", ScalarType.Float64), ("I64", ScalarType.Int64), ("I32", ScalarType.Int32),
@@ -65,60 +63,33 @@ public static class Safetensors
     /// <summary>Reads a file.</summary>
     /// <param name="path">The file.</param>
     /// <returns>Tensors on the CPU, owned by the caller, and the text by name.</returns>
-    /// <exception cref="InvalidDataException">The file is not in this format, or is cut short.</exception>
+    /// <exception cref="InvalidDataException">The file is not in this format, is damaged or cut short, or holds numbers of a type that
+    /// TorchSharp does not have.</exception>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file may not be read, or is a folder.</exception>
     public static (Dictionary<string, Tensor> Tensors, Dictionary<string, string> Metadata) Read(string path)
     {
         using var stream = File.OpenRead(path);
-        Span<byte> prefix = stackalloc byte[8];
-        if (stream.Length < 8) throw Damaged(path, "is shorter than its header");
-        stream.ReadExactly(prefix);
-        var length = BinaryPrimitives.ReadInt64LittleEndian(prefix);
-        if (length is < 2 or > MaxHeader || length > stream.Length - 8) throw Damaged(path, "has an impossible header length");
-        var text = new byte[length];
-        stream.ReadExactly(text);
-        var tensors = new Dictionary<string, Tensor>();
-        var metadata = new Dictionary<string, string>();
+        var tensors = new Dictionary<string, Tensor>(StringComparer.Ordinal);
         try
         {
-            var data = stream.Position;
-            foreach (var (name, entry) in JsonNode.Parse(text)!.AsObject())
+            var header = SafetensorsHeader.Read(stream);
+            foreach (var entry in header.Entries)
             {
-                if (name == "__metadata__")
-                {
-                    foreach (var (key, value) in entry!.AsObject()) metadata[key] = value!.GetValue<string>();
-                    continue;
-                }
-
-                var type = Types.First(t => t.Name == entry!["dtype"]!.GetValue<string>()).Type;
-                var shape = entry!["shape"]!.AsArray().Select(s => s!.GetValue<long>()).ToArray();
-                var begin = entry["data_offsets"]![0]!.GetValue<long>();
-                var end = entry["data_offsets"]![1]!.GetValue<long>();
-
-                // Before anything is allocated: a damaged header may ask for any size.
-                if (begin < 0 || end < begin || end > stream.Length - data || shape.Any(s => s < 0) || end - begin != Bytes(shape, type))
-                    throw Damaged(path, $"has impossible offsets for '{name}'");
-                var tensor = empty(shape, dtype: type);
-                tensors[name] = tensor;
-                stream.Position = data + begin;
-                if (tensor.numel() > 0) stream.ReadExactly(tensor.bytes);
+                var known = Array.FindIndex(Types, t => t.Name == entry.Type);
+                if (known < 0) throw new InvalidDataException($"its tensor '{entry.Name}' holds numbers of type {entry.Type}, which TorchSharp does not have");
+                var tensor = empty(entry.Shape, dtype: Types[known].Type);
+                tensors[entry.Name] = tensor;
+                if (entry.Bytes > 0) stream.ReadExactly(tensor.bytes);
             }
+
+            return (tensors, new(header.Metadata, StringComparer.Ordinal));
         }
         catch (Exception e)
         {
             foreach (var tensor in tensors.Values) tensor.Dispose();
-            if (e is not (JsonException or InvalidOperationException or NullReferenceException or FormatException or ArgumentException or OverflowException)) throw;
-            throw Damaged(path, "has an unreadable header", e);
+            if (e is InvalidDataException) throw new InvalidDataException($"{path}: {e.Message}", e);
+            throw;
         }
-
-        return (tensors, metadata);
     }
-
-    private static long Bytes(long[] shape, ScalarType type)
-    {
-        using var element = empty(0, dtype: type);
-        return shape.Aggregate(element.element_size(), (bytes, s) => checked(bytes * s));
-    }
-
-    private static InvalidDataException Damaged(string path, string what, Exception? inner = null) =>
-        new($"{path} {what}: it is damaged or not a safetensors file", inner);
 }

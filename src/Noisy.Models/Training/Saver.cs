@@ -21,8 +21,10 @@ internal sealed class Saver(RunFolder folder, ITrainingTask task, Optimizer opti
     public void Save(TrainState state)
     {
         var start = Stopwatch.GetTimestamp();
+        folder.EnsureThere();
         log.Sync();
-        Checkpoint.Save(folder.Checkpoints, task, optimizer.State, best, state with { LogLength = log.Length });
+        Checkpoint.Save(folder.Checkpoints, task, optimizer.State, best, state);
+        folder.EnsureThere(); // it may have gone meanwhile
         Saved = state.Update;
         last = Stopwatch.GetTimestamp();
         interval = TimeSpan.FromTicks(Math.Clamp((50 * Stopwatch.GetElapsedTime(start, last)).Ticks, Shortest.Ticks, Longest.Ticks));

@@ -14,6 +14,7 @@ internal sealed class Sitting : IDisposable
     private readonly ITrainingObserver observer;
     private readonly Optimizer optimizer;
     private readonly KeptWeights best = new();
+    private readonly RunFolder folder;
     private readonly RunLog log;
     private readonly Saver saver;
     private readonly Schedule? schedule;
@@ -26,7 +27,7 @@ internal sealed class Sitting : IDisposable
 
     public Sitting(TrainConfig config, ITrainingTask task, TrainOptions options, RunFolder folder, ITrainingObserver observer, long stopAt)
     {
-        (this.config, this.task, this.options, this.observer, this.stopAt) = (config, task, options, observer, stopAt);
+        (this.config, this.task, this.options, this.folder, this.observer, this.stopAt) = (config, task, options, folder, observer, stopAt);
         (schedule, plan) = (config.NoiseSchedule(), config.CurriculumPlan());
         rules = new StopRules(task.HigherIsBetter, config.StopAt, config.Patience);
         noise = NoiseKey.FromSeed(config.Seed).Child("noise");
@@ -38,7 +39,7 @@ internal sealed class Sitting : IDisposable
 
         optimizer = Optimizer.Of(config.OptimizerSpec(), task.Model);
         state = Checkpoint.Load(folder.Checkpoints, task, optimizer.State, best, observer.Note) ?? new TrainState();
-        log = new RunLog(folder.Log, state.LogLength);
+        log = RunLog.Resume(folder.Log, new(state.Update, state.Evaluations * perEvaluation, perEvaluation, perEpoch), observer.Note);
         saver = new Saver(folder, task, optimizer, best, log, state.Update);
         (started, startItems) = (state.Update, state.Items);
     }
@@ -119,11 +120,17 @@ internal sealed class Sitting : IDisposable
             Items = state.Items + score.Items,
             Seconds = state.Seconds + Stopwatch.GetElapsedTime(clock).TotalSeconds,
         };
-        log.Write(new LogEvent(
+        Log(new LogEvent(
             "update", state.Update, epoch, rate, scale, score.MeanNll, norm, double.IsNaN(score.Accuracy) ? null : score.Accuracy, logged));
         var elapsed = watch.Elapsed;
         observer.Updated(new TrainProgress(state.Update, stopAt, epoch, config.Epochs, state.Score, rate,
             (state.Items - startItems) / elapsed.TotalSeconds, elapsed * ((double)(stopAt - state.Update) / (state.Update - started))));
+    }
+
+    private void Log(LogEvent entry)
+    {
+        folder.EnsureThere();
+        log.Write(entry);
     }
 
     /// <summary>Whether a batch's loss is a number, and so is its perplexity if the task has one.</summary>
@@ -138,7 +145,7 @@ internal sealed class Sitting : IDisposable
         var train = task.Metrics(state.Score);
         var entry = new LogEvent(
             state.Update % perEpoch == 0 ? "epoch" : "check", state.Update, epoch, RateOf(epoch), schedule?.At(state.Update), Stage: LoggedStage, Train: train, Valid: valid);
-        log.Write(entry);
+        Log(entry);
         observer.Evaluated(entry);
         state = state with { Evaluations = state.Update / perEvaluation, Train = train, Valid = valid, ValidStage = stage };
         if (stage == task.Stages)
@@ -152,11 +159,15 @@ internal sealed class Sitting : IDisposable
         if (plan.IsOver(state.Curriculum)) state = state with { EndedBy = state.EndedBy ?? RunEnd.LearningRate };
     }
 
-    /// <summary>Tests what the run has come to: the final weights, or the best if the config keeps them, which then are the
-    /// model's.</summary>
-    public RunSummary Summarise(PaperFigure? paper, double? floor, CancellationToken stop)
+    /// <summary>Gives the model the weights that are tested: the final ones, or the best if the config keeps them.</summary>
+    public void TakeTestedWeights()
     {
         if (best.Tensors.Count > 0) best.PutInto(task.Model);
+    }
+
+    /// <summary>Tests what the run has come to, by the weights of <see cref="TakeTestedWeights"/>.</summary>
+    public RunSummary Summarise(PaperFigure? paper, double? floor, CancellationToken stop)
+    {
         var stage = best.Tensors.Count > 0 ? task.Stages : Stage;
         var context = TestContext(Tested);
 

@@ -23,9 +23,6 @@ public sealed record TrainState
     /// <summary>Items trained on since the start.</summary>
     public long Items { get; init; }
 
-    /// <summary>Length of the log when this state was saved; what follows belongs to lost updates. Bytes.</summary>
-    public long LogLength { get; init; }
-
     /// <summary>Evaluations done and logged.</summary>
     public long Evaluations { get; init; }
 

@@ -26,6 +26,7 @@ public static class Trainer
     /// <param name="stop">Asks to finish the update, write a checkpoint and return.</param>
     /// <returns>The summary; null if interrupted.</returns>
     /// <exception cref="UsageException">The folder cannot be used, or the curriculum does not fit the task.</exception>
+    /// <exception cref="DataException">The run is done, but its weights are gone, and so are its checkpoints.</exception>
     /// <exception cref="DivergedException">A loss or gradient is not finite; the last checkpoint is kept.</exception>
     public static RunSummary? Run(
         TrainConfig config, ITrainingTask task, TrainOptions options, PaperFigure? paper, double? floor, ITrainingObserver observer, CancellationToken stop)
@@ -36,22 +37,37 @@ public static class Trainer
         using var folder = RunFolder.Open(options.Folder, config, task.Data, observer.Note);
         var total = config.Epochs * task.UpdatesPerEpoch;
         var stopAt = Math.Min(total, options.MaxUpdates ?? total);
-        if (RunSummary.Read(folder.Summary) is { } done && (done.Finished || done.Updates >= stopAt))
+        var done = RunSummary.Read(folder.Summary) is { } read && (read.Finished || read.Updates >= stopAt) ? read : null;
+        if (done is not null)
         {
-            observer.Note($"{options.Folder} is done ({done.Updates} updates): not repeated");
-            return done;
+            if (ExportedWeights.Fault(folder.Weights, done) is not { } fault)
+            {
+                observer.Note($"{options.Folder} is done ({done.Updates} updates): not repeated");
+                return done;
+            }
+
+            observer.Note($"{options.Folder} is done ({done.Updates} updates), but {fault}: exporting the weights again from the checkpoint");
+            stopAt = done.Updates;
         }
 
         try
         {
-            using var sitting = new Sitting(config, task, options, folder, observer, stopAt);
+            using var sitting = Start(config, task, options, folder, observer, stopAt, done);
             try
             {
                 if (!sitting.Train(stop)) return null;
-                observer.Note("evaluating");
-                var summary = sitting.Summarise(paper, floor, stop);
+                sitting.TakeTestedWeights();
+                var summary = done;
+                if (done?.WeightsSha256 != WeightsHash.Of(task.Model))
+                {
+                    observer.Note("evaluating");
+                    summary = sitting.Summarise(paper, floor, stop);
+                }
+
+                folder.EnsureThere();
                 AtomicFile.Write(folder.Weights, s => Safetensors.Write(s, task.Model.state_dict(), sitting.Metadata()));
-                AtomicFile.Write(folder.Summary, JsonSerializer.Serialize(summary, ConfigJson.Indented) + "\n");
+                if (summary != done) AtomicFile.Write(folder.Summary, JsonSerializer.Serialize(summary, ConfigJson.Indented) + "\n");
+                folder.EnsureThere(); // no success without log, config and lock
                 return summary;
             }
             catch (OperationCanceledException)
@@ -61,7 +77,26 @@ public static class Trainer
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
+            folder.EnsureThere(); // if that is the cause, it says more
             throw RunFolder.CannotWrite(folder.Path, e);
+        }
+    }
+
+    /// <summary>Begins where the run stopped. One that is done has nothing but its checkpoints to be exported from: it is not trained
+    /// from the start again without being asked.</summary>
+    private static Sitting Start(
+        TrainConfig config, ITrainingTask task, TrainOptions options, RunFolder folder, ITrainingObserver observer, long stopAt, RunSummary? done)
+    {
+        DataException Gone(Exception? cause) => new(
+            $"{folder.Weights} is gone or damaged, and there is no sound checkpoint to export it from; delete {folder.Path} to train the run again", cause);
+        if (done is not null && !Checkpoint.Exists(folder.Checkpoints)) throw Gone(null);
+        try
+        {
+            return new(config, task, options, folder, observer, stopAt);
+        }
+        catch (UsageException e) when (done is not null)
+        {
+            throw Gone(e);
         }
     }
 

@@ -105,6 +105,27 @@ let tests =
                 let at, still = NoisyFunction.Evaluate(spec, case.X, xi, p, spec.C), NoisyFunction.Evaluate(hard, case.X, xi, p, 0.0)
                 Expect.equal (at.Value, at.Dx, at.Dp) (still.Value, still.Dx, 0.0) "hard")
 
+        property "the authors' output noise is ours, with normal noise at α > 1 that of −ξ (decision 30)" 500 (fun (case: Case) ->
+            for unit, noise, alpha in [ for u in [ "tanh"; "sigmoid" ] do
+                                            for n in [ NoiseKind.Normal; NoiseKind.HalfNormal ] do
+                                                for a in [ 0.9; 1.0; 1.15 ] -> unitOf u, n, a ] do
+                let spec = NoisyActivationSpec(unit, noise, Alpha = alpha, C = 0.5).Validate()
+                let h, u = HardFunctions.Hard(unit, case.X), HardFunctions.Linear(unit, case.X)
+                let s = 0.5 * (1.0 / (1.0 + exp (-case.P * (h - u))) - 0.5) ** 2.0
+                let half = noise = NoiseKind.HalfNormal
+                let s = if half && alpha > 1.0 then -s else s
+                let authors = alpha * h + (1.0 - alpha) * u - float (sign case.X) * s * (if half then abs case.Xi else case.Xi)
+                let xi = if alpha > 1.0 then -case.Xi else case.Xi
+                let scale = (1.0 + abs u) * (1.0 + abs case.P)
+                Tol.close { Tol.scalar with Absolute = Tol.scalar.Absolute * scale } authors (NoisyFunction.Evaluate(spec, case.X, xi, case.P).Value) $"{spec}")
+        property "the authors' NANIL with half-normal noise is the mirror image of ours (decision 31)" 500 (fun (case: Case) ->
+            let spec = NoisyActivationSpec(SaturatingUnit.HardTanh, NoiseKind.HalfNormal, NoisePlacement.Input, NoiseScaling.Ratio, C = 0.25).Validate()
+            let gap = abs (HardFunctions.Gap(spec.Unit, case.X))
+            let ratio = case.P * gap / (abs case.Xi + 1e-10)
+            let softplus = max ratio 0.0 + Math.Log(1.0 + exp (-(abs ratio)))
+            let authors = HardFunctions.Hard(spec.Unit, case.X - 0.25 * softplus * abs case.Xi)
+            let scale = 1.0 + abs case.X + 0.25 * softplus * abs case.Xi
+            Tol.close { Tol.scalar with Absolute = 10.0 * Tol.scalar.Absolute * scale } authors (-NoisyFunction.Evaluate(spec, -case.X, case.Xi, case.P).Value) "value")
         property "symmetric units are point-symmetric" 3000 (fun (case: Case) ->
             if isOdd case.Spec && not case.Spec.UseSoft then
                 let centre = 2.0 * case.Spec.Unit.Offset

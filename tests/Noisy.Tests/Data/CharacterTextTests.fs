@@ -75,7 +75,35 @@ let private files =
           let text = folder.At "a.txt"
           Expect.equal (named text) [ text ] "a file"
           Expect.equal (named $"{text}, {text}") [ text; text ] "two files"
-          for place in [ folder.Path; "built-in"; $"{text},{folder.Path}"; "" ] do Expect.isEmpty (named place) place
+          for place in [ folder.Path; "built-in"; "download" ] do Expect.isEmpty (named place) place
+          folder.Write("with, comma.txt", utf8 "abc")
+          Expect.equal (named (folder.At "with, comma.txt")) [ folder.At "with, comma.txt" ] "a comma in a name"
+      } ]
+
+let private mistaken =
+    [ test "a mistyped file is named, and not taken for a folder" {
+          use folder = new TempFolder()
+          folder.Write("a.en", utf8 "abc")
+          let right, wrong = folder.At "a.en", folder.At "a.fr"
+          for place, missing, what in
+              [ wrong, wrong, "neither a file nor a folder that is there"
+                $"{right},{wrong}", wrong, "neither a file nor a folder that is there"
+                $"{right},{folder.Path}", folder.Path, "a folder, not a file"
+                "", "", "neither a file nor a folder that is there" ] do
+              refused<DataException> [ $"--data '{place}'"; $"'{missing}' is {what}" ] (fun () -> DataCache(settings (Some place) folder.Path).NamedFiles |> ignore)
+      }
+      test "a mark of byte order is not text" {
+          use folder = new TempFolder()
+          folder.Write("a.txt", Array.append [| 0xEFuy; 0xBBuy; 0xBFuy |] (utf8 (String.replicate 50 "ab")))
+          Expect.sequenceEqual (CharacterText.Load(folder.At "a.txt")).Vocabulary.Tokens [ "a"; "b" ] "characters"
+      }
+      test "a text is cut in its order, and says so" {
+          use folder = new TempFolder()
+          folder.Write("a.txt", utf8 (String.replicate 95 "a" + String.replicate 5 "b"))
+          let data = CharacterText.Load(folder.At "a.txt")
+          Expect.equal (data.Train.Length, data.Valid.Length, data.Test.Length) (90, 5, 5) "lengths"
+          Expect.equal (decoded data data.Test) "bbbbb" "the end of the file"
+          Expect.stringContains (Seq.exactlyOne data.Notes) "cut in its order: the first 90 characters" "note"
       } ]
 
 let private treebank =
@@ -111,4 +139,4 @@ let private codec =
           Expect.equal (encoded.Tokens, encoded.Replaced) ([| 0; 1; 0 |], 1) "replaced"
       } ]
 
-let tests = testList "CharacterText" (builtIn @ files @ treebank @ codec)
+let tests = testList "CharacterText" (builtIn @ files @ mistaken @ treebank @ codec)

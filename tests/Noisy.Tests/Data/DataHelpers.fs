@@ -33,6 +33,12 @@ let gzip (content: byte[]) =
 
     memory.ToArray()
 
+let unzip (stored: byte[]) =
+    use memory = new MemoryStream()
+    use zip = new GZipStream(new MemoryStream(stored), CompressionMode.Decompress)
+    zip.CopyTo memory
+    memory.ToArray()
+
 /// The message of the exception that an action throws; it must be exactly of that type.
 let messageOf<'e when 'e :> exn> (action: unit -> unit) =
     match (try action (); None with e -> Some e) with

@@ -217,9 +217,15 @@ let private pictures =
           archive path [ "x/a.jpg"; "x/b.jpg" ]
           let found = Picture.FromArchive(path, HashSet [ "b.jpg"; "c.jpg" ])
           Expect.equal [ for p in found -> p.Key, Text.Encoding.ASCII.GetString p.Value.Bytes ] [ "b.jpg", "x/b.jpg" ] "found"
+          let refused what =
+              let message = Expect.throwsC (fun () -> Picture.FromArchive(folder.In "bad.tar.gz", HashSet [ "a" ]) |> ignore) _.Message
+              Expect.stringContains message what "message"
           File.WriteAllText(folder.In "bad.tar.gz", "no archive")
-          let message = Expect.throwsC (fun () -> Picture.FromArchive(folder.In "bad.tar.gz", HashSet [ "a" ]) |> ignore) _.Message
-          Expect.stringContains message "is not a whole .tar.gz archive" "message"
+          refused "is not a whole gzip file"
+          do
+              use zip = new GZipStream(File.Create(folder.In "bad.tar.gz"), CompressionLevel.Fastest)
+              zip.Write(ReadOnlySpan(Array.create 1024 65uy))
+          refused "is not a whole .tar.gz archive"
       } ]
 
 let tests =

@@ -105,7 +105,8 @@ let private pages =
           trainTask task config run (Nullable 2L) quiet test' |> ignore
           Noisy.Scripts.Translations.draw run task config
           let page = File.ReadAllText(Path.Combine(run, "translations.html"))
-          for words in [ "<td>the dog 39 &amp; a man</td>"; "<td>l&#39; homme 39 &quot;</td>" ] do Expect.stringContains page words "read"
+          let number = escaped.Test[0].Source[2]
+          for words in [ $"<td>the dog {number} &amp; a man</td>"; $"<td>l&#39; homme {number} &quot;</td>" ] do Expect.stringContains page words "read"
           Expect.isFalse (page.Contains "&amp;apos;" || page.Contains "&amp;amp;") "escaped twice") ]
 
 let private texts =
@@ -116,11 +117,11 @@ let private texts =
           File.WriteAllText(folder.In "a.fr", lines "t")
           let two = TranslationTexts.Load([| folder.In "a.en"; folder.In "a.fr" |], 50)
           Expect.equal (two.Train.Count, two.Valid.Count, two.Test.Count) (36, 2, 2) "sizes"
-          Expect.equal (two.Test[1].Source, two.Test[1].Target) ([| "s40"; "b" |], [| "t40"; "b" |]) "last"
-          Expect.isEmpty two.Notes "nothing left out"
+          for pair in two.Test do Expect.equal (pair.Source[0].TrimStart 's') (pair.Target[0].TrimStart 't') "pairs stay together"
+          Expect.hasLength two.Notes 1 "nothing left out, and how it was cut"
           File.WriteAllText(folder.In "b.fr", (lines "t").Replace("t7 b", "").Replace("t9 b", "t9 b c d e"))
           let fewer = TranslationTexts.Load([| folder.In "a.en"; folder.In "b.fr" |], 5)
-          Expect.equal [ for note in fewer.Notes -> note ]
+          Expect.equal [ for note in Seq.take 2 fewer.Notes -> note ]
               [ "the text: 1 of 40 pairs are left out, of which a side is empty"; "the text: 1 of 40 pairs are left out, of which a side is too long" ] "what was left out"
           Expect.equal (two.Identity.Name, two.Identity.Source) ("a.en, a.fr", DataIdentity.Real) "identity"
           File.WriteAllText(folder.In "a.tsv", String.Join("\n", [ for i in 1 .. 40 -> $"s{i}\tt{i}" ]))

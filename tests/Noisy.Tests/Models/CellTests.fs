@@ -84,7 +84,7 @@ let private cells =
                   closeTensor tensor32 expected y "LSTM, one sequence"
                   for e, a in List.zip expectedGradients gradients do closeTensor tensor32Slope e a "gradient, LSTM, one sequence")
 
-      torchTest "a way back that asks for other gradients leaves nothing in the weights'" (fun () ->
+      torchTest "a backward pass for other gradients leaves nothing in the weights'" (fun () ->
           let leaf size = (filled 1L size * torch.tensor 3.0f).detach().requires_grad_ ()
           let after (m: torch.nn.Module) (x: Tensor) (loss: Tensor) asked =
               m.zero_grad ()

@@ -2,8 +2,13 @@
 module Noisy.Tests.DropInModels
 
 open System
+open Noisy.Models
 open Noisy.Tests.TorchHelpers
 open TorchSharp
+
+let clock () = NoiseClock 5L
+let entry (report: NoisifyReport) path = report.Entries |> Seq.find (fun e -> e.Path = path)
+let paths (entries: NoisifyEntry seq) = [ for e in entries -> e.Path ]
 
 type Map = torch.nn.Module<Tensor, Tensor>
 type Lstm = torch.nn.Module<Tensor, Nullable<struct (Tensor * Tensor)>, struct (Tensor * Tensor * Tensor)>
@@ -73,17 +78,22 @@ type Places() as this =
         for m in fsharpList do y <- m.call y
         this.Property.call (captured (second.call (some.Value.call y)))
 
-type Concrete() as this =
-    inherit torch.nn.Module("concrete")
-    let lstm = torch.nn.LSTM(3L, 4L)
+/// Places that hold nothing but torch's own classes, or one of a module's methods.
+type Concrete(ofForward: bool) as this =
+    inherit torch.nn.Module<Tensor, Tensor>("concrete")
+    let fc = linear ()
     let tanh = torch.nn.Tanh()
-    let good: Map = torch.nn.Tanh()
     let tanhs = torch.nn.ModuleList<TorchSharp.Modules.Tanh>(torch.nn.Tanh())
     let bound: Map = torch.nn.Sigmoid()
+    let good: Map = torch.nn.Tanh()
     // What C# makes of a method group; F# would wrap it in a lambda, whose captured variable can be exchanged.
-    let call = Delegate.CreateDelegate(typeof<Func<Tensor, Tensor>>, bound, "call")
+    let method' = Delegate.CreateDelegate(typeof<Func<Tensor, Tensor>>, bound, (if ofForward then "forward" else "call")) :?> Func<Tensor, Tensor>
     do this.RegisterComponents()
-    member _.All = box (lstm, tanh, good, tanhs, bound, call)
+    member _.Bound = bound
+    override _.forward x =
+        let mutable y = tanh.call (fc.call x)
+        for t in tanhs do y <- t.call y
+        good.call (method'.Invoke y)
 
 type Plain() as this =
     inherit torch.nn.Module("plain")
@@ -100,3 +110,11 @@ type Cells(bias: bool) as this =
     member _.Run(x: Tensor, h: Tensor, c: Tensor) =
         let struct (h1, c1) = lstm.call (x, Nullable<struct (Tensor * Tensor)>(struct (h, c)))
         [ h1; c1; gru.call (x, h1) ]
+
+/// What a model of F# compiles to where Noisy.Models is open: an extension method, in a closure.
+type ByForward() as this =
+    inherit torch.nn.Module<Tensor, Tensor>("forward")
+    let lstm = torch.nn.LSTM(3L, 4L)
+    do this.RegisterComponents()
+    override _.forward x =
+        [ x ] |> List.map (fun x -> (let struct (o, _, _) = lstm.forward x in o)) |> List.head

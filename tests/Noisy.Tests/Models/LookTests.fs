@@ -109,7 +109,7 @@ let tests =
                 let looks = m.Over(a, k, mask)
                 for shape in [ [| 3L; 3L |]; [| 2L; 4L |]; [| 3L |] ] do refused "query" (fun () -> looks.forward (torch.zeros shape, NoiseContext.Test)))
 
-        torchTest "a second way back over the same looks gives the same gradients again" (fun () ->
+        torchTest "a second backward pass over the same looks gives the same gradients again" (fun () ->
             let m = new AdditiveAttention(3L, 4L, 5L, Variants.Nah.Tanh, NoiseClock 1L)
             let context = NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 5L, 3L)
             let annotations = filled 1L [ 6L; 2L; 4L ]

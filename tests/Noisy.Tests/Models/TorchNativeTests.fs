@@ -71,6 +71,24 @@ let tests =
             Expect.equal (ElfVersions.Weaken(file.AsSpan(), "GLIBCXX_3.4.32")) 0 "no reference"
             Expect.equal file before "unchanged"
         }
+        test "a copy is loaded from the first place that exists and takes it, and is gone afterwards" {
+            use folder = new TorchHelpers.TempFolder()
+            let missing, good = folder.In "missing", folder.In "good"
+            Directory.CreateDirectory good |> ignore
+            let mutable loaded = []
+            TorchNative.LoadCopy(ReadOnlySpan [| 1uy; 2uy |], [ missing; good ], (fun copy -> loaded <- (Path.GetDirectoryName copy, File.ReadAllBytes copy) :: loaded))
+            Expect.equal loaded [ good, [| 1uy; 2uy |] ] "loaded once, from the second place"
+            Expect.isEmpty (Directory.GetFileSystemEntries good) "no copy is left"
+        }
+        test "if no place takes a copy, each is named with its reason, and TMPDIR with the remedy" {
+            use folder = new TorchHelpers.TempFolder()
+            let missing = folder.In "missing"
+            let refuse (_: string) = raise (DllNotFoundException "advice\nfailed to map segment")
+            let load () = TorchNative.LoadCopy(ReadOnlySpan [| 1uy |], [ missing; folder.Path ], refuse)
+            let message = try load (); "" with :? TorchNotLoadableException as e -> e.Message
+            Expect.stringContains message $"{missing} (Could not find a part of the path" "the first"
+            Expect.stringContains message $"{folder.Path} (failed to map segment). Set TMPDIR" "the second, and the remedy"
+        }
         test "what is no ELF file, or only part of one, is refused" {
             let whole, _ = elf [ "GLIBCXX_3.4.32" ]
 

@@ -50,6 +50,13 @@ let tests =
             let options = parsed [ "--set"; "schedule=a=b"; "c = 2"; "--set"; "p=-0.7" ]
             Expect.equal options.Set [ "schedule", "a=b"; "c", "2"; "p", "-0.7" ] "assignments"
         }
+        test "--name=value is the same as --name value" {
+            let options = parsed [ "--preset=small"; "--activation=nan,nah"; "--seed=-2"; "--set=schedule=a=b"; "hidden=3"; "--max-updates=7" ]
+            Expect.equal (options.Preset, options.Rows, options.Seeds, options.MaxUpdates) ("small", [ "nan"; "nah" ], [ -2L ], Some 7L) "values"
+            Expect.equal options.Set [ "schedule", "a=b"; "hidden", "3" ] "only the first equals sign counts"
+            let table = Activations.table [| "--table"; "--function=tanh"; "--activation=nan"; "--x=2"; "--xi=1.2" |]
+            Expect.equal table (Activations.table [| "--table"; "--function"; "tanh"; "--activation"; "nan"; "--x"; "2"; "--xi"; "1.2" |]) "the calculator"
+        }
         test "a plan has a run for each activation and seed, named by both" {
             let runs = parsed [ "--activation"; "nan,soft"; "--seed"; "1,2"; "--set"; "hidden=32" ] |> Runs.plan ptb
             let names = runs |> List.map (fun run -> IO.Path.GetFileName run.Folder)
@@ -71,6 +78,10 @@ let tests =
             refusal [ "--preset" ] [ "--preset" ]
             refusal [ "--preset"; "huge" ] [ "huge"; "tiny, small, paper, medium, large" ]
             refusal [ "--activation" ] [ "--activation needs at least one value" ]
+            refusal [ "--out"; "" ] [ "--out is empty" ]
+            refusal [ "--out= " ] [ "--out is empty" ]
+            refusal [ "--preset"; "tiny"; "--data"; "" ] [ "--data is empty" ]
+            refusal [ "--presett=tiny" ] [ "--presett"; "Did you mean --preset?" ]
             refusal [ "--activation"; "," ] [ "--activation needs at least one value" ]
             refusal [ "--activation"; "nan,foo,bar" ] [ "'foo'"; "'bar'"; "nanis" ]
             refusal [ "--row"; "soft,nope" ] [ "--row: ptb has no row 'nope'"; "rows nah-no-noise, nan-frozen"; "activations soft, hard" ]

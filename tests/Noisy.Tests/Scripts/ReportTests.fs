@@ -125,13 +125,28 @@ let tests =
                       Panels = [ panel Plots.Linear (Plots.Heat heat); panel Plots.Logarithmic (Plots.Line([| 0.0; 1.0 |], [| 0.0; 2.0 |])); panel Plots.Percent (Plots.Dots([| 0.0 |], [| 0.5 |])) ] }
                 let file name = Path.Combine(folder, name)
                 Plots.savePng (file "f.png") (300, 200) figure
-                Plots.saveHtml (file "f.html") [ figure; { figure with Panels = [ figure.Panels.Head ] } ]
+                FigurePages.save folder (file "f.html") [ figure; { figure with Panels = [ figure.Panels.Head ] } ]
                 Expect.isGreaterThan (FileInfo(file "f.png").Length) 1000L "PNG"
                 let page = File.ReadAllText(file "f.html")
                 Expect.stringContains page "\"type\":\"heatmap\"" "heat map"
                 Expect.stringContains page "\"y\":[50.0]" "percent"
             finally
                 Directory.Delete(folder, true)
+        }
+        test "a table breaks no number, however narrow the terminal, and is one line a row where there is room" {
+            let head = [ "row"; "what it is"; "train perplexity"; "valid"; "updates"; "folder" ]
+            let body = [ for row in [ "soft"; "noisy-tanh" ] -> [ row; "some words on it"; "1,234.57"; "107.25"; "100,000\nunfinished"; $"tiny-{row}-s1" ] ]
+            let words (cell: string) = cell.Split [| ' '; '\n' |] |> List.ofArray
+            for width in [ 400; 80; 60; 40; 10 ] do
+                let text = Results.tableText true width [ "row"; "what it is"; "folder" ] [ "row"; "folder" ] head body
+                for row in body do
+                    for whole in row[0] :: row[2..] |> List.collect (fun cell -> List.ofArray (cell.Split '\n')) do
+                        Expect.stringContains text whole $"whole at {width}"
+                    for word in words row[1] do Expect.stringContains text word $"words at {width}"
+                let isTable = text.StartsWith '╭'
+                Expect.equal isTable (width >= 80) $"a table at {width}"
+                if isTable then
+                    for line in text.Split '\n' do Expect.isLessThanOrEqual line.Length width "fits"
         }
         testProperty "smoothing keeps the last place and the limit of points" (fun (values: NormalFloat list) ->
             let points = values |> List.mapi (fun i v -> float i, v.Get) |> Array.ofList

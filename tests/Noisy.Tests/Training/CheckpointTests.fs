@@ -12,7 +12,7 @@ open Noisy.Tests.TrainingHelpers
 
 let private state update : TrainState =
     TrainState(
-        Update = update, Seconds = 0.1, Score = Score(1.0 / 3.0, nan, 7L), Items = 9L, LogLength = 12L, Best = Nullable 2.5, BestUpdate = 1L,
+        Update = update, Seconds = 0.1, Score = Score(1.0 / 3.0, nan, 7L), Items = 9L, Best = Nullable 2.5, BestUpdate = 1L,
         Curriculum = CurriculumState(Stage = 3, RateFactor = 0.64, Accuracies = [| 0.1; 0.7 |]), EpochStage = 2, WithoutImprovement = 4,
         SolvedAtUpdate = Nullable 1L, EndedBy = Nullable RunEnd.StopAt, Train = Dictionary(dict [ "perplexity", infinity ]), Valid = null)
 

@@ -1,4 +1,4 @@
-/// Files and records of a run: safetensors, weights' fingerprint, config, log, optimiser.
+/// Files and records of a run: safetensors, weights' fingerprint, config.
 module Noisy.Tests.FormatTests
 
 open System
@@ -227,41 +227,10 @@ let private config =
           Expect.isEmpty (ConfigJson.Differences(a, ConfigJson.ToJson(preset "tiny"))) "none"
       } ]
 
-let private log =
-    [ test "a log comes back as it was written, and a cut last line is ignored" {
-          use folder = new TempFolder()
-          let path = folder.In "log.jsonl"
-          let events =
-              [ LogEvent("update", 1L, 1, 1.0, Nullable 0.5, Loss = Nullable 5.25, GradientNorm = Nullable 3.0)
-                LogEvent("update", 2L, 1, 1.0, Nullable(), Loss = Nullable nan, GradientNorm = Nullable infinity) ]
-          do
-              use log = new RunLog(path, 0L)
-              for e in events do log.Write e
-              Expect.equal log.Length (FileInfo(path).Length) "length"
-          Expect.equal (List.ofSeq (RunLog.Read path)) events "events"
-          let line = Array.head (File.ReadAllLines path)
-          Expect.equal line """{"event":"update","update":1,"epoch":1,"learningRate":1,"scale":0.5,"loss":5.25,"gradientNorm":3}""" "line"
-          File.AppendAllText(path, "{\"event\":\"upd")
-          Expect.equal (RunLog.Read path).Count 2 "cut line"
-          Expect.isEmpty (RunLog.Read(folder.In "none")) "no file"
-      }
-      test "a log is cut back to the length that the checkpoint knows, and refuses to be shorter" {
-          use folder = new TempFolder()
-          let path = folder.In "log.jsonl"
-          File.WriteAllText(path, "12345678")
-          (new RunLog(path, 5L) :> IDisposable).Dispose()
-          Expect.equal (File.ReadAllText path) "12345" "cut"
-          Tol.throws<UsageException>
-              $"{path} has 5 bytes, the checkpoint expects 6 or more: it was changed; delete the run's folder to start it again"
-              (fun () -> new RunLog(path, 6L) |> ignore)
-          Expect.equal (File.ReadAllText path) "12345" "untouched"
-      } ]
-
 let tests =
     testSequenced
     <| testList "formats of a run" [
         testList "safetensors" safetensors
         testList "fingerprint" hash
         testList "config" config
-        testList "log" log
     ]

@@ -95,7 +95,33 @@ let private agreement =
                       let state = stack.Forward(ReadOnlySpan(input, 0, 4 * 7), stack.ZeroState(), y.AsSpan(0, 4 * 21), context)
                       let state = stack.Forward(ReadOnlySpan(input, 4 * 7, 5 * 7), state, y.AsSpan(4 * 21), context.Later 4)
                       Expect.equal (Array.map float y) (values output) $"output, {width}"
-                      Expect.equal (Array.map float (state.Hidden(1).ToArray())) (values (hidden.select (0L, 1L))) $"state, {width}") ]
+                      Expect.equal (Array.map float (state.Hidden(1).ToArray())) (values (hidden.select (0L, 1L))) $"state, {width}")
+
+      for kind in [ "LSTM"; "GRU" ] do
+          torchTest $"{kind} layers without biases are those with biases of zero; one bias alone is refused" (fun () ->
+              let x: Tensor = filled 2L [ 4L; 1L; 7L ]
+              let context = NoiseContext(NoiseMode.Mean)
+              let layers: torch.nn.Module =
+                  if kind = "LSTM" then new NoisyLstm(RecurrentShape(7L, 5L, 2), Variants.Nah, NoiseClock 1L)
+                  else new NoisyGru(RecurrentShape(7L, 5L, 2), Variants.Nah, NoiseClock 1L)
+              for struct (name, p) in layers.named_parameters () do
+                  if name.StartsWith "bias" then (use _ = torch.no_grad () in p.zero_ () |> ignore)
+              let output =
+                  match layers with
+                  | :? NoisyLstm as m -> let struct (y, _, _) = m.forward (x, Nullable(), context) in y
+                  | m -> let struct (y, _) = (m :?> NoisyGru).forward (x, null, context) in y
+              let stack keep =
+                  let kept = layers.state_dict () |> Seq.filter (fun w -> not (w.Key.StartsWith "bias") || keep w.Key) |> Seq.map (|KeyValue|) |> dict
+                  use stream = new MemoryStream()
+                  Safetensors.Write(stream, Dictionary kept, Dictionary())
+                  stream.Position <- 0L
+                  RecurrentStack(SafetensorsReader.Read stream, "", Variants.Nah)
+              let stack', y = stack (fun _ -> false), Array.zeroCreate<float32> (4 * 5)
+              stack'.Forward(ReadOnlySpan(Array.map float32 (values x)), stack'.ZeroState(), y.AsSpan(), context) |> ignore
+              Expect.equal (Array.map float y) (values output) "output"
+              Expect.throwsC (fun () -> stack (fun name -> name = "bias_ih_l1") |> ignore) (fun e ->
+                  Expect.isTrue (e :? InvalidDataException) "kind"
+                  Expect.stringContains e.Message "it has no tensor 'bias_hh_l1'" "message")) ]
 
 let private scoring =
     [ torchTest "a text in pieces has the score of one in one go" (fun () ->

@@ -6,8 +6,7 @@ namespace Noisy.Models;
 
 /// <summary>Looks of <see cref="AdditiveAttention"/> at the same annotations, one after the other.</summary>
 /// <remarks>On the CPU in single precision each is one node of torch's graph. The tensors of a sequence belong to the scope that it
-/// was begun in, which is to outlive its forward pass; begun in none, they are never freed. Gradients cannot be differentiated once
-/// more; the composed path's can.</remarks>
+/// was begun in, which is to outlive its forward pass; begun in none, they are never freed.</remarks>
 public sealed class AttentionLooks
 {
     private readonly NoisyActivation activation;
@@ -38,13 +37,21 @@ public sealed class AttentionLooks
         var asked = ask.Apply(query);
         var (mean, weights) = fused is not null && context.Mode != NoiseMode.ExactMean
             ? fused.Look(asked, context.Child("activation"))
-            : Compose(asked, context.Child("activation"));
+            : Compose(pre => activation.forward(pre, context.Child("activation")), asked, keys, annotations, score, mask);
         return (mean.MoveToOuterDisposeScope(), weights.MoveToOuterDisposeScope());
     }
 
-    private (Tensor Mean, Tensor Weights) Compose(Tensor asked, NoiseContext context)
+    /// <summary>The looks as tensor operations.</summary>
+    /// <param name="activate">The activation.</param>
+    /// <param name="asked">The query as the scores see it, [B, A].</param>
+    /// <param name="keys">[S, B, A].</param>
+    /// <param name="annotations">[S, B, C].</param>
+    /// <param name="score">[1, A].</param>
+    /// <param name="mask">[S, B]; null for zeros.</param>
+    internal static (Tensor Mean, Tensor Weights) Compose(
+        Func<Tensor, Tensor> activate, Tensor asked, Tensor keys, Tensor annotations, Tensor score, Tensor? mask)
     {
-        var scores = F.linear(activation.forward(keys.Plus(asked), context), score).squeeze(-1);
+        var scores = F.linear(activate(keys.Plus(asked)), score).squeeze(-1);
         var weights = (mask is null ? scores : scores.Plus(mask)).softmax(0);
         return ((weights.unsqueeze(-1) * annotations).sum([0]), weights);
     }

@@ -73,11 +73,12 @@ public sealed class NeuralTuringMachine : nn.Module<Tensor, Tensor>
     public Tensor forward(Tensor input, NoiseContext context)
     {
         Check(input);
-        var fused = Engine == EnginePath.Auto && context.Mode != NoiseMode.ExactMean && FusedEngine.Takes(input) && FusedEngine.Takes(Get("weight_ih"));
+        var fused = Engine == EnginePath.Auto && context.Mode != NoiseMode.ExactMean && FusedEngine.Takes(input) && FusedEngine.Takes(get_parameter("weight_ih")!);
         LastPath = fused ? FusedEngine.FusedName : FusedEngine.ComposedName;
         using var scope = NewDisposeScope();
-        Tensor? Given(string name) => name == "p" ? cell.Gains(Find(name), context) : Find(name);
-        return (fused ? FusedNtm.Run(Shape, cell, Given, input, context) : Compose(input, context, null)).MoveToOuterDisposeScope();
+        return (fused
+            ? FusedNtm.Run(Shape, cell, name => name == "p" ? cell.Gains(Operand(name), context) : Operand(name), input, context, (x, operand) => Compose(x, operand, context, null))
+            : Compose(input, Operand, context, null)).MoveToOuterDisposeScope();
     }
 
     /// <summary>Runs the machine, through tensor operations, and keeps what it did in every time step.</summary>
@@ -90,7 +91,7 @@ public sealed class NeuralTuringMachine : nn.Module<Tensor, Tensor>
         using var _ = no_grad();
         using var scope = NewDisposeScope();
         List<Tensor> attention = [], memory = [];
-        var logits = Compose(input, context, (heads, state) =>
+        var logits = Compose(input, Operand, context, (heads, state) =>
         {
             attention.Add(stack(heads, 1).MoveToOuterDisposeScope());
             memory.Add(state.alias().MoveToOuterDisposeScope());
@@ -100,18 +101,20 @@ public sealed class NeuralTuringMachine : nn.Module<Tensor, Tensor>
 
     /// <summary>The machine as tensor operations: what the fused engine is tested against.</summary>
     /// <param name="input">[T, B, I].</param>
+    /// <param name="operand">What <see cref="Operand"/> gives, or stands for it.</param>
     /// <param name="context">The machine's context.</param>
     /// <param name="watch">Told, within the scope of each time step, all attentions [B, N] and the memory [B, N, M].</param>
     /// <returns>Logits [T, B, O]; they and all else are the caller's scope's.</returns>
-    private Tensor Compose(Tensor input, NoiseContext context, Action<Tensor[], Tensor>? watch)
+    private Tensor Compose(Tensor input, Func<string, Tensor?> operand, NoiseContext context, Action<Tensor[], Tensor>? watch)
     {
+        Tensor Get(string name) => operand(name)!;
         var (steps, batch) = ((int)input.shape[0], input.shape[1]);
-        var noise = new SiteNoise(cell.Sites, Find("p"), [steps, batch, Shape.Hidden], input.device, context);
+        var noise = new SiteNoise(cell.Sites, operand("p"), [steps, batch, Shape.Hidden], input.device, context);
         var inputs = input.unbind(0);
-        var recurrent = Find("weight_hh") is { } weight ? new StepLinear(weight, null, EnginePath.Composed) : null;
+        var recurrent = operand("weight_hh") is { } weight ? new StepLinear(weight, null, EnginePath.Composed) : null;
         Tensor Start(string name, params long[] size) => Get(name).reshape([1, .. size]).expand([batch, .. size]);
         var memory = Start("start_memory", Shape.MemoryRows, Shape.MemoryWidth);
-        var attention = Get("start_attention").softmax(1).unbind(0).Select(row => row.expand(batch, Shape.MemoryRows)).ToArray();
+        var attention = Get("start_attention").unbind(0).Select(row => row.expand(batch, Shape.MemoryRows)).ToArray();
         var reads = Start("start_read", Shape.Reads);
         Tensor[] state = recurrent is null ? [] : [Start("start_hidden", Shape.Hidden), Start("start_cell", Shape.Hidden)];
         var outputs = new Tensor[steps];
@@ -139,11 +142,13 @@ public sealed class NeuralTuringMachine : nn.Module<Tensor, Tensor>
         return stack(outputs);
     }
 
-    private Tensor Get(string name) => get_parameter(name)!;
-
-    /// <summary>A parameter or buffer by its name; null if the machine has none such. By name, since moving the module replaces
-    /// them.</summary>
-    private Tensor? Find(string name) => get_parameter(name) is { } parameter ? parameter : get_buffer(name);
+    /// <summary>A parameter or buffer by its name, the attention after its softmax; null if the machine has none such. By name, since
+    /// moving the module replaces them.</summary>
+    private Tensor? Operand(string name)
+    {
+        var found = get_parameter(name) is { } parameter ? parameter : get_buffer(name);
+        return name == "start_attention" ? found!.softmax(1) : found;
+    }
 
     // The module owns what it registers, whatever scope it is built in.
     private static T Owned<T>(T tensor)

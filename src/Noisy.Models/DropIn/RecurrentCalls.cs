@@ -1,0 +1,54 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Noisy.Models;
+
+/// <summary>What torch's recurrent classes offer beyond their general type, for fields of that type: a model whose
+/// field is declared as <c>nn.Module&lt;Tensor, (Tensor, Tensor)?, (Tensor, Tensor, Tensor)&gt;</c> instead of <c>LSTM</c> needs no other change.</summary>
+public static class RecurrentCalls
+{
+    /// <summary>Runs an LSTM from zeros.</summary>
+    /// <param name="lstm">The module: torch's or a noisy one.</param>
+    /// <param name="input">[T, B, I], or [B, T, I] if batch first.</param>
+    /// <returns>Output, final hidden and cell state; owned by the caller.</returns>
+    public static (Tensor Output, Tensor Hidden, Tensor Cell) call(
+        this nn.Module<Tensor, (Tensor, Tensor)?, (Tensor, Tensor, Tensor)> lstm, Tensor input) => lstm.call(input, null);
+
+    /// <summary>Runs an LSTM from zeros, past its hooks.</summary>
+    /// <inheritdoc cref="call(nn.Module{Tensor, ValueTuple{Tensor, Tensor}?, ValueTuple{Tensor, Tensor, Tensor}}, Tensor)"/>
+    public static (Tensor Output, Tensor Hidden, Tensor Cell) forward(
+        this nn.Module<Tensor, (Tensor, Tensor)?, (Tensor, Tensor, Tensor)> lstm, Tensor input) => lstm.forward(input, null);
+
+    /// <summary>Runs a GRU from zeros.</summary>
+    /// <param name="gru">The module: torch's or a noisy one.</param>
+    /// <param name="input">[T, B, I], or [B, T, I] if batch first.</param>
+    /// <returns>Output and final hidden state; owned by the caller.</returns>
+    public static (Tensor Output, Tensor Hidden) call(this nn.Module<Tensor, Tensor, (Tensor, Tensor)> gru, Tensor input) =>
+        gru.call(input, null!);
+
+    /// <summary>Runs a GRU from zeros, past its hooks.</summary>
+    /// <inheritdoc cref="call(nn.Module{Tensor, Tensor, ValueTuple{Tensor, Tensor}}, Tensor)"/>
+    public static (Tensor Output, Tensor Hidden) forward(this nn.Module<Tensor, Tensor, (Tensor, Tensor)> gru, Tensor input) =>
+        gru.forward(input, null!);
+
+    /// <summary>Takes a step of a GRU cell from zeros.</summary>
+    /// <param name="cell">The module: torch's or a noisy one.</param>
+    /// <param name="input">[B, I].</param>
+    /// <returns>Hidden state [B, H]; owned by the caller.</returns>
+    public static Tensor call(this nn.Module<Tensor, Tensor, Tensor> cell, Tensor input) => cell.call(input, null!);
+
+    /// <summary>Takes a step of a GRU cell from zeros, past its hooks.</summary>
+    /// <inheritdoc cref="call(nn.Module{Tensor, Tensor, Tensor}, Tensor)"/>
+    public static Tensor forward(this nn.Module<Tensor, Tensor, Tensor> cell, Tensor input) => cell.forward(input, null!);
+
+    /// <summary>Puts the weights of an LSTM of torch's in one piece of memory; does nothing to a noisy one, whose engine packs them
+    /// itself.</summary>
+    /// <param name="lstm">The module.</param>
+    public static void flatten_parameters(this nn.Module<Tensor, (Tensor, Tensor)?, (Tensor, Tensor, Tensor)> lstm) =>
+        (lstm as LSTM)?.flatten_parameters();
+
+    /// <summary>Puts the weights of a GRU of torch's in one piece of memory; does nothing to a noisy one, whose engine packs them
+    /// itself.</summary>
+    /// <param name="gru">The module.</param>
+    public static void flatten_parameters(this nn.Module<Tensor, Tensor, (Tensor, Tensor)> gru) => (gru as GRU)?.flatten_parameters();
+}

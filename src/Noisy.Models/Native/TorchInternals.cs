@@ -1,0 +1,157 @@
+using System.Runtime.InteropServices;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Noisy.Models;
+
+/// <summary>What libtorch knows and TorchSharp does not tell: which backward pass is running, how often a tensor was changed, and who
+/// else holds it.</summary>
+/// <remarks>
+/// Everything here only makes the engine faster or stricter; without it results are the same. So each answer is tried out once, on
+/// tensors whose answer is known, before it is believed (<see cref="Verified"/>): where libtorch is another version, lacks a symbol or
+/// lays its objects out in another way, gradients take torch's own way through <c>AccumulateGrad</c>.
+/// </remarks>
+internal static unsafe partial class TorchInternals
+{
+    // Of the libtorch that this TorchSharp was made for; offsets in bytes.
+    private const string Version210 = "2.10.";
+    private const int ExecCount = 24, References = 8, Storage = 16, VersionNumber = 16;
+
+    private static readonly Lazy<bool> Tried = new(Try);
+
+    /// <summary>Whether the answers can be had here. The first call runs small backward passes.</summary>
+    internal static bool Verified => Tried.Value;
+
+    /// <summary>Whether the backward pass that runs now on this thread adds to the <c>grad</c> of every leaf, as <c>backward()</c> does;
+    /// <c>autograd.grad</c> and <c>backward(inputs)</c> do not.</summary>
+    internal static bool AccumulatesIntoLeaves => Verified && Accumulates();
+
+    /// <summary>Whether the graph of the running backward pass is kept for another one; true where that is not known.</summary>
+    internal static bool KeepsGraph => !Verified || CurrentKeepsGraph() != 0;
+
+    /// <summary>How often torch has changed a tensor in place; null where that is not known.</summary>
+    internal static uint? Version(Tensor tensor) => Verified ? Count(tensor) : null;
+
+    /// <summary>Tells torch that a tensor's values were changed, so that a backward pass that needs the old ones throws.</summary>
+    internal static void Changed(Tensor tensor)
+    {
+        if (Verified)
+        {
+            BumpVersion(tensor.Handle);
+            return;
+        }
+
+        using var _ = no_grad();
+        using var none = tensor.detach().reshape(-1).narrow(0, 0, 0);
+        none.zero_();
+    }
+
+    /// <summary>Whether anyone but the caller holds a tensor or a view of it; true where that is not known.</summary>
+    internal static bool IsShared(Tensor tensor) => !Verified || HasOthers(tensor);
+
+    private static bool Accumulates()
+    {
+        var nodes = CurrentNodes();
+        return nodes != 0 && *(long*)(nodes + ExecCount) == 0;
+    }
+
+    private static uint Count(Tensor tensor) => *(uint*)(*(nint*)VersionOf(tensor.Handle) + VersionNumber);
+
+    private static bool HasOthers(Tensor tensor)
+    {
+        var body = *(nint*)tensor.Handle;
+        return *(uint*)(body + References) != 1 || *(uint*)(*(nint*)(body + Storage) + References) != 1;
+    }
+
+    private static bool Try()
+    {
+        if (!__version__.StartsWith(Version210, StringComparison.Ordinal) || IntPtr.Size != 8) return false;
+        try
+        {
+            using var scope = NewDisposeScope();
+            using var recording = enable_grad();
+            return GraphsAreTold() && ChangesAreTold() && HoldersAreTold();
+        }
+        catch (Exception e) when (e is DllNotFoundException or EntryPointNotFoundException or BadImageFormatException)
+        {
+            return false;
+        }
+    }
+
+    private static bool GraphsAreTold()
+    {
+        var leaf = ones(2).requires_grad_();
+        (bool Accumulates, bool Keeps) Pass(Action<Tensor> run)
+        {
+            run(Probe.apply(leaf)[0].sum());
+            return Probe.Seen;
+        }
+
+        return CurrentNodes() == 0
+            && Pass(loss => loss.backward()) == (true, false)
+            && Pass(loss => autograd.backward(loss, (IList<Tensor>?)null, retain_graph: true)) == (true, true)
+            && Pass(loss => autograd.grad([loss], [leaf])) == (false, false);
+    }
+
+    private static bool ChangesAreTold()
+    {
+        var tensor = zeros(3);
+        var before = Count(tensor);
+        tensor.zero_();
+        var changed = Count(tensor) == before + 1;
+        BumpVersion(tensor.Handle);
+        return changed && Count(tensor) == before + 2;
+    }
+
+    private static bool HoldersAreTold()
+    {
+        var tensor = zeros(3);
+        if (HasOthers(tensor)) return false;
+        using (tensor.alias())
+        {
+            if (!HasOthers(tensor)) return false;
+        }
+
+        using (tensor.narrow(0, 0, 1))
+        {
+            if (!HasOthers(tensor)) return false;
+        }
+
+        return !HasOthers(tensor);
+    }
+
+    [LibraryImport("torch_cpu", EntryPoint = "_ZN5torch8autograd32get_current_graph_task_exec_infoEv")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial nint CurrentNodes();
+
+    [LibraryImport("torch_cpu", EntryPoint = "_ZN5torch8autograd33get_current_graph_task_keep_graphEv")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial byte CurrentKeepsGraph();
+
+    [LibraryImport("torch_cpu", EntryPoint = "_ZN5torch8autograd4impl12bump_versionERKN2at6TensorE")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial void BumpVersion(nint tensor);
+
+    [LibraryImport("torch_cpu", EntryPoint = "_ZN5torch8autograd4impl15version_counterERKN2at6TensorE")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial nint VersionOf(nint tensor);
+
+    /// <summary>The identity, which notes what the backward pass that it is in says of itself.</summary>
+    private sealed class Probe : autograd.MultiTensorFunction<Probe>
+    {
+        [ThreadStatic]
+        private static (bool, bool) seen;
+
+        internal static (bool Accumulates, bool Keeps) Seen => seen;
+
+        public override string Name => nameof(Probe);
+
+        public override List<Tensor> forward(autograd.AutogradContext ctx, params object[] vars) => [((Tensor)vars[0]).clone()];
+
+        public override List<Tensor> backward(autograd.AutogradContext ctx, List<Tensor> grad_outputs)
+        {
+            seen = (TorchInternals.Accumulates(), CurrentKeepsGraph() != 0);
+            return [grad_outputs[0].clone()];
+        }
+    }
+}

@@ -1,0 +1,84 @@
+/// Data of the user's own: taken as named, or refused.
+module Noisy.Tests.OwnTextTests
+
+open System
+open System.IO
+open Expecto
+open Noisy.Models
+open Noisy.Scripts
+open Noisy.Tests.DataHelpers
+open Noisy.Tests.TorchHelpers
+open TorchSharp
+
+/// A parallel text sorted by length: pair i has i words.
+let private sorted name count =
+    utf8 (String.Join("\n", [ for i in 1..count -> String.Join(' ', Seq.replicate i name) ]))
+
+let private experiment = ExperimentRegistry.ByName
+
+let private built (experiment: Experiment) (settings: (string * string) list) (place: string) =
+    let config = (experiment.RowConfig("tiny", "soft"), settings) ||> List.fold (fun c (name, value) -> c.With(name, value))
+    use task = experiment.Build(config, DataCache(DataHelpers.settings (Some place) "/nowhere"), torch.CPU)
+    task.Data, List.ofSeq task.DataNotes
+
+let private splitting =
+    [ test "a sorted parallel text is shuffled by a fixed key before it is cut, and says so" {
+          use folder = new Noisy.Tests.DataHelpers.TempFolder()
+          folder.Write("a.en", sorted "a" 400)
+          folder.Write("a.fr", sorted "b" 400)
+          let load () = TranslationTexts.Load([| folder.At "a.en"; folder.At "a.fr" |], 1_000)
+          let data = load ()
+          let lengths (pairs: SentencePair seq) = [ for p in pairs -> p.Source.Length ]
+          let mean pairs = lengths pairs |> List.averageBy float
+          Expect.equal (data.Train.Count, data.Valid.Count, data.Test.Count) (360, 20, 20) "sizes"
+          Expect.equal (List.sort (lengths (Seq.concat [ data.Train; data.Valid; data.Test ]))) [ 1..400 ] "every pair once"
+          // The mean of 20 of 1 … 400 has a standard deviation of 25; in the order of the file test's would be 390.
+          for name, pairs in [ "train", data.Train; "valid", data.Valid; "test", data.Test ] do
+              Expect.isLessThan (abs (mean pairs - 200.5)) 100.0 name
+          for p in data.Test do Expect.equal p.Source.Length p.Target.Length "pairs stay together"
+          Expect.equal (lengths (load ()).Test) (lengths data.Test) "the same order each time"
+          Expect.stringContains (Seq.last data.Notes) "shuffled by a fixed key: 360 pairs to learn from, 20 for validation, 20 for test" "note"
+          Expect.notEqual data.Identity.Sha256 (ParallelText.Read(folder.At "a.en", folder.At "a.fr")).Sha256 "another set than the file in its order"
+      } ]
+
+let private keys =
+    [ torchTest "within one process another text, or another state of the file, is other data" (fun () ->
+          use folder = new Noisy.Tests.DataHelpers.TempFolder()
+          for name in [ "a.en"; "a.fr"; "b.en"; "b.fr" ] do folder.Write(name, sorted name 30)
+          let nmt = experiment "nmt"
+          let of' a b = fst (built nmt [] $"{folder.At a},{folder.At b}")
+          let first = of' "a.en" "a.fr"
+          Expect.equal (of' "a.en" "a.fr") first "the same"
+          Expect.equal (of' "b.en" "b.fr").Name "b.en, b.fr" "others"
+          Expect.notEqual (fst (built nmt [] "built-in")).Source DataIdentity.Real "built-in"
+          folder.Write("a.en", sorted "longer" 30)
+          Expect.notEqual (of' "a.en" "a.fr").Sha256 first.Sha256 "changed"
+          let charlm = experiment "charlm"
+          let text name (content: string) = folder.Write(name, utf8 content); (fst (built charlm [] (folder.At name))).Sha256
+          let one = text "t" (String.replicate 2_000 "ab\n")
+          Expect.notEqual (text "t" (String.replicate 2_000 "abc\n")) one "a text that changed")
+
+      test "what was read last is kept by all that it depends on" {
+          let data, reads = LatestData<string>(), ResizeArray<string>()
+          let of' key = data.Of(key, fun () -> reads.Add key; key)
+          Expect.equal [ for key in [ "a"; "a"; "b"; "b"; "a" ] -> of' key ] [ "a"; "a"; "b"; "b"; "a" ] "data"
+          Expect.sequenceEqual reads [ "a"; "b"; "a" ] "reads"
+      } ]
+
+let private refusals =
+    [ test "an experiment that generates its data refuses others" {
+          for name in [ "gmm"; "lte"; "unique"; "ntm" ] do
+              refused<UsageException> [ $"--data x: {name} generates its own data" ] (fun () -> Options.ofExperiment (experiment name) [| "--data"; "x" |] |> ignore)
+              Expect.equal ((Options.ofExperiment (experiment name) [| "--data"; "built-in" |]).Value.Data) (Some "built-in") "its own"
+          for name in [ "ptb"; "charlm"; "mnist"; "nmt"; "captions" ] do
+              Expect.equal ((Options.ofExperiment (experiment name) [| "--data"; "x" |]).Value.Data) (Some "x") name
+      }
+      torchTest "more files than are read, and settings of known texts beside files, are refused" (fun () ->
+          use folder = new Noisy.Tests.DataHelpers.TempFolder()
+          let files = String.Join(',', [ for name in [ "a"; "b"; "c" ] do (folder.Write(name, sorted name 30); folder.At name) ])
+          let two = String.Join(',', files.Split(',')[..1])
+          refused<UsageException> [ "--data names 3 files; nmt takes two" ] (fun () -> built (experiment "nmt") [] files |> ignore)
+          refused<UsageException> [ "text and testPart choose among known texts" ] (fun () -> built (experiment "nmt") [ "text", "europarl" ] two |> ignore)
+          refused<UsageException> [ "text and testPart choose among known texts" ] (fun () -> built (experiment "nmt") [ "testPart", "test" ] two |> ignore)) ]
+
+let tests = testSequenced <| testList "own data" (splitting @ keys @ refusals)

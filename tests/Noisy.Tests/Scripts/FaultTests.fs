@@ -1,0 +1,159 @@
+/// What may fail around a run without stopping it, and how a script says so.
+module Noisy.Tests.FaultTests
+
+open System
+open System.IO
+open System.Net.Sockets
+open System.Text.Json
+open System.Threading.Tasks
+open Expecto
+open Noisy.Models
+open Noisy.Scripts
+open Noisy.Tests.TorchHelpers
+open TorchSharp
+
+/// A writer under which the disk is full after so many letters.
+type private Full(letters: int) =
+    inherit StringWriter()
+    override this.Write(letter: char) = (if this.GetStringBuilder().Length >= letters then raise (IOException "No space left on device")); base.Write letter
+    override this.Write(text: string) = for letter in text do this.Write letter
+    override this.Write(text: char[], index: int, count: int) = for letter in text[index .. index + count - 1] do this.Write letter
+
+/// Does something with standard output and error replaced: settings of the process, so only one test at a time may.
+let private withStreams (output: TextWriter) (errors: TextWriter) work =
+    let before = Console.Out, Console.Error
+    Console.SetOut output
+    Console.SetError errors
+    try work ()
+    finally
+        Console.SetOut(fst before)
+        Console.SetError(snd before)
+
+/// A short command of two rows: exit code, output, errors.
+let private gmm (folder: string) more =
+    TorchNative.EnsureLoaded()
+    use output = new StringWriter()
+    use errors = new StringWriter()
+    let words = Array.append [| "--max-updates"; "4"; "--threads"; "1"; "--set"; "hidden=4"; "validPoints=40"; "testPoints=40"; "--out"; folder |] more
+    let code = withStreams output errors (fun () -> Runs.main "gmm" words)
+    code, output.ToString(), errors.ToString()
+
+let private runs = [ "tiny-soft-s1"; "tiny-noisy-tanh-s1" ]
+
+let private pictures =
+    testList "pictures and tables never decide about training" [
+        for file in [ "tiny-soft-s1/curves.png"; "tiny-soft-s1/units.html"; "tiny-noisy-tanh-s1/curves.html"; "results.csv" ] do
+            testCase $"{file} that cannot be written is told, all rows are trained, the table is printed, and the exit code is 2" (fun () ->
+                use folder = new TempFolder()
+                Directory.CreateDirectory(folder.In(file.Split '/')) |> ignore // a folder in its place
+                let code, output, errors = gmm folder.Path [||]
+                Expect.equal code 2 "exit code"
+                Expect.stringContains errors "could not write " "told"
+                Expect.stringContains errors (if file.StartsWith "tiny" then Path.GetDirectoryName file else file) "what"
+                Expect.stringContains errors "not all of their pictures and tables could be written" "at the end"
+                Expect.stringContains output "| row " "table"
+                for run in runs do Expect.isTrue (File.Exists(folder.In(run, "summary.json"))) run
+                Expect.isEmpty (Directory.GetFiles(folder.Path, "*.tmp", SearchOption.AllDirectories)) "no halves")
+
+        test "any failure of a picture is told with its cause, and the work resumes" {
+            let told = ResizeArray<string>()
+            let extras = Extras.Extras told.Add
+            let mutable made = false
+            extras.Try("the first", fun () -> invalidOp "boom")
+            extras.Try("the second", fun () -> made <- true)
+            Expect.isTrue (made && extras.Failed) "both were tried"
+            Expect.stringStarts (Seq.exactlyOne told) "could not write the first: unexpected error: InvalidOperationException: boom" "cause"
+        }
+    ]
+
+let private csv (folder: TempFolder) = File.ReadAllLines(folder.In "results.csv") |> List.ofArray |> List.tail |> List.map (fun line -> line.Split(',')[0..3])
+
+let private shared =
+    testList "results.csv" [
+        testCase "holds all runs of the folder, whichever commands trained them" (fun () ->
+            use folder = new TempFolder()
+            for more in [ [| "--row"; "soft" |]; [| "--row"; "noisy-tanh" |]; [| "--row"; "soft"; "--seed"; "2" |] ] do
+                let code, _, errors = gmm folder.Path more
+                Expect.equal (code, errors) (0, "") "a command"
+            Expect.equal (csv folder) [ [| "noisy-tanh"; "tiny"; "nan"; "1" |]; [| "soft"; "tiny"; "soft"; "1" |]; [| "soft"; "tiny"; "soft"; "2" |] ] "rows")
+
+        testCase "of commands that end at once, none loses the runs of another" (fun () ->
+            use folder = new TempFolder()
+            gmm folder.Path [| "--row"; "soft" |] |> ignore
+            let summary = File.ReadAllText(folder.In("tiny-soft-s1", "summary.json"))
+            let count = 8
+            let finish seed =
+                Directory.CreateDirectory(folder.In $"tiny-soft-s{seed}") |> ignore
+                AtomicFile.Write(folder.In($"tiny-soft-s{seed}", "summary.json"), summary.Replace("\"seed\": 1,", $"\"seed\": {seed},"))
+                ResultsFile.update folder.Path "nll"
+            Parallel.For(2, count + 1, finish) |> ignore
+            Expect.equal (csv folder) [ for seed in 1..count -> [| "soft"; "tiny"; "soft"; string seed |] ] "rows")
+    ]
+
+let private streams =
+    testList "streams" [
+        test "text is passed on until that fails, then the work resumes in silence, and the cause is kept" {
+            use inner = new Full(5)
+            let output = new Streams.Output(inner)
+            for line in [ "abc"; "defg"; "hij" ] do output.WriteLine line
+            output.Flush()
+            Expect.equal (inner.ToString()) "abc\nd" "passed on"
+            Expect.equal output.Failure.Message "No space left on device" "cause"
+        }
+        test "output that is lost ends in exit code 2 and a message, after the work was done" {
+            use errors = new StringWriter()
+            let mutable finished = false
+            let work _ =
+                printfn "one line, and another"
+                finished <- true
+                0
+            let code = withStreams (new Full(8)) errors (fun () -> Host.run work)
+            Expect.equal (code, finished) (2, true) "exit code"
+            Expect.stringStarts (errors.ToString()) "standard output could not be written (No space left on device)" "message"
+            let code = withStreams (new StringWriter()) (new Full(0)) (fun () -> Host.run (fun _ -> eprintfn "lost"; 0))
+            Expect.equal code 0 "lost warnings change nothing"
+        }
+        test "a stream that was closed is known by who else has its number" {
+            use folder = new TempFolder()
+            use own = File.Create(folder.In "file")
+            Expect.isTrue (Streams.isGiven 1 && Streams.isGiven 2) "those of this process"
+            if not (OperatingSystem.IsWindows()) then
+                Expect.isFalse (Streams.isGiven (int (own.SafeFileHandle.DangerousGetHandle()))) "a file of this program's own"
+                Expect.isFalse (Streams.isGiven 987_654) "nobody"
+        }
+    ]
+
+let private messages =
+    testList "messages" [
+        torchTest "a model too large for the memory says how much it took, and has exit code 2" (fun () ->
+            let error = try torch.zeros([| 10_000_000L; 1_000_000L |]) |> ignore; null with e -> e
+            let code, message = Host.describe error
+            Expect.equal code 2 "exit code"
+            Expect.stringStarts message "not enough memory: the run tried to allocate 40,000 GB at once" "message"
+            Expect.isFalse (message.Contains '\n') "one line"
+            Expect.equal (fst (Host.describe (OutOfMemoryException()))) 2 ".NET's own"
+            Expect.equal (fst (Host.describe (ArgumentException "Span only supports up to int.MaxValue elements."))) 2 "more numbers than TorchSharp reaches"
+            Expect.stringContains (snd (Host.describe (InvalidOperationException "CUDA out of memory. Tried to allocate 20.00 GiB (GPU 0)"))) "allocate 20.00 GiB at once" "CUDA")
+
+        test "a file that cannot be written is no unexpected error" {
+            let code, message = Host.describe (IOException "No space left on device : '/x'")
+            Expect.equal (code, message) (2, "cannot read or write a file: No space left on device : '/x'") "full"
+            Expect.equal (fst (Host.describe (FileNotFoundException "an assembly"))) 1 "a part of the program that is missing is"
+        }
+        test "a clone that cannot be written is told at once, and nobody waits for its lock" {
+            use folder = new TempFolder()
+            // A socket, like a file on a read-only disk, exists and cannot be opened.
+            use socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified)
+            socket.Bind(UnixDomainSocketEndPoint(folder.In ".build.lock"))
+            Expect.isTrue (match BuildLock.tryTake folder.Path with BuildLock.Impossible _ -> true | _ -> false) "impossible"
+            socket.Dispose()
+            File.Delete(folder.In ".build.lock")
+            match BuildLock.tryTake folder.Path with
+            | BuildLock.Taken stream ->
+                Expect.isTrue (BuildLock.tryTake folder.Path).IsHeld "held by the first"
+                stream.Dispose()
+            | other -> failtest $"{other}"
+        }
+    ]
+
+let tests = testSequenced <| testList "faults around a run" [ pictures; shared; streams; messages ]
