@@ -113,5 +113,6 @@ public static class SafetensorsReader
     private static float Narrow(double value, SafetensorsEntry entry, bool narrow) => narrow || (float)value == value || double.IsNaN(value)
         ? (float)value
         : throw new InvalidDataException(
-            $"its tensor '{entry.Name}' is in double precision (F64) and has digits that single precision would lose: read it with narrow: true, or save it in single precision");
+            $"its tensor '{entry.Name}' is in double precision (F64) and has digits that single precision would lose: "
+            + "read it with narrow: true, or save it in single precision");
 }

@@ -78,7 +78,7 @@ internal abstract class FusedFunction<TSelf, TCall> : autograd.MultiTensorFuncti
             ctx.set_materialize_grads(false);
             if (operands.AnyRequiresGrad)
             {
-                Hand([.. operands.Copies()!]);
+                Hand([.. operands.Copies().OfType<Tensor>()]);
                 operands.Save(ctx, SavesOperands);
                 ctx.save_data(OperandsKey, operands);
                 ctx.save_data(CallKey, call);

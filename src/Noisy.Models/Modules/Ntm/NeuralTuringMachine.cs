@@ -76,9 +76,9 @@ public sealed class NeuralTuringMachine : nn.Module<Tensor, Tensor>
         var fused = Engine == EnginePath.Auto && context.Mode != NoiseMode.ExactMean && FusedEngine.Takes(input) && FusedEngine.Takes(get_parameter("weight_ih")!);
         LastPath = fused ? FusedEngine.FusedName : FusedEngine.ComposedName;
         using var scope = NewDisposeScope();
-        return (fused
-            ? FusedNtm.Run(Shape, cell, name => name == "p" ? cell.Gains(Operand(name), context) : Operand(name), input, context, (x, operand) => Compose(x, operand, context, null))
-            : Compose(input, Operand, context, null)).MoveToOuterDisposeScope();
+        Tensor? Given(string name) => name == "p" ? cell.Gains(Value(name), context) : Value(name);
+        Tensor Composed(Tensor x, Func<string, Tensor?> operand) => Compose(x, operand, context, null);
+        return (fused ? FusedNtm.Run(Shape, cell, Given, input, context, Composed) : Composed(input, Value)).MoveToOuterDisposeScope();
     }
 
     /// <summary>Runs the machine, through tensor operations, and keeps what it did in every time step.</summary>
@@ -91,7 +91,7 @@ public sealed class NeuralTuringMachine : nn.Module<Tensor, Tensor>
         using var _ = no_grad();
         using var scope = NewDisposeScope();
         List<Tensor> attention = [], memory = [];
-        var logits = Compose(input, Operand, context, (heads, state) =>
+        var logits = Compose(input, Value, context, (heads, state) =>
         {
             attention.Add(stack(heads, 1).MoveToOuterDisposeScope());
             memory.Add(state.alias().MoveToOuterDisposeScope());
@@ -101,7 +101,7 @@ public sealed class NeuralTuringMachine : nn.Module<Tensor, Tensor>
 
     /// <summary>The machine as tensor operations: what the fused engine is tested against.</summary>
     /// <param name="input">[T, B, I].</param>
-    /// <param name="operand">What <see cref="Operand"/> gives, or stands for it.</param>
+    /// <param name="operand">What <see cref="Value"/> gives, or stands for it.</param>
     /// <param name="context">The machine's context.</param>
     /// <param name="watch">Told, within the scope of each time step, all attentions [B, N] and the memory [B, N, M].</param>
     /// <returns>Logits [T, B, O]; they and all else are the caller's scope's.</returns>
@@ -144,7 +144,7 @@ public sealed class NeuralTuringMachine : nn.Module<Tensor, Tensor>
 
     /// <summary>A parameter or buffer by its name, the attention after its softmax; null if the machine has none such. By name, since
     /// moving the module replaces them.</summary>
-    private Tensor? Operand(string name)
+    private Tensor? Value(string name)
     {
         var found = get_parameter(name) is { } parameter ? parameter : get_buffer(name);
         return name == "start_attention" ? found!.softmax(1) : found;
@@ -162,6 +162,6 @@ public sealed class NeuralTuringMachine : nn.Module<Tensor, Tensor>
     {
         if (input.dim() != 3 || input.shape[2] != Shape.Inputs || input.shape[0] == 0 || input.shape[1] == 0)
             throw new ArgumentException($"input is [{string.Join(", ", input.shape)}]: must be [T, B, {Shape.Inputs}] and not empty", nameof(input));
-        Operand.Like(Get("weight_ih"), input, nameof(input));
+        Operand.Like(get_parameter("weight_ih")!, input, nameof(input));
     }
 }
