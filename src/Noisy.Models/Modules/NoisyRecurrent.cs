@@ -168,19 +168,18 @@ internal sealed class NoisyRecurrent
         var weights = Weights(index);
         weights = weights with { P = cell.Gains(weights.P, context) };
         var outputs = new Tensor[x.Length];
-        var state = start;
+        var state = x.Length == 1 ? start : [.. start!.Select(s => s.narrow(0, 0, stretches[backwards ? ^1 : 0].Batch))];
         List<Tensor[]> over = [];
         for (var n = 0; n < x.Length; n++)
         {
             var i = backwards ? x.Length - 1 - n : n;
-            var batch = stretches[i].Batch;
-            if (state is not null)
+            if (n > 0)
             {
-                var before = n == 0 ? (backwards ? 0 : batch) : stretches[backwards ? i + 1 : i - 1].Batch;
-                if (batch < before) over.Insert(0, [.. state.Select(s => s.narrow(0, batch, before - batch))]);
-                state = batch > before
-                    ? [.. state.Select((s, k) => n == 0 ? start![k].narrow(0, 0, batch) : cat([s, start![k].narrow(0, before, batch - before)], 0))]
-                    : [.. state.Select(s => s.narrow(0, 0, batch))];
+                var (batch, before) = (stretches[i].Batch, stretches[backwards ? i + 1 : i - 1].Batch);
+                if (!backwards) over.Insert(0, [.. state!.Select(s => s.narrow(0, batch, before - batch))]);
+                state = backwards
+                    ? [.. state!.Select((s, k) => cat([s, start![k].narrow(0, before, batch - before)], 0))]
+                    : [.. state!.Select(s => s.narrow(0, 0, batch))];
             }
 
             var at = context.Later(stretches[i].First);
