@@ -77,8 +77,8 @@ let all (scratch: string) (run: string) =
     let task = lazy Seeds.task ()
     let optimizer = lazy Optimizer.Of(Seeds.config.OptimizerSpec(), task.Value.Model)
 
-    [ make "npy" Npy Seeds.npy 5 data (fun input -> npy (NpyFile.Read(new MemoryStream(input), "x.npy", remedy)))
-      make "npy.gz" (Gzip Npy) (zipped Seeds.npy) 5 data (fun input -> npy (NpyFile.Read(stored "x.npy.gz" input, remedy)))
+    [ make "npy" Npy Seeds.npy 5 data (fun input -> npy (NpyFile.Read(new MemoryStream(input), "x.npy", remedy, limit)))
+      make "npy.gz" (Gzip Npy) (zipped Seeds.npy @ [ gzip (Seeds.bomb 128) ]) 5 data (fun input -> npy (NpyFile.Read(stored "x.npy.gz" input, remedy, limit)))
       make "idx" Bytes Seeds.idx 2 data (fun input ->
           let file = IdxFile.Parse(input, "x", (if input.Length > 3 && input[3] = 1uy then 1 else 3), remedy)
           must (int64 file.Data.Length = product file.Dimensions) "the bytes are not as many as the sizes say")

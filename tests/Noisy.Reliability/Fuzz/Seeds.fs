@@ -101,6 +101,9 @@ let npy =
       npyOf 1uy "|u1" "(2147483647, 2147483647, 2147483647, 2147483647, 2147483647, 2147483647, 2147483647, 2)" [||]
       npyOf 1uy "<f4" "(2147483647, 0)" [||] ]
 
+/// An array of zeros, which gzip makes small.
+let bomb megabytes = npyOf 1uy "|u1" $"({megabytes <<< 20},)" (Array.zeroCreate (megabytes <<< 20))
+
 let private bigEndian (number: int) = Array.rev (BitConverter.GetBytes number)
 
 let idx =
