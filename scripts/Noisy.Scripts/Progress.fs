@@ -44,7 +44,6 @@ type Reporter(terminal: bool, where: string, name: string, task: ITrainingTask) 
     let period = if terminal then TimeSpan.FromSeconds 0.25 else TimeSpan.FromSeconds 10.0
     let mutable last = Stopwatch.GetTimestamp()
     let mutable live = false
-    let mutable started = false
 
     let safely (write: unit -> unit) =
         try
@@ -73,12 +72,8 @@ type Reporter(terminal: bool, where: string, name: string, task: ITrainingTask) 
     /// Takes the live line away: to be called when the run is over, however it ended.
     member _.Close() = safely clear
 
-    /// Whether the run was trained or evaluated now, and not done before.
-    member _.HasStarted = started
-
     interface ITrainingObserver with
         member _.Started(folder, config, data, update, stopAt) =
-            started <- true
             last <- Stopwatch.GetTimestamp()
             let from = if update = 0L then "starts" else $"goes on from update {update}"
             line $"{folder}: {name}, seed {config.Seed}, on {data.Name} ({data.Source}), {where}; {from}, to update {stopAt}"

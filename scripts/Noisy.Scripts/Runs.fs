@@ -97,7 +97,7 @@ let private train (experiment: Experiment) options (cache: DataCache) (extras: E
 
     let view = Pictures.view task levels
     extras.Try($"the curves of {run.Folder}", fun () -> Pictures.ofRun run.Folder view run.Row run.Config task.Data paper)
-    if reporter.HasStarted && ending.IsDone then extras.Try($"the pictures of {run.Folder}", fun () -> Drawings.ofRun run.Folder task run.Config)
+    if ending.IsDone then extras.Try($"the pictures of {run.Folder}", fun () -> Drawings.ofRun run.Folder task run.Config)
     { Run = run; View = view; Ending = ending }
 
 /// Trains what was planned until it is done or interrupted; a run that diverges does not keep the others from theirs. The outcomes in

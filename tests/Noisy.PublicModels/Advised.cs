@@ -54,3 +54,20 @@ public sealed class AdvisedFields : nn.Module<Tensor, Tensor>
         return lstm.call(step.call(step.forward(h)).unsqueeze(0)).Output;
     }
 }
+
+/// <summary><see cref="PackedNet"/> after it, with a GRU behind the LSTM: the fields' types.</summary>
+public sealed class AdvisedPacked : nn.Module<Tensor, Tensor>
+{
+    private readonly nn.Module<Tensor, (Tensor, Tensor)?, (Tensor, Tensor, Tensor)> lstm = nn.LSTM(6, 8);
+    private readonly nn.Module<Tensor, Tensor, (Tensor, Tensor)> gru = nn.GRU(8, 4);
+
+    public AdvisedPacked()
+        : base(nameof(AdvisedPacked)) => RegisterComponents();
+
+    public override Tensor forward(Tensor input)
+    {
+        var packed = nn.utils.rnn.pack_padded_sequence(input, tensor(new long[] { 5, 3 }));
+        var (output, _, _) = lstm.call(packed);
+        return nn.utils.rnn.pad_packed_sequence(gru.call(output).Output).Item1;
+    }
+}

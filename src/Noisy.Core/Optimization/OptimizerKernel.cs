@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace Noisy.Core;
 
-/// <summary>A stretch of weights with its gradient and running values.</summary>
+/// <summary>A segment of weights with its gradient and running values.</summary>
 internal unsafe struct WeightSegment
 {
     internal float* Weight, Gradient, First, Second, Third;
@@ -20,8 +20,8 @@ internal unsafe struct WeightSegment
     };
 }
 
-/// <summary>Norm of a gradient and step of an optimiser over many stretches of memory, in one pass each.</summary>
-/// <remarks>Stretches are cut into chunks of one size, and sums go chunk by chunk: the same bits for every number of threads
+/// <summary>Norm of a gradient and step of an optimiser over many segments of memory, in one pass each.</summary>
+/// <remarks>Segments are cut into chunks of one size, and sums go chunk by chunk: the same bits for every number of threads
 /// and every vector width.</remarks>
 internal static unsafe class OptimizerKernel
 {

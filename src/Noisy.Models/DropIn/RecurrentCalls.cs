@@ -31,6 +31,36 @@ public static class RecurrentCalls
     public static (Tensor Output, Tensor Hidden) forward(this nn.Module<Tensor, Tensor, (Tensor, Tensor)> gru, Tensor input) =>
         gru.forward(input, null!);
 
+    /// <summary>Runs an LSTM over examples of different lengths.</summary>
+    /// <param name="lstm">The module: torch's or a noisy one.</param>
+    /// <param name="input">Examples packed by <c>nn.utils.rnn</c>.</param>
+    /// <param name="state">Initial hidden and cell state; null starts from zeros.</param>
+    /// <returns>Output, packed as the input is; final hidden and cell state; owned by the caller.</returns>
+    /// <exception cref="NotSupportedException">The module is neither.</exception>
+    public static (nn.utils.rnn.PackedSequence Output, Tensor Hidden, Tensor Cell) call(
+        this nn.Module<Tensor, (Tensor, Tensor)?, (Tensor, Tensor, Tensor)> lstm, nn.utils.rnn.PackedSequence input, (Tensor, Tensor)? state = null) =>
+        lstm switch
+        {
+            LSTM theirs => theirs.call(input, state),
+            NoisyLstm ours => ours.call(input, state),
+            _ => throw new NotSupportedException($"{lstm.GetType().Name} takes no packed sequence: LSTM and NoisyLstm do"),
+        };
+
+    /// <summary>Runs a GRU over examples of different lengths.</summary>
+    /// <param name="gru">The module: torch's or a noisy one.</param>
+    /// <param name="input">Examples packed by <c>nn.utils.rnn</c>.</param>
+    /// <param name="state">Initial hidden state; null starts from zeros.</param>
+    /// <returns>Output, packed as the input is, and final hidden state; owned by the caller.</returns>
+    /// <exception cref="NotSupportedException">The module is neither.</exception>
+    public static (nn.utils.rnn.PackedSequence Output, Tensor Hidden) call(
+        this nn.Module<Tensor, Tensor, (Tensor, Tensor)> gru, nn.utils.rnn.PackedSequence input, Tensor? state = null) =>
+        gru switch
+        {
+            GRU theirs => theirs.call(input, state!),
+            NoisyGru ours => ours.call(input, state),
+            _ => throw new NotSupportedException($"{gru.GetType().Name} takes no packed sequence: GRU and NoisyGru do"),
+        };
+
     /// <summary>Takes a step of a GRU cell from zeros.</summary>
     /// <param name="cell">The module: torch's or a noisy one.</param>
     /// <param name="input">[B, I].</param>

@@ -123,34 +123,34 @@ internal sealed class NoisyRecurrent
     {
         Check(input, states);
         using var scope = NewDisposeScope();
-        var stretches = new PackedStretches(input);
-        var start = states?.Select(stretches.Sorted).ToArray();
-        var (outputs, final) = Layers(stretches.Split(), stretches.All, start, context);
-        return (stretches.Join(outputs).MoveToOuterDisposeScope(), [.. final.Select(f => stretches.Unsorted(f).MoveToOuterDisposeScope())]);
+        var segments = new PackedSegments(input);
+        var start = states?.Select(segments.Sorted).ToArray();
+        var (outputs, final) = Layers(segments.Split(), segments.All, start, context);
+        return (segments.Join(outputs).MoveToOuterDisposeScope(), [.. final.Select(f => segments.Unsorted(f).MoveToOuterDisposeScope())]);
     }
 
-    /// <summary>All layers over the stretches of a sequence, [T, B, ·] each.</summary>
-    private (Tensor[] Outputs, Tensor[] States) Layers(Tensor[] x, IReadOnlyList<Stretch> stretches, Tensor[]? states, NoiseContext context)
+    /// <summary>All layers over the segments of a sequence, [T, B, ·] each.</summary>
+    private (Tensor[] Outputs, Tensor[] States) Layers(Tensor[] x, IReadOnlyList<PackedSegment> segments, Tensor[]? states, NoiseContext context)
     {
         var fused = Fuses(x[0], states, context);
         LastPath = fused ? FusedEngine.FusedName : FusedEngine.ComposedName;
-        if (!fused || stretches.Count > 1)
+        if (!fused || segments.Count > 1)
         {
             states ??= Enumerable.Range(0, cell.States)
-                .Select(_ => zeros(Count, stretches[0].Batch, Shape.HiddenSize, device: x[0].device, dtype: x[0].dtype)).ToArray();
+                .Select(_ => zeros(Count, segments[0].Batch, Shape.HiddenSize, device: x[0].device, dtype: x[0].dtype)).ToArray();
         }
 
         var finals = Enumerable.Range(0, cell.States).Select(_ => new Tensor[Count]).ToArray();
         for (var layer = 0; layer < Shape.NumLayers; layer++)
         {
             var drop = context.Child("layer").Child((uint)layer);
-            if (layer > 0) x = [.. x.Select((part, i) => KeyedDropout.Apply(part, Shape.Dropout, drop.Later(stretches[i].First)))];
+            if (layer > 0) x = [.. x.Select((part, i) => KeyedDropout.Apply(part, Shape.Dropout, drop.Later(segments[i].First)))];
             var outputs = new Tensor[Shape.Directions][];
             for (var direction = 0; direction < Shape.Directions; direction++)
             {
                 var index = (layer * Shape.Directions) + direction;
                 var start = states?.Select(s => s.select(0, index)).ToArray();
-                (outputs[direction], var end) = Direction(index, x, stretches, start, direction == 1, fused, context.Child((uint)index));
+                (outputs[direction], var end) = Direction(index, x, segments, start, direction == 1, fused, context.Child((uint)index));
                 for (var s = 0; s < end.Length; s++) finals[s][index] = end[s];
             }
 
@@ -163,26 +163,26 @@ internal sealed class NoisyRecurrent
     /// <summary>One layer in one direction. Ahead in time examples end and keep their states; backwards they join with their initial
     /// ones.</summary>
     private (Tensor[] Outputs, Tensor[] End) Direction(
-        int index, Tensor[] x, IReadOnlyList<Stretch> stretches, Tensor[]? start, bool backwards, bool fused, NoiseContext context)
+        int index, Tensor[] x, IReadOnlyList<PackedSegment> segments, Tensor[]? start, bool backwards, bool fused, NoiseContext context)
     {
         var weights = Weights(index);
         weights = weights with { P = cell.Gains(weights.P, context) };
         var outputs = new Tensor[x.Length];
-        var state = x.Length == 1 ? start : [.. start!.Select(s => s.narrow(0, 0, stretches[backwards ? ^1 : 0].Batch))];
+        var state = x.Length == 1 ? start : [.. start!.Select(s => s.narrow(0, 0, segments[backwards ? ^1 : 0].Batch))];
         List<Tensor[]> over = [];
         for (var n = 0; n < x.Length; n++)
         {
             var i = backwards ? x.Length - 1 - n : n;
             if (n > 0)
             {
-                var (batch, before) = (stretches[i].Batch, stretches[backwards ? i + 1 : i - 1].Batch);
+                var (batch, before) = (segments[i].Batch, segments[backwards ? i + 1 : i - 1].Batch);
                 if (!backwards) over.Insert(0, [.. state!.Select(s => s.narrow(0, batch, before - batch))]);
                 state = backwards
                     ? [.. state!.Select((s, k) => cat([s, start![k].narrow(0, before, batch - before)], 0))]
                     : [.. state!.Select(s => s.narrow(0, 0, batch))];
             }
 
-            var at = context.Later(stretches[i].First);
+            var at = context.Later(segments[i].First);
             (outputs[i], state) = fused
                 ? FusedRecurrent.Run(cell, weights, x[i], state, backwards, at)
                 : cell.Run(weights, x[i], state!, backwards, at);

@@ -72,6 +72,10 @@ public sealed class RunLog : IDisposable
         return events;
     }
 
+    /// <summary>The last update that a log tells of, whole or as a gap; 0 if there is none.</summary>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    internal static long LastUpdate(string path) => Read(path, _ => { }) is [.., var newest] ? newest.Update : 0;
+
     /// <inheritdoc/>
     public void Dispose() => stream.Dispose();
 

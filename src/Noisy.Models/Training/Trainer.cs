@@ -24,7 +24,7 @@ public static class Trainer
     /// <param name="floor">Best attainable test metric, if known.</param>
     /// <param name="observer">Sees the progress.</param>
     /// <param name="stop">Asks to finish the update, write a checkpoint and return.</param>
-    /// <returns>The summary; null if interrupted.</returns>
+    /// <returns>The summary, and the task's model has the weights that were tested; null if interrupted.</returns>
     /// <exception cref="UsageException">The folder cannot be used, or the curriculum does not fit the task.</exception>
     /// <exception cref="DataException">The run is done, but its weights are gone, and so are its checkpoints.</exception>
     /// <exception cref="DivergedException">A loss or gradient is not finite; the last checkpoint is kept.</exception>
@@ -40,9 +40,11 @@ public static class Trainer
         var done = RunSummary.Read(folder.Summary) is { } read && (read.Finished || read.Updates >= stopAt) ? read : null;
         if (done is not null)
         {
-            if (ExportedWeights.Fault(folder.Weights, done) is not { } fault)
+            if (ExportedWeights.Load(folder.Weights, done, task.Model) is not { } fault)
             {
                 observer.Note($"{options.Folder} is done ({done.Updates} updates): not repeated");
+                if (RunLog.LastUpdate(folder.Log) is var last && last < done.Updates)
+                    observer.Note($"{folder.Log} ends at update {last} of {done.Updates}, and so do the curves; weights and summary are whole");
                 return done;
             }
 

@@ -41,6 +41,7 @@ let private models: (string * (unit -> torch.nn.Module * (unit -> Tensor)) * str
       "advised classifier", simple (fun () -> new AdvisedSentiment()) tokens, [ "lstm" ]
       "advised list", simple (fun () -> new AdvisedStack()) (fun () -> floats [ 5L; 2L; 6L ]), [ "layers.0"; "layers.1" ]
       "advised fields", simple (fun () -> new AdvisedFields()) (fun () -> floats [ 5L; 2L; 6L ]), [ "gru"; "cell"; "step"; "lstm" ]
+      "advised packed", simple (fun () -> new AdvisedPacked()) (fun () -> floats [ 5L; 2L; 6L ]), [ "lstm"; "gru" ]
       "F# fields, a list and a bound method", simple (fun () -> new Concrete false) (fun () -> floats [ 5L; 4L ]), [ "tanh"; "tanhs.0"; "bound"; "good" ] ]
 
 let private trace (root: torch.nn.Module) (pass: unit -> Tensor) =

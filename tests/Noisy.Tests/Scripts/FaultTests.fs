@@ -55,6 +55,26 @@ let private pictures =
                 for run in runs do Expect.isTrue (File.Exists(folder.In(run, "summary.json"))) run
                 Expect.isEmpty (Directory.GetFiles(folder.Path, "*.tmp", SearchOption.AllDirectories)) "no halves")
 
+        testCase "pictures that a killed command never drew are drawn by the next one, as they would have been" (fun () ->
+            use folder = new TempFolder()
+            gmm folder.Path [| "--row"; "soft" |] |> ignore
+            let picture = folder.In(runs[0], "units.html")
+            let expected = File.ReadAllText picture
+            File.Delete picture
+            let code, output, _ = gmm folder.Path [| "--row"; "soft" |]
+            Expect.equal code 0 "exit code"
+            Expect.stringContains output "not repeated" "nothing was trained"
+            Expect.equal (File.ReadAllText picture) expected "the weights that were tested")
+
+        testCase "a finished run whose log was cut says so" (fun () ->
+            use folder = new TempFolder()
+            gmm folder.Path [| "--row"; "soft" |] |> ignore
+            let log = folder.In(runs[0], "log.jsonl")
+            File.WriteAllLines(log, File.ReadAllLines log |> Array.take 2)
+            let code, output, errors = gmm folder.Path [| "--row"; "soft" |]
+            Expect.equal code 0 "exit code"
+            Expect.stringContains (output + errors) "log.jsonl ends at update 2 of 4" "told")
+
         test "any failure of a picture is told with its cause, and the work resumes" {
             let told = ResizeArray<string>()
             let extras = Extras.Extras told.Add

@@ -8,22 +8,22 @@ namespace Noisy.Models;
 /// <param name="First">Its first time step.</param>
 /// <param name="Steps">Time steps, ≥ 1.</param>
 /// <param name="Batch">Examples: the first so many.</param>
-internal readonly record struct Stretch(int First, int Steps, long Batch);
+internal readonly record struct PackedSegment(int First, int Steps, long Batch);
 
-/// <summary>A packed sequence as stretches: examples of different lengths, the longest first, none of them padded.</summary>
-internal sealed class PackedStretches
+/// <summary>A packed sequence as segments: examples of different lengths, the longest first, none of them padded.</summary>
+internal sealed class PackedSegments
 {
     private readonly Packed packed;
     private readonly long[] sizes;
     private readonly Tensor? sorted, unsorted;
 
     /// <summary>Takes a packed sequence apart; its tensors stay its own.</summary>
-    internal PackedStretches(Packed packed)
+    internal PackedSegments(Packed packed)
     {
         this.packed = packed;
         sizes = packed.batch_sizes.data<long>().ToArray();
         (sorted, unsorted) = (Given(packed.sorted_indices), Given(packed.unsorted_indices));
-        List<Stretch> all = [];
+        List<PackedSegment> all = [];
         for (var t = 0; t < sizes.Length; t++)
         {
             if (all.Count > 0 && all[^1].Batch == sizes[t]) all[^1] = all[^1] with { Steps = all[^1].Steps + 1 };
@@ -34,7 +34,7 @@ internal sealed class PackedStretches
     }
 
     /// <summary>In the order of time; their batches fall.</summary>
-    internal IReadOnlyList<Stretch> All { get; }
+    internal IReadOnlyList<PackedSegment> All { get; }
 
     /// <summary>Time steps of the longest example.</summary>
     internal int Steps => sizes.Length;
@@ -42,7 +42,7 @@ internal sealed class PackedStretches
     /// <summary>Examples.</summary>
     internal long Batch => sizes[0];
 
-    /// <summary>The elements of each stretch, [T, B, I].</summary>
+    /// <summary>The elements of each segment, [T, B, I].</summary>
     internal Tensor[] Split()
     {
         var parts = new Tensor[All.Count];
@@ -63,7 +63,7 @@ internal sealed class PackedStretches
     /// <summary>The states of the examples in their own order, [.., B, H].</summary>
     internal Tensor Unsorted(Tensor state) => unsorted is null ? state : state.index_select(1, unsorted);
 
-    /// <summary>Packs the outputs of the stretches as the inputs were.</summary>
+    /// <summary>Packs the outputs of the segments as the inputs were.</summary>
     /// <param name="parts">[T, B, H] each.</param>
     internal Packed Join(Tensor[] parts)
     {
