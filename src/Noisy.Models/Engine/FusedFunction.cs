@@ -78,7 +78,7 @@ internal abstract class FusedFunction<TSelf, TCall> : autograd.MultiTensorFuncti
             ctx.set_materialize_grads(false);
             if (operands.AnyRequiresGrad)
             {
-                Hand([.. operands.Copies().OfType<Tensor>()]);
+                Hand([.. operands.Copies()]);
                 operands.Save(ctx, SavesOperands);
                 ctx.save_data(OperandsKey, operands);
                 ctx.save_data(CallKey, call);
@@ -114,7 +114,11 @@ internal abstract class FusedFunction<TSelf, TCall> : autograd.MultiTensorFuncti
             gradients = operands.NotNumbers();
         }
 
-        foreach (var g in grad_outputs) TensorCount.Dispose(g);
+        foreach (var g in grad_outputs)
+        {
+            if (!gradients.Exists(t => ReferenceEquals(t, g))) TensorCount.Dispose(g); // else it is handed on
+        }
+
         var handed = Hand(gradients);
         FunctionFailure.Leave(cause);
         return handed;
@@ -169,7 +173,7 @@ internal abstract class FusedFunction<TSelf, TCall> : autograd.MultiTensorFuncti
 
         using var scope = NewDisposeScope();
         var createsGraph = is_grad_enabled();
-        Tensor?[] upstream = [.. grad_outputs.Select(g => g is null || g.IsInvalid ? null : createsGraph ? g : g.contiguous())];
+        Tensor?[] upstream = [.. grad_outputs.Select(g => g is null || g.IsInvalid ? null : createsGraph || g.is_contiguous() ? g : g.contiguous())];
         var saved = SavesOperands ? ctx.get_saved_variables().Select(TensorCount.Valid).ToArray() : [];
         FunctionFaults.Reach(Name, "backward");
         if (NeedsUpstream && upstream.All(g => g is null)) return operands.Nothing();

@@ -19,18 +19,37 @@ internal sealed unsafe class FusedOperands
     private readonly bool[] isCopy;
     private Tensor?[] tensors, gradients = [];
     private GradientMemory?[] memories = [];
+    private bool anyCopy, anyParameter;
     private (int Number, bool[] Learned)? gains;
 
     /// <summary>Takes a function's arguments but for the last; tensors that are made for it belong to the current scope.</summary>
     internal FusedOperands(object?[] vars)
     {
-        given = [.. vars.Take(vars.Length - 1).Select(v => v as Tensor)];
-        shapes = [.. given.Select(t => t?.shape)];
-        isCopy = [.. given.Select(t => t is not null && !t.is_contiguous())];
-        tensors = [.. given.Select((t, i) => isCopy[i] ? t!.contiguous() : t)];
-        RequiresGrad = [.. given.Select(t => recording && t is { requires_grad: true })]; // of what was given: a copy of it made here has none
-        parameters = [.. given.Select((t, i) => RequiresGrad[i] ? t as Parameter : null)];
+        // Once a step of a cell: no call of torch's too many.
+        Count = vars.Length - 1;
+        given = new Tensor?[Count];
+        tensors = new Tensor?[Count];
+        shapes = new long[]?[Count];
+        isCopy = new bool[Count];
+        RequiresGrad = new bool[Count];
+        parameters = new Parameter?[Count];
+        for (var i = 0; i < Count; i++)
+        {
+            if (vars[i] is not Tensor tensor) continue;
+            given[i] = tensor;
+            isCopy[i] = !tensor.is_contiguous();
+            anyCopy |= isCopy[i];
+            tensors[i] = isCopy[i] ? tensor.contiguous() : tensor;
+            if (!recording || !tensor.requires_grad) continue; // of what was given: a copy of it made here has none
+            RequiresGrad[i] = true;
+            shapes[i] = tensor.shape;
+            parameters[i] = tensor as Parameter;
+            anyParameter |= parameters[i] is not null;
+        }
     }
+
+    /// <summary>How many there are.</summary>
+    internal int Count { get; }
 
     /// <summary>Whether there is a backward pass.</summary>
     internal bool AnyRequiresGrad => RequiresGrad.Contains(true);
@@ -41,9 +60,6 @@ internal sealed unsafe class FusedOperands
     /// <summary>To be called before torch takes a function's arguments.</summary>
     internal static void NoteRecording() => recording = is_grad_enabled();
 
-    /// <summary>How many there are.</summary>
-    internal int Count => shapes.Length;
-
     /// <summary>A tensor as it was given, in the forward pass.</summary>
     internal Tensor Given(int number) => given[number]!;
 
@@ -51,7 +67,7 @@ internal sealed unsafe class FusedOperands
     internal Tensor? Tensor(int number) => tensors[number];
 
     /// <summary>Shape of a tensor; null if there is none.</summary>
-    internal long[]? Shape(int number) => shapes[number];
+    internal long[]? Shape(int number) => shapes[number] ??= tensors[number]?.shape;
 
     /// <summary>Its first float.</summary>
     internal float* At(int number) => FusedEngine.Pointer(tensors[number]);
@@ -60,28 +76,31 @@ internal sealed unsafe class FusedOperands
     internal void Save(autograd.AutogradContext ctx, bool values)
     {
         // What was given, since it hangs in the graph and may not change; and the copies, which are then freed with the graph.
-        if (values) ctx.save_for_backward([.. given!, .. Copies().Select(copy => copy?.MoveToOuterDisposeScope()!)]);
+        if (values && anyCopy) ctx.save_for_backward([.. given!, .. tensors.Select((t, i) => isCopy[i] ? t!.MoveToOuterDisposeScope() : null!)]);
+        else if (values) ctx.save_for_backward([.. given!]);
         Array.Clear(given);
         Array.Clear(tensors);
     }
 
     /// <summary>The contiguous copies of those that needed one.</summary>
-    internal IEnumerable<Tensor?> Copies() => tensors.Select((t, i) => isCopy[i] ? t : null);
+    internal IEnumerable<Tensor> Copies() => anyCopy ? tensors.Where((_, i) => isCopy[i]).OfType<Tensor>() : [];
 
     /// <summary>Begins a backward pass: makes the tensors ready, and places for the gradients.</summary>
     /// <param name="saved">The tensors as torch kept them, in the current scope; none for a function that keeps none.</param>
     /// <returns>To be disposed at its end.</returns>
     internal IDisposable Begin(Tensor?[] saved)
     {
-        tensors = [.. isCopy.Select((copy, i) => saved.Length == 0 ? null : copy ? saved[Count + i] : saved[i])];
-        gradients = new Tensor?[tensors.Length];
-        memories = new GradientMemory?[tensors.Length];
-        if (TorchInternals.AccumulatesIntoLeaves)
+        if (saved.Length > 0)
         {
-            for (var i = 0; i < parameters.Length; i++)
-            {
-                if (parameters[i] is { IsInvalid: false, requires_grad: true } p) memories[i] = GradientMemory.Of(p);
-            }
+            for (var i = 0; i < Count; i++) tensors[i] = isCopy[i] ? saved[Count + i] : saved[i];
+        }
+
+        gradients = new Tensor?[Count];
+        memories = new GradientMemory?[Count];
+        if (!anyParameter || !TorchInternals.AccumulatesIntoLeaves) return GradientMemory.Hold.Nothing;
+        for (var i = 0; i < Count; i++)
+        {
+            if (parameters[i] is { IsInvalid: false, requires_grad: true } p) memories[i] = GradientMemory.Of(p);
         }
 
         return GradientMemory.Take(memories.OfType<GradientMemory>());

@@ -21,6 +21,7 @@ internal sealed unsafe class GradientMemory
     private readonly Lock gate = new();
     private readonly SortedSet<int> rows = [];
     private Tensor? memory;
+    private float* start; // its first float
     private bool rowsOnly; // all but some rows are zeros
     private uint? version; // of the memory when it was last written here
 
@@ -39,7 +40,7 @@ internal sealed unsafe class GradientMemory
         var written = current is not null;
         if (!written) Begin(parameter);
         rowsOnly = false;
-        return new GradientTarget { At = FusedEngine.Pointer(memory), Add = written };
+        return new GradientTarget { At = start, Add = written };
     }
 
     /// <summary>Where gradients of some rows go, to be added; the other rows are zeros, or hold what was added before.</summary>
@@ -62,7 +63,7 @@ internal sealed unsafe class GradientMemory
 
         if (rowsOnly) rows.UnionWith(touched);
         version = TorchInternals.Version(memory!);
-        return new GradientTarget { At = FusedEngine.Pointer(memory), Add = true };
+        return new GradientTarget { At = start, Add = true };
     }
 
     /// <summary>The rows that may differ from zero, if the gradient is this memory and holds nothing but rows; else null.</summary>
@@ -78,7 +79,7 @@ internal sealed unsafe class GradientMemory
         return new GradientTarget { At = FusedEngine.Pointer(gradient), Add = true };
     }
 
-    private bool IsMine(Tensor gradient) => memory is not null && !gradient.is_sparse && FusedEngine.Pointer(gradient) == FusedEngine.Pointer(memory);
+    private bool IsMine(Tensor gradient) => memory is not null && !gradient.is_sparse && FusedEngine.Pointer(gradient) == start;
 
     /// <summary>Makes the memory the parameter's gradient, whatever it holds.</summary>
     private void Begin(Parameter parameter)
@@ -88,7 +89,8 @@ internal sealed unsafe class GradientMemory
             memory?.Dispose();
             using var _ = no_grad();
             memory = empty_like(parameter).DetachFromDisposeScope();
-            HugePages.Advise(FusedEngine.Pointer(memory), (nuint)memory.numel() * sizeof(float));
+            start = FusedEngine.Pointer(memory);
+            HugePages.Advise(start, (nuint)memory.numel() * sizeof(float));
             rowsOnly = false;
         }
 
@@ -98,7 +100,6 @@ internal sealed unsafe class GradientMemory
     private void ClearRows()
     {
         var width = memory!.numel() / Math.Max(1, memory.shape[0]);
-        var start = FusedEngine.Pointer(memory);
         if (rowsOnly && TorchInternals.Version(memory) == version)
         {
             foreach (var row in rows) new Span<float>(start + (row * width), checked((int)width)).Clear();
@@ -116,6 +117,7 @@ internal sealed unsafe class GradientMemory
     /// <summary>The right to some memories, until it is disposed; always taken in one order.</summary>
     internal sealed class Hold : IDisposable
     {
+        internal static readonly Hold Nothing = new([]);
         private readonly GradientMemory[] memories;
 
         internal Hold(GradientMemory[] memories)

@@ -132,8 +132,9 @@ let private failures =
 
 let private penalty (case: Case) =
     case.Clear()
-    let gradient = torch.autograd.grad([| case.Loss() |], [| case.Input |], retain_graph = true, create_graph = true)[0]
-    let norm = gradient.pow(torch.tensor 2.0f).sum ()
+    let leaves = Array.ofList (case.Input :: [ for _, p in case.Parameters -> p :> Tensor ])
+    let gradients = torch.autograd.grad ([| case.Loss() |], leaves, retain_graph = true, create_graph = true, allow_unused = true)
+    let norm = torch.stack([| for g in gradients do if not g.IsInvalid then g.pow(torch.tensor 2.0f).sum () |]).sum ()
     if norm.requires_grad then norm.backward () // a hard function's slope is a constant
     scalarOf norm, [ for name, p in case.Parameters do if not (isNull p.grad) then name, values p.grad ]
 
