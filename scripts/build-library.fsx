@@ -65,7 +65,7 @@ let private build () =
 
     if code <> 0 then
         eprintfn "%s" output
-        fail 1 "The library did not build: mend the error above (or the connection to the package feed) and run the script again."
+        fail 1 "The library did not build: fix the error above (or the connection to the package feed) and run the script again."
 
     File.WriteAllText(Freshness.stampFile scripts, before)
 

@@ -124,6 +124,6 @@ let private runOpen (main: CancellationToken -> int) : int =
 /// Runs a script's work and gives the exit code for `exit`.
 ///
 /// main: the work; its argument is cancelled by SIGINT, SIGTERM and SIGHUP and when the process that started this one is
-/// gone, and it is then expected to come to an orderly end. Errors that a user can mend are one message on standard
+/// gone, and it is then expected to come to an orderly end. Errors that a user can fix are one message on standard
 /// error; any other is one line too, and a stack trace only if NOISY_DEBUG is 1.
 let run (main: CancellationToken -> int) : int = if Streams.areOpen () then runOpen main else 2

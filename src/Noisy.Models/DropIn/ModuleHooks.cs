@@ -7,7 +7,7 @@ namespace Noisy.Models;
 /// <summary>The tables of hooks that torch keeps in a module: they run around <c>call</c>, not around <c>forward</c>.</summary>
 internal static class ModuleHooks
 {
-    /// <summary>Gives a module the hooks of another of the same signature: the very tables, so that whoever can remove a hook there
+    /// <summary>Gives a module the hooks of another of the same signature: the very tables, so that anyone who can remove a hook there
     /// still can.</summary>
     public static void Share(nn.Module from, nn.Module to)
     {
