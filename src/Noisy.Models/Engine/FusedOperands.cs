@@ -155,11 +155,18 @@ internal sealed unsafe class FusedOperands
     /// <summary>No gradients, in the same form.</summary>
     internal List<Tensor> Nothing() => Made(new Tensor?[tensors.Length]);
 
-    /// <summary>Gradients that are not numbers, in the same form: what a pass gives that failed.</summary>
+    /// <summary>Gradients that are not numbers, in the same form: what a pass gives that failed. Throws nothing.</summary>
     internal List<Tensor> NotNumbers()
     {
-        using var _ = no_grad();
-        using var number = tensor(float.NaN);
-        return [.. shapes.Select((shape, i) => RequiresGrad[i] ? number.expand(shape!) : null!), null!];
+        try
+        {
+            using var _ = no_grad();
+            using var number = tensor(float.NaN);
+            return [.. shapes.Select((shape, i) => RequiresGrad[i] ? number.expand(shape!) : null!), null!];
+        }
+        catch (Exception)
+        {
+            return Nothing(); // no memory for a single number: none are the next best
+        }
     }
 }
