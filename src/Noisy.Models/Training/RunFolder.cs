@@ -50,6 +50,9 @@ public sealed class RunFolder : IDisposable
             try
             {
                 folder.CheckConfig(config, data);
+
+                // What a killed process was writing, pictures among it; none but the holder writes here.
+                foreach (var leftover in Directory.EnumerateFiles(full, "*.tmp")) AtomicFile.TryDelete(leftover);
                 return folder;
             }
             catch

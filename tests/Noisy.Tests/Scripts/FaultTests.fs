@@ -61,10 +61,12 @@ let private pictures =
             let picture = folder.In(runs[0], "units.html")
             let expected = File.ReadAllText picture
             File.Delete picture
+            File.WriteAllText(picture + ".0123456789abcdef.tmp", "half a picture")
             let code, output, _ = gmm folder.Path [| "--row"; "soft" |]
             Expect.equal code 0 "exit code"
             Expect.stringContains output "not repeated" "nothing was trained"
-            Expect.equal (File.ReadAllText picture) expected "the weights that were tested")
+            Expect.equal (File.ReadAllText picture) expected "the weights that were tested"
+            Expect.isEmpty (Directory.GetFiles(folder.In runs[0], "*.tmp")) "what the killed command was writing")
 
         testCase "a finished run whose log was cut says so" (fun () ->
             use folder = new TempFolder()
