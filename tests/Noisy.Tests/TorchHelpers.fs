@@ -100,6 +100,19 @@ let sameTensor (expected: Tensor) (actual: Tensor) message =
 
 let scalarOf (t: Tensor) = (values t)[0]
 
+/// Outputs of one sequence of a cell, whose gradients in the weights are made together.
+let sequence (begin': unit -> NoisyCellSteps) (context: NoiseContext) (x: Tensor) =
+    let cell = begin' ()
+    let projected = cell.Project x
+    let outputs, _ =
+        List.mapFold
+            (fun state t ->
+                let next = cell.Step(projected.select (0L, int64 t), state, context.Later t)
+                next[0], next)
+            null
+            [ 0 .. int x.shape[0] - 1 ]
+    torch.stack (List.toArray outputs)
+
 /// A folder that exists for one test.
 type TempFolder() =
     let path = Directory.CreateTempSubdirectory("noisy-tests-").FullName

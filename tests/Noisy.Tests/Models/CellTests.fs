@@ -42,19 +42,6 @@ let private lstm (cell: NoisyLstmCell) (context: NoiseContext) x =
         let struct (h, c) = cell.forward (input, before, context.Later t)
         h, (h, c))
 
-/// The same, as one sequence of a cell, whose gradients in the weights are made together.
-let private sequence (begin': unit -> NoisyCellSteps) (context: NoiseContext) (x: Tensor) =
-    let cell = begin' ()
-    let projected = cell.Project x
-    let outputs, _ =
-        List.mapFold
-            (fun state t ->
-                let next = cell.Step(projected.select (0L, int64 t), state, context.Later t)
-                next[0], next)
-            null
-            [ 0 .. int x.shape[0] - 1 ]
-    torch.stack (List.toArray outputs)
-
 let private cells =
     [ for pair in Variants.All do
           for engine in [ EnginePath.Auto; EnginePath.Composed ] do

@@ -42,17 +42,6 @@ type private Weights(rows: int64, width: int64) as this =
     member _.Weight = weight
     member _.Bias = bias
 
-let private sequence (cell: NoisyCellSteps) (x: Tensor) =
-    let projected = cell.Project x
-    let outputs, _ =
-        List.mapFold
-            (fun state t ->
-                let next = cell.Step(projected.select (0L, int64 t), state, sampling.Later t)
-                next[0], next)
-            null
-            [ 0 .. int x.shape[0] - 1 ]
-    torch.stack (List.toArray outputs)
-
 /// All of them, from the same weights for the same variant, whatever the path.
 let cases (variant: ActivationPair) (path: EnginePath) : Case list =
     let clock = NoiseClock 1L
@@ -79,8 +68,8 @@ let cases (variant: ActivationPair) (path: EnginePath) : Case list =
           let struct (h, c) = lstmCell.forward (x, Nullable(), sampling)
           torch.cat [| h; c |])
       case "GRU cell" gruCell (leaf 4L [ 2L; 4L ]) (fun x -> gruCell.forward (x, null, sampling))
-      case "steps of an LSTM" lstmCell (leaf 5L [ 3L; 2L; 4L ]) (fun x -> sequence (lstmCell.Steps()) x)
-      case "steps of a GRU" gruCell (leaf 6L [ 3L; 2L; 4L ]) (fun x -> sequence (gruCell.Steps()) x)
+      case "steps of an LSTM" lstmCell (leaf 5L [ 3L; 2L; 4L ]) (fun x -> sequence lstmCell.Steps sampling x)
+      case "steps of a GRU" gruCell (leaf 6L [ 3L; 2L; 4L ]) (fun x -> sequence gruCell.Steps sampling x)
       case "activation" unit (leaf 7L [ 4L; 5L ]) (fun x -> unit.forward (x, sampling))
       case "attention" attention (leaf 8L [ 2L; 4L ]) (fun x ->
           let struct (mean, weights) = attention.forward (x, annotations, attention.Keys annotations, null, sampling)
