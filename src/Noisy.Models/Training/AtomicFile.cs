@@ -11,14 +11,13 @@ internal static class AtomicFile
     {
         // A name of its own each time: two machines or containers that share a folder may have equal process numbers.
         var temporary = $"{path}.{Guid.NewGuid():N}.tmp";
+        RemoveLeftovers(path);
         try
         {
-            using (var stream = new FileStream(temporary, FileMode.Create, FileAccess.Write, FileShare.None, 1 << 20))
-            {
-                write(stream);
-                stream.Flush(flushToDisk: true);
-            }
-
+            // Open, and with that locked, until it has its name: so that another process does not take it for a leftover.
+            using var stream = new FileStream(temporary, FileMode.Create, FileAccess.Write, FileShare.Delete, 1 << 20);
+            write(stream);
+            stream.Flush(flushToDisk: true);
             File.Move(temporary, path, overwrite: true);
         }
         catch
@@ -40,6 +39,41 @@ internal static class AtomicFile
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
+        }
+    }
+
+    // Removes what processes that were killed while they wrote this file have left beside it.
+    private static void RemoveLeftovers(string path)
+    {
+        try
+        {
+            var full = Path.GetFullPath(path);
+            foreach (var leftover in Directory.EnumerateFiles(Path.GetDirectoryName(full)!, "*.tmp"))
+                if (IsTemporaryOf(full, leftover) && DateTime.UtcNow - File.GetLastWriteTimeUtc(leftover) > Start && IsUnheld(leftover))
+                    File.Delete(leftover);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // They are harmless; whether the file itself can be written will be seen.
+        }
+    }
+
+    private static bool IsTemporaryOf(string path, string file) =>
+        file.Length == path.Length + 1 + 32 + 4 && file.StartsWith(path + ".", StringComparison.Ordinal);
+
+    // A file is created before it is locked; no killed process is back sooner than this.
+    private static readonly TimeSpan Start = TimeSpan.FromMilliseconds(200);
+
+    private static bool IsUnheld(string path)
+    {
+        try
+        {
+            new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.None).Dispose();
+            return true;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false; // another process is writing it, or has renamed it
         }
     }
 }

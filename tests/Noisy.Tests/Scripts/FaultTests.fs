@@ -112,6 +112,25 @@ let private shared =
             Expect.equal (csv folder) [ for seed in 1..count -> [| "soft"; "tiny"; "soft"; string seed |] ] "rows")
     ]
 
+let private leftovers =
+    test "writing a file removes what a killed process left of it, and nothing that another process is writing" {
+        use folder = new TempFolder()
+        let temporary name = folder.In $"{name}.{Guid.NewGuid():N}.tmp"
+        let create path =
+            File.WriteAllText(path, "half")
+            File.SetLastWriteTimeUtc(path, DateTime.UtcNow.AddMinutes -1.0)
+            path
+        let left, other, own = create (temporary "a.csv"), create (temporary "b.csv"), create (folder.In "a.csv.mine.tmp")
+        AtomicFile.Write(folder.In "a.csv", fun stream ->
+            stream.Write(ReadOnlySpan "first"B)
+            for file in Directory.GetFiles(folder.Path, "a.csv.*.tmp") do
+                if file <> own then File.SetLastWriteTimeUtc(file, DateTime.UtcNow.AddMinutes -1.0)
+            AtomicFile.Write(folder.In "a.csv", "second"))
+        Expect.equal (File.ReadAllText(folder.In "a.csv")) "first" "the one that ended last"
+        Expect.equal (File.Exists left, File.Exists other, File.Exists own) (false, true, true) "leftover, another file's, a user's"
+        Expect.equal (Directory.GetFiles(folder.Path).Length) 3 "nothing else"
+    }
+
 let private streams =
     testList "streams" [
         test "text is passed on until that fails, then the work resumes in silence, and the cause is kept" {
@@ -178,4 +197,4 @@ let private messages =
         }
     ]
 
-let tests = testSequenced <| testList "faults around a run" [ pictures; shared; streams; messages ]
+let tests = testSequenced <| testList "faults around a run" [ pictures; shared; leftovers; streams; messages ]
