@@ -15,5 +15,5 @@
 #else
 #load "refs.fsx"
 
-exit (Noisy.Scripts.Runs.main "gmm" (Array.tail fsi.CommandLineArgs))
+exit (Noisy.Scripts.Drawings.main "gmm" (Array.tail fsi.CommandLineArgs))
 #endif

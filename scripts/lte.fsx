@@ -19,5 +19,5 @@
 #else
 #load "refs.fsx"
 
-exit (Noisy.Scripts.Runs.main "lte" (Array.tail fsi.CommandLineArgs))
+exit (Noisy.Scripts.Drawings.main "lte" (Array.tail fsi.CommandLineArgs))
 #endif

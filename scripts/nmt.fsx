@@ -18,5 +18,5 @@
 #else
 #load "refs.fsx"
 
-exit (Noisy.Scripts.Runs.main "nmt" (Array.tail fsi.CommandLineArgs))
+exit (Noisy.Scripts.Drawings.main "nmt" (Array.tail fsi.CommandLineArgs))
 #endif

@@ -17,5 +17,5 @@
 #else
 #load "refs.fsx"
 
-exit (Noisy.Scripts.Runs.main "ntm" (Array.tail fsi.CommandLineArgs))
+exit (Noisy.Scripts.Drawings.main "ntm" (Array.tail fsi.CommandLineArgs))
 #endif

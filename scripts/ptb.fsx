@@ -16,5 +16,5 @@
 #else
 #load "refs.fsx"
 
-exit (Noisy.Scripts.Runs.main "ptb" (Array.tail fsi.CommandLineArgs))
+exit (Noisy.Scripts.Drawings.main "ptb" (Array.tail fsi.CommandLineArgs))
 #endif

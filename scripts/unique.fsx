@@ -14,5 +14,5 @@
 #else
 #load "refs.fsx"
 
-exit (Noisy.Scripts.Runs.main "unique" (Array.tail fsi.CommandLineArgs))
+exit (Noisy.Scripts.Drawings.main "unique" (Array.tail fsi.CommandLineArgs))
 #endif

@@ -1,9 +1,10 @@
 /// The script of the activations: exact numbers with --table, figures without.
 module Noisy.Scripts.Activations
 
+open Noisy.FSharp
 open Argu
 open Noisy.Core
-open Noisy.Scripts.Options
+open Noisy.FSharp.Options
 
 /// The options as Argu reads them.
 [<RequireQualifiedAccess>]

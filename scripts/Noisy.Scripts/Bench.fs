@@ -2,6 +2,8 @@
 module Noisy.Scripts.Bench
 
 open Noisy.Models
+open Noisy.Experiments
+open Noisy.FSharp
 open Noisy.Scripts.BenchMachine
 open Noisy.Scripts.BenchOptions
 open Noisy.Scripts.BenchRounds

@@ -6,6 +6,8 @@ open System.Diagnostics
 open System.IO
 open Noisy.Core
 open Noisy.Models
+open Noisy.Experiments
+open Noisy.FSharp
 open TorchSharp
 
 /// What a machine does at best: 10⁹ operations and 10⁹ copied bytes a second.

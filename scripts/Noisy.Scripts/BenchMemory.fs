@@ -6,9 +6,11 @@ open System.Diagnostics
 open System.IO
 open Noisy.Core
 open Noisy.Models
+open Noisy.Experiments
+open Noisy.FSharp
 open Noisy.Scripts.BenchOptions
 open Noisy.Scripts.BenchSizes
-open Noisy.Scripts.Options
+open Noisy.FSharp.Options
 
 let private steps = 12
 
@@ -16,7 +18,7 @@ let private steps = 12
 let child (work: string) (size: Size) =
     let made =
         match work with
-        | "ours" -> Some(BenchWork.ourStep Lstm size Variants.Nah EnginePath.Auto)
+        | "ours" -> Some(BenchWork.ourStep Lstm size Variants.Nah Backend.Auto)
         | "libtorch" -> Some(BenchWork.theirStep Lstm size BenchWork.ZeroGrad)
         | "nothing" -> None
         | other -> refuse $"--memory-of is '{other}': must be ours, libtorch or nothing"
@@ -54,7 +56,7 @@ let grows (atFifth: float) (atEnd: float) = atEnd > 1.05 * atFifth + 20.0
 
 /// Makes many updates and prints resident memory at ten points; the exit code.
 let soak stopped (size: Size) (updates: int64) =
-    let work = BenchWork.ourStep Lstm size Variants.Nah EnginePath.Auto
+    let work = BenchWork.ourStep Lstm size Variants.Nah Backend.Auto
     let points = ResizeArray<float>()
 
     try

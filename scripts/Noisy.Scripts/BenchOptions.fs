@@ -1,11 +1,12 @@
 /// The options of the benchmark.
 module Noisy.Scripts.BenchOptions
 
+open Noisy.FSharp
 open System
 open System.Globalization
 open Argu
 open Noisy.Scripts.BenchSizes
-open Noisy.Scripts.Options
+open Noisy.FSharp.Options
 
 /// The options as Argu reads them.
 [<RequireQualifiedAccess>]

@@ -8,10 +8,12 @@ open System.Text.Json
 open System.Text.Json.Nodes
 open Noisy.Core
 open Noisy.Models
+open Noisy.Experiments
+open Noisy.FSharp
 open Noisy.Scripts.BenchMachine
 open Noisy.Scripts.BenchSizes
 open Noisy.Scripts.BenchSuites
-open Noisy.Scripts.Options
+open Noisy.FSharp.Options
 
 /// The records as a JSON list, with the ceiling that was measured beside them.
 let json (ceiling: Ceiling) (records: Record list) =
@@ -80,7 +82,7 @@ let shares title seconds (work: BenchWork.Work) =
 
 /// Prints where the time of our training step goes, and what bounds it from below.
 let stages (ceiling: Ceiling) cell (size: Size) seconds =
-    let work = BenchWork.ourStep cell size Variants.Nah EnginePath.Auto
+    let work = BenchWork.ourStep cell size Variants.Nah Backend.Auto
 
     try
         shares $"{size.Name} {(string cell).ToUpperInvariant()} step" seconds work
@@ -91,10 +93,11 @@ let stages (ceiling: Ceiling) cell (size: Size) seconds =
         work.Free()
 
 /// Prints where the time of a machine's update goes.
-let machineStages (config: NtmRecallConfig) seconds =
-    let work = BenchTasks.recall config EnginePath.Auto
+let machineStages (config: RunConfig) seconds =
+    let own = config.SettingsAs<NtmRecallSettings>()
+    let work = BenchTasks.recall config Backend.Auto
 
     try
-        shares $"{config.Preset} B{config.Batch} machine, {config.Controller}, {AssociativeRecall.Steps config.MaxItems} time steps" seconds work
+        shares $"{config.Preset} B{own.Batch} machine, {own.Controller}, {AssociativeRecall.Steps own.MaxItems} time steps" seconds work
     finally
         work.Free()

@@ -2,6 +2,7 @@
 module Noisy.Scripts.BenchSizes
 
 open Noisy.Models
+open Noisy.Experiments
 
 /// A recurrent network over a vocabulary; embedding and layers have the same width.
 type Size =
@@ -56,7 +57,8 @@ let stepOperations cell size = stackOperations cell size + softmaxOperations siz
 
 /// Operations of the products of a Neural Turing Machine, forward and backward: those with weights, each head's cosines, and what
 /// it reads or writes.
-let machineOperations (config: NtmRecallConfig) =
+let machineOperations (run: RunConfig) =
+    let config = run.SettingsAs<NtmRecallSettings>()
     let heads, reads = config.ReadHeads + config.WriteHeads, config.ReadHeads * config.MemoryWidth
     let gates, recurrent = match config.Controller with | NtmController.Lstm -> 4, config.Hidden | _ -> 1, 0
     let numbers = heads * (config.MemoryWidth + 6) + config.WriteHeads * 2 * config.MemoryWidth

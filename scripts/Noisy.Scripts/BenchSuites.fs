@@ -4,6 +4,7 @@ module Noisy.Scripts.BenchSuites
 open System
 open Noisy.Core
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.Scripts.BenchRounds
 open Noisy.Scripts.BenchSizes
 open Noisy.Scripts.BenchWork
@@ -64,7 +65,7 @@ let private recurrent name cell threads (size: Size) =
         row "step" variant.Name baseline (stepOperations cell size) share
             (fun () -> theirStep cell size clearing) (fun () -> ourStep cell size variant engine)
 
-    [ step nah 1.0 ZeroGrad EnginePath.Auto
+    [ step nah 1.0 ZeroGrad Backend.Auto
       row "stack" nah.Name $"libtorch {torchs}" (stackOperations cell size) 1.0 (fun () -> theirStack cell size) (fun () -> ourStack cell size nah)
       row "drop-in" nah.Name $"libtorch {torchs}" (stepOperations cell size) 1.0
           (fun () -> theirStep cell size ZeroGrad) (fun () -> dropIn cell size nah)
@@ -72,10 +73,10 @@ let private recurrent name cell threads (size: Size) =
           (fun () -> theirCells cell size) (fun () -> ourCells cell size nah)
 
       if cell = Lstm then
-          step nah 0.5 ToNone EnginePath.Auto
-          step Variants.Soft 0.5 ZeroGrad EnginePath.Auto
-          step Variants.Hard 0.5 ZeroGrad EnginePath.Auto
-          step nah 0.25 ZeroGrad EnginePath.Composed ]
+          step nah 0.5 ToNone Backend.Auto
+          step Variants.Soft 0.5 ZeroGrad Backend.Auto
+          step Variants.Hard 0.5 ZeroGrad Backend.Auto
+          step nah 0.25 ZeroGrad Backend.Composed ]
 
 let private outputLayer threads (size: Size) =
     { Suite = "softmax"; Config = size.Name; What = "softmax"; Activation = "none"; Baseline = "libtorch Linear + cross_entropy"
@@ -154,14 +155,14 @@ let private activation threads count =
 
     [ row $"%d{count}" "tanh" nah.Name "libtorch tanh" 0.0 (tanhOfTorch count) (tanhOfOurs count)
       row $"%d{count}" "noise" "none" "libtorch randn" 0.0 (normalOfTorch count) (normalOfOurs count)
-      row $"100x%d{perceptron[1]}" "module" nah.Name "composed operations" 0.0 (activationModule nah EnginePath.Composed) (activationModule nah EnginePath.Auto)
-      step EnginePath.Auto
-      step EnginePath.Composed ]
+      row $"100x%d{perceptron[1]}" "module" nah.Name "composed operations" 0.0 (activationModule nah Backend.Composed) (activationModule nah Backend.Auto)
+      step Backend.Auto
+      step Backend.Composed ]
 
 /// Whole updates of Learning to Execute at a preset's sizes, the masked output layer included.
 let private programs threads (preset: string) =
-    let experiment = ExperimentRegistry.ByName "lte"
-    let config = experiment.Config preset :?> LearningToExecuteConfig
+    let experiment = PaperExperiments.ByName "lte"
+    let config = (experiment.Config preset).SettingsAs<LearningToExecuteSettings>()
 
     let size =
         { Name = preset; Batch = config.Batch; Steps = config.Bptt; Layers = config.Layers; Hidden = config.Hidden
@@ -169,9 +170,9 @@ let private programs threads (preset: string) =
 
     let row (variant: ActivationPair) share baseline theirs =
         { Suite = "lte"; Config = preset; What = "update"; Activation = variant.Name; Baseline = baseline; Operations = stackOperations Lstm size
-          Threads = threads; Share = share; Theirs = theirs; Ours = fun () -> BenchTasks.update (experiment.RowConfig(preset, variant.Name)) EnginePath.Auto }
+          Threads = threads; Share = share; Theirs = theirs; Ours = fun () -> BenchTasks.update (experiment.RowConfig(preset, variant.Name)) Backend.Auto }
 
-    let composed (variant: ActivationPair) () = BenchTasks.update (experiment.RowConfig(preset, variant.Name)) EnginePath.Composed
+    let composed (variant: ActivationPair) () = BenchTasks.update (experiment.RowConfig(preset, variant.Name)) Backend.Composed
 
     [ row Variants.Nah 1.0 "composed operations" (composed Variants.Nah)
       row Variants.Soft 1.0 "composed operations" (composed Variants.Soft)
@@ -179,16 +180,18 @@ let private programs threads (preset: string) =
 
 /// Machines of a preset's sizes on episodes of its most items, with either controller, and of several episodes at a time.
 let machines (preset: string) =
-    let config = (ExperimentRegistry.ByName "ntm").RowConfig(preset, "noisy")
+    let config = (PaperExperiments.ByName "ntm").RowConfig(preset, "noisy")
 
     [ for controller, batch in [ "feedForward", 1; "lstm", 1; "feedForward", 16 ] do
-          config.With("controller", controller).With("batch", string batch) :?> NtmRecallConfig ]
+          config.With("controller", controller).With("batch", string batch) ]
 
 /// Whole updates of a Neural Turing Machine.
-let private memories threads (config: NtmRecallConfig) =
-    { Suite = "ntm"; Config = $"{config.Preset} B{config.Batch}"; What = (string config.Controller).ToLowerInvariant(); Activation = config.Activation
+let private memories threads (config: RunConfig) =
+    let own = config.SettingsAs<NtmRecallSettings>()
+
+    { Suite = "ntm"; Config = $"{config.Preset} B{own.Batch}"; What = (string own.Controller).ToLowerInvariant(); Activation = config.Activation.Name
       Baseline = "composed operations"; Operations = machineOperations config; Threads = threads; Share = 0.5
-      Theirs = (fun () -> BenchTasks.recall config EnginePath.Composed); Ours = fun () -> BenchTasks.recall config EnginePath.Auto }
+      Theirs = (fun () -> BenchTasks.recall config Backend.Composed); Ours = fun () -> BenchTasks.recall config Backend.Auto }
 
 /// All measurements of some suites, in their order.
 ///

@@ -4,24 +4,25 @@ module Noisy.Scripts.BenchTasks
 open System
 open Noisy.Core
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.Scripts.BenchWork
 open TorchSharp
 
 /// An experiment's task on an engine.
-let private build (config: TrainConfig) (engine: EnginePath) =
-    let before = FusedEngine.Path
-    FusedEngine.Path <- engine // before the model is made
+let private build (config: RunConfig) (engine: Backend) =
+    let before = FusedEngine.Default
+    FusedEngine.Default <- engine // before the model is made
 
     try
-        (ExperimentRegistry.ByName config.Experiment).Build(config, DataCache(DataCacheSettings.FromEnvironment DataCacheSettings.BuiltIn), torch.CPU)
+        (PaperExperiments.ByName config.Experiment).Build(config, DataCache(DataCacheSettings.FromEnvironment DataCacheSettings.BuiltIn), torch.CPU)
     finally
-        FusedEngine.Path <- before
+        FusedEngine.Default <- before
 
 /// A training loop around a task's loss, which is told the update.
-let private loop (config: TrainConfig) (task: ITrainingTask) (loss: int64 -> NoiseContext -> BatchLoss) =
-    let optimizer = Optimizer.Of(config.OptimizerSpec(), task.Model)
+let private loop (config: RunConfig) (task: ITrainingTask) (loss: int64 -> NoiseContext -> BatchLoss) =
+    let optimizer = Optimizer.Of(config.Training.OptimizerSpec(), task.Model)
     let noise = NoiseKey.FromSeed(config.Seed).Child "noise"
-    let schedule = config.NoiseSchedule()
+    let schedule = config.Training.Schedule
     let mutable update = 0L
 
     let run () =
@@ -32,10 +33,10 @@ let private loop (config: TrainConfig) (task: ITrainingTask) (loss: int64 -> Noi
         loss.NllSum.item<float32> () |> ignore
         let norm = optimizer.GradientNorm()
         update <- update + 1L
-        optimizer.Step(config.LearningRateAt 1, update, (if norm > config.Clip then config.Clip / norm else 1.0))
+        optimizer.Step(config.Training.LearningRateAt 1, update, (if norm > config.Training.Clip then config.Training.Clip / norm else 1.0))
 
     { Run = run
-      Path = fun () -> task.Path
+      Path = fun () -> task.Backend
       Free =
         fun () ->
             optimizer.Dispose()
@@ -43,12 +44,13 @@ let private loop (config: TrainConfig) (task: ITrainingTask) (loss: int64 -> Noi
 
 /// An experiment's update at the last stage of difficulty; on the data of its first epoch again and again, so that no data
 /// are made while the clock runs.
-let update (config: TrainConfig) (engine: EnginePath) =
+let update (config: RunConfig) (engine: Backend) =
     let task = build config engine
-    loop config task (fun update context -> task.Loss(TrainingMoment(update, 1, update % task.UpdatesPerEpoch, task.Stages, task.Stages), context))
+    loop config task (fun update context -> task.Loss(BatchPosition(update, 1, update % task.UpdatesPerEpoch, task.Stages, task.Stages), context))
 
 /// An update of associative recall on episodes of as many items as the config has at most: all updates are alike.
-let recall (config: NtmRecallConfig) (engine: EnginePath) =
+let recall (config: RunConfig) (engine: Backend) =
+    let own = config.SettingsAs<NtmRecallSettings>()
     let task = build config engine :?> NtmRecallTask
     let key = NoiseKey.FromSeed config.Seed
-    loop config task (fun update context -> task.Loss(AssociativeRecall.Episodes(config.MaxItems, key, update * int64 config.Batch, config.Batch), context))
+    loop config task (fun update context -> task.Loss(AssociativeRecall.Episodes(own.MaxItems, key, update * int64 own.Batch, own.Batch), context))

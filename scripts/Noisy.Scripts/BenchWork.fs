@@ -4,6 +4,7 @@ module Noisy.Scripts.BenchWork
 open System
 open Noisy.Core
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.Scripts.BenchSizes
 open TorchSharp
 
@@ -107,18 +108,18 @@ let private theirLayers cell (size: Size) =
     | Lstm -> lstm (torch.nn.LSTM(width, width, layers)) ignore (fun () -> "libtorch")
     | Gru -> gru (torch.nn.GRU(width, width, layers)) ignore (fun () -> "libtorch")
 
-let private ourLayers cell (size: Size) (activations: ActivationPair) (engine: EnginePath) =
+let private ourLayers cell (size: Size) (activations: ActivationPair) (engine: Backend) =
     let clock = NoiseClock 1L
     let shape = RecurrentShape(int64 size.Hidden, int64 size.Hidden, size.Layers)
     let advance (update: int64) = clock.Advance update
 
     match cell with
     | Lstm ->
-        let m = new NoisyLstm(shape, activations, clock, Engine = engine)
-        lstm m advance (fun () -> m.LastPath)
+        let m = new NoisyLstm(shape, activations, clock, Backend = engine)
+        lstm m advance (fun () -> m.LastBackend)
     | Gru ->
-        let m = new NoisyGru(shape, activations, clock, Engine = engine)
-        gru m advance (fun () -> m.LastPath)
+        let m = new NoisyGru(shape, activations, clock, Backend = engine)
+        gru m advance (fun () -> m.LastBackend)
 
 /// Weights in the interval that the training script starts from, whoever made the module.
 let private start (m: torch.nn.Module) =
@@ -171,7 +172,7 @@ let private torchStep cell (size: Size) clearing (layers: Layers) =
 let theirStep cell size clearing = torchStep cell size clearing (theirLayers cell size)
 
 /// A plain torch loop with our layers in it.
-let dropIn cell size activations = torchStep cell size ZeroGrad (ourLayers cell size activations EnginePath.Auto)
+let dropIn cell size activations = torchStep cell size ZeroGrad (ourLayers cell size activations Backend.Auto)
 
 /// A step of our own loop: loss gives the summed negative log-likelihood and the states after it.
 let private ourLoop cell (size: Size) (model: torch.nn.Module) (loss: int64 -> Tensor -> Tensor -> Tensor list -> Tensor * Tensor list) path =
@@ -202,14 +203,14 @@ let private ourLoop cell (size: Size) (model: torch.nn.Module) (loss: int64 -> T
 let ourStep cell (size: Size) activations engine =
     let shape = RecurrentShape(int64 size.Hidden, int64 size.Hidden, size.Layers)
     let kind = match cell with Lstm -> RecurrentKind.Lstm | Gru -> RecurrentKind.Gru
-    let model = new RecurrentLanguageModel(size.Vocabulary, shape, activations, initRange, NoiseClock 1L, kind, Engine = engine)
+    let model = new RecurrentLanguageModel(size.Vocabulary, shape, activations, initRange, NoiseClock 1L, kind, Backend = engine)
     let noise = NoiseKey.FromSeed(1L).Child "noise"
 
     let loss update tokens targets (states: torch.Tensor list) =
         let struct (sum, next) = model.Loss(tokens, targets, List.toArray states, NoiseContext(NoiseMode.Sample, noise, update))
         sum, List.ofSeq next
 
-    ourLoop cell size model loss (fun () -> model.LastPath)
+    ourLoop cell size model loss (fun () -> model.LastBackend)
 
 // ---- Layers alone ---------------------------------------------------------------------------------------------------
 
@@ -245,7 +246,7 @@ let private stack cell (size: Size) (layers: Layers) =
 let theirStack cell size = stack cell size (theirLayers cell size)
 
 /// Our layers, forward and backward.
-let ourStack cell size activations = stack cell size (ourLayers cell size activations EnginePath.Auto)
+let ourStack cell size activations = stack cell size (ourLayers cell size activations Backend.Auto)
 
 /// A layer made of single steps, as models have it that decide between them.
 ///
@@ -375,17 +376,17 @@ let theirPerceptron () =
     perceptronStep model (fun _ x -> model.call x) update (fun () -> "libtorch") optimizer.Dispose
 
 /// Our step with noise.
-let ourPerceptron (variant: ActivationPair) (engine: EnginePath) () =
-    let model = new NoisyMlp(perceptron, variant.Tanh, NoiseClock 1L, Engine = engine)
+let ourPerceptron (variant: ActivationPair) (engine: Backend) () =
+    let model = new NoisyMlp(perceptron, variant.Tanh, NoiseClock 1L, Backend = engine)
     let optimizer = Optimizer.Of(OptimizerSpec.Sgd, model)
     let noise = NoiseKey.FromSeed(1L).Child "noise"
     let forward update (x: Tensor) = model.forward (x, NoiseContext(NoiseMode.Sample, noise, update))
-    perceptronStep model forward (fun update -> optimizer.Step(rate, update + 1L)) (fun () -> model.LastPath) optimizer.Dispose
+    perceptronStep model forward (fun update -> optimizer.Step(rate, update + 1L)) (fun () -> model.LastBackend) optimizer.Dispose
 
 /// The activation of the perceptron's hidden layer alone, forward and backward.
-let activationModule (variant: ActivationPair) (engine: EnginePath) () =
+let activationModule (variant: ActivationPair) (engine: Backend) () =
     let clock = NoiseClock 1L
-    let unit = new NoisyActivation(variant.Tanh, perceptron[1], clock, Engine = engine)
+    let unit = new NoisyActivation(variant.Tanh, perceptron[1], clock, Backend = engine)
     let x = ((random "values" [| examples; perceptron[1] |]) * (3.0f).ToScalar()).detach().requires_grad_ ()
     let above = random "above" x.shape
     let p = unit.get_parameter "p"
@@ -400,7 +401,7 @@ let activationModule (variant: ActivationPair) (engine: EnginePath) () =
         unit.forward(x).backward [| above |]
 
     { Run = run
-      Path = (fun () -> unit.LastPath)
+      Path = (fun () -> unit.LastBackend)
       Free =
         fun () ->
             x.Dispose()

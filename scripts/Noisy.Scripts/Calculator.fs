@@ -1,10 +1,11 @@
 /// The exact calculator behind `activations --table`: the reference functions of the core as CSV.
 module Noisy.Scripts.Calculator
 
+open Noisy.FSharp
 open System
 open System.Globalization
 open Noisy.Core
-open Noisy.Scripts.Options
+open Noisy.FSharp.Options
 
 /// What is to be calculated.
 type Query =

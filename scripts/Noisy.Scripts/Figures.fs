@@ -1,10 +1,11 @@
 /// The paper's figures of the activations, from the reference functions of the core.
-module Noisy.Scripts.Figures
+module internal Noisy.Scripts.Figures
 
+open Noisy.FSharp
 open System
 open System.IO
 open Noisy.Core
-open Noisy.Scripts.Plots
+open Noisy.FSharp.Plots
 
 let private grid low high count = Array.init count (fun i -> low + (high - low) * float i / float (count - 1))
 

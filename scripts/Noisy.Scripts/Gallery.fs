@@ -6,7 +6,9 @@ open System.Globalization
 open System.IO
 open System.Threading
 open Noisy.Models
-open Noisy.Scripts.Html
+open Noisy.Experiments
+open Noisy.FSharp
+open Noisy.FSharp.Html
 
 let private shown = 40
 
@@ -28,7 +30,7 @@ let private looked (image: string) (rows: int, columns: int) (weights: float32[]
     markup $"""<svg viewBox="0 0 {columns} {rows}" preserveAspectRatio="none"><use href="#{image}" width="{columns}" height="{rows}"/>{concat "" cells}</svg>"""
 
 /// Writes gallery.html into a run's folder.
-let draw folder (task: ITrainingTask) (config: TrainConfig) =
+let draw folder (task: ITrainingTask) (config: RunConfig) =
     match task, Pages.summary folder with
     | :? CaptionTask as captions, Some summary ->
         let context = Pages.tested config summary

@@ -3,6 +3,8 @@ module Noisy.Scripts.Predictions
 
 open System.IO
 open Noisy.Models
+open Noisy.Experiments
+open Noisy.FSharp
 
 let private shown = 40
 let private style = "td { font-family: monospace; white-space: pre } .wrong { background: #D55E00; color: white }"
@@ -13,7 +15,7 @@ let private row (p: ProgramPrediction) =
     [ Html.text code; Html.text p.Program.Target; Seq.map2 letter p.Answer p.Program.Target |> Html.concat "" ]
 
 /// Writes predictions.html into a run's folder.
-let draw folder (task: ITrainingTask) (config: TrainConfig) =
+let draw folder (task: ITrainingTask) (config: RunConfig) =
     match task, Pages.summary folder with
     | :? LearningToExecuteTask as programs, Some summary ->
         let accuracy = Metrics.withUnit "accuracy" summary.Metrics.Test["accuracy"]

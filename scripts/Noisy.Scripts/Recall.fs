@@ -1,8 +1,10 @@
 /// Where a Neural Turing Machine looks in an episode of associative recall, what it writes and what it answers.
-module Noisy.Scripts.Recall
+module internal Noisy.Scripts.Recall
 
 open Noisy.Models
-open Noisy.Scripts.Plots
+open Noisy.Experiments
+open Noisy.FSharp
+open Noisy.FSharp.Plots
 open TorchSharp
 
 // More items would make columns too narrow to be seen.
@@ -54,9 +56,9 @@ let panels (found: RecallTrace) (shape: NtmShape) =
       { heat "these rows of the memory after the episode" "row" numbers None [| for row in seen -> last[row] |] with Horizontal = "column" } ]
 
 /// Draws episode.html and episode.png into a run's folder: an episode of the test.
-let draw folder (task: ITrainingTask) (config: TrainConfig) =
-    match task, config, Pages.summary folder with
-    | (:? NtmRecallTask as recall), (:? NtmRecallConfig as own), Some summary ->
+let draw folder (task: ITrainingTask) (config: RunConfig) =
+    match task, config.Settings, Pages.summary folder with
+    | (:? NtmRecallTask as recall), (:? NtmRecallSettings as own), Some summary ->
         use found = recall.Trace(0L, min own.MaxItems mostItems, Pages.tested config summary)
         let figure = { Title = Pages.title config summary; Columns = 1; Panels = panels found recall.Shape }
         Pages.saveFigure folder "episode" (1000, 320) figure

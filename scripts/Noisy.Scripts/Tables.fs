@@ -9,7 +9,9 @@ open System.Text.Json
 open System.Text.Json.Nodes
 open Argu
 open Noisy.Models
-open Noisy.Scripts.Options
+open Noisy.Experiments
+open Noisy.FSharp
+open Noisy.FSharp.Options
 
 /// A summary and the folder that it was found in.
 type Found = { Folder: string; Summary: RunSummary }
@@ -23,11 +25,10 @@ let gather (folders: string seq) =
 
 /// A run's config as this version reads it; None if it does not know the experiment.
 let private config (summary: RunSummary) =
-    match ExperimentRegistry.All |> Seq.tryFind (fun e -> e.Name = summary.Experiment) with
+    match PaperExperiments.All |> Seq.tryFind (fun e -> e.Name = summary.Experiment) with
     | None -> None
     | Some experiment ->
-        let preset, _ = (let struct (name, text) = Seq.head experiment.Presets in name, text)
-        try Some(experiment, ConfigJson.Read(summary.Config, (experiment.Config preset).GetType())) with :? JsonException -> None
+        try Some(experiment, ConfigJson.Read(summary.Config, experiment.Presets[0].Settings.GetType())) with :? JsonException -> None
 
 /// A run's config as text, without the seed: equal where older versions knew fewer fields.
 let private identity (summary: RunSummary) =
@@ -127,7 +128,7 @@ let private row metric (runs: Found list) =
           (if first.Floor.HasValue then Metrics.figure metric first.Floor.Value else "–")
           string runs.Length
           state
-          $"{first.Path}, {first.Device}" ]
+          $"{first.Backend}, {first.Device}" ]
 
     "| " + String.Join(" | ", cells |> List.map _.Replace("|", "\\|")) + " |"
 

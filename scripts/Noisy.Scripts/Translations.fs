@@ -6,7 +6,9 @@ open System.IO
 open System.Net
 open System.Threading
 open Noisy.Models
-open Noisy.Scripts.Plots
+open Noisy.Experiments
+open Noisy.FSharp
+open Noisy.FSharp.Plots
 
 let private shown = 40
 let private drawn = 4
@@ -34,7 +36,7 @@ let private panel (alignment: TranslationAlignment) =
                     Range = Some(0.0, 1.0) } } ] }
 
 /// Writes translations.html, alignments.html and alignments.png into a run's folder.
-let draw folder (task: ITrainingTask) (config: TrainConfig) =
+let draw folder (task: ITrainingTask) (config: RunConfig) =
     match task, Pages.summary folder with
     | :? TranslationTask as translation, Some summary ->
         let context, title = Pages.tested config summary, Pages.title config summary

@@ -1,11 +1,13 @@
 /// Pictures of the units of a perceptron: what each makes of its pre-activation, and how much of a gradient it lets pass.
-module Noisy.Scripts.UnitPictures
+module internal Noisy.Scripts.UnitPictures
 
 open System
 open System.IO
 open Noisy.Core
 open Noisy.Models
-open Noisy.Scripts.Plots
+open Noisy.Experiments
+open Noisy.FSharp
+open Noisy.FSharp.Plots
 open TorchSharp
 
 let private examples = 400L
@@ -36,7 +38,7 @@ let figure title (traces: LayerTrace list) =
 
 /// Draws units.html and units.png in a run's folder, on test examples and with the noise of training: the paper's pictures of
 /// its Section 6.1.
-let draw (folder: string) (task: ITrainingTask) (config: TrainConfig) =
+let draw (folder: string) (task: ITrainingTask) (config: RunConfig) =
     match task with
     | :? MlpTask as mlp ->
         use _ = torch.NewDisposeScope()
@@ -44,9 +46,9 @@ let draw (folder: string) (task: ITrainingTask) (config: TrainConfig) =
         let struct (inputs, _) = mlp.Batch(Split.Test, Array.init (int count) int64)
 
         let scale =
-            match config.NoiseSchedule() with
+            match config.Training.Schedule with
             | null -> Nullable()
-            | schedule -> Nullable(schedule.At(int64 config.Epochs * task.UpdatesPerEpoch))
+            | schedule -> Nullable(schedule.At(int64 config.Training.Epochs * task.UpdatesPerEpoch))
 
         let context = NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed(config.Seed).Child("picture"), 0L, 0, scale)
         let figure = figure $"{config.Experiment}: the units of {Path.GetFileName folder}" (List.ofSeq (mlp.Network.Trace(inputs, context)))

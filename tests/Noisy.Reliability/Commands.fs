@@ -6,7 +6,8 @@ open System.Globalization
 open System.IO
 open System.Threading
 open Noisy.Models
-open Noisy.Scripts.Options
+open Noisy.Experiments
+open Noisy.FSharp.Options
 
 let private options =
     [ "--seed", "decides everything that is drawn (default: 1)"

@@ -5,6 +5,7 @@ open System
 open System.Diagnostics
 open Noisy.Core
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.Scripts
 open Noisy.Scripts.BenchSizes
 open TorchSharp
@@ -23,7 +24,7 @@ let private points = 20L
 let private spare = 100L
 
 let private loops =
-    [ "ours", (fun size -> BenchWork.ourStep Lstm size Variants.Nah EnginePath.Auto)
+    [ "ours", (fun size -> BenchWork.ourStep Lstm size Variants.Nah Backend.Auto)
       "torch", (fun size -> BenchWork.dropIn Lstm size Variants.Nah) ]
 
 let private measure update =

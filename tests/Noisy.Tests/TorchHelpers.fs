@@ -6,6 +6,7 @@ open System.IO
 open Expecto
 open Noisy.Core
 open Noisy.Models
+open Noisy.Experiments
 open TorchSharp
 
 type Tensor = torch.Tensor
@@ -76,8 +77,8 @@ let worst scale (expected: (string * float[]) list) (actual: (string * float[]) 
 let fusedAgrees scale width threads (seed: int64) pass =
     let attempt i =
         let seed = seed + 1000L * int64 i
-        let expected = pass seed EnginePath.Composed
-        let actual = withEngine width threads (fun () -> pass seed EnginePath.Auto)
+        let expected = pass seed Backend.Composed
+        let actual = withEngine width threads (fun () -> pass seed Backend.Auto)
         let output, gradient = worst scale (fst expected) (fst actual), worst scale (snd expected) (snd actual)
         if snd output <= 1e-5 && snd gradient <= 1e-4 then None else Some $"{output}, {gradient}"
     match Seq.initInfinite attempt |> Seq.take 3 |> Seq.takeWhile Option.isSome |> Seq.choose id |> List.ofSeq with

@@ -32,7 +32,7 @@ internal sealed class SaturationProbe
     public static IReadOnlyList<NoisifySaturation> Count(IReadOnlyList<NoisifyEntry> entries, Action pass)
     {
         var probe = new SaturationProbe();
-        var engines = entries.Select(e => Engine(e.Now, EnginePath.Composed)).ToList();
+        var engines = entries.Select(e => Engine(e.Now, Backend.Composed)).ToList();
         current = probe;
         try
         {
@@ -76,18 +76,18 @@ internal sealed class SaturationProbe
     }
 
     /// <summary>Sets which implementation a module runs on; returns the one before.</summary>
-    private static EnginePath Engine(nn.Module module, EnginePath engine)
+    private static Backend Engine(nn.Module module, Backend engine)
     {
-        EnginePath before;
+        Backend before;
         switch (module)
         {
-            case NoisyLstm m: (before, m.Engine) = (m.Engine, engine); break;
-            case NoisyGru m: (before, m.Engine) = (m.Engine, engine); break;
-            case NoisyLstmCell m: (before, m.Engine) = (m.Engine, engine); break;
-            case NoisyGruCell m: (before, m.Engine) = (m.Engine, engine); break;
+            case NoisyLstm m: (before, m.Backend) = (m.Backend, engine); break;
+            case NoisyGru m: (before, m.Backend) = (m.Backend, engine); break;
+            case NoisyLstmCell m: (before, m.Backend) = (m.Backend, engine); break;
+            case NoisyGruCell m: (before, m.Backend) = (m.Backend, engine); break;
             default:
                 var activation = (NoisyActivation)module;
-                (before, activation.Engine) = (activation.Engine, engine);
+                (before, activation.Backend) = (activation.Backend, engine);
                 break;
         }
 

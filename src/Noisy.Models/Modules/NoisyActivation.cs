@@ -31,7 +31,7 @@ public sealed class NoisyActivation : nn.Module<Tensor, Tensor>
         Spec = spec.Validate();
         Units = units;
         this.clock = clock;
-        site = clock.NewSite();
+        site = clock.NewModuleId();
         if (!spec.UsesP) return;
         var initial = GapGain.Initial(spec, units, clock.Key.Child("init").Child(site));
         var p = spec.LearnP ? new Parameter(initial) : initial;
@@ -47,10 +47,10 @@ public sealed class NoisyActivation : nn.Module<Tensor, Tensor>
     public long Units { get; }
 
     /// <summary>Which implementation to run on; default the fused engine where it can.</summary>
-    public EnginePath Engine { get; set; } = FusedEngine.Path;
+    public Backend Backend { get; set; } = FusedEngine.Default;
 
     /// <summary>Which implementation the last pass ran on, by the name that summaries use.</summary>
-    public string LastPath { get; private set; } = FusedEngine.ComposedName;
+    public string LastBackend { get; private set; } = FusedEngine.ComposedName;
 
     /// <summary>Gap gains; null if the activation has none. By name: moving the module replaces them.</summary>
     internal Tensor? Gains => !Spec.UsesP ? null : Spec.LearnP ? get_parameter("p") : get_buffer("p");
@@ -74,8 +74,8 @@ public sealed class NoisyActivation : nn.Module<Tensor, Tensor>
     {
         Check(x);
         var p = Gains;
-        LastPath = SiteActivation.Fuses(Spec, x, p, context, Engine) ? FusedEngine.FusedName : FusedEngine.ComposedName;
-        return SiteActivation.Apply(Spec, x, p, context, Engine);
+        LastBackend = SiteActivation.Fuses(Spec, x, p, context, Backend) ? FusedEngine.FusedName : FusedEngine.ComposedName;
+        return SiteActivation.Apply(Spec, x, p, context, Backend);
     }
 
     private void Check(Tensor x)

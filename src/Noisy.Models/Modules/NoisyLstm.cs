@@ -31,7 +31,7 @@ public sealed class NoisyLstm : nn.Module<Tensor, (Tensor, Tensor)?, (Tensor, Te
         activations.Tanh.Validate();
         activations.Sigmoid.Validate();
         this.clock = clock;
-        site = clock.NewSite();
+        site = clock.NewModuleId();
         Activations = activations;
         recurrent = new NoisyRecurrent(this, shape, new LstmCell(activations), clock.Key.Child("init").Child(site), register_parameter, (n, t) => register_buffer(n, t));
     }
@@ -43,14 +43,14 @@ public sealed class NoisyLstm : nn.Module<Tensor, (Tensor, Tensor)?, (Tensor, Te
     public ActivationPair Activations { get; }
 
     /// <summary>Which implementation to run on; default the fused engine where it can.</summary>
-    public EnginePath Engine
+    public Backend Backend
     {
-        get => recurrent.Engine;
-        set => recurrent.Engine = value;
+        get => recurrent.Backend;
+        set => recurrent.Backend = value;
     }
 
     /// <summary>Which implementation the last pass ran on: "fused-cpu" or "composed".</summary>
-    public string LastPath => recurrent.LastPath;
+    public string LastBackend => recurrent.LastBackend;
 
     int IRecurrentLayers.States => recurrent.States;
 

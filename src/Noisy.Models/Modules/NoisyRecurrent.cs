@@ -40,10 +40,10 @@ internal interface IRecurrentLayers
     RecurrentShape Shape { get; }
 
     /// <summary>Which implementation to run on.</summary>
-    EnginePath Engine { get; set; }
+    Backend Backend { get; set; }
 
     /// <summary>Which implementation the last pass ran on.</summary>
-    string LastPath { get; }
+    string LastBackend { get; }
 
     /// <summary>States of a cell: 2 for an LSTM (hidden, cell), 1 for a GRU.</summary>
     int States { get; }
@@ -82,10 +82,10 @@ internal sealed class NoisyRecurrent
     }
 
     /// <summary>Which implementation is asked for.</summary>
-    public EnginePath Engine { get; set; } = FusedEngine.Path;
+    public Backend Backend { get; set; } = FusedEngine.Default;
 
     /// <summary>Which implementation the last pass ran on, by the name that summaries use.</summary>
-    public string LastPath { get; private set; } = FusedEngine.ComposedName;
+    public string LastBackend { get; private set; } = FusedEngine.ComposedName;
 
     /// <summary>States of the cell.</summary>
     public int States => cell.States;
@@ -133,7 +133,7 @@ internal sealed class NoisyRecurrent
     private (Tensor[] Outputs, Tensor[] States) Layers(Tensor[] x, IReadOnlyList<PackedSegment> segments, Tensor[]? states, NoiseContext context)
     {
         var fused = Fuses(x[0], states, context);
-        LastPath = fused ? FusedEngine.FusedName : FusedEngine.ComposedName;
+        LastBackend = fused ? FusedEngine.FusedName : FusedEngine.ComposedName;
         if (!fused || segments.Count > 1)
         {
             states ??= Enumerable.Range(0, cell.States)
@@ -194,7 +194,7 @@ internal sealed class NoisyRecurrent
     /// <summary>Whether a pass can go through the fused engine: not on other devices or types, not for means that only the scalar
     /// closed forms give, and not for an empty batch.</summary>
     private bool Fuses(Tensor x, Tensor[]? states, NoiseContext context) =>
-        Engine == EnginePath.Auto && context.Mode != NoiseMode.ExactMean && x.shape[1] > 0 && FusedEngine.Takes(x)
+        Backend == Backend.Auto && context.Mode != NoiseMode.ExactMean && x.shape[1] > 0 && FusedEngine.Takes(x)
         && (states ?? []).All(FusedEngine.Takes) && FusedEngine.Takes(owner.get_parameter("weight_hh_l0")!);
 
     private RecurrentWeights Weights(int index) => RecurrentWeights.Of(owner, cell, Suffix(index));

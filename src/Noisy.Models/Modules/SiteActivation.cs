@@ -7,8 +7,8 @@ namespace Noisy.Models;
 internal static class SiteActivation
 {
     /// <summary>Whether the fused engine can do it.</summary>
-    internal static bool Fuses(NoisyActivationSpec spec, Tensor x, Tensor? p, NoiseContext context, EnginePath engine) =>
-        engine == EnginePath.Auto && FusedActivation.Takes(spec, x, p, context.Mode);
+    internal static bool Fuses(NoisyActivationSpec spec, Tensor x, Tensor? p, NoiseContext context, Backend engine) =>
+        engine == Backend.Auto && FusedActivation.Takes(spec, x, p, context.Mode);
 
     /// <summary>Applies the activation.</summary>
     /// <param name="spec">The activation.</param>
@@ -17,7 +17,7 @@ internal static class SiteActivation
     /// <param name="context">Mode, key, update, time step and scale; the draws are those of this time step.</param>
     /// <param name="engine">Which implementation to run on.</param>
     /// <returns>φ, of x's shape; owned by the caller.</returns>
-    internal static Tensor Apply(NoisyActivationSpec spec, Tensor x, Tensor? p, NoiseContext context, EnginePath engine)
+    internal static Tensor Apply(NoisyActivationSpec spec, Tensor x, Tensor? p, NoiseContext context, Backend engine)
     {
         var c = context.Scale ?? spec.C;
         if (p is { requires_grad: true } && !GapGain.Counts(spec, context)) p = p.detach();

@@ -143,12 +143,24 @@ public static class TorchNative
             }
             finally
             {
-                AtomicFile.TryDelete(copy);
+                Delete(copy);
             }
         }
         throw new TorchNotLoadableException(
             $"TorchSharp's native library needs a temporary copy on this machine, and no place takes one: {string.Join("; ", failures)}. "
             + "Set TMPDIR to a folder that exists, has room and allows programs.");
+    }
+
+    private static void Delete(string copy)
+    {
+        try
+        {
+            File.Delete(copy);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // A leftover is harmless.
+        }
     }
 
     /// <summary>Where the .NET host looks for natives: an application that references the packages has them there.</summary>

@@ -57,10 +57,10 @@ public sealed class NoiseClock(NoiseKey key)
     }
 
     /// <summary>A number for a module that joins the model; the first gets 0. Depends on the order of construction only.</summary>
-    public uint NewSite() => sites++;
+    public uint NewModuleId() => sites++;
 
     /// <summary>The context of one call of one module.</summary>
-    /// <param name="site">The module's number from <see cref="NewSite"/>.</param>
+    /// <param name="site">The module's number from <see cref="NewModuleId"/>.</param>
     /// <param name="training">The module's mode.</param>
     /// <param name="timeSteps">How many time steps the call covers, ≥ 1.</param>
     public NoiseContext Context(uint site, bool training, int timeSteps = 1)

@@ -39,7 +39,7 @@ let private fullDisk (whole: Lazy<Whole>) (bytes: unit -> int64) out =
         let ended = run small out []
         let first = ended |> keeps [ Same; Refused ] whole.Value out
         let trained = File.Exists(Path.Combine(folder small out, "summary.json"))
-        let hasTable = ended.Output.Contains $"tiny-{small.Row}-s1 |"
+        let hasTable = ended.Output.Contains $"{Path.GetFileName(folder small out)} |"
         let table = if trained && not hasTable then [ "the run is trained, but its table is not printed" ] else []
         Mounts.resize out roomy
         first @ table @ again [ Same ] whole.Value out
@@ -134,7 +134,7 @@ let private filesOf root (whole: Lazy<Whole>) (name: string) =
 let private points root options =
     let wholes = [ for name in options.Experiments -> name, lazy whole root (named name).Value ]
     let first, one = List.head wholes
-    let long = { (named first).Value with Fields = (named first).Value.Fields @ [ "epochs=40" ] }
+    let long = { (named first).Value with Fields = List.filter (fun (field: string) -> not (field.StartsWith "epochs=")) (named first).Value.Fields @ [ "epochs=40" ] }
     let slow = lazy whole (Path.Combine(root, "long")) long
 
     [ if List.contains "disk" options.Kinds then

@@ -58,5 +58,5 @@ let work (stop: CancellationToken) (words: string list) =
             number <- number + step
 
         mark.Now <- number
-        if number < until then Noisy.Scripts.Host.interrupted else 0
+        if number < until then Noisy.FSharp.Host.interrupted else 0
     | _ -> invalidArg (nameof words) "a worker needs eight words"

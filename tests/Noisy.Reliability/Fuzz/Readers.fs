@@ -9,7 +9,9 @@ open System.Text.Json.Nodes
 open Noisy.Core
 open Noisy.Examples
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.Reliability.Mutation
+open Noisy.FSharp
 open Noisy.Scripts
 open TorchSharp
 
@@ -75,7 +77,7 @@ let all (scratch: string) (run: string) =
         folder
 
     let task = lazy Seeds.task ()
-    let optimizer = lazy Optimizer.Of(Seeds.config.OptimizerSpec(), task.Value.Model)
+    let optimizer = lazy Optimizer.Of(Seeds.config.Training.OptimizerSpec(), task.Value.Model)
 
     [ make "npy" Npy Seeds.npy 5 data (fun input -> npy (NpyFile.Read(new MemoryStream(input), "x.npy", remedy, limit)))
       make "npy.gz" (Gzip Npy) (zipped Seeds.npy @ [ gzip (Seeds.bomb 128) ]) 5 data (fun input -> npy (NpyFile.Read(stored "x.npy.gz" input, remedy, limit)))
@@ -133,7 +135,7 @@ let all (scratch: string) (run: string) =
           let path = Path.Combine(folder, "000000010-00002.safetensors")
           File.WriteAllBytes(path, input)
           File.WriteAllText(path + ".sha256", Convert.ToHexStringLower(SHA256.HashData input) + "  x\n")
-          use best = new KeptWeights()
+          use best = new BestWeights()
           let state = Checkpoint.Load(folder, task.Value, optimizer.Value.State, best, ignore)
           must (not (isNull state)) "no state of a checkpoint that is there")
       make "config" Json (Seeds.runConfig run) 1 usage (fun input ->
@@ -163,17 +165,18 @@ let all (scratch: string) (run: string) =
       make "field" Text Seeds.fields 0 [ typeof<UsageException>; typeof<InvalidSpecException> ] (fun input ->
           match (typed input).Split('\n', 3) with
           | [| experiment; name; value |] ->
-              let config = (ExperimentRegistry.ByName experiment).Config("tiny").With(name, value)
+              let config = (PaperExperiments.ByName experiment).Config("tiny").With(name, value)
               config.Validate()
-              ConfigJson.Read(ConfigJson.ToJson config, config.GetType()) |> ignore
+              ConfigJson.Read(ConfigJson.ToJson config, config.Settings.GetType()) |> ignore
           | _ -> ())
       make "command" Text Seeds.commands 0 [ typeof<UsageException>; typeof<InvalidSpecException> ] (fun input ->
           match List.ofArray (commandLine input) with
           | experiment :: words ->
-              let experiment = ExperimentRegistry.ByName experiment
+              let experiment = PaperExperiments.ByName experiment
               Options.ofExperiment experiment (Array.ofList words) |> Option.iter (fun options ->
-                  // Every seed of every row becomes a run.
-                  if options.Rows.Length * options.Seeds.Length <= 100 then Runs.plan experiment options |> ignore)
+                  // Every combination of settings with every seed of every row becomes a run.
+                  let count = List.fold (fun count (_, values) -> count * float (List.length values)) (float (options.Rows.Length * options.Seeds.Length)) options.Set
+                  if count <= 100.0 then Runs.plan experiment options |> ignore)
           | [] -> ())
       make "calculator" Text Seeds.calculations 0 [ typeof<UsageException>; typeof<InvalidSpecException> ] (fun input ->
           Activations.table (commandLine input) |> Option.iter (Seq.iter ignore))

@@ -8,6 +8,7 @@ open System.Text.RegularExpressions
 open System.Threading
 open Noisy.Core
 open Noisy.Models
+open Noisy.Experiments
 open TorchSharp
 
 let private utf8 (text: string) = UTF8Encoding(false).GetBytes text
@@ -16,31 +17,24 @@ let private utf8 (text: string) = UTF8Encoding(false).GetBytes text
 
 let private corpus = lazy GeneratedCorpus.Create(GeneratedCorpusConfig.Default.WithSource(2, 2).WithSizes(120, 40, 30).WithSeed 3L)
 
-let private having settings (config: TrainConfig) = (config, settings) ||> List.fold (fun c (name, value) -> c.With(name, value))
+let private having settings (config: RunConfig) = (config, settings) ||> List.fold (fun c (name, value) -> c.With(name, value))
 
 /// The config of the small run: 2 epochs of 5 updates.
 let config =
-    (ExperimentRegistry.ByName "ptb").Config "tiny"
+    (PaperExperiments.ByName "ptb").Config "tiny"
     |> having
         [ "hidden", "6"; "layers", "2"; "bptt", "5"; "batch", "4"; "epochs", "2"; "decayAfter", "1"; "trainTokens", "0"; "dropout", "0.2"
           "activation", "nah"; "schedule", "paper"; "keepBest", "true" ]
 
 /// Its model and data.
-let task () : ITrainingTask = new LanguageModelTask(config :?> LanguageModelConfig, corpus.Value, torch.CPU)
-
-let private silent =
-    { new ITrainingObserver with
-        member _.Started(_, _, _, _, _) = ()
-        member _.Updated _ = ()
-        member _.Evaluated _ = ()
-        member _.Note _ = () }
+let task () : ITrainingTask = new LanguageModelTask(config, corpus.Value, torch.CPU)
 
 /// Trains the small run into a folder unless that has been done.
 let prepare (folder: string) =
     if not (File.Exists(Path.Combine(folder, "summary.json"))) then
         use _ = torch.NewDisposeScope()
         use task = task ()
-        Trainer.Run(config, task, TrainOptions(folder, torch.CPU, 1), null, Nullable(), silent, CancellationToken.None) |> ignore
+        Trainer.Run(TrainingRun(Config = config, Task = task, Folder = folder, Threads = 1)) |> ignore
 
 let private file folder name = File.ReadAllBytes(Path.Combine(folder, name))
 
@@ -141,7 +135,7 @@ let curricula = [ "none"; "naive"; "mix by results"; "combined over 20000" ] |> 
 
 /// An experiment, a field and its value, a line each.
 let fields =
-    [ for experiment in ExperimentRegistry.All do
+    [ for experiment in PaperExperiments.All do
           for field in ConfigJson.ToJson(experiment.Config "tiny") do
               let value = if isNull field.Value then "null" else field.Value.ToString()
               utf8 $"{experiment.Name}\n{field.Key}\n{value}" ]

@@ -5,6 +5,8 @@ open System
 open System.IO
 open System.Text.RegularExpressions
 open Noisy.Models
+open Noisy.Experiments
+open Noisy.FSharp
 open Noisy.Reliability.Program
 
 type SmallRun = { Experiment: string; Row: string; Fields: string list }
@@ -31,7 +33,12 @@ let command small out (more: string list) =
     @ more
 
 /// The run's own folder within the folder of the results.
-let folder small out = Path.Combine(out, $"tiny-{small.Row}-s1")
+let folder small out =
+    let experiment = PaperExperiments.ByName small.Experiment
+
+    match Options.ofExperiment experiment (Array.ofList (List.skip 2 (command small out []))) with
+    | Some options -> (Runs.plan experiment options |> fst |> List.exactlyOne).Folder
+    | None -> invalidOp "taken for --help"
 
 /// What a finished run leaves, without what time decides.
 ///

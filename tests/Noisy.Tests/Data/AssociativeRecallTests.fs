@@ -6,6 +6,7 @@ open FsCheck
 open FsCheck.FSharp
 open Noisy.Core
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.Tests.Arbitraries
 
 /// Some episodes: items, key, first index, count.

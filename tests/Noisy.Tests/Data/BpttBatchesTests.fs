@@ -5,6 +5,7 @@ open Expecto
 open FsCheck
 open FsCheck.FSharp
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.Tests.DataHelpers
 
 /// A stream length, a number of columns and of steps for which there is at least one window.

@@ -5,6 +5,7 @@ open System.IO
 open System.Text
 open Expecto
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.Tests.DataHelpers
 
 /// Features [n, 2, 1, 3] as bytes: image i, channel c, place p has 10 i + 3 c + p.

@@ -7,6 +7,7 @@ open FsCheck
 open FsCheck.FSharp
 open Noisy.Core
 open Noisy.Models
+open Noisy.Experiments
 
 let private key = NoiseKey.FromSeed(7L).Child "pictures"
 

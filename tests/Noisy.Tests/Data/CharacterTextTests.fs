@@ -7,6 +7,7 @@ open System.Text
 open Expecto
 open Noisy.Core
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.Tests.DataHelpers
 
 let private decoded (data: LanguageModelData) stream = data.Codec.Decode stream

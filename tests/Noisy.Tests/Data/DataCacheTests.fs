@@ -4,6 +4,7 @@ open System
 open System.IO
 open Expecto
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.Tests.DataHelpers
 
 let private find data cache = DataCache(settings data cache).Find toySet

@@ -4,6 +4,7 @@ open System
 open System.IO
 open Expecto
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.Tests.DataHelpers
 
 let private content = utf8 (String.replicate 500 "some text that compresses well\n")

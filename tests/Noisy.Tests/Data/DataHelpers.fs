@@ -9,6 +9,7 @@ open System.Text
 open System.Threading
 open Expecto
 open Noisy.Models
+open Noisy.Experiments
 
 /// A new folder, removed with all it holds when the test is over.
 type TempFolder() =

@@ -4,6 +4,7 @@ open System
 open Expecto
 open Noisy.Core
 open Noisy.Models
+open Noisy.Experiments
 
 let private key = NoiseKey.FromSeed(2L).Child "points"
 

@@ -6,6 +6,7 @@ open System.IO
 open Expecto
 open Noisy.Core
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.Tests.DataHelpers
 
 /// A file of so many dimensions, with data that repeat a pattern.

@@ -9,6 +9,7 @@ open Expecto
 open FsCheck
 open FsCheck.FSharp
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.Tests.DataHelpers
 
 /// A .npy file as NumPy writes it: the header filled up with blanks to a multiple of 64 bytes.

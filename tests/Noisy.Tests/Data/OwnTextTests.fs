@@ -5,6 +5,8 @@ open System
 open System.IO
 open Expecto
 open Noisy.Models
+open Noisy.Experiments
+open Noisy.FSharp
 open Noisy.Scripts
 open Noisy.Tests.DataHelpers
 open Noisy.Tests.TorchHelpers
@@ -14,7 +16,7 @@ open TorchSharp
 let private sorted name count =
     utf8 (String.Join("\n", [ for i in 1..count -> String.Join(' ', Seq.replicate i name) ]))
 
-let private experiment = ExperimentRegistry.ByName
+let private experiment = PaperExperiments.ByName
 
 let private built (experiment: Experiment) (settings: (string * string) list) (place: string) =
     let config = (experiment.RowConfig("tiny", "soft"), settings) ||> List.fold (fun c (name, value) -> c.With(name, value))

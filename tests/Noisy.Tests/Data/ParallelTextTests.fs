@@ -5,6 +5,7 @@ open System.Collections.Generic
 open System.IO
 open Expecto
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.Tests.DataHelpers
 
 let private parse (rules: ParallelTextRules) (source: string) (target: string) =

@@ -5,6 +5,7 @@ open System.IO
 open System.Text
 open Expecto
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.Tests.DataHelpers
 
 /// A text of so many tokens, end tokens included, over so many types, the end token among them; lines of 22 tokens.

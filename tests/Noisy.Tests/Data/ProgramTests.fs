@@ -9,6 +9,7 @@ open FsCheck
 open FsCheck.FSharp
 open Noisy.Core
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.Tests.DataHelpers
 open Noisy.Tests.PythonText
 

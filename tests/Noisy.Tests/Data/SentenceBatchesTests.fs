@@ -6,6 +6,7 @@ open FsCheck
 open FsCheck.FSharp
 open Noisy.Core
 open Noisy.Models
+open Noisy.Experiments
 
 let private key = NoiseKey.FromSeed(3L).Child "batches"
 
@@ -57,7 +58,7 @@ let tests =
         testProperty "sentences are laid out time-major and filled up with end tokens under a mask of 0"
         <| Prop.forAll (Gen.choose (1, 6) |> Gen.bind (fun n -> Gen.listOf (Gen.choose (2, 9)) |> Gen.listOfLength n) |> Arb.fromGen) (fun lists ->
             let sentences = [| for list in lists -> Array.append (List.toArray list) [| 0 |] |]
-            let batch = SentenceBatch.Of sentences
+            let batch = SentenceBatch.Create sentences
             Expect.equal (batch.Steps, batch.Count) (sentences |> Array.map Array.length |> Array.max, sentences.Length) "sizes"
             Expect.equal batch.Lengths (sentences |> Array.map Array.length) "lengths"
             for b in 0 .. batch.Count - 1 do

@@ -7,6 +7,7 @@ open System.IO
 open System.Text
 open Expecto
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.Tests.DataHelpers
 
 let private remedy = "Take another."

@@ -7,6 +7,7 @@ open Expecto
 open FsCheck
 open FsCheck.FSharp
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.Tests.DataHelpers
 
 let private words = "the cat saw the dog".Split ' '

@@ -10,6 +10,7 @@ open System.Threading
 open Expecto
 open Noisy.Core
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.Tests.TorchHelpers
 open Noisy.Tests.TrainingHelpers
 open TorchSharp
@@ -17,11 +18,11 @@ open TorchSharp
 let private data = lazy CaptionWorld.Create(2, 9, 3, 4)
 
 let private config =
-    (ExperimentRegistry.ByName "captions").RowConfig("tiny", "nah")
+    (PaperExperiments.ByName "captions").RowConfig("tiny", "nah")
     |> having [ "embedding", "5"; "hidden", "6"; "attention", "4"; "batch", "8"; "epochs", "2"; "beam", "2"; "selector", "true"
                 "wordToOutput", "true"; "contextToOutput", "true"; "alphaC", "0.5" ]
 
-let private newTask (config: TrainConfig) : ITrainingTask = new CaptionTask(config :?> CaptionConfig, data.Value, torch.CPU)
+let private newTask (config: RunConfig) : ITrainingTask = new CaptionTask(config, data.Value, torch.CPU)
 
 /// How many batches of one length there are.
 let private updates =
@@ -41,14 +42,14 @@ let trial =
 let private never = CancellationToken.None
 let private sampling = NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 5L, 3L, 0, Nullable 0.8)
 let private sizes dropout = CaptionSizes(9, 3, 5, 6, 4, true, true, true, dropout)
-let private newModel pair engine = new CaptionModel(sizes 0.0, pair, InitialScheme.Uniform, NoiseClock 1L, Engine = engine)
+let private newModel pair engine = new CaptionModel(sizes 0.0, pair, InitialScheme.Uniform, NoiseClock 1L, Backend = engine)
 let private places () = filled 7L [ 4L; 2L; 3L ]
-let private words = lazy SentenceBatch.Of [| [| 5; 2; 0 |]; [| 3; 0 |] |]
+let private words = lazy SentenceBatch.Create [| [| 5; 2; 0 |]; [| 3; 0 |] |]
 
 let private model =
     [ for pair in [ Variants.Soft; Variants.Nah; Variants.Nanil ] do
           torchTest $"a score is what the model says word by word: {pair.Name}" (fun () ->
-              let m = newModel pair EnginePath.Auto
+              let m = newModel pair Backend.Auto
               let score = m.Score(m.Start(places (), NoiseContext.Test), words.Value, NoiseContext.Test)
               let mutable state = m.Start(places (), NoiseContext.Test)
               for t, (last, next) in List.indexed [ null, [ 5; 3 ]; [| 5; 3 |], [ 2; 0 ]; [| 2; 0 |], [ 0; -1 ] ] do
@@ -67,16 +68,16 @@ let private model =
                   let score = m.Score(m.Start(places (), sampling), words.Value, sampling)
                   score.Sum.backward ()
                   Tol.close tensor32 (Array.sum (values score.Nats)) (scalarOf score.Sum) "sum"
-                  Expect.equal m.LastPath (if engine = EnginePath.Auto then FusedEngine.FusedName else FusedEngine.ComposedName) "path"
+                  Expect.equal m.LastBackend (if engine = Backend.Auto then FusedEngine.FusedName else FusedEngine.ComposedName) "path"
                   score.Nats, [ for struct (name, p) in m.named_parameters () do if not (isNull p.grad) then name, p.grad ]
-              let nats, gradients = run EnginePath.Auto
-              let expected, expectedGradients = run EnginePath.Composed
+              let nats, gradients = run Backend.Auto
+              let expected, expectedGradients = run Backend.Composed
               closeTensor tensor32 expected nats "nats"
               Expect.equal (List.map fst gradients) (List.map fst expectedGradients) "parameters with gradients"
               for (name, e), (_, a) in List.zip expectedGradients gradients do closeTensor tensor32Slope (e.to_dense ()) (a.to_dense ()) name)
 
       torchTest "half of the looks are one place, drawn as often as it weighs; the same draw for the same key" (fun () ->
-          let m = newModel Variants.Soft EnginePath.Auto
+          let m = newModel Variants.Soft Backend.Auto
           let draw update =
               let context = NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 5L, update)
               let score = m.Score(m.Start(places (), context), words.Value, context, draw = true)
@@ -102,7 +103,7 @@ let private training =
     [ torchTest "the objective is the mean of the captions' nats, with the penalty on places" (fun () ->
           for alpha in [ 0.0; 0.5 ] do
               use task = newTask (config |> having [ "alphaC", string alpha; "dropout", "0" ])
-              let batch = task.Loss(TrainingMoment(0L, 1, 0L, 1, 1), NoiseContext.Test)
+              let batch = task.Loss(BatchPosition(0L, 1, 0L, 1, 1), NoiseContext.Test)
               let plain = scalarOf batch.NllSum / float batch.Items
               if alpha = 0.0 then Tol.close tensor32 plain (scalarOf batch.Objective) "no penalty"
               else Expect.isGreaterThan (scalarOf batch.Objective) plain "penalty")
@@ -111,13 +112,13 @@ let private training =
           use task = newTask (config |> having [ "dropout", "0" ])
           Expect.equal task.UpdatesPerEpoch updates.Value "updates"
           for epoch in 0L .. 1L do
-              let batches = [ for i in 0L .. updates.Value - 1L -> task.Loss(TrainingMoment(epoch * updates.Value + i, int epoch + 1, i, 1, 1), NoiseContext.Test) ]
+              let batches = [ for i in 0L .. updates.Value - 1L -> task.Loss(BatchPosition(epoch * updates.Value + i, int epoch + 1, i, 1, 1), NoiseContext.Test) ]
               Expect.equal (batches |> List.sumBy _.Items) 45L "captions")
 
       torchTest "the penalty is for soft attention alone" (fun () ->
           let objective look alpha =
               use task = newTask (config |> having [ "look", look; "alphaC", alpha; "dropout", "0" ])
-              scalarOf <| task.Loss(TrainingMoment(0L, 1, 0L, 1, 1), NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 2L, 0L)).Objective
+              scalarOf <| task.Loss(BatchPosition(0L, 1, 0L, 1, 1), NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 2L, 0L)).Objective
           Expect.isGreaterThan (objective "soft" "0.5") (objective "soft" "0") "soft"
           Expect.equal (objective "hard" "0.5") (objective "hard" "0") "hard")
 
@@ -127,13 +128,13 @@ let private training =
           let baseline () = scalarOf task.Carried["baseline"]
           let mutable expected = 0.0
           for update in 0L .. 2L do
-              let batch = task.Loss(TrainingMoment(update, 1, 0L, 1, 1), NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 2L, update))
+              let batch = task.Loss(BatchPosition(update, 1, 0L, 1, 1), NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 2L, update))
               expected <- 0.9 * expected + 0.1 * scalarOf batch.NllSum / float (batch.Items * int64 (shortest + 1))
               Tol.close tensor32 expected (baseline ()) "baseline")
 
       torchTest "a drawn place passes no gradient to the attention, the weighted mean does" (fun () ->
           let m = new CaptionModel(CaptionSizes(9, 3, 5, 6, 4, false, false, true), Variants.Soft, InitialScheme.Uniform, NoiseClock 1L)
-          let caption = SentenceBatch.Of [| [| 0 |] |]
+          let caption = SentenceBatch.Create [| [| 0 |] |]
           let tried =
               [ for update in 0L .. 19L do
                     m.zero_grad ()
@@ -153,7 +154,7 @@ let private training =
           let m = new CaptionModel(CaptionSizes(3, 2, 4, 5, 4, false, false, true), Variants.Soft, InitialScheme.Uniform, NoiseClock 1L)
           use optimizer = Optimizer.Of(OptimizerSpec.Of OptimizerKind.Adam, m)
           let places = torch.tensor([| 1.0f; 0.0f; 0.0f; 1.0f; 0.0f; 1.0f |]).reshape(3L, 1L, 2L).expand(3L, 16L, 2L).contiguous ()
-          let captions = SentenceBatch.Of [| for i in 0 .. 15 -> [| 2 |] |]
+          let captions = SentenceBatch.Create [| for i in 0 .. 15 -> [| 2 |] |]
           let weight () = let s = m.Score(m.Start(places.clone (), NoiseContext.Test), captions, NoiseContext.Test) in scalarOf (s.Attention.mean [| 0L; 2L |])
           let before = weight ()
           for update in 0L .. 60L do

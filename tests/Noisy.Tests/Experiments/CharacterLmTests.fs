@@ -7,6 +7,7 @@ open System.Threading
 open Expecto
 open Noisy.Core
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.Tests.TorchHelpers
 open Noisy.Tests.TrainingHelpers
 open TorchSharp
@@ -15,10 +16,10 @@ let private data =
     lazy CharacterText.Spell(GeneratedCorpusConfig.Default.WithSource(2, 2).WithSizes(60, 20, 30).WithSeed 3L)
 
 let private config =
-    (ExperimentRegistry.ByName "charlm").RowConfig("tiny", "nanis-1")
+    (PaperExperiments.ByName "charlm").RowConfig("tiny", "nanis-1")
     |> having [ "hidden", "7"; "embedding", "5"; "layers", "2"; "bptt", "15"; "carryWindows", "2"; "batch", "4"; "epochs", "2"; "decayAfter", "1"; "trainTokens", "300"; "dropout", "0.2" ]
 
-let private newTask (config: TrainConfig) : ITrainingTask = new LanguageModelTask(config :?> LanguageModelConfig, data.Value, torch.CPU)
+let private newTask (config: RunConfig) : ITrainingTask = new LanguageModelTask(config, data.Value, torch.CPU)
 
 /// A GRU's carried state, Adam's state and dropout.
 let trial = { Name = "characters"; Config = config; Every = 4L; Task = newTask }
@@ -44,16 +45,16 @@ let tests =
             let struct (output, _) = theirs.call (embedded, null)
             let logits = torch.nn.functional.linear (output.reshape (-1L, 7L), weight "decoder_weight", weight "decoder_bias")
             let expected = torch.nn.functional.cross_entropy(logits, torch.tensor (Array.map int64 targets), reduction = torch.nn.Reduction.Sum)
-            let found = task.Loss(TrainingMoment(0L, 1, 0L, 1, 1), NoiseContext.Test)
+            let found = task.Loss(BatchPosition(0L, 1, 0L, 1, 1), NoiseContext.Test)
             Tol.close tensor32 (scalarOf expected) (scalarOf found.NllSum) "sum"
             Expect.equal (task.Metric, task.ItemName) ("bpc", "character") "names"
-            Tol.close Tol.scalar 2.0 (task.Metrics(Score(3.0 * 2.0 * log 2.0, nan, 3L))["bpc"]) "bits")
+            Tol.close Tol.scalar 2.0 (task.Metrics(LossSums(3.0 * 2.0 * log 2.0, nan, 3L))["bpc"]) "bits")
 
         torchTest "the state is zeroed after so many windows, in training and in evaluation" (fun () ->
             let soft = config |> having [ "activation", "soft"; "c", "null"; "dropout", "0"; "batch", "2"; "trainTokens", "0" ]
             let losses (windows: int64 list) =
                 use task = newTask soft
-                [ for w in windows -> scalarOf (task.Loss(TrainingMoment(w, 1, w, 1, 1), NoiseContext.Test)).NllSum ]
+                [ for w in windows -> scalarOf (task.Loss(BatchPosition(w, 1, w, 1, 1), NoiseContext.Test)).NllSum ]
             let carried = losses [ 0L; 1L; 2L; 3L ]
             Expect.equal carried[2..] (losses [ 2L; 3L ]) "the third starts from zeros"
             Expect.notEqual carried[1..1] (losses [ 1L ]) "the second does not"

@@ -7,12 +7,13 @@ open System.Threading
 open Expecto
 open Noisy.Core
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.Tests.TorchHelpers
 open TorchSharp
 
-let private experiment = ExperimentRegistry.ByName "lte"
+let private experiment = PaperExperiments.ByName "lte"
 
-let private set (fields: (string * string) list) (config: TrainConfig) =
+let private set (fields: (string * string) list) (config: RunConfig) =
     (config, fields) ||> List.fold (fun c (name, value) -> c.With(name, value))
 
 /// Two lengths and two nestings; a moment an epoch.
@@ -21,11 +22,11 @@ let private config =
     |> set [ "length", "2"; "nesting", "2"; "layers", "2"; "hidden", "8"; "bptt", "20"; "batch", "4"; "epochUpdates", "10"; "evaluationWindows", "8"; "initRange", "0.5"
              "activation", "nah"; "epochs", "2"; "curriculum", "combined" ]
 
-let private newTask (config: TrainConfig) =
+let private newTask (config: RunConfig) =
     config.Validate()
-    new LearningToExecuteTask(config :?> LearningToExecuteConfig, torch.CPU)
+    new LearningToExecuteTask(config, torch.CPU)
 
-let private moment update epoch position stage = TrainingMoment(update, epoch, position, stage, stage)
+let private moment update epoch position stage = BatchPosition(update, epoch, position, stage, stage)
 let private sampling update = NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 4L, update, 0, Nullable 0.5)
 
 /// Rows of log-probabilities of a window, and their targets that count.
@@ -190,7 +191,7 @@ let private evaluation =
 /// An evaluation after every update, so that results move the curriculum within a few of them.
 let private restless = config |> set [ "epochUpdates", "2"; "bptt", "50"; "epochs", "10"; "learningRate", "2" ]
 
-let private train (config: TrainConfig) folder (at: int64 option) =
+let private train (config: RunConfig) folder (at: int64 option) =
     use _ = torch.NewDisposeScope()
     use task = newTask config
     use source = new CancellationTokenSource()
@@ -201,7 +202,7 @@ let private train (config: TrainConfig) folder (at: int64 option) =
             member _.Updated progress = if Some progress.Update = at then source.Cancel()
             member _.Evaluated _ = ()
             member _.Note _ = () }
-    let summary = Trainer.Run(config, task, TrainOptions(folder, torch.CPU, 1, Nullable()), null, Nullable(), observer, source.Token)
+    let summary = Trainer.Run(TrainingRun(Config = config, Task = task, Folder = folder, Threads = 1, Observer = observer), source.Token)
     Option.ofObj summary
 
 let private resume =

@@ -7,22 +7,23 @@ open System.Threading
 open Expecto
 open Noisy.Core
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.Tests.TorchHelpers
 open Noisy.Tests.TrainingHelpers
 open TorchSharp
 
-let private experiment = ExperimentRegistry.ByName "ntm"
+let private experiment = PaperExperiments.ByName "ntm"
 
 /// A small machine, two to five items, noisy.
 let private config =
     experiment.RowConfig("tiny", "noisy")
     |> having [ "maxItems", "5"; "hidden", "8"; "memoryRows", "10"; "memoryWidth", "6"; "batch", "3"; "epochUpdates", "4"; "epochs", "3"; "validationBatches", "9"; "learningRate", "0.01" ]
 
-let private newRecall (config: TrainConfig) =
+let private newRecall (config: RunConfig) =
     config.Validate()
-    new NtmRecallTask(config :?> NtmRecallConfig, torch.CPU)
+    new NtmRecallTask(config, torch.CPU)
 
-let private moment update stage = TrainingMoment(update, 1, update, stage, stage)
+let private moment update stage = BatchPosition(update, 1, update, stage, stage)
 let private sampling update = NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 4L, update, 0, Nullable 2.0)
 let private metric (name: string) (metrics: Collections.Generic.IReadOnlyDictionary<string, float>) = metrics[name]
 
@@ -65,10 +66,10 @@ let private batches =
               use task = newRecall (config |> having [ "controller", controller ])
               let machine = task.Model :?> NeuralTuringMachine
               let loss engine =
-                  machine.Engine <- engine
+                  machine.Backend <- engine
                   let loss = scalarOf ((task :> ITrainingTask).Loss(moment 3L 4, sampling 3L)).NllSum
-                  loss, (task :> ITrainingTask).Path
-              let fused, composed = loss EnginePath.Auto, loss EnginePath.Composed
+                  loss, (task :> ITrainingTask).Backend
+              let fused, composed = loss Backend.Auto, loss Backend.Composed
               Tol.close tensor32 (fst composed) (fst fused) controller
               Expect.equal (snd fused, snd composed) (FusedEngine.FusedName, FusedEngine.ComposedName) "paths") ]
 
@@ -86,7 +87,7 @@ let private data =
 
       torchTest "without a curriculum training has all numbers of items from the start" (fun () ->
           use task = newRecall config
-          let plan, state = config.CurriculumPlan(), CurriculumState()
+          let plan, state = config.Training.Curriculum, CurriculumState()
           let stage = plan.StageAt(0L, 4, state)
           let items = Set.ofList [ for update in 0L .. 99L -> (task.Training(update, stage)).Items ]
           Expect.equal items (Set.ofList [ 2; 3; 4; 5 ]) "items")

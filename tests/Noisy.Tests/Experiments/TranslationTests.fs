@@ -7,6 +7,7 @@ open System.Threading
 open Expecto
 open Noisy.Core
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.Tests.TorchHelpers
 open Noisy.Tests.TrainingHelpers
 open TorchSharp
@@ -14,15 +15,15 @@ open TorchSharp
 let private data = lazy TranslationWorld.Create(1, 22, 9, 7)
 
 let private config =
-    (ExperimentRegistry.ByName "nmt").RowConfig("tiny", "nah")
+    (PaperExperiments.ByName "nmt").RowConfig("tiny", "nah")
     |> having [ "embedding", "5"; "hidden", "6"; "attention", "4"; "batch", "6"; "epochs", "2"; "beam", "2"; "schedule", "paper" ]
 
-let private newTask (config: TrainConfig) : ITrainingTask = new TranslationTask(config :?> TranslationConfig, data.Value, torch.CPU)
+let private newTask (config: RunConfig) : ITrainingTask = new TranslationTask(config, data.Value, torch.CPU)
 
 /// Batches of similar length, whose last is smaller; best weights; a beam search in the test.
 let trial = { Name = "translation"; Config = config; Every = 4L; Task = newTask }
 
-let private moment update = TrainingMoment(update, 1 + int update / 4, update % 4L, 1, 1)
+let private moment update = BatchPosition(update, 1 + int update / 4, update % 4L, 1, 1)
 let private test' = CancellationToken.None
 
 /// A model and its encoded sentences, alone.
@@ -37,7 +38,7 @@ let private training =
           use task = newTask config
           Expect.equal task.UpdatesPerEpoch 4L "updates"
           let model, _, encoded = sentences task data.Value.Train
-          let alone = [ for s, t in encoded -> let struct (sum, _) = model.Loss(SentenceBatch.Of [| s |], SentenceBatch.Of [| t |], NoiseContext.Test) in scalarOf sum ]
+          let alone = [ for s, t in encoded -> let struct (sum, _) = model.Loss(SentenceBatch.Create [| s |], SentenceBatch.Create [| t |], NoiseContext.Test) in scalarOf sum ]
           for epoch in 0L .. 1L do
               let batches = [ for i in 0L .. 3L -> task.Loss(moment (epoch * 4L + i), NoiseContext.Test) ]
               Expect.equal (batches |> List.map _.Items |> List.sort) [ 4L; 6L; 6L; 6L ] "sentences"
@@ -47,7 +48,7 @@ let private training =
       torchTest "evaluation is the sentences' mean, and BLEU that of the translations" (fun () ->
           use task = newTask config
           let model, target, encoded = sentences task data.Value.Test
-          let alone = [ for s, t in encoded -> let struct (sum, _) = model.Loss(SentenceBatch.Of [| s |], SentenceBatch.Of [| t |], NoiseContext.Test) in scalarOf sum ]
+          let alone = [ for s, t in encoded -> let struct (sum, _) = model.Loss(SentenceBatch.Create [| s |], SentenceBatch.Create [| t |], NoiseContext.Test) in scalarOf sum ]
           let found = task.Evaluate(Split.Test, 1, NoiseContext.Test, test')
           Tol.close tensor32 (List.average alone) found["nll"] "nll"
           let words = encoded |> List.sumBy (fun (_, t) -> t.Length)
@@ -65,7 +66,7 @@ let private search =
           use task = translated 1
           let model, target, encoded = sentences task data.Value.Test
           let nll (source: int[]) (words: string[]) =
-              let struct (sum, _) = model.Loss(SentenceBatch.Of [| source |], SentenceBatch.Of [| SentenceVocabulary.Encode(target, words) |], NoiseContext.Test)
+              let struct (sum, _) = model.Loss(SentenceBatch.Create [| source |], SentenceBatch.Create [| SentenceVocabulary.Encode(target, words) |], NoiseContext.Test)
               scalarOf sum
           let greedy = task.Translate(7, NoiseContext.Test, test')
           for (source, _), found in Seq.zip encoded greedy do
@@ -74,7 +75,7 @@ let private search =
                   let row = values logs
                   let best = Array.findIndex ((=) (Array.max row)) row
                   if best = SentenceVocabulary.End || length = 39 then [ if best <> SentenceVocabulary.End then best ] else best :: go next [| best |] (length + 1)
-              let expected = go (model.Start(SentenceBatch.Of [| source |], NoiseContext.Test)) null 0
+              let expected = go (model.Start(SentenceBatch.Create [| source |], NoiseContext.Test)) null 0
               Expect.equal found.Found (target.Decode expected) "greedy"
           use wider = translated 4
           let better = wider.Translate(7, NoiseContext.Test, test')
@@ -100,7 +101,7 @@ let private pages =
           let lines = [ for i in 1 .. 40 -> $"the dog {i} &amp; a man\tl&apos; homme {i} &quot;" ]
           File.WriteAllLines(folder.In "escaped.tsv", lines)
           let escaped = TranslationTexts.Load([| folder.In "escaped.tsv" |], 50)
-          use task = new TranslationTask(config :?> TranslationConfig, escaped, torch.CPU)
+          use task = new TranslationTask(config, escaped, torch.CPU)
           let run = folder.In "run"
           trainTask task config run (Nullable 2L) quiet test' |> ignore
           Noisy.Scripts.Translations.draw run task config

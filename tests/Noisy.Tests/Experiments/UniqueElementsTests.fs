@@ -8,6 +8,7 @@ open Expecto
 open FsCheck
 open Noisy.Core
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.Tests.TorchHelpers
 open Noisy.Tests.TrainingHelpers
 open TorchSharp
@@ -85,12 +86,12 @@ let private generator =
 
 /// Lengths 2 to 6 of 4 values: 5 stages, epochs of 4 updates.
 let private config =
-    (ExperimentRegistry.ByName "unique").Config "tiny"
+    (PaperExperiments.ByName "unique").Config "tiny"
     |> having [
         "length", "6"; "firstLength", "2"; "values", "4"; "embedding", "3"; "hidden", "8"; "mlp", "5"; "batch", "7"; "epochUpdates", "4"; "epochs", "4"
         "validExamples", "40"; "testExamples", "510" ]
 
-let private newTask (config: TrainConfig) : ITrainingTask = new UniqueElementsTask(config :?> UniqueElementsConfig, torch.CPU)
+let private newTask (config: RunConfig) : ITrainingTask = new UniqueElementsTask(config, torch.CPU)
 
 /// Everything of a run in one: a curriculum that goes by results, annealed noise, the best weights.
 let trial =
@@ -104,7 +105,7 @@ let private sideBySide (batch: int[][]) =
     let elements = [| for t in 0 .. batch[0].Length - 1 do for example in batch -> int64 example[t] |]
     torch.tensor(elements).reshape (int64 batch[0].Length, int64 batch.Length)
 
-let private moment update stage = TrainingMoment(update, 1, update, stage, stage)
+let private moment update stage = BatchPosition(update, 1, update, stage, stage)
 
 let private nllOf (row: float[]) target = log (Array.sumBy exp row) - row[target]
 
@@ -115,7 +116,7 @@ let private model =
               use lstm = new NoisyLstm(RecurrentShape(3L, 6L), Variants.ByName name, NoiseClock 3L)
               use _ = torch.no_grad ()
               for struct (name, p) in lstm.named_parameters () do p.copy_ (m.get_parameter $"lstm.{name}") |> ignore
-              lstm.Engine <- EnginePath.Composed
+              lstm.Backend <- Backend.Composed
               let elements = torch.tensor([| 0L; 1L; 2L; 3L; 4L; 0L; 1L; 1L |]).reshape (4L, 2L)
               let context = NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 5L, 2L, 0, Nullable 30.0)
               let output = (let struct (o, _, _) = lstm.forward ((m.get_parameter "encoder")[elements], Nullable(), context.Child "lstm") in values o)
@@ -126,8 +127,8 @@ let private model =
               let expected =
                   [| for b in 0..1 do
                          yield! Array.init 6 (mean b) |> layer "hidden_weight" "hidden_bias" |> Array.map (max 0.0) |> layer "output_weight" "output_bias" |]
-              for engine in [ EnginePath.Auto; EnginePath.Composed ] do
-                  m.Engine <- engine
+              for engine in [ Backend.Auto; Backend.Composed ] do
+                  m.Backend <- engine
                   closeTensor tensor32 ((vector expected).reshape (2L, 5L)) (m.forward (elements, context)) (string engine)) ]
 
 let private task =
@@ -188,12 +189,12 @@ let private task =
               |> having [ "length", "3"; "firstLength", "3"; "values", "2"; "hidden", "12"; "batch", "32"; "epochUpdates", "40"; "epochs", "5"; "activation", "nan"; "clipOutput", "true" ]
           use task = newTask easy
           let summary, _ = trainTask task easy folder.Path (Nullable()) quiet CancellationToken.None
-          let majority = (ExperimentRegistry.ByName "unique").Baseline(task).Value
+          let majority = (PaperExperiments.ByName "unique").Baseline(task).Value
           Tol.close Tol.scalar 0.25 majority "1 of 2 values has probability 1/4"
           Expect.isLessThan summary.Value.Metrics.Test["error"] 0.1 "error") ]
 
 let private experiment =
-    let unique = ExperimentRegistry.ByName "unique"
+    let unique = PaperExperiments.ByName "unique"
     let real = DataIdentity("unique elements", DataIdentity.BuiltIn, "")
 
     [ test "the rows of Table 5 have the paper's figures on the paper's sequences, and only there" {
@@ -206,27 +207,27 @@ let private experiment =
           Expect.isNull (box (unique.Paper(unique.RowConfig("paper", "nan-annealed-curriculum"), real))) "no figure"
       }
       test "all rows of a preset have the same number of updates, and curricula reach the last length half way" {
-          for struct (preset, _) in unique.Presets do
-              let configs = [ for row in unique.DefaultRows -> unique.RowConfig(preset, row) :?> UniqueElementsConfig ]
-              let updates = configs |> List.map (fun c -> c.Epochs * c.EpochUpdates, c.Batch, c.LearningRate) |> List.distinct
+          for preset in unique.Presets do
+              let configs = [ for row in unique.DefaultRows -> unique.RowConfig(preset.Name, row) ]
+              let updates = configs |> List.map (fun c -> c.Training.Epochs * c.Training.EpochUpdates.Value, c.SettingsAs<UniqueElementsSettings>().Batch, c.Training.LearningRate) |> List.distinct
               Expect.equal updates.Length 1 "budget"
               let half = (let n, _, _ = updates.Head in int64 n / 2L)
               for c in configs do
-                  let plan = c.CurriculumPlan()
-                  if plan.Kind <> CurriculumKind.None then Expect.equal plan.Over (Nullable half) preset
+                  let plan = c.Training.Curriculum
+                  if plan.Kind <> CurriculumKind.None then Expect.equal plan.Over (Nullable half) preset.Name
       }
       test "impossible sizes are refused, all at once" {
           let config =
               unique.Config "tiny"
               |> having [ "length", "5"; "firstLength", "6"; "values", "1"; "embedding", "0"; "hidden", "0"; "mlp", "0"; "batch", "0"; "epochUpdates", "0"; "validExamples", "0"; "testExamples", "0" ]
           let expected =
-              [| "firstLength is 6: must be in [1, length], that is [1, 5]"
+              [| "epochUpdates is 0: must be >= 1"
+                 "firstLength is 6: must be in [1, length], that is [1, 5]"
                  "values is 1: must be in [2, 1000]"
                  "embedding is 0: must be >= 1"
                  "hidden is 0: must be >= 1"
                  "mlp is 0: must be >= 1"
                  "batch is 0: must be >= 1"
-                 "epochUpdates is 0: must be >= 1"
                  "validExamples is 0: must be >= 1"
                  "testExamples is 0: must be >= 1" |]
           Tol.throws<InvalidSpecException> (InvalidSpecException(expected).Message) config.Validate

@@ -4,6 +4,7 @@ open System
 open Expecto
 open Noisy.Core
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.Tests.Arbitraries
 open Noisy.Tests.TorchHelpers
 open TorchSharp

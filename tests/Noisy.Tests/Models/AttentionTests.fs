@@ -6,6 +6,7 @@ open Expecto
 open FsCheck
 open Noisy.Core
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.Tests.TorchHelpers
 open TorchSharp
 
@@ -41,10 +42,10 @@ let private attention =
               Array.iter2 (fun e f -> Tol.close tensor32 e f "mean") expectedMean (values (mean.select (0L, int64 b))))
 
       torchTest "noise is drawn for each annotation, unit and time step, the same on both paths" (fun () ->
-          let make engine = new AdditiveAttention(4L, 5L, 6L, Variants.Nah.Tanh, NoiseClock 1L, Engine = engine)
+          let make engine = new AdditiveAttention(4L, 5L, 6L, Variants.Nah.Tanh, NoiseClock 1L, Backend = engine)
           let q, a = filled 1L [ 3L; 4L ] * torch.tensor 20.0f, filled 2L [ 7L; 3L; 5L ]
           let run (m: AdditiveAttention) context = let struct (mean, _) = m.forward (q, a, m.Keys a, null, context) in mean
-          let fused, composed = make EnginePath.Auto, make EnginePath.Composed
+          let fused, composed = make Backend.Auto, make Backend.Composed
           closeTensor tensor32 (run composed sampling) (run fused sampling) "paths"
           Expect.isFalse ((run fused sampling).equal(run fused (sampling.Later 1)).all().item<bool> ()) "another time step") ]
 
@@ -83,8 +84,8 @@ let private encoder =
 
 type private Model(pair, engine) =
     let clock = NoiseClock 1L
-    member val Encoder = new SentenceEncoder(10L, 4L, 5L, pair, clock, Engine = engine)
-    member val Decoder = new AttentionDecoder(8L, 4L, 10L, 6L, 7L, pair, clock, Engine = engine)
+    member val Encoder = new SentenceEncoder(10L, 4L, 5L, pair, clock, Backend = engine)
+    member val Decoder = new AttentionDecoder(8L, 4L, 10L, 6L, 7L, pair, clock, Backend = engine)
 
     member this.Start context =
         let encoded = this.Encoder.forward (ids [ [ 3; 1 ]; [ 4; 5 ]; [ 0; 6 ] ], [| 2; 3 |], context)
@@ -98,7 +99,7 @@ type private Model(pair, engine) =
 let private decoder =
     [ for pair in activations do
           torchTest $"the loss adds up what the decoder says word by word: {pair.Name}" (fun () ->
-              let m = Model(pair, EnginePath.Auto)
+              let m = Model(pair, Backend.Auto)
               let struct (sum, looks) = m.Loss NoiseContext.Test
               let mutable state = m.Start NoiseContext.Test
               let mutable nll = 0.0
@@ -120,13 +121,13 @@ let private decoder =
                   sum.backward ()
                   sum, [ for part in [ m.Encoder :> torch.nn.Module; m.Decoder ] do
                              for struct (name, p) in part.named_parameters () do name, p.grad ]
-              let sum, gradients = run EnginePath.Auto
-              let expected, expectedGradients = run EnginePath.Composed
+              let sum, gradients = run Backend.Auto
+              let expected, expectedGradients = run Backend.Composed
               Tol.close tensor32 (scalarOf expected) (scalarOf sum) "sum"
               for (name, e), (_, a) in List.zip expectedGradients gradients do closeTensor tensor32Slope (e.to_dense ()) (a.to_dense ()) name)
 
       torchTest "gradients are those of central differences" (fun () ->
-          let m = Model(Variants.Nah, EnginePath.Auto)
+          let m = Model(Variants.Nah, Backend.Auto)
           let loss () = let struct (sum, _) = m.Loss sampling in sum
           (loss ()).backward ()
           for name in [ "start_weight"; "first.weight_hh"; "attention.weight_query"; "attention.score"; "second.weight_ih"; "readout_context"; "readout_state" ] do
@@ -144,7 +145,7 @@ let private decoder =
               Expect.isLessThan (abs (difference - expected)) (0.02 * (abs expected + 0.1)) $"{name}: {difference} and {expected}")
 
       torchTest "rows of a state go on as they would alone" (fun () ->
-          let m = Model(Variants.Hard, EnginePath.Auto)
+          let m = Model(Variants.Hard, Backend.Auto)
           let state = m.Start NoiseContext.Test
           use rows = state.Rows [| 1; 0; 1 |]
           let struct (logs, _, _) = m.Decoder.Next(rows, torch.tensor [| 3L; 2L; 3L |], NoiseContext.Test)

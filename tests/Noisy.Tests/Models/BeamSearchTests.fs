@@ -5,6 +5,7 @@ open Expecto
 open FsCheck
 open FsCheck.FSharp
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.Tests.Arbitraries
 
 /// A small language model: the law of the next token is a function of (seed, sentence, prefix). Few different

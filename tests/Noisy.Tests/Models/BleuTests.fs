@@ -5,6 +5,7 @@ open Expecto
 open FsCheck
 open FsCheck.FSharp
 open Noisy.Models
+open Noisy.Experiments
 
 let private texts (lists: string list list) = [| for list in lists -> List.toArray list |]
 

@@ -6,6 +6,7 @@ open Expecto
 open FsCheck
 open Noisy.Core
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.Tests.TorchHelpers
 open TorchSharp
 
@@ -44,13 +45,13 @@ let private lstm (cell: NoisyLstmCell) (context: NoiseContext) x =
 
 let private cells =
     [ for pair in Variants.All do
-          for engine in [ EnginePath.Auto; EnginePath.Composed ] do
+          for engine in [ Backend.Auto; Backend.Composed ] do
               torchTest $"steps of a cell are the steps of the layer, noise and gradients included: {pair.Name}, {engine}" (fun () ->
                   let x = filled 1L [ 5L; 3L; 4L ] * torch.tensor 3.0f
                   // The layer draws for site s from child s of its own context, which is the first child of the module's.
                   let ofLayer = sampling.Child 0u
                   let layers = new NoisyGru(RecurrentShape(4L, 6L), pair, NoiseClock 1L)
-                  let cell = new NoisyGruCell(4L, 6L, pair, NoiseClock 2L, Engine = engine)
+                  let cell = new NoisyGruCell(4L, 6L, pair, NoiseClock 2L, Backend = engine)
                   take cell layers
                   let y, gradients = pass cell x (gru cell ofLayer 5L)
                   let expected, expectedGradients = pass layers x (fun x -> let struct (y, _) = layers.forward (x, null, sampling) in y)
@@ -61,7 +62,7 @@ let private cells =
                   for e, a in List.zip expectedGradients gradients do closeTensor tensor32Slope e a "gradient, GRU, one sequence"
 
                   let layers = new NoisyLstm(RecurrentShape(4L, 6L), pair, NoiseClock 1L)
-                  let cell = new NoisyLstmCell(4L, 6L, pair, NoiseClock 2L, Engine = engine)
+                  let cell = new NoisyLstmCell(4L, 6L, pair, NoiseClock 2L, Backend = engine)
                   take cell layers
                   let y, gradients = pass cell x (lstm cell ofLayer 5L)
                   let expected, expectedGradients = pass layers x (fun x -> let struct (y, _, _) = layers.forward (x, Nullable(), sampling) in y)

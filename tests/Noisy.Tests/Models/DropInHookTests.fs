@@ -5,6 +5,7 @@ open System
 open Expecto
 open Noisy.Core
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.PublicModels
 open Noisy.Tests.DropInModels
 open Noisy.Tests.TorchHelpers

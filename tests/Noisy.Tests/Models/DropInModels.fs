@@ -3,6 +3,7 @@ module Noisy.Tests.DropInModels
 
 open System
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.Tests.TorchHelpers
 open TorchSharp
 

@@ -5,6 +5,7 @@ open System
 open Expecto
 open Noisy.Core
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.PublicModels
 open Noisy.Tests.DropInModels
 open Noisy.Tests.TorchHelpers
@@ -90,7 +91,7 @@ let private saturation =
           let found = report.Saturation(fun () -> model.call (vector [ -3.0; -1.0; -0.5; 0.0; 0.9; 5.0; 6.0; 7.0 ]) |> ignore) |> List.ofSeq
           Expect.equal (string found[0]) "0: 62.50 % of 8 activations saturated" "thresholds are saturated"
           Expect.equal (found[1].Share, found[2].Share) (0.0, 0.0) "the others not"
-          Expect.all report.Replaced (fun e -> (e.Now :?> NoisyActivation).Engine = FusedEngine.Path) "engines")
+          Expect.all report.Replaced (fun e -> (e.Now :?> NoisyActivation).Backend = FusedEngine.Default) "engines")
 
       torchTest "gates of layers and cells are counted, through hooks or forward" (fun () ->
           let model = new Seq2Seq()

@@ -7,6 +7,7 @@ open System.IO
 open Expecto
 open Noisy.Core
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.PublicModels
 open Noisy.Tests.DropInModels
 open Noisy.Tests.TorchHelpers

@@ -7,6 +7,7 @@ open FsCheck
 open FsCheck.FSharp
 open Noisy.Core
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.Tests.TorchHelpers
 open TorchSharp
 
@@ -65,15 +66,15 @@ type StackArbitrary =
 /// What a pass gives: outputs and final states, then every gradient, by name.
 type private Result = (string * float[]) list * (string * float[]) list
 
-let private run (s: Stack) (seed: int64) (path: EnginePath) : Result =
+let private run (s: Stack) (seed: int64) (path: Backend) : Result =
     use _ = torch.NewDisposeScope()
     let leaf n size = (filled (seed + n) size).mul((3.0f).ToScalar()).detach().requires_grad_ ()
     let x, h, c = leaf 1L [ s.Steps; s.Batch; s.Input ], leaf 2L [ s.Rows; s.Batch; s.Hidden ], leaf 3L [ s.Rows; s.Batch; s.Hidden ]
     let context = NoiseContext(s.Mode, NoiseKey.FromSeed seed, 5L, 2, Nullable())
     let clock = NoiseClock seed
     let gru, lstm = new NoisyGru(s.Shape, s.Variant, clock), new NoisyLstm(s.Shape, s.Variant, NoiseClock seed)
-    gru.Engine <- path
-    lstm.Engine <- path
+    gru.Backend <- path
+    lstm.Backend <- path
     let outputs: Tensor list =
         if s.Gru then
             let struct (y, hn) = gru.forward (x, h, context)
@@ -90,7 +91,7 @@ let private run (s: Stack) (seed: int64) (path: EnginePath) : Result =
       for struct (name, p) in m.named_parameters () do name, gradientOf p ]
 
 /// The same of the gates of a single step, from products and a state that are given. Takes the stack's cell, batch and units.
-let private runStep (s: Stack) (seed: int64) (path: EnginePath) : Result =
+let private runStep (s: Stack) (seed: int64) (path: Backend) : Result =
     use _ = torch.NewDisposeScope()
     let cell: RecurrentCell = if s.Gru then GruCell s.Variant else LstmCell s.Variant
     let leaf n size = (filled (seed + n) size).mul((3.0f).ToScalar()).detach().requires_grad_ ()
@@ -101,9 +102,9 @@ let private runStep (s: Stack) (seed: int64) (path: EnginePath) : Result =
     let activate site (pre: Tensor) =
         let spec = cell.Sites[site]
         let p = if not spec.UsesP then null elif spec.LearnP then gains.select (0L, int64 site) else gains.detach().select (0L, int64 site)
-        SiteActivation.Apply(spec, pre, p, context.Child(uint32 site), EnginePath.Composed)
+        SiteActivation.Apply(spec, pre, p, context.Child(uint32 site), Backend.Composed)
     let states =
-        if path = EnginePath.Composed then
+        if path = Backend.Composed then
             cell.Step(fromInput, (fun _ -> fromState), [| (if s.Gru then carried else torch.zeros_like carried); carried |], activate)
         else
             FusedStep.Run(cell, fromInput, fromState, gains, carried, context)
@@ -117,7 +118,7 @@ let private property name count (body: Stack -> unit) =
         TorchNative.EnsureLoaded()
         body s)
 
-let private fused (pass: Stack -> int64 -> EnginePath -> Result) (s: Stack) = fusedAgrees 1e-3 s.Width s.Threads s.Seed (pass s)
+let private fused (pass: Stack -> int64 -> Backend -> Result) (s: Stack) = fusedAgrees 1e-3 s.Width s.Threads s.Seed (pass s)
 
 /// Passes a tensor on, and gives no gradient back.
 type NoWayBack() =
@@ -201,15 +202,15 @@ let tests =
         property "fused equals composed: outputs to 1e-5, gradients to 1e-4" 120 (fused run)
 
         property "every width and every number of threads gives the same bits" 40 (fun s ->
-            let reference = withEngine VectorWidth.Bits512 1 (fun () -> run s s.Seed EnginePath.Auto)
-            let other = withEngine s.Width s.Threads (fun () -> run s s.Seed EnginePath.Auto)
+            let reference = withEngine VectorWidth.Bits512 1 (fun () -> run s s.Seed Backend.Auto)
+            let other = withEngine s.Width s.Threads (fun () -> run s s.Seed Backend.Auto)
             Expect.equal other reference "bits")
 
         property "a single step: fused equals composed" 100 (fused runStep)
 
         property "a single step: every width and every number of threads gives the same bits" 40 (fun s ->
-            let reference = withEngine VectorWidth.Bits512 1 (fun () -> runStep s s.Seed EnginePath.Auto)
-            Expect.equal (withEngine s.Width s.Threads (fun () -> runStep s s.Seed EnginePath.Auto)) reference "bits")
+            let reference = withEngine VectorWidth.Bits512 1 (fun () -> runStep s s.Seed Backend.Auto)
+            Expect.equal (withEngine s.Width s.Threads (fun () -> runStep s s.Seed Backend.Auto)) reference "bits")
 
         torchTest "a single step goes back from either state alone, and twice" (fun () ->
             let leaf n size = (filled n size).detach().requires_grad_ ()
@@ -228,24 +229,24 @@ let tests =
 
         torchTest "a function that gets no gradient gives none" (fun () ->
             let x = (filled 1L [ 3L; 24L ]).detach().requires_grad_ ()
-            let y = SiteActivation.Apply(Variants.Hard.Tanh, x, null, NoiseContext.Test, EnginePath.Auto)
+            let y = SiteActivation.Apply(Variants.Hard.Tanh, x, null, NoiseContext.Test, Backend.Auto)
             (NoWayBack.apply(y).sum () + x.sum ()).backward ()
             Expect.equal (values x.grad) (Array.create 72 1.0) "the other path's alone")
 
         layerProperty "linear layer with cross-entropy equals torch's" 80 (fun l ->
-            let expected = crossEntropy l VectorWidth.Auto 1 EnginePath.Composed
-            let actual = crossEntropy l l.LayerWidth l.LayerThreads EnginePath.Auto
+            let expected = crossEntropy l VectorWidth.Auto 1 Backend.Composed
+            let actual = crossEntropy l l.LayerWidth l.LayerThreads Backend.Auto
             // A gradient is a probability less one: its errors are those of numbers near one.
             let loss, gradient = worst 1.0 (fst expected) (fst actual), worst 1.0 (snd expected) (snd actual)
             if not (snd loss <= 1e-5 && snd gradient <= 1e-4) then failtest $"{loss}, {gradient}")
 
         layerProperty "linear layer with cross-entropy: every width and number of threads gives the same bits" 40 (fun l ->
-            Expect.equal (crossEntropy l l.LayerWidth l.LayerThreads EnginePath.Auto) (crossEntropy l VectorWidth.Bits512 1 EnginePath.Auto) "bits")
+            Expect.equal (crossEntropy l l.LayerWidth l.LayerThreads Backend.Auto) (crossEntropy l VectorWidth.Bits512 1 Backend.Auto) "bits")
 
         layerProperty "examples that are left out take no part: the bits are those of a pass over the others alone" 60 (fun l ->
             let kept = [| for i in 0L .. l.Examples - 1L do if counts l i then i |]
             if kept.Length > 0 then
-                let whole, part = crossEntropy l l.LayerWidth l.LayerThreads EnginePath.Auto, crossEntropyOf kept l l.LayerWidth l.LayerThreads EnginePath.Auto
+                let whole, part = crossEntropy l l.LayerWidth l.LayerThreads Backend.Auto, crossEntropyOf kept l l.LayerWidth l.LayerThreads Backend.Auto
                 Expect.equal whole part "bits")
 
         torchTest "the sum without the count is the same, and a layer of whom nobody counts adds nothing to gradients" (fun () ->
@@ -301,7 +302,7 @@ let tests =
             for p in lstm.parameters () do p.grad <- null
             loss.backward ()
             Expect.equal [ for p in lstm.parameters () -> values p.grad ] first "gradients"
-            Expect.equal lstm.LastPath FusedEngine.FusedName "path")
+            Expect.equal lstm.LastBackend FusedEngine.FusedName "path")
 
         test "tiles of very many rows follow one another" {
             for rows in [ 1; 10; 200_001; 2_000_000_000 ] do
@@ -332,10 +333,10 @@ let tests =
             let lstm = new NoisyLstm(RecurrentShape(2L, 3L), Variants.Nani, NoiseClock 1L)
             let x = filled 1L [ 2L; 2L; 2L ]
             lstm.forward (x, Nullable<struct (Tensor * Tensor)>(), NoiseContext(NoiseMode.ExactMean)) |> ignore
-            Expect.equal lstm.LastPath FusedEngine.ComposedName "exact mean"
+            Expect.equal lstm.LastBackend FusedEngine.ComposedName "exact mean"
             lstm.forward (x, Nullable<struct (Tensor * Tensor)>(), NoiseContext.Test) |> ignore
-            Expect.equal lstm.LastPath FusedEngine.FusedName "mean"
+            Expect.equal lstm.LastBackend FusedEngine.FusedName "mean"
             lstm.``to``(torch.ScalarType.Float64) |> ignore
             lstm.forward (x.to_type torch.ScalarType.Float64, Nullable<struct (Tensor * Tensor)>(), NoiseContext.Test) |> ignore
-            Expect.equal lstm.LastPath FusedEngine.ComposedName "double")
+            Expect.equal lstm.LastBackend FusedEngine.ComposedName "double")
     ]

@@ -7,6 +7,7 @@ open FsCheck
 open FsCheck.FSharp
 open Noisy.Core
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.Tests.TorchHelpers
 open TorchSharp
 
@@ -47,12 +48,12 @@ type PassArbitrary =
 /// Path, activations, gradient in x and gradient in p.
 let private run (pass: Pass) engine =
     use _ = torch.NewDisposeScope()
-    use unit = new NoisyActivation(pass.Spec, (if pass.Shared then 1L else pass.Units), NoiseClock pass.Seed, Engine = engine)
+    use unit = new NoisyActivation(pass.Spec, (if pass.Shared then 1L else pass.Units), NoiseClock pass.Seed, Backend = engine)
     let x = (filled (pass.Seed + 1L) [ pass.Rows; pass.Units ]).mul((4.0f).ToScalar()).detach().requires_grad_ ()
     let y = unit.forward (x, NoiseContext(pass.Mode, NoiseKey.FromSeed(pass.Seed).Child("site"), 7L, 3, Nullable pass.C))
     (y * filled (pass.Seed + 2L) [ pass.Rows; pass.Units ]).sum().backward ()
     let gains = [| for p in unit.parameters () do if isNull p.grad then yield! Array.zeroCreate (int (p.numel ())) else yield! values p.grad |]
-    unit.LastPath, values y, values x.grad, gains
+    unit.LastBackend, values y, values x.grad, gains
 
 /// The largest difference, relative to the largest number or to 1.
 let private difference (expected: float[]) (actual: float[]) =
@@ -76,8 +77,8 @@ let tests =
             // matter of the data, so a case fails if it does with three sets of data.
             let attempt i =
                 let pass = { pass with Seed = pass.Seed + 1000L * int64 i }
-                let _, y, dx, dp = run pass EnginePath.Composed
-                let path, y', dx', dp' = withEngine pass.Width pass.Threads (fun () -> run pass EnginePath.Auto)
+                let _, y, dx, dp = run pass Backend.Composed
+                let path, y', dx', dp' = withEngine pass.Width pass.Threads (fun () -> run pass Backend.Auto)
                 Expect.equal path FusedEngine.FusedName "path"
                 let found = difference y y', difference dx dx', difference dp dp'
                 match found with
@@ -95,7 +96,7 @@ let tests =
                             let pass threads width =
                                 { Spec = spec; Rows = rows; Units = units; Shared = false; C = 0.5; Mode = NoiseMode.Sample
                                   Width = width; Threads = threads; Seed = 5L }
-                            let bits pass = withEngine pass.Width pass.Threads (fun () -> run pass EnginePath.Auto)
+                            let bits pass = withEngine pass.Width pass.Threads (fun () -> run pass Backend.Auto)
                             let reference = bits (pass 1 VectorWidth.Auto)
                             for threads, width in [ 2, VectorWidth.Auto; 3, VectorWidth.Bits128; 4, VectorWidth.Scalar ] do
                                 Expect.isTrue (bits (pass threads width) = reference) $"{rows} x {units}, {threads} threads, {width}")
@@ -119,7 +120,7 @@ let tests =
 
         torchTest "gradients add up as torch's do, beside an optimiser of ours and without" (fun () ->
             let norm engine owned =
-                use unit = new NoisyActivation(Variants.Nan.Tanh, 6L, NoiseClock 1L, Engine = engine)
+                use unit = new NoisyActivation(Variants.Nan.Tanh, 6L, NoiseClock 1L, Backend = engine)
                 let optimizer = if owned then Some(Optimizer.Of(OptimizerSpec.Sgd, unit)) else None
                 for update in 0L .. 2L do
                     unit.forward(filled 4L [ 9L; 6L ] * 4, NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 1L, update)).sum().backward ()
@@ -129,10 +130,10 @@ let tests =
                     Tol.close Tol.simd32 seen (o.GradientNorm()) "the optimiser sees what grad holds"
                     o.GradientNorm()
                 | None -> seen
-            let expected = norm EnginePath.Composed false
+            let expected = norm Backend.Composed false
             Expect.isGreaterThan expected 0.0 "there is a gradient"
-            Tol.close Tol.simd32 expected (norm EnginePath.Auto false) "torch's"
-            Tol.close Tol.simd32 expected (norm EnginePath.Auto true) "the optimiser's")
+            Tol.close Tol.simd32 expected (norm Backend.Auto false) "torch's"
+            Tol.close Tol.simd32 expected (norm Backend.Auto true) "the optimiser's")
 
         torchTest "a second backward pass over the same graph gives the same gradients" (fun () ->
             use unit = new NoisyActivation(Variants.Nah.Sigmoid, 6L, NoiseClock 1L)
@@ -162,7 +163,7 @@ let tests =
                 use unit = new NoisyActivation(spec, 3L, NoiseClock 1L)
                 unit.``to`` x.dtype |> ignore
                 let y = unit.forward (x, NoiseContext mode)
-                unit.LastPath, y
+                unit.LastBackend, y
             let x = filled 1L [ 2L; 3L ]
             let soft, y = path Variants.Soft.Tanh x NoiseMode.Sample
             Expect.equal soft FusedEngine.ComposedName "tanh"

@@ -4,6 +4,7 @@ module Noisy.Tests.GradientCases
 open System
 open Noisy.Core
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.Tests.TorchHelpers
 open TorchSharp
 
@@ -43,17 +44,17 @@ type private Weights(rows: int64, width: int64) as this =
     member _.Bias = bias
 
 /// All of them, from the same weights for the same variant, whatever the path.
-let cases (variant: ActivationPair) (path: EnginePath) : Case list =
+let cases (variant: ActivationPair) (path: Backend) : Case list =
     let clock = NoiseClock 1L
     let case name (model: torch.nn.Module) input run = { Name = name; Model = model; Input = input; Run = run }
     let layers = RecurrentShape(4L, 5L, 2, Bidirectional = true)
-    let lstm = new NoisyLstm(layers, variant, clock, Engine = path)
-    let gru = new NoisyGru(layers, variant, clock, Engine = path)
-    let lstmCell = new NoisyLstmCell(4L, 5L, variant, clock, Engine = path)
-    let gruCell = new NoisyGruCell(4L, 5L, variant, clock, Engine = path)
-    let unit = new NoisyActivation(variant.Tanh, 5L, clock, Engine = path)
-    let attention = new AdditiveAttention(4L, 3L, 5L, variant.Tanh, clock, Engine = path)
-    let machine = new NeuralTuringMachine(NtmShape(3, 2, NtmController.Lstm, 4, 5, 3, 1, 1), variant, clock, Engine = path)
+    let lstm = new NoisyLstm(layers, variant, clock, Backend = path)
+    let gru = new NoisyGru(layers, variant, clock, Backend = path)
+    let lstmCell = new NoisyLstmCell(4L, 5L, variant, clock, Backend = path)
+    let gruCell = new NoisyGruCell(4L, 5L, variant, clock, Backend = path)
+    let unit = new NoisyActivation(variant.Tanh, 5L, clock, Backend = path)
+    let attention = new AdditiveAttention(4L, 3L, 5L, variant.Tanh, clock, Backend = path)
+    let machine = new NeuralTuringMachine(NtmShape(3, 2, NtmController.Lstm, 4, 5, 3, 1, 1), variant, clock, Backend = path)
     let output, table = new Weights(6L, 5L), new Weights(6L, 5L)
     let annotations = filled 21L [ 6L; 2L; 3L ]
     let targets = torch.tensor [| 1L; 5L; LinearCrossEntropy.IgnoreIndex |]

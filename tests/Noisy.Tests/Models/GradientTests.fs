@@ -8,6 +8,7 @@ open System.Runtime.InteropServices
 open Expecto
 open Noisy.Core
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.Tests.GradientCases
 open Noisy.Tests.TorchHelpers
 open TorchSharp
@@ -46,7 +47,7 @@ let faults () =
         let all = [ for name, g in case.Gradients() -> name, (if isNull g then null else values g) ]
         case.Clear()
         all
-    let all = [ for case in cases Variants.Nah EnginePath.Auto -> case, gradients case ]
+    let all = [ for case in cases Variants.Nah Backend.Auto -> case, gradients case ]
     for f in functions do
         for pass in [ "forward"; "backward" ] do
             for how in [ "backward"; "grad" ] do
@@ -101,7 +102,7 @@ let private failures =
         }
 
         torchTest "an input that is changed between the passes is noticed in every function that needs it" (fun () ->
-            for case in cases Variants.Nah EnginePath.Auto do
+            for case in cases Variants.Nah Backend.Auto do
                 let x = case.Input.clone ()
                 let loss = case.Run(x).sum ()
                 x.zero_ () |> ignore
@@ -110,7 +111,7 @@ let private failures =
                 Expect.isTrue (e :? ExternalException) $"{case.Name}: of the type of torch's own")
 
         torchTest "weights that torch's optimiser has changed between the passes are noticed" (fun () ->
-            for case in cases Variants.Nah EnginePath.Auto do
+            for case in cases Variants.Nah Backend.Auto do
                 if case.Name <> "lookup" then // its gradient does not depend on the weights
                     use optimizer = torch.optim.SGD(case.Model.parameters (), 0.1)
                     case.Loss().backward ()
@@ -119,7 +120,7 @@ let private failures =
                     Expect.stringContains (thrown (fun () -> loss.backward ())).Message inPlace case.Name)
 
         torchTest "weights that an optimiser of ours has changed between the passes are noticed" (fun () ->
-            for case in cases Variants.Nah EnginePath.Auto do
+            for case in cases Variants.Nah Backend.Auto do
                 if case.Name <> "lookup" then
                     use optimizer = Optimizer.Of(OptimizerSpec.Sgd, case.Model)
                     case.Loss().backward ()
@@ -142,7 +143,7 @@ let private graphs =
     testList "graphs" [
         torchTest "a gradient penalty through every function is the composed path's" (fun () ->
             for name, variant in variants do
-                for ours, composed in List.zip (cases variant EnginePath.Auto) (cases variant EnginePath.Composed) do
+                for ours, composed in List.zip (cases variant Backend.Auto) (cases variant Backend.Composed) do
                     let norm, gradients = penalty ours
                     let expected, expectedGradients = penalty composed
                     let label = $"{ours.Name}, {name}"
@@ -158,7 +159,7 @@ let private graphs =
                             Expect.all a (fun v -> v = 0.0) $"{label}: {parameter} has no part")
 
         torchTest "backward() with a graph of the gradients gives gradients that can be differentiated again" (fun () ->
-            for case in cases Variants.Nah EnginePath.Auto do
+            for case in cases Variants.Nah Backend.Auto do
                 case.Loss().backward (create_graph = true)
                 if case.Name <> "cross-entropy" || not (isNull case.Input.grad) then Expect.isTrue case.Input.grad.requires_grad case.Name
                 case.Clear())
@@ -179,7 +180,7 @@ let private graphs =
                 for i in 0 .. e.Length - 1 do Tol.close tensor32Slope e[i] a[i] $"element {i}")
 
         torchTest "a second backward pass throws, unless the first kept the graph" (fun () ->
-            for case in cases Variants.Nah EnginePath.Auto do
+            for case in cases Variants.Nah Backend.Auto do
                 let loss = case.Loss()
                 loss.backward (retain_graph = true)
                 let once = case.Gradients() |> List.map (fun (name, g) -> name, (if isNull g then [||] else values g))
@@ -276,13 +277,13 @@ let private places =
         for habit, see in habits do
             torchTest $"{habit}, beside an optimiser of ours and without, as on the composed path" (fun () ->
                 for beside in [ false; true ] do
-                    for ours, composed in List.zip (cases Variants.Nah EnginePath.Auto) (cases Variants.Nah EnginePath.Composed) do
+                    for ours, composed in List.zip (cases Variants.Nah Backend.Auto) (cases Variants.Nah Backend.Composed) do
                         let expected = see composed
                         use optimizer = if beside then Optimizer.Of(OptimizerSpec.Sgd, ours.Model) else null
                         close ours.Name expected (see ours))
 
         torchTest "two optimisers on one model both see its gradients" (fun () ->
-            for case in cases Variants.Nah EnginePath.Auto do
+            for case in cases Variants.Nah Backend.Auto do
                 use first = Optimizer.Of(OptimizerSpec.Sgd, case.Model)
                 use second = Optimizer.Of(OptimizerSpec.Adam, case.Model)
                 case.Loss().backward ()
@@ -291,7 +292,7 @@ let private places =
                 case.Clear())
 
         torchTest "optimisers on parts of a model move their part alone" (fun () ->
-            let encoder, output = List.item 0 (cases Variants.Nah EnginePath.Auto), new NoisyLstm(RecurrentShape(3L, 4L), Variants.Nah, NoiseClock 2L)
+            let encoder, output = List.item 0 (cases Variants.Nah Backend.Auto), new NoisyLstm(RecurrentShape(3L, 4L), Variants.Nah, NoiseClock 2L)
             use first = Optimizer.Of(OptimizerSpec.Sgd, encoder.Model)
             use second = Optimizer.Of(OptimizerSpec.Sgd, output)
             let weights (m: torch.nn.Module) = [ for p in m.parameters () -> values p ]
@@ -304,7 +305,7 @@ let private places =
             Expect.equal (weights output) others "a part without gradients")
 
         torchTest "a dense change of an embedding's gradient counts in every row" (fun () ->
-            let table = (cases Variants.Nah EnginePath.Auto) |> List.last
+            let table = (cases Variants.Nah Backend.Auto) |> List.last
             let weight = table.Model.get_parameter "weight"
             use optimizer = Optimizer.Of(OptimizerSpec.Sgd, table.Model)
             table.Loss().backward ()
@@ -339,7 +340,7 @@ let private places =
             Expect.isTrue TorchInternals.Verified "the engine's fast way with gradients is off: it is right, and slower")
 
         torchTest "the count of tensors stays level over updates of every function" (fun () ->
-            for case in cases Variants.Nah EnginePath.Auto do
+            for case in cases Variants.Nah Backend.Auto do
                 let update () =
                     use _ = torch.NewDisposeScope()
                     case.Loss().backward ()

@@ -7,6 +7,7 @@ open FsCheck
 open FsCheck.FSharp
 open Noisy.Core
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.Tests.TorchHelpers
 open TorchSharp
 
@@ -54,11 +55,11 @@ type LooksArbitrary =
 ///
 /// alone: leaves torch's own products out, whose bits depend on the number of threads; that of the query, which is always torch's, has
 /// one term a number then.
-let private runPart alone (l: Looks) (path: EnginePath) =
+let private runPart alone (l: Looks) (path: Backend) =
     use _ = torch.NewDisposeScope()
     let leaf n size = (filled (l.Seed + n) size).mul((3.0f).ToScalar()).detach().requires_grad_ ()
     let inputs = if alone then 1L else 5L
-    let m = new AdditiveAttention(inputs, int64 l.Channels, int64 l.Units, l.Activation, NoiseClock l.Seed, Engine = path)
+    let m = new AdditiveAttention(inputs, int64 l.Channels, int64 l.Units, l.Activation, NoiseClock l.Seed, Backend = path)
     if l.Frozen then
         for p in m.parameters () do p.requires_grad <- false
     let query, annotations = leaf 1L [ int64 l.Steps; int64 l.Batch; inputs ], leaf 2L [ int64 l.Places; int64 l.Batch; int64 l.Channels ]
@@ -90,17 +91,17 @@ let tests =
     testSequenced
     <| testList "looks of attention" [
         property "fused equals composed: outputs to 1e-5, gradients to 1e-4" 120 (fun l ->
-            let expected, actual = run l EnginePath.Composed, withEngine l.Width l.Threads (fun () -> run l EnginePath.Auto)
+            let expected, actual = run l Backend.Composed, withEngine l.Width l.Threads (fun () -> run l Backend.Auto)
             let outputs, gradients = worst 1.0 (fst expected) (fst actual), worst 1.0 (snd expected) (snd actual)
             if not (snd outputs <= 1e-5 && snd gradients <= 1e-4) then failtest $"{outputs}, {gradients}")
 
         property "every width and every number of threads gives the same bits" 60 (fun l ->
-            let reference = withEngine VectorWidth.Bits512 1 (fun () -> runPart true l EnginePath.Auto)
-            Expect.equal (withEngine l.Width l.Threads (fun () -> runPart true l EnginePath.Auto)) reference "bits")
+            let reference = withEngine VectorWidth.Bits512 1 (fun () -> runPart true l Backend.Auto)
+            Expect.equal (withEngine l.Width l.Threads (fun () -> runPart true l Backend.Auto)) reference "bits")
 
         torchTest "shapes that do not fit are refused" (fun () ->
-            for engine in [ EnginePath.Auto; EnginePath.Composed ] do
-                let m = new AdditiveAttention(3L, 4L, 5L, Variants.Nah.Tanh, NoiseClock 1L, Engine = engine)
+            for engine in [ Backend.Auto; Backend.Composed ] do
+                let m = new AdditiveAttention(3L, 4L, 5L, Variants.Nah.Tanh, NoiseClock 1L, Backend = engine)
                 let a, k, mask = torch.zeros [| 6L; 2L; 4L |], torch.zeros [| 6L; 2L; 5L |], torch.zeros [| 6L; 2L |]
                 let refused name what = Expect.throwsC (fun () -> what () |> ignore) (fun e -> Expect.stringStarts e.Message name name; Expect.isTrue (e :? ArgumentException) name)
                 refused "annotations" (fun () -> m.Over(torch.zeros [| 6L; 2L; 3L |], k, mask))

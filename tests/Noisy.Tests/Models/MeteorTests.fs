@@ -5,6 +5,7 @@ open Expecto
 open FsCheck
 open FsCheck.FSharp
 open Noisy.Models
+open Noisy.Experiments
 
 // Full results for the examples of Porter's paper (1980), one or two a rule.
 let private paper =

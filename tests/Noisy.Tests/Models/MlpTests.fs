@@ -5,6 +5,7 @@ open System
 open Expecto
 open Noisy.Core
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.Tests.TorchHelpers
 open TorchSharp
 
@@ -61,17 +62,17 @@ let tests =
         torchTest "equals a scalar network for every variant, in training and in test" (fun () ->
             for spec in specs do
                 for mode in [ NoiseMode.Sample; NoiseMode.Mean; NoiseMode.Off ] do
-                    for engine in [ EnginePath.Auto; EnginePath.Composed ] do
+                    for engine in [ Backend.Auto; Backend.Composed ] do
                         use _ = torch.NewDisposeScope()
                         use model = network spec (NoiseClock 3L)
-                        model.Engine <- engine
+                        model.Backend <- engine
                         widen model
                         let x = filled 1L [ int64 rows; 3L ] * 2
                         let expected = scalar widths spec 0.75 (draws spec (context mode)) (parameters model) (cut x)
                         let found = cut (model.forward (x, context mode))
                         for b in 0 .. rows - 1 do
                             for k in 0..1 do Tol.close tensor32 expected[b].[k] found[b].[k] $"{spec}, {mode}, {engine}: row {b}, output {k}"
-                        if not spec.UseSoft then Expect.equal (model.LastPath = FusedEngine.FusedName) (engine = EnginePath.Auto) "path")
+                        if not spec.UseSoft then Expect.equal (model.LastBackend = FusedEngine.FusedName) (engine = Backend.Auto) "path")
 
         torchTest "gradients are those of finite differences for every variant" (fun () ->
             for spec in specs do

@@ -5,11 +5,12 @@ open System
 open Expecto
 open Noisy.Core
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.Tests
 open Noisy.Tests.TorchHelpers
 open TorchSharp
 
-let private engines = [ EnginePath.Auto; EnginePath.Composed ]
+let private engines = [ Backend.Auto; Backend.Composed ]
 let private both (h: Tensor) (c: Tensor) = Nullable<struct (Tensor * Tensor)>(struct (h, c))
 let private parameters (m: torch.nn.Module) = [ for struct (name, p) in m.named_parameters () -> name, p ]
 let private sampling = NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 5L, 3L, 2)
@@ -18,7 +19,7 @@ let private againstReference (spec: NoisyActivationSpec) engine (mode: NoiseMode
     let xs, ps = SpecialValueTests.specials, [ 0.7f; -0.6f; 0.0f; 0.9f ]
     let points = [| for x in xs do for p in ps -> x, p |]
     let units = int64 points.Length
-    use unit = new NoisyActivation(spec, units, NoiseClock 1L, Engine = engine)
+    use unit = new NoisyActivation(spec, units, NoiseClock 1L, Backend = engine)
     let x = torch.tensor([| for x, _ in points -> x |]).reshape(1L, units).requires_grad_ ()
     let p = [| for _, p in points -> p |]
     if spec.UsesP then
@@ -58,7 +59,7 @@ let private pass (m: torch.nn.Module) (leaves: Tensor list) (run: Tensor list ->
     (outputs |> List.map (fun o -> o.sum ()) |> List.reduce (fun a b -> a + b)).backward ()
     List.map values outputs, [ for t in leaves -> gradientOf t ] @ [ for _, p in parameters m -> gradientOf p ]
 
-let private pairAgrees name (make: EnginePath -> torch.nn.Module) (leaves: Tensor list) (run: torch.nn.Module -> Tensor list -> Tensor list) =
+let private pairAgrees name (make: Backend -> torch.nn.Module) (leaves: Tensor list) (run: torch.nn.Module -> Tensor list -> Tensor list) =
     let results = [ for engine in engines -> (let m = make engine in pass m leaves (run m)) ]
     List.iteri2 (fun i e a -> agree true $"{name}, output {i}" e a) (fst results[1]) (fst results[0])
     List.iteri2 (fun i e a -> agree false $"{name}, gradient {i}" e a) (snd results[1]) (snd results[0])
@@ -75,19 +76,19 @@ let private layers (pair: ActivationPair) value =
     let x, h, c = filled 1L [ steps; 2L; 3L ], filled 2L [ 1L; 2L; 17L ], filled 3L [ 1L; 2L; 17L ]
     let dims = RecurrentShape(3L, 17L)
     for place, x, h, c in [ "input", poisoned value x, h, c; "hidden", x, poisoned value h, c; "cell", x, h, poisoned value c ] do
-        pairAgrees $"LSTM, {pair.Name}, {value} in {place}" (fun e -> new NoisyLstm(dims, pair, NoiseClock 1L, Engine = e)) [ x; h; c ] (fun m l ->
+        pairAgrees $"LSTM, {pair.Name}, {value} in {place}" (fun e -> new NoisyLstm(dims, pair, NoiseClock 1L, Backend = e)) [ x; h; c ] (fun m l ->
             let struct (o, h, c) = (m :?> NoisyLstm).forward (l[0], both l[1] l[2], sampling)
             [ o; h; c ])
         if place <> "cell" then
-            pairAgrees $"GRU, {pair.Name}, {value} in {place}" (fun e -> new NoisyGru(dims, pair, NoiseClock 1L, Engine = e)) [ x; h ] (fun m l ->
+            pairAgrees $"GRU, {pair.Name}, {value} in {place}" (fun e -> new NoisyGru(dims, pair, NoiseClock 1L, Backend = e)) [ x; h ] (fun m l ->
                 let struct (o, h) = (m :?> NoisyGru).forward (l[0], l[1], sampling)
                 [ o; h ])
         let one (t: Tensor) = t.select (0L, 0L)
-        pairAgrees $"LSTM cell, {pair.Name}, {value} in {place}" (fun e -> new NoisyLstmCell(3L, 17L, pair, NoiseClock 1L, Engine = e)) [ one x; one h; one c ] (fun m l ->
+        pairAgrees $"LSTM cell, {pair.Name}, {value} in {place}" (fun e -> new NoisyLstmCell(3L, 17L, pair, NoiseClock 1L, Backend = e)) [ one x; one h; one c ] (fun m l ->
             let struct (h, c) = (m :?> NoisyLstmCell).forward (l[0], both l[1] l[2], sampling)
             [ h; c ])
         if place <> "cell" then
-            pairAgrees $"GRU cell, {pair.Name}, {value} in {place}" (fun e -> new NoisyGruCell(3L, 17L, pair, NoiseClock 1L, Engine = e)) [ one x; one h ] (fun m l ->
+            pairAgrees $"GRU cell, {pair.Name}, {value} in {place}" (fun e -> new NoisyGruCell(3L, 17L, pair, NoiseClock 1L, Backend = e)) [ one x; one h ] (fun m l ->
                 [ (m :?> NoisyGruCell).forward (l[0], l[1], sampling) ])
 
 /// Names of the parameters without a gradient.
@@ -122,18 +123,18 @@ let tests =
                 for name, context in contexts do
                     let x, h = filled 1L [ 3L; 2L; 4L ] * 9, filled 2L [ 1L; 2L; 5L ]
                     let without engine =
-                        let unit = new NoisyActivation(pair.Tanh, 4L, NoiseClock 1L, Engine = engine)
-                        let lstm = new NoisyLstm(RecurrentShape(4L, 5L), pair, NoiseClock 1L, Engine = engine)
-                        let gru = new NoisyGru(RecurrentShape(4L, 5L), pair, NoiseClock 1L, Engine = engine)
-                        let lstmCell = new NoisyLstmCell(4L, 5L, pair, NoiseClock 1L, Engine = engine)
-                        let gruCell = new NoisyGruCell(4L, 5L, pair, NoiseClock 1L, Engine = engine)
+                        let unit = new NoisyActivation(pair.Tanh, 4L, NoiseClock 1L, Backend = engine)
+                        let lstm = new NoisyLstm(RecurrentShape(4L, 5L), pair, NoiseClock 1L, Backend = engine)
+                        let gru = new NoisyGru(RecurrentShape(4L, 5L), pair, NoiseClock 1L, Backend = engine)
+                        let lstmCell = new NoisyLstmCell(4L, 5L, pair, NoiseClock 1L, Backend = engine)
+                        let gruCell = new NoisyGruCell(4L, 5L, pair, NoiseClock 1L, Backend = engine)
                         let first = x.select (0L, 0L)
                         let struct (a, _, _) = lstm.forward (x, both h h, context)
                         let struct (b, _) = gru.forward (x, h, context)
                         let struct (c, _) = lstmCell.forward (first, Nullable(), context)
                         (unit.forward(x.detach().requires_grad_ (), context).sum () + a.sum () + b.sum () + c.sum () + gruCell.forward(first, null, context).sum ()).backward ()
                         [ for m in [ unit :> torch.nn.Module; lstm; gru; lstmCell; gruCell ] -> bare m ]
-                    let fused, composed = without EnginePath.Auto, without EnginePath.Composed
+                    let fused, composed = without Backend.Auto, without Backend.Composed
                     Expect.equal fused composed $"{pair.Name}, {name}"
                     if name = "c = 0" then Expect.all fused (List.forall (fun n -> n.StartsWith "p")) "gains alone")
     ]

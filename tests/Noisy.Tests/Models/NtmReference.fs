@@ -4,6 +4,7 @@ module Noisy.Tests.NtmReference
 open System
 open Noisy.Core
 open Noisy.Models
+open Noisy.Experiments
 
 let private softplus (x: float) = max x 0.0 + Math.Log(1.0 + Math.Exp(-abs x))
 let private sigmoid (x: float) = 1.0 / (1.0 + Math.Exp(-x))

@@ -5,11 +5,12 @@ open System
 open Expecto
 open Noisy.Core
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.Tests
 open Noisy.Tests.TorchHelpers
 open TorchSharp
 
-let private engines = [ EnginePath.Auto; EnginePath.Composed ]
+let private engines = [ Backend.Auto; Backend.Composed ]
 let private both (h: Tensor) (c: Tensor) = Nullable<struct (Tensor * Tensor)>(struct (h, c))
 let private none = Nullable<struct (Tensor * Tensor)>()
 let private parameters (m: torch.nn.Module) = [ for struct (name, p) in m.named_parameters () -> name, p ]
@@ -28,7 +29,7 @@ let private ranks =
     [ for engine in engines do
           torchTest $"cells take one example alone as torch's do: {engine}" (fun () ->
               let x, h, c = filled 1L [ 4L ], filled 2L [ 5L ], filled 3L [ 5L ]
-              let lstm, theirs = new NoisyLstmCell(4L, 5L, Variants.Soft, NoiseClock 1L, Engine = engine), torch.nn.LSTMCell(4L, 5L)
+              let lstm, theirs = new NoisyLstmCell(4L, 5L, Variants.Soft, NoiseClock 1L, Backend = engine), torch.nn.LSTMCell(4L, 5L)
               theirs.load_state_dict (lstm.state_dict ()) |> ignore
               let struct (eh, ec) = theirs.call (x, both h c)
               let struct (ah, ac) = lstm.call (x, both h c)
@@ -36,12 +37,12 @@ let private ranks =
               closeTensor tensor32 ec ac "cell"
               let struct (ah, ac) = lstm.call (x, none)
               Expect.equal (shape ah, shape ac) ([ 5L ], [ 5L ]) "without a state"
-              let gru, theirs = new NoisyGruCell(4L, 5L, Variants.Soft, NoiseClock 1L, Engine = engine), torch.nn.GRUCell(4L, 5L)
+              let gru, theirs = new NoisyGruCell(4L, 5L, Variants.Soft, NoiseClock 1L, Backend = engine), torch.nn.GRUCell(4L, 5L)
               theirs.load_state_dict (gru.state_dict ()) |> ignore
               closeTensor tensor32 (theirs.call (x, h)) (gru.call (x, h)) "GRU"
 
               // The noise is that of a batch of one.
-              let noisy = new NoisyLstmCell(4L, 5L, Variants.Nah, NoiseClock 1L, Engine = engine)
+              let noisy = new NoisyLstmCell(4L, 5L, Variants.Nah, NoiseClock 1L, Backend = engine)
               let struct (one, _) = noisy.forward (x * 20, both h c, sampling)
               let struct (batch, _) = noisy.forward ((x * 20).unsqueeze 0L, both (h.unsqueeze 0L) (c.unsqueeze 0L), sampling)
               sameTensor (batch.squeeze 0L) one "noise")
@@ -51,11 +52,11 @@ let private ranks =
                   let dims = RecurrentShape(4L, 5L, 2, first, Bidirectional = true)
                   let x, h, c = filled 1L [ 3L; 4L ], filled 2L [ 4L; 5L ], filled 3L [ 4L; 5L ]
                   let batch (t: Tensor) = t.unsqueeze 1L
-                  let lstm = new NoisyLstm(dims, Variants.Nah, NoiseClock 1L, Engine = engine)
+                  let lstm = new NoisyLstm(dims, Variants.Nah, NoiseClock 1L, Backend = engine)
                   let struct (o, hn, cn) = lstm.forward (x, both h c, sampling)
                   let struct (eo, eh, ec) = lstm.forward (x.unsqueeze (if first then 0L else 1L), both (batch h) (batch c), sampling)
                   for e, a in [ eo.squeeze (if first then 0L else 1L), o; eh.squeeze 1L, hn; ec.squeeze 1L, cn ] do sameTensor e a "LSTM"
-                  let gru = new NoisyGru(dims, Variants.Nah, NoiseClock 1L, Engine = engine)
+                  let gru = new NoisyGru(dims, Variants.Nah, NoiseClock 1L, Backend = engine)
                   let struct (o, hn) = gru.forward (x, h, sampling)
                   let struct (eo, eh) = gru.forward (x.unsqueeze (if first then 0L else 1L), batch h, sampling)
                   for e, a in [ eo.squeeze (if first then 0L else 1L), o; eh.squeeze 1L, hn ] do sameTensor e a "GRU"
@@ -69,20 +70,20 @@ let private ranks =
                       for name, p in parameters m do
                           Expect.all (gradientOf p) ((=) 0.0) $"{pair.Name}, {name}"
                   let x = torch.zeros([| 3L; 0L; 4L |]).requires_grad_ ()
-                  let lstm = new NoisyLstm(RecurrentShape(4L, 5L, 2, Bidirectional = true), pair, NoiseClock 1L, Engine = engine)
+                  let lstm = new NoisyLstm(RecurrentShape(4L, 5L, 2, Bidirectional = true), pair, NoiseClock 1L, Backend = engine)
                   let struct (o, h, c) = lstm.call (x, none)
                   Expect.equal [ shape o; shape h; shape c ] [ [ 3L; 0L; 10L ]; [ 4L; 0L; 5L ]; [ 4L; 0L; 5L ] ] "LSTM"
                   zeroGradients lstm [ o; h; c ]
-                  let gru = new NoisyGru(RecurrentShape(4L, 5L), pair, NoiseClock 1L, Engine = engine)
+                  let gru = new NoisyGru(RecurrentShape(4L, 5L), pair, NoiseClock 1L, Backend = engine)
                   let struct (o, h) = gru.call (x, null)
                   Expect.equal [ shape o; shape h ] [ [ 3L; 0L; 5L ]; [ 1L; 0L; 5L ] ] "GRU"
                   zeroGradients gru [ o; h ]
                   let x = torch.zeros([| 0L; 4L |]).requires_grad_ ()
-                  let lstm = new NoisyLstmCell(4L, 5L, pair, NoiseClock 1L, Engine = engine)
+                  let lstm = new NoisyLstmCell(4L, 5L, pair, NoiseClock 1L, Backend = engine)
                   let struct (h, c) = lstm.call (x, none)
                   Expect.equal [ shape h; shape c ] [ [ 0L; 5L ]; [ 0L; 5L ] ] "LSTM cell"
                   zeroGradients lstm [ h; c ]
-                  let gru = new NoisyGruCell(4L, 5L, pair, NoiseClock 1L, Engine = engine)
+                  let gru = new NoisyGruCell(4L, 5L, pair, NoiseClock 1L, Backend = engine)
                   let h = gru.call (x, null)
                   Expect.equal (shape h) [ 0L; 5L ] "GRU cell"
                   zeroGradients gru [ h ])
@@ -159,19 +160,19 @@ let private types =
                       for p, t in parameters m do
                           if not (isNull t.grad) then Expect.equal t.grad.dtype dtype $"gradient of {p}"
                   for engine in engines do
-                      let unit = new NoisyActivation(pair.Tanh, 4L, NoiseClock 1L, Engine = engine)
+                      let unit = new NoisyActivation(pair.Tanh, 4L, NoiseClock 1L, Backend = engine)
                       near "activation" unit (fun d -> [ unit.forward (((typed x d).detach()).requires_grad_ (), sampling) ])
-                      let lstm = new NoisyLstm(RecurrentShape(4L, 4L, 2, Dropout = 0.2), pair, NoiseClock 1L, Engine = engine)
+                      let lstm = new NoisyLstm(RecurrentShape(4L, 4L, 2, Dropout = 0.2), pair, NoiseClock 1L, Backend = engine)
                       near "LSTM" lstm (fun d -> let struct (o, h, c) = lstm.forward (typed x d, none, sampling) in [ o; h; c ])
-                      let gru = new NoisyGru(RecurrentShape(4L, 4L), pair, NoiseClock 1L, Engine = engine)
+                      let gru = new NoisyGru(RecurrentShape(4L, 4L), pair, NoiseClock 1L, Backend = engine)
                       near "GRU" gru (fun d -> let struct (o, h) = gru.forward (typed x d, typed h d, sampling) in [ o; h ])
-                      let lstm = new NoisyLstmCell(4L, 4L, pair, NoiseClock 1L, Engine = engine)
+                      let lstm = new NoisyLstmCell(4L, 4L, pair, NoiseClock 1L, Backend = engine)
                       near "LSTM cell" lstm (fun d -> let struct (h, c) = lstm.forward (typed (x.select (0L, 0L)) d, none, sampling) in [ h; c ])
-                      let gru = new NoisyGruCell(4L, 4L, pair, NoiseClock 1L, Engine = engine)
+                      let gru = new NoisyGruCell(4L, 4L, pair, NoiseClock 1L, Backend = engine)
                       near "GRU cell" gru (fun d -> [ gru.forward (typed (x.select (0L, 0L)) d, null, sampling) ])
-                      let mlp = new NoisyMlp([| 4L; 3L; 2L |], pair.Tanh, NoiseClock 1L, Engine = engine)
+                      let mlp = new NoisyMlp([| 4L; 3L; 2L |], pair.Tanh, NoiseClock 1L, Backend = engine)
                       near "perceptron" mlp (fun d -> [ mlp.forward (typed x d, sampling) ])
-                      let attention = new AdditiveAttention(4L, 4L, 7L, pair.Tanh, NoiseClock 1L, Engine = engine)
+                      let attention = new AdditiveAttention(4L, 4L, 7L, pair.Tanh, NoiseClock 1L, Backend = engine)
                       near "attention" attention (fun d ->
                           let annotations = typed x d
                           let struct (mean, weights) = attention.forward (typed (h.select (0L, 0L)) d, annotations, attention.Keys annotations, null, sampling)
@@ -198,7 +199,7 @@ let private types =
       torchTest "an activation refuses integers, and numbers that are not of its gains' type" (fun () ->
           for pair in Variants.All do
               for engine in engines do
-                  let unit = new NoisyActivation(pair.Tanh, 4L, NoiseClock 1L, Engine = engine)
+                  let unit = new NoisyActivation(pair.Tanh, 4L, NoiseClock 1L, Backend = engine)
                   for dtype in [ torch.ScalarType.Int64; torch.ScalarType.Int32; torch.ScalarType.Byte; torch.ScalarType.Bool ] do
                       refused $"x is {dtype}: must be of a floating-point type; convert it with to_type (Parameter 'x')" (fun () ->
                           unit.call (torch.ones ([| 2L; 4L |], dtype)) |> ignore)
@@ -212,17 +213,17 @@ let private types =
           let wideState = typed state torch.ScalarType.Float64
           for engine in engines do
               for pair in [ Variants.Soft; Variants.Hard; Variants.Nah ] do
-                  let lstm = new NoisyLstm(RecurrentShape(4L, 5L), pair, NoiseClock 1L, Engine = engine)
+                  let lstm = new NoisyLstm(RecurrentShape(4L, 5L), pair, NoiseClock 1L, Backend = engine)
                   refused (unlike "input" "Float64") (fun () -> lstm.call (wide, none) |> ignore)
                   refused (unlike "input" "Int64") (fun () -> lstm.call (typed narrow torch.ScalarType.Int64, none) |> ignore)
                   refused (unlike "states" "Float64") (fun () -> lstm.call (narrow, both state wideState) |> ignore)
-                  let gru = new NoisyGru(RecurrentShape(4L, 5L), pair, NoiseClock 1L, Engine = engine)
+                  let gru = new NoisyGru(RecurrentShape(4L, 5L), pair, NoiseClock 1L, Backend = engine)
                   refused (unlike "states" "Float64") (fun () -> gru.call (narrow, wideState) |> ignore)
                   let first (t: Tensor) = t.select (0L, 0L)
-                  let lstm = new NoisyLstmCell(4L, 5L, pair, NoiseClock 1L, Engine = engine)
+                  let lstm = new NoisyLstmCell(4L, 5L, pair, NoiseClock 1L, Backend = engine)
                   refused (unlike "input" "Float64") (fun () -> lstm.call (first wide, none) |> ignore)
                   refused (unlike "state" "Float64") (fun () -> lstm.call (first narrow, both (first state) (first wideState)) |> ignore)
-                  let gru = new NoisyGruCell(4L, 5L, pair, NoiseClock 1L, Engine = engine)
+                  let gru = new NoisyGruCell(4L, 5L, pair, NoiseClock 1L, Backend = engine)
                   refused (unlike "state" "Float64") (fun () -> gru.call (first narrow, first wideState) |> ignore)
                   let steps = gru.Steps()
                   refused (unlike "input" "Float64") (fun () -> steps.Project (first wide) |> ignore)

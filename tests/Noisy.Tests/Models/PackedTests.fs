@@ -5,6 +5,7 @@ open System
 open Expecto
 open Noisy.Core
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.Tests
 open Noisy.Tests.TorchHelpers
 open TorchSharp
@@ -12,7 +13,7 @@ open TorchSharp
 type private Rnn = torch.nn.utils.rnn
 type private Packed = torch.nn.utils.rnn.PackedSequence
 
-let private engines = [ EnginePath.Auto; EnginePath.Composed ]
+let private engines = [ Backend.Auto; Backend.Composed ]
 let private both (h: Tensor) (c: Tensor) = Nullable<struct (Tensor * Tensor)>(struct (h, c))
 let private none = Nullable<struct (Tensor * Tensor)>()
 let private parameters (m: torch.nn.Module) = [ for struct (name, p) in m.named_parameters () -> name, p ]
@@ -67,7 +68,7 @@ let tests =
                 for dims in shapes do
                     for lengths in batches do
                         for given in [ 0L; 2L ] do
-                            let ours = new NoisyLstm(dims, Variants.Soft, NoiseClock 1L, Engine = engine)
+                            let ours = new NoisyLstm(dims, Variants.Soft, NoiseClock 1L, Backend = engine)
                             let theirs = torch.nn.LSTM(3L, 5L, numLayers = int64 dims.NumLayers, bidirectional = dims.Bidirectional)
                             copyInto theirs ours
                             let expected =
@@ -75,14 +76,14 @@ let tests =
                                     let struct (o, h, c) = theirs.call (packed, (if s.IsEmpty then none else both s[0] s[1]))
                                     o, [ h; c ])
                             let actual = pass ours lengths (states dims lengths given) (lstm ours NoiseContext.Test)
-                            Expect.equal ours.LastPath (if engine = EnginePath.Auto then FusedEngine.FusedName else FusedEngine.ComposedName) "path"
+                            Expect.equal ours.LastBackend (if engine = Backend.Auto then FusedEngine.FusedName else FusedEngine.ComposedName) "path"
                             same expected actual $"{dims}, {lengths}")
 
             torchTest $"a soft GRU is torch's: packed output, state and all gradients: {engine}" (fun () ->
                 for dims in shapes do
                     for lengths in batches do
                         for given in [ 0L; 1L ] do
-                            let ours = new NoisyGru(dims, Variants.Soft, NoiseClock 1L, Engine = engine)
+                            let ours = new NoisyGru(dims, Variants.Soft, NoiseClock 1L, Backend = engine)
                             let theirs = torch.nn.GRU(3L, 5L, numLayers = int64 dims.NumLayers, bidirectional = dims.Bidirectional)
                             copyInto theirs ours
                             let expected =
@@ -97,10 +98,10 @@ let tests =
                 let context = NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 5L, 3L, 2)
                 let dims = RecurrentShape(3L, 5L, 2, Dropout = 0.3, Bidirectional = true)
                 for lengths in batches do
-                    let lstms = [ for engine in engines -> new NoisyLstm(dims, pair, NoiseClock 1L, Engine = engine) ]
+                    let lstms = [ for engine in engines -> new NoisyLstm(dims, pair, NoiseClock 1L, Backend = engine) ]
                     let results = [ for m in lstms -> pass m lengths (states dims lengths 2L) (lstm m context) ]
                     same results[1] results[0] $"LSTM, {lengths}"
-                    let grus = [ for engine in engines -> new NoisyGru(dims, pair, NoiseClock 1L, Engine = engine) ]
+                    let grus = [ for engine in engines -> new NoisyGru(dims, pair, NoiseClock 1L, Backend = engine) ]
                     let results = [ for m in grus -> pass m lengths (states dims lengths 1L) (gru m context) ]
                     same results[1] results[0] $"GRU, {lengths}")
 

@@ -5,6 +5,7 @@ open System
 open System.Collections.Generic
 open Noisy.Core
 open Noisy.Models
+open Noisy.Experiments
 
 type Cell =
     | Lstm

@@ -7,6 +7,7 @@ open FsCheck
 open FsCheck.FSharp
 open Noisy.Core
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.Tests
 open Noisy.Tests.TorchHelpers
 open TorchSharp

@@ -5,6 +5,7 @@ open System.IO
 open System.Text
 open Expecto
 open Noisy.Models
+open Noisy.Experiments
 open TorchSharp
 
 /// The smallest ELF file that asks for versions: one segment over all of it, and in it a dynamic section, a string table

@@ -6,6 +6,7 @@ open System.IO
 open System.Text
 open Expecto
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.Reliability
 open Noisy.Reliability.Program
 open Noisy.Tests.TorchHelpers
@@ -126,7 +127,7 @@ let private runTests =
         }
 
         test "every experiment has a small run" {
-            let names = [ for experiment in ExperimentRegistry.All -> experiment.Name ]
+            let names = [ for experiment in PaperExperiments.All -> experiment.Name ]
             Expect.equal (List.sort [ for small in SmallRuns.all -> small.Experiment ]) (List.sort names) "experiments"
         }
 

@@ -4,6 +4,7 @@ open System
 open System.Text.Json.Nodes
 open Expecto
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.Scripts
 open Noisy.Scripts.BenchRounds
 open Noisy.Scripts.BenchSizes
@@ -190,7 +191,7 @@ let private recordTests =
             for cell in [ Lstm; Gru ] do
                 for work in
                     [ BenchWork.theirStep cell tiny BenchWork.ZeroGrad
-                      BenchWork.ourStep cell tiny Noisy.Core.Variants.Nah EnginePath.Auto ] do
+                      BenchWork.ourStep cell tiny Noisy.Core.Variants.Nah Backend.Auto ] do
                     for _ in 1 .. 40 do work.Run()
                     work.Free())
     ]

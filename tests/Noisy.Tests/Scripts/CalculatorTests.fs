@@ -3,6 +3,7 @@ module Noisy.Tests.CalculatorTests
 open System
 open Expecto
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.Scripts
 
 /// The one row that a command line gives, by column.

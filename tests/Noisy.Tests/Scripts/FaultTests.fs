@@ -8,6 +8,8 @@ open System.Text.Json
 open System.Threading.Tasks
 open Expecto
 open Noisy.Models
+open Noisy.Experiments
+open Noisy.FSharp
 open Noisy.Scripts
 open Noisy.Tests.TorchHelpers
 open TorchSharp
@@ -35,14 +37,22 @@ let private gmm (folder: string) more =
     use output = new StringWriter()
     use errors = new StringWriter()
     let words = Array.append [| "--max-updates"; "4"; "--threads"; "1"; "--set"; "hidden=4"; "validPoints=40"; "testPoints=40"; "--out"; folder |] more
-    let code = withStreams output errors (fun () -> Runs.main "gmm" words)
+    let code = withStreams output errors (fun () -> Drawings.main "gmm" words)
     code, output.ToString(), errors.ToString()
 
-let private runs = [ "tiny-soft-s1"; "tiny-noisy-tanh-s1" ]
+let private settings = "validPoints=40", "testPoints=40", "hidden=4"
+
+/// The folder of a row's run with the command's settings.
+let private folderOf row seed = (let a, b, c = settings in $"tiny-{row}-{a}-{b}-{c}-s{seed}")
+
+/// What tables call it.
+let private label row = (let a, b, c = settings in $"{row} {a} {b} {c}")
+
+let private runs = [ folderOf "soft" 1; folderOf "noisy-tanh" 1 ]
 
 let private pictures =
     testList "pictures and tables never decide about training" [
-        for file in [ "tiny-soft-s1/curves.png"; "tiny-soft-s1/units.html"; "tiny-noisy-tanh-s1/curves.html"; "results.csv" ] do
+        for file in [ runs[0] + "/curves.png"; runs[0] + "/units.html"; runs[1] + "/curves.html"; "results.csv" ] do
             testCase $"{file} that cannot be written is told, all rows are trained, the table is printed, and the exit code is 2" (fun () ->
                 use folder = new TempFolder()
                 Directory.CreateDirectory(folder.In(file.Split '/')) |> ignore // a folder in its place
@@ -88,7 +98,7 @@ let private pictures =
         }
     ]
 
-let private csv (folder: TempFolder) = File.ReadAllLines(folder.In "results.csv") |> List.ofArray |> List.tail |> List.map (fun line -> line.Split(',')[0..3])
+let private csv (folder: TempFolder) = File.ReadAllLines(folder.In "results.csv") |> List.ofArray |> List.tail |> List.map (fun line -> line.Split(',')[0..3] |> Array.map _.Trim('"'))
 
 let private shared =
     testList "results.csv" [
@@ -97,19 +107,19 @@ let private shared =
             for more in [ [| "--row"; "soft" |]; [| "--row"; "noisy-tanh" |]; [| "--row"; "soft"; "--seed"; "2" |] ] do
                 let code, _, errors = gmm folder.Path more
                 Expect.equal (code, errors) (0, "") "a command"
-            Expect.equal (csv folder) [ [| "noisy-tanh"; "tiny"; "nan"; "1" |]; [| "soft"; "tiny"; "soft"; "1" |]; [| "soft"; "tiny"; "soft"; "2" |] ] "rows")
+            Expect.equal (csv folder) [ [| label "noisy-tanh"; "tiny"; "nan"; "1" |]; [| label "soft"; "tiny"; "soft"; "1" |]; [| label "soft"; "tiny"; "soft"; "2" |] ] "rows")
 
         testCase "of commands that end at once, none loses the runs of another" (fun () ->
             use folder = new TempFolder()
             gmm folder.Path [| "--row"; "soft" |] |> ignore
-            let summary = File.ReadAllText(folder.In("tiny-soft-s1", "summary.json"))
+            let summary = File.ReadAllText(folder.In(runs[0], "summary.json"))
             let count = 8
             let finish seed =
-                Directory.CreateDirectory(folder.In $"tiny-soft-s{seed}") |> ignore
-                AtomicFile.Write(folder.In($"tiny-soft-s{seed}", "summary.json"), summary.Replace("\"seed\": 1,", $"\"seed\": {seed},"))
+                Directory.CreateDirectory(folder.In(folderOf "soft" seed)) |> ignore
+                AtomicFile.Write(folder.In(folderOf "soft" seed, "summary.json"), summary.Replace("\"seed\": 1,", $"\"seed\": {seed},"))
                 ResultsFile.update folder.Path "nll"
             Parallel.For(2, count + 1, finish) |> ignore
-            Expect.equal (csv folder) [ for seed in 1..count -> [| "soft"; "tiny"; "soft"; string seed |] ] "rows")
+            Expect.equal (csv folder) [ for seed in 1..count -> [| label "soft"; "tiny"; "soft"; string seed |] ] "rows")
     ]
 
 let private leftovers =

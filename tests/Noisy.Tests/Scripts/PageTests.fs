@@ -6,6 +6,7 @@ open System.IO
 open System.Text
 open System.Text.RegularExpressions
 open Expecto
+open Noisy.FSharp
 open Noisy.Scripts
 open Noisy.Tests.TorchHelpers
 

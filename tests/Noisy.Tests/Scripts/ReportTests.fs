@@ -7,19 +7,21 @@ open System.Text.Json
 open Expecto
 open FsCheck
 open Noisy.Models
+open Noisy.Experiments
+open Noisy.FSharp
 open Noisy.Scripts
 
 let private metrics value = Dictionary(dict [ "perplexity", value; "nll", log value ]) :> IReadOnlyDictionary<string, float>
 
 /// A summary such as a real-data run of the paper's preset writes.
-let private summary (change: TrainConfig -> TrainConfig) activation seed finished test =
-    let ptb = ExperimentRegistry.ByName "ptb"
+let private summary (change: RunConfig -> RunConfig) activation seed finished test =
+    let ptb = PaperExperiments.ByName "ptb"
     let data = DataIdentity("ptb", DataIdentity.Real, String('a', 64))
     let config = change (ptb.Config("paper").With("activation", activation).With("seed", string seed))
     let paper = ptb.Paper(config, data)
 
     RunSummary(
-        Experiment = "ptb", Preset = "paper", Activation = activation, Seed = seed, Device = "cpu", Path = "composed", Threads = 2,
+        Experiment = "ptb", Preset = "paper", Activation = activation, Seed = seed, Device = "cpu", Backend = "composed", Threads = 2,
         Data = data, Updates = 30191L, Epochs = 13.0, Seconds = 100.0, ItemsPerSecond = 5000.0, ItemName = "token",
         Finished = finished, WeightsSha256 = "", Metrics = SplitMetrics(metrics 60.0, metrics (test + 4.0), metrics test),
         Table = (if isNull (box paper) then null else paper.Table), Paper = paper, Config = ConfigJson.ToJson config,

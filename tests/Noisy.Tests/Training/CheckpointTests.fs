@@ -7,19 +7,20 @@ open System.IO
 open System.Threading
 open Expecto
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.Tests.TorchHelpers
 open Noisy.Tests.TrainingHelpers
 
 let private state update : TrainState =
     TrainState(
-        Update = update, Seconds = 0.1, Score = Score(1.0 / 3.0, nan, 7L), Items = 9L, Best = Nullable 2.5, BestUpdate = 1L,
+        Update = update, Seconds = 0.1, Sums = LossSums(1.0 / 3.0, nan, 7L), Items = 9L, Best = Nullable 2.5, BestUpdate = 1L,
         Curriculum = CurriculumState(Stage = 3, RateFactor = 0.64, Accuracies = [| 0.1; 0.7 |]), EpochStage = 2, WithoutImprovement = 4,
         SolvedAtUpdate = Nullable 1L, EndedBy = Nullable RunEnd.StopAt, Train = Dictionary(dict [ "perplexity", infinity ]), Valid = null)
 
 let private stateText (s: TrainState) = Text.Json.JsonSerializer.Serialize(s, ConfigJson.Line)
 
 let private save (folder: TempFolder) (task: ITrainingTask) update =
-    use none = new KeptWeights()
+    use none = new BestWeights()
     Checkpoint.Save(folder.In "checkpoint", task, Dictionary(), none, state update)
 
 let private checkpointTests =
@@ -105,14 +106,14 @@ let private checkpointTests =
           use folder = new TempFolder()
           use early = trained config 1L
           use late = trained config 3L
-          use best = new KeptWeights()
-          best.Take(early.Model.state_dict ())
+          use best = new BestWeights()
+          best.Capture(early.Model.state_dict ())
           Checkpoint.Save(folder.In "checkpoint", late, Dictionary(), best, state 3L)
           use task = newTask config
-          use found = new KeptWeights()
+          use found = new BestWeights()
           Checkpoint.Load(folder.In "checkpoint", task, Dictionary(), found, (fun _ -> failtest "a warning")) |> ignore
           Expect.equal (WeightsHash.Of task.Model) (WeightsHash.Of late.Model) "current"
-          found.PutInto task.Model
+          found.Restore task.Model
           Expect.equal (WeightsHash.Of task.Model) (WeightsHash.Of early.Model) "best")
 
       torchTest "a checkpoint of another version is refused, not passed over" (fun () ->
@@ -138,7 +139,7 @@ let private folderTests =
           let other = config.With("hidden", "7").With("c", "0.25")
           use task = newTask other
           Tol.throws<UsageException>
-              $"{folder.Path} was made with another config (hidden: 6 there, 7 now; c: null there, 0.25 now): name another folder with --out, or delete this one"
+              $"{folder.Path} was made with another config (c: null there, 0.25 now; hidden: 6 there, 7 now): name another folder with --out, or delete this one"
               (fun () -> trainTask task other folder.Path (Nullable()) quiet CancellationToken.None |> ignore)
           finishAs (whole languageModel) languageModel folder)
 

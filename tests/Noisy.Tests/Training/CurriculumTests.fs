@@ -7,6 +7,7 @@ open FsCheck
 open FsCheck.FSharp
 open Noisy.Core
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.Tests.Arbitraries
 
 /// Any curriculum.
@@ -19,8 +20,8 @@ type AnyCurriculum =
             let! over = Gen.frequency [ 1, Gen.constant None; 2, Gen.choose (1, 100_000) |> Gen.map Some ]
             return
                 match kind, over with
-                | CurriculumKind.None, _ | _, None -> Curriculum.Of kind
-                | _, Some n -> Curriculum.Of(kind, Nullable(int64 n))
+                | CurriculumKind.None, _ | _, None -> Curriculum.Create kind
+                | _, Some n -> Curriculum.Create(kind, Nullable(int64 n))
         }
         |> Gen.map AnyCurriculum
         |> Arb.fromGen
@@ -50,10 +51,10 @@ let private messages =
 let private text =
     [ test "the text form is read with any spaces, and going by results is the default" {
           for text, expected in
-              [ "none", Curriculum.Of CurriculumKind.None
-                " naive ", Curriculum.Of CurriculumKind.Naive
-                "combined by  results", Curriculum.Of CurriculumKind.Combined
-                "mix over 300", Curriculum.Of(CurriculumKind.Mix, Nullable 300L) ] do
+              [ "none", Curriculum.Create CurriculumKind.None
+                " naive ", Curriculum.Create CurriculumKind.Naive
+                "combined by  results", Curriculum.Create CurriculumKind.Combined
+                "mix over 300", Curriculum.Create(CurriculumKind.Mix, Nullable 300L) ] do
               Expect.equal (Curriculum.Parse text) expected text
       }
       curricula "text is read back to an equal curriculum" 200 (fun (AnyCurriculum c) -> Expect.equal (Curriculum.Parse(string c)) c "equal")
@@ -160,10 +161,10 @@ let private stops =
               Expect.equal (s.SolvedAtUpdate, s.EndedBy) (if solved then Nullable 7L, Nullable RunEnd.StopAt else Nullable(), Nullable()) $"{value}"
       }
       test "scores add up, and a task that does not count has no accuracy" {
-          let total = Score(3.0, 2.0, 4L) + Score(1.0, 1.0, 4L)
+          let total = LossSums(3.0, 2.0, 4L) + LossSums(1.0, 1.0, 4L)
           Expect.equal (total.MeanNll, total.Accuracy) (0.5, 0.375) "sums"
-          Expect.isTrue (Double.IsNaN (Score(0.0, 0.0, 0L) + Score(1.0, nan, 2L)).Accuracy) "not counted"
-          Expect.equal (Score().MeanNll) 0.0 "nothing yet"
+          Expect.isTrue (Double.IsNaN (LossSums(0.0, 0.0, 0L) + LossSums(1.0, nan, 2L)).Accuracy) "not counted"
+          Expect.equal (LossSums().MeanNll) 0.0 "nothing yet"
       } ]
 
 let tests =

@@ -5,32 +5,34 @@ open System
 open Expecto
 open Noisy.Core
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.Tests.TorchHelpers
 open TorchSharp
 
 let private registry =
-    [ for experiment in ExperimentRegistry.All do
+    [ for experiment in PaperExperiments.All do
           test $"{experiment.Name}: every preset is valid and bears its name" {
-              for struct (name, summary) in experiment.Presets do
+              for preset in experiment.Presets do
+                  let name, summary = preset.Name, preset.Summary
                   let config = experiment.Config name
-                  config.Validate()
+                  Expect.isEmpty (experiment.BrokenRules config) name
                   Expect.equal (config.Experiment, config.Preset) (experiment.Name, name) name
                   Expect.isNotEmpty summary name
-              for struct (name, _) in experiment.Presets do
+              for name in [ for preset in experiment.Presets -> preset.Name ] do
                   let own = [ for row in experiment.Rows name -> row.Name ]
                   Expect.equal (List.distinct own) own "rows"
                   for row in own @ List.ofSeq experiment.DefaultRows do
                       let config = experiment.RowConfig(name, row)
                       config.Validate()
                       Expect.equal (experiment.RowOf(config.With("seed", "7"))) row $"{name}: {row}"
-              let known = String.Join(", ", [ for struct (name, _) in experiment.Presets -> name ])
+              let known = String.Join(", ", [ for preset in experiment.Presets -> preset.Name ])
               Tol.throws<UsageException> $"unknown preset 'huge' of {experiment.Name}: known are {known}" (fun () -> experiment.Config "huge" |> ignore)
           }
           torchTest $"{experiment.Name}: its default preset builds, and one update lowers the loss of its batch, with every variant" (fun () ->
               let cache = DataCache(DataCacheSettings.From(DataCacheSettings.BuiltIn, (fun _ -> null)))
               for pair in Variants.All do
                   use _ = torch.NewDisposeScope()
-                  let struct (preset, _) = experiment.Presets[0]
+                  let preset = experiment.Presets[0].Name
                   let config = (experiment.Config preset).With("activation", pair.Name)
                   config.Validate()
                   use task = experiment.Build(config, cache, torch.CPU)
@@ -38,17 +40,17 @@ let private registry =
                   Expect.equal (task.UpdatesPerEpoch % int64 task.EvaluationsPerEpoch) 0L "evaluations"
                   let context = NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 1L)
                   use optimizer = Optimizer.Of(OptimizerSpec.Sgd, task.Model)
-                  let start = TrainingMoment(0L, 1, 0L, task.Stages, task.Stages)
+                  let start = BatchPosition(0L, 1, 0L, task.Stages, task.Stages)
                   let before = task.Loss(start, context)
                   before.Objective.backward ()
                   let norm = optimizer.GradientNorm()
                   Expect.isTrue (norm > 0.0 && Double.IsFinite norm) $"{pair.Name}: gradient"
-                  optimizer.Step(0.1, 1L, min 1.0 (config.Clip / norm))
+                  optimizer.Step(0.1, 1L, min 1.0 (config.Training.Clip / norm))
                   let after = task.Loss(start, context)
                   Expect.isLessThan (scalarOf after.NllSum) (scalarOf before.NllSum) pair.Name)
       test "an unknown experiment lists the known ones" {
-          let known = String.Join(", ", [ for e in ExperimentRegistry.All -> e.Name ])
-          Tol.throws<UsageException> $"unknown experiment 'pbt': known are {known}" (fun () -> ExperimentRegistry.ByName "pbt" |> ignore)
+          let known = String.Join(", ", [ for e in PaperExperiments.All -> e.Name ])
+          Tol.throws<UsageException> $"unknown experiment 'pbt': known are {known}" (fun () -> PaperExperiments.ByName "pbt" |> ignore)
       } ]
 
 let tests = testSequenced <| testList "experiments" registry

@@ -7,6 +7,7 @@ open System.Net.Sockets
 open System.Threading
 open Expecto
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.Tests.TorchHelpers
 open Noisy.Tests.TrainingHelpers
 

@@ -9,6 +9,7 @@ open System.Threading
 open Expecto
 open Noisy.Core
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.Examples
 open Noisy.Tests.TorchHelpers
 open TorchSharp
@@ -21,7 +22,7 @@ let private data =
 
 let private config settings =
     [ "hidden", "20"; "layers", "2"; "bptt", "5"; "batch", "4"; "epochs", "1"; "trainTokens", "0"; "initRange", "1"; "learningRate", "0.05" ] @ settings
-    |> List.fold (fun (c: TrainConfig) (name, value) -> c.With(name, value)) ((ExperimentRegistry.ByName "ptb").Config "tiny")
+    |> List.fold (fun (c: RunConfig) (name, value) -> c.With(name, value)) ((PaperExperiments.ByName "ptb").Config "tiny")
 
 let private quiet =
     { new ITrainingObserver with
@@ -36,8 +37,8 @@ let private train settings =
     use _ = torch.NewDisposeScope()
     use folder = new TempFolder()
     let config = config settings
-    use task = new LanguageModelTask(config :?> LanguageModelConfig, data.Value, torch.CPU)
-    let summary = Trainer.Run(config, task, TrainOptions(folder.Path, torch.CPU, 1, Nullable 6L), null, Nullable(), quiet, CancellationToken.None)
+    use task = new LanguageModelTask(config, data.Value, torch.CPU)
+    let summary = Trainer.Run(TrainingRun(Config = config, Task = task, Folder = folder.Path, Threads = 1, MaxUpdates = Nullable 6L, Observer = quiet))
     summary.Metrics.Test["perplexity"], File.ReadAllBytes(folder.In "weights.safetensors")
 
 let private nah = lazy train [ "activation", "nah"; "schedule", "linear(2, 1, 5)" ]

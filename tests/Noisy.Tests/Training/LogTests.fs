@@ -6,6 +6,7 @@ open System.IO
 open System.Threading
 open Expecto
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.Tests.TorchHelpers
 open Noisy.Tests.TrainingHelpers
 

@@ -6,17 +6,20 @@ open System.Threading
 open Expecto
 open Noisy.Core
 open Noisy.Models
+open Noisy.Experiments
+open Noisy.FSharp
 open Noisy.Scripts
 open Noisy.Tests.TorchHelpers
 open Noisy.Tests.TrainingHelpers
 open TorchSharp
 
-let private mnist = ExperimentRegistry.ByName "mnist"
-let private gmm = ExperimentRegistry.ByName "gmm"
-let private mixture settings = gmm.Config "tiny" |> having settings :?> MixtureConfig
+let private mnist = PaperExperiments.ByName "mnist"
+let private gmm = PaperExperiments.ByName "gmm"
+let private mixture settings = gmm.Config "tiny" |> having settings
 
-let private mixtureTask (config: MixtureConfig) =
-    new MlpTask(config, MixtureData(config.Seed, config.ValidPoints, config.TestPoints), int64 config.EpochUpdates, torch.CPU)
+let private mixtureTask (config: RunConfig) =
+    let points = config.SettingsAs<MixtureSettings>()
+    new MlpTask(config, MixtureData(config.Seed, points.ValidPoints, points.TestPoints), torch.CPU)
 
 /// Ten examples whose only input is their own number.
 let private numbers =
@@ -31,15 +34,15 @@ let private numbers =
                 classes[i] <- indices[i] % 2L }
 
 /// Trains a task by its own loop, without a folder.
-let private train (task: ITrainingTask) (config: TrainConfig) updates =
-    use optimizer = Optimizer.Of(config.OptimizerSpec(), task.Model)
+let private train (task: ITrainingTask) (config: RunConfig) updates =
+    use optimizer = Optimizer.Of(config.Training.OptimizerSpec(), task.Model)
     for update in 0L .. updates - 1L do
         use _ = torch.NewDisposeScope()
         let epoch = int (update / task.UpdatesPerEpoch)
-        let moment = TrainingMoment(update, epoch + 1, update % task.UpdatesPerEpoch, 1, 1)
+        let moment = BatchPosition(update, epoch + 1, update % task.UpdatesPerEpoch, 1, 1)
         let loss = task.Loss(moment, NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed(config.Seed).Child "noise", update))
         loss.Objective.backward ()
-        optimizer.Step(config.LearningRate, update + 1L)
+        optimizer.Step(config.Training.LearningRate, update + 1L)
 
 let private evaluate (task: ITrainingTask) split = task.Evaluate(split, 1, NoiseContext.Test, CancellationToken.None)
 
@@ -63,8 +66,8 @@ let tests =
 
         torchTest "an epoch shows a finite set once, in an order that every variant shares" (fun () ->
             let shown variant seed =
-                let config = mnist.Config "tiny" |> having [ "hidden", "3"; "batch", "3"; "activation", variant; "seed", string (seed: int) ] :?> MnistConfig
-                use task = new MlpTask(config, numbers, 0L, torch.CPU)
+                let config = mnist.Config "tiny" |> having [ "hidden", "3"; "batch", "3"; "activation", variant; "seed", string (seed: int) ]
+                use task = new MlpTask(config, numbers, torch.CPU)
                 Expect.equal (task :> ITrainingTask).UpdatesPerEpoch 3L "what is left over is left out"
                 Expect.isTrue (task :> ITrainingTask).RepeatsData "it repeats"
                 let seen = ResizeArray<int64>()
@@ -77,10 +80,10 @@ let tests =
                         member _.Fill(split, indices, inputs, classes) =
                             for i in indices do seen.Add i
                             numbers.Fill(split, indices, inputs, classes) }
-                use task = new MlpTask(config, spy, 0L, torch.CPU)
+                use task = new MlpTask(config, spy, torch.CPU)
                 for update in [ 0L .. 5L ] do
                     use _ = torch.NewDisposeScope()
-                    task.Loss(TrainingMoment(update, int (update / 3L) + 1, update % 3L, 1, 1), NoiseContext.Test) |> ignore
+                    task.Loss(BatchPosition(update, int (update / 3L) + 1, update % 3L, 1, 1), NoiseContext.Test) |> ignore
                 List.ofSeq seen
             let soft = shown "soft" 1
             Expect.equal (shown "nah" 1) soft "another variant"
@@ -106,7 +109,7 @@ let tests =
             let wrong = Array.map2 (fun (row: float[]) k -> Array.findIndex ((=) (Array.max row)) row <> int k) rows k |> Array.filter id |> Array.length
             Tol.close tensor32 nll found["nll"] "nll"
             Expect.equal found["error"] (1.0 - (2345.0 - float wrong) / 2345.0) "error"
-            let batch = (task :> ITrainingTask).Loss(TrainingMoment(0L, 1, 0L, 1, 1), NoiseContext.Test)
+            let batch = (task :> ITrainingTask).Loss(BatchPosition(0L, 1, 0L, 1, 1), NoiseContext.Test)
             Tol.close tensor32 (scalarOf batch.NllSum / 100.0) (scalarOf batch.Objective) "the objective is the batch's mean"
             Expect.isFalse batch.NllSum.requires_grad "the sum is detached")
 
@@ -125,15 +128,15 @@ let tests =
             let data = DigitWorld.Create(1_000, 300, 300)
             for row in mnist.DefaultRows do
                 use _ = torch.NewDisposeScope()
-                let config = mnist.RowConfig("tiny", row) |> having [ "hidden", "60"; "batch", "20" ] :?> MnistConfig
-                use task = new MlpTask(config, data, 0L, torch.CPU)
+                let config = mnist.RowConfig("tiny", row) |> having [ "hidden", "60"; "batch", "20" ]
+                use task = new MlpTask(config, data, torch.CPU)
                 train task config 250L
                 Expect.isLessThan (evaluate task Split.Valid).["error"] 0.5 row)
 
         torchTest "a batch that is larger than the set is wrong usage" (fun () ->
-            let config = mnist.Config "tiny" |> having [ "batch", "11" ] :?> MnistConfig
+            let config = mnist.Config "tiny" |> having [ "batch", "11" ]
             Tol.throws<UsageException> "a batch of 11 is more than the 10 training examples of numbers: take a smaller batch" (fun () ->
-                new MlpTask(config, numbers, 0L, torch.CPU) |> ignore))
+                new MlpTask(config, numbers, torch.CPU) |> ignore))
 
         test "trainImages takes the first images, and the rows of the mixture have the paper's noise" {
             let data = DigitWorld.Create(30, 5, 5)
@@ -144,7 +147,7 @@ let tests =
         }
 
         test "broken rules of both configs are named" {
-            let broken (config: TrainConfig) settings =
+            let broken (config: RunConfig) settings =
                 try
                     (having settings config).Validate()
                     []
@@ -157,7 +160,7 @@ let tests =
                 (broken (gmm.Config "tiny") [ "epochUpdates", "0"; "validPoints", "0"; "testPoints", "0" ])
                 [ "epochUpdates is 0: must be >= 1"; "validPoints is 0: must be >= 1"; "testPoints is 0: must be >= 1" ]
                 "gmm"
-            Expect.equal ((mnist.Config "tiny").With("clip", "Infinity").Clip, (mnist.Config "tiny").With("clip", "2").Clip) (infinity, 2.0) "no clip, a clip"
+            Expect.equal ((mnist.Config "tiny").With("clip", "Infinity").Training.Clip, (mnist.Config "tiny").With("clip", "2").Training.Clip) (infinity, 2.0) "no clip, a clip"
         }
 
         torchTest "the units of a network are drawn, and runs compared in training and validation" (fun () ->
@@ -166,7 +169,7 @@ let tests =
             let run = folder.In "tiny-nan-s1"
             use task = mixtureTask config
             trainTask task config run (Nullable()) quiet CancellationToken.None |> ignore
-            Drawings.ofRun run task config
+            (Drawings.experiment "gmm").Pictures.Draw.Invoke(run, task, config)
             let page = IO.File.ReadAllText(IO.Path.Combine(run, "units.html"))
             for part in [ "layer 1: activation"; "layer 3: slope"; "unit 8, p " ] do Expect.stringContains page part "page"
             Expect.isGreaterThan (IO.FileInfo(IO.Path.Combine(run, "units.png")).Length) 10_000L "picture"

@@ -8,11 +8,12 @@ open System.Threading
 open Expecto
 open Noisy.Core
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.Tests.TorchHelpers
 open TorchSharp
 
 /// A config with some fields set.
-let having settings (config: TrainConfig) = (config, settings) ||> List.fold (fun c (name, value) -> c.With(name, value))
+let having settings (config: RunConfig) = (config, settings) ||> List.fold (fun c (name, value) -> c.With(name, value))
 
 let private data =
     lazy GeneratedCorpus.Create(GeneratedCorpusConfig.Default.WithSource(2, 2).WithSizes(120, 40, 30).WithSeed 3L)
@@ -22,21 +23,21 @@ let text () = data.Value
 
 /// A language model of 2 epochs of 5 updates.
 let config =
-    (ExperimentRegistry.ByName "ptb").Config "tiny"
+    (PaperExperiments.ByName "ptb").Config "tiny"
     |> having [
         "hidden", "6"; "layers", "2"; "bptt", "5"; "batch", "4"; "epochs", "2"; "decayAfter", "1"; "trainTokens", "0"; "dropout", "0.2"
         "activation", "nah"; "schedule", "paper" ]
 
-let newTask (config: TrainConfig) : ITrainingTask =
-    new LanguageModelTask(config :?> LanguageModelConfig, data.Value, torch.CPU)
+let newTask (config: RunConfig) : ITrainingTask =
+    new LanguageModelTask(config, data.Value, torch.CPU)
 
 /// A language model after so many updates.
-let trained (config: TrainConfig) count =
+let trained (config: RunConfig) count =
     let task = newTask config
     use optimizer = Optimizer.Of(OptimizerSpec.Sgd, task.Model)
     for update in 0L .. count - 1L do
         use _ = torch.NewDisposeScope()
-        let loss = task.Loss(TrainingMoment(update, 1, update, 1, 1), NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 1L, update))
+        let loss = task.Loss(BatchPosition(update, 1, update, 1, 1), NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 1L, update))
         loss.Objective.backward ()
         let norm = optimizer.GradientNorm()
         optimizer.Step(1.0, update + 1L, min 1.0 (5.0 / norm))
@@ -54,7 +55,7 @@ let quiet = observer ignore ignore
 
 let trainTask (task: ITrainingTask) config folder (maxUpdates: int64 Nullable) watcher stop =
     use _ = torch.NewDisposeScope()
-    let summary = Trainer.Run(config, task, TrainOptions(folder, torch.CPU, 1, maxUpdates), null, Nullable(), watcher, stop)
+    let summary = Trainer.Run(TrainingRun(Config = config, Task = task, Folder = folder, Threads = 1, MaxUpdates = maxUpdates, Observer = watcher), stop)
     let hash = WeightsHash.Of task.Model
     Option.ofObj summary, hash
 
@@ -83,9 +84,9 @@ let copyFolder (source: string) (target: string) =
 
 /// Learns the sign of a sum of up to eight numbers: stage s has 2 s of them. Batches of 8 new examples; two evaluations in an
 /// epoch of 8 updates. Its weights are the gap gains of an activation.
-type SignTask(config: TrainConfig) =
+type SignTask(config: RunConfig) =
     let stages, units = 4, 8
-    let plan = config.CurriculumPlan()
+    let plan = config.Training.Curriculum
     let model = new NoisyActivation(Variants.Nan.Tanh, int64 units, NoiseClock config.Seed)
     let key = NoiseKey.FromSeed(config.Seed).Child "signs"
 
@@ -100,12 +101,12 @@ type SignTask(config: TrainConfig) =
         let nll = -torch.nn.functional.logsigmoid(margin).sum ()
         nll, margin.gt(torch.tensor 0.0f).sum ()
 
-    let metrics (score: Score) =
-        Dictionary(dict [ "nll", score.MeanNll; "error", 1.0 - score.Accuracy ]) :> IReadOnlyDictionary<_, _>
+    let metrics (sums: LossSums) =
+        Dictionary(dict [ "nll", sums.MeanNll; "error", 1.0 - sums.Accuracy ]) :> IReadOnlyDictionary<_, _>
 
     interface ITrainingTask with
         member _.Model = model
-        member _.Path = "composed"
+        member _.Backend = "composed"
         member _.Data = DataIdentity("signs", DataIdentity.BuiltIn, "00")
         member _.UpdatesPerEpoch = 8L
         member _.EvaluationsPerEpoch = 2
@@ -113,7 +114,7 @@ type SignTask(config: TrainConfig) =
         member _.Stages = stages
         member _.ItemName = "example"
         member _.Metric = "error"
-        member _.Metrics score = metrics score
+        member _.Metrics sums = metrics sums
         member _.Loss(moment, _) =
             let nll, correct = score (key.Child "train") moment.Update 8 (fun i -> plan.Draw(moment.Stage, stages, key.At(moment.Update, 1), int64 i))
             BatchLoss(nll * 0.125f.ToScalar(), nll.detach (), 8L, correct)
@@ -122,16 +123,16 @@ type SignTask(config: TrainConfig) =
             use _ = torch.no_grad ()
             use _ = torch.NewDisposeScope()
             let nll, correct = score (key.Child(string split)) 0L 64 (fun _ -> stage)
-            metrics (Score(scalarOf nll, scalarOf correct, 64L))
+            metrics (LossSums(scalarOf nll, scalarOf correct, 64L))
         member _.Dispose() = model.Dispose()
 
 /// A kind of run that can be stopped anywhere: its config, and how its task is made.
 type Trial =
     { Name: string
-      Config: TrainConfig
+      Config: RunConfig
       /// Updates between evaluations.
       Every: int64
-      Task: TrainConfig -> ITrainingTask }
+      Task: RunConfig -> ITrainingTask }
 
     member this.Train(folder, maxUpdates, watcher, stop) =
         use task = this.Task this.Config
@@ -139,7 +140,7 @@ type Trial =
 
     member this.ToEnd folder = this.Train(folder, Nullable(), quiet, CancellationToken.None)
 
-    /// Stops a sitting as soon as so many updates are done; stays silent if it never comes there.
+    /// Stops a session as soon as so many updates are done; stays silent if it never comes there.
     member this.InterruptAt(folder, at) =
         use source = new CancellationTokenSource()
         if at = 0L then source.Cancel()
@@ -180,23 +181,23 @@ let private digits = lazy DigitWorld.Create(44, 20, 20)
 let perceptron =
     { Name = "perceptron"
       Config =
-        (ExperimentRegistry.ByName "mnist").Config "tiny"
+        (PaperExperiments.ByName "mnist").Config "tiny"
         |> having [ "hidden", "6"; "layers", "2"; "batch", "8"; "epochs", "2"; "trainImages", "0"; "activation", "nah"; "schedule", "paper"; "momentum", "0.5" ]
       Every = 5L
-      Task = fun config -> new MlpTask(config :?> MlpConfig, digits.Value, 0L, torch.CPU) }
+      Task = fun config -> new MlpTask(config, digits.Value, torch.CPU) }
 
 /// A perceptron on points that never repeat.
 let mixture =
     { Name = "mixture"
       Config =
-        (ExperimentRegistry.ByName "gmm").RowConfig("tiny", "noisy-tanh")
+        (PaperExperiments.ByName "gmm").RowConfig("tiny", "noisy-tanh")
         |> having [ "hidden", "4"; "batch", "6"; "epochs", "3"; "epochUpdates", "4"; "validPoints", "30"; "testPoints", "40"; "keepBest", "true" ]
       Every = 4L
-      Task = fun config -> (ExperimentRegistry.ByName "gmm").Build(config, null, torch.CPU) }
+      Task = fun config -> (PaperExperiments.ByName "gmm").Build(config, null, torch.CPU) }
 
 /// The newest sound checkpoint of a run's folder, and what was said of others.
 let loadCheckpoint (folder: TempFolder) (task: ITrainingTask) =
     let warnings = ResizeArray<string>()
-    use best = new KeptWeights()
+    use best = new BestWeights()
     let state = Checkpoint.Load(folder.In "checkpoint", task, Dictionary(), best, (fun w -> warnings.Add w))
     state, List.ofSeq warnings

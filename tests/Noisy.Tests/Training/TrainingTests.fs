@@ -8,6 +8,7 @@ open System.Threading
 open Expecto
 open Noisy.Core
 open Noisy.Models
+open Noisy.Experiments
 open Noisy.Tests.TorchHelpers
 open Noisy.Tests.TrainingHelpers
 open TorchSharp
@@ -17,7 +18,7 @@ type private Fragile(failAt: int64, stages: int) =
     let model = new NoisyActivation(Variants.Nan.Tanh.WithP(Nullable 0.5), 1L, NoiseClock 1L)
     interface ITrainingTask with
         member _.Model = model
-        member _.Path = "composed"
+        member _.Backend = "composed"
         member _.Data = DataIdentity("none", DataIdentity.BuiltIn, "00")
         member _.UpdatesPerEpoch = 5L
         member _.Stages = stages
@@ -84,7 +85,7 @@ let private fit =
               (fun () -> trainTask task config folder.Path (Nullable()) quiet CancellationToken.None |> ignore)) ]
 
 /// The first and the second window of an epoch.
-let private first, second = TrainingMoment(0L, 1, 0L, 1, 1), TrainingMoment(1L, 1, 1L, 1, 1)
+let private first, second = BatchPosition(0L, 1, 0L, 1, 1), BatchPosition(1L, 1, 1L, 1, 1)
 
 let private languageModelTests =
     [ torchTest "the loss is the cross-entropy, summed over time and averaged over the batch" (fun () ->
@@ -136,7 +137,7 @@ let private languageModelTests =
       torchTest "Zaremba's models have the published numbers of weights" (fun () ->
           let count v h layers = 2L * v * h + v + layers * 4L * h * (2L * h + 2L)
           for name, expected in [ "paper", 4_653_200L; "medium", 19_780_400L; "large", 66_034_000L ] do
-              let config = (ExperimentRegistry.ByName "ptb").Config name :?> LanguageModelConfig
+              let config = ((PaperExperiments.ByName "ptb").Config name).SettingsAs<LanguageModelSettings>()
               Expect.equal (count 10_000L (int64 config.Hidden) (int64 config.Layers)) expected name
           let small pair = new RecurrentLanguageModel(10_000, RecurrentShape(200L, 200L, 2), pair, 0.1, NoiseClock 1L)
           use m = small Variants.Nan

@@ -26,19 +26,19 @@ internal readonly unsafe struct DenseOperator<TTanh>(TTanh tanh) : ICell
     [MethodImpl(NoInlining | AggressiveOptimization)]
     public void Forward<V>(in CellPlace at) where V : struct, ILanes<V>
     {
-        CellSite.Values<TTanh, V>(_tanh, at, 0, at.Gates, at.GateStep);
+        CellSite.Values<TTanh, V>(_tanh, at, 0, at.Gates, at.GateStride);
         for (var i = 0; i < at.Count; i++) CellSite.Value<V>(at, 0, i).Store(ref *(at.Hidden + (i * at.StateStep)), 0);
     }
 
     [MethodImpl(NoInlining | AggressiveOptimization)]
     public void Backward<V>(in CellPlace at) where V : struct, ILanes<V>
     {
-        CellSite.Slopes<TTanh, V>(_tanh, at, 0, at.Gates, at.GateStep);
+        CellSite.Slopes<TTanh, V>(_tanh, at, 0, at.Gates, at.GateStride);
         for (var i = 0; i < at.Count; i++)
         {
             var grad = V.Load(in *(at.GradHidden + (i * at.GradHiddenStep)), 0);
             CellSite.AddGain<TTanh, V>(at, 0, i, grad);
-            CellSite.Down<TTanh, V>(at, 0, i, grad).Store(ref *(at.GradGates + (i * at.GateStep)), 0);
+            CellSite.Down<TTanh, V>(at, 0, i, grad).Store(ref *(at.GradGates + (i * at.GateStride)), 0);
         }
     }
 }

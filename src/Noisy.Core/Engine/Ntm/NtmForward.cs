@@ -98,7 +98,7 @@ internal sealed unsafe partial class NtmKernel<V, TCell>
             for (var site = 0; site < TCell.Sites; site++)
             {
                 var stream = noise.Layer.Child((uint)site).At(noise.Update, noise.FirstStep + t);
-                NoiseSampler.Normal(stream, from, new Span<float>(tape.Noise + ((nint)t * tape.NoiseStep) + ((nint)site * tape.NoiseSite) + from, (int)count));
+                NoiseSampler.Normal(stream, from, new Span<float>(tape.Noise + ((nint)t * tape.NoiseStride) + ((nint)site * tape.NoiseSite) + from, (int)count));
             }
         }
     }

@@ -14,10 +14,10 @@ internal sealed unsafe class NtmTape : IDisposable
         long rows = size.Rows, states = (rows + size.Batch) * size.PaddedHidden;
         var draws = readsNoise && constants is null;
         NoiseSite = draws ? NtmSize.Pad(size.Batch * size.Hidden) : size.PaddedHidden;
-        NoiseStep = draws ? NoiseSite * sites : 0;
+        NoiseStride = draws ? NoiseSite * sites : 0;
         NoiseRow = draws ? size.Hidden : 0;
         long seen = (rows + size.Batch) * size.PaddedSeen, gain = readsP ? sites * size.PaddedHidden : 0;
-        var noise = draws ? size.Steps * (long)NoiseStep : sites * size.PaddedHidden;
+        var noise = draws ? size.Steps * (long)NoiseStride : sites * size.PaddedHidden;
         long turn = rows * size.Heads * HeadTurn.Length(size), attention = size.Heads * size.PaddedSlots;
         buffer = BufferPool.Rent(
             seen + (rows * (GateRow + size.PaddedHeads)) + (states * (hasCell ? 2 : 1)) + gain + noise + turn + attention
@@ -71,7 +71,7 @@ internal sealed unsafe class NtmTape : IDisposable
     internal float* Noise { get; }
 
     /// <summary>Floats from step to step, site to site, example to example of the noise.</summary>
-    internal int NoiseStep { get; }
+    internal int NoiseStride { get; }
 
     internal int NoiseSite { get; }
 

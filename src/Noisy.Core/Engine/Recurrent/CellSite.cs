@@ -1,0 +1,107 @@
+using System.Runtime.CompilerServices;
+using static System.Runtime.CompilerServices.MethodImplOptions;
+
+namespace Noisy.Core;
+
+/// <summary>What every cell does at its noisy sites, one site at a time: a loop that holds one activation alone stays within
+/// what the compiler inlines; one that holds five does not, and is ten times slower.</summary>
+internal static unsafe class CellSite
+{
+    /// <summary>Most sites of a cell.</summary>
+    internal const int MaxSites = 5;
+
+    /// <summary>Floats of scratch: three vectors for each site and place.</summary>
+    internal const int ScratchLength = MaxSites * Site;
+
+    // Of each place three vectors: value, slope in x, slope in p.
+    private const int Part = RecurrentSize.Lanes, Place = 3 * Part, Site = CellPlace.MaxCount * Place;
+
+    /// <summary>φ of a site.</summary>
+    [MethodImpl(AggressiveInlining)]
+    internal static V Value<V>(in CellPlace at, int site, int i) where V : struct, ILanes<V> => V.Load(in *At(at, site, i), 0);
+
+    /// <summary>grad · ∂φ/∂x of a site.</summary>
+    [MethodImpl(AggressiveInlining)]
+    internal static V Down<TOperator, V>(in CellPlace at, int site, int i, V grad)
+        where TOperator : struct, INoisyOperator
+        where V : struct, ILanes<V>
+    {
+        var slope = V.Load(in *(At(at, site, i) + Part), 0);
+        return ChainRule.Passing<TOperator, V>(grad, slope) * slope;
+    }
+
+    /// <summary>grad · ∂φ/∂x of a site, added to a sum.</summary>
+    [MethodImpl(AggressiveInlining)]
+    internal static V Down<TOperator, V>(in CellPlace at, int site, int i, V grad, V sum)
+        where TOperator : struct, INoisyOperator
+        where V : struct, ILanes<V>
+    {
+        var slope = V.Load(in *(At(at, site, i) + Part), 0);
+        return V.MultiplyAdd(ChainRule.Passing<TOperator, V>(grad, slope), slope, sum);
+    }
+
+    /// <summary>Evaluates a site for all places.</summary>
+    /// <param name="op">Its activation.</param>
+    /// <param name="at">Where everything is.</param>
+    /// <param name="site">Number of the site.</param>
+    /// <param name="x">Pre-activation of the first place.</param>
+    /// <param name="stepX">Floats from place to place of it.</param>
+    [MethodImpl(NoInlining | AggressiveOptimization)]
+    internal static void Values<TOperator, V>(TOperator op, in CellPlace at, int site, float* x, nint stepX)
+        where TOperator : struct, INoisyOperator
+        where V : struct, ILanes<V>
+    {
+        var noise = at.Noise + (site * at.NoiseSite);
+        var gain = at.Gains + (site * at.Block);
+        var (count, stepNoise, stepGain) = (at.Count, at.NoiseStride, at.GainStep);
+        var to = At(at, site, 0);
+        for (var i = 0; i < count; i++, x += stepX, noise += stepNoise, gain += stepGain, to += Place)
+        {
+            var (xi, p) = (TOperator.ReadsNoise ? V.Load(in *noise, 0) : 0f, TOperator.ReadsP ? V.Load(in *gain, 0) : 0f);
+            op.Forward(V.Load(in *x, 0), xi, p).Store(ref *to, 0);
+        }
+    }
+
+    /// <summary>Evaluates a site and its slopes for all places.</summary>
+    /// <inheritdoc cref="Values"/>
+    [MethodImpl(NoInlining | AggressiveOptimization)]
+    internal static void Slopes<TOperator, V>(TOperator op, in CellPlace at, int site, float* x, nint stepX)
+        where TOperator : struct, INoisyOperator
+        where V : struct, ILanes<V>
+    {
+        var noise = at.Noise + (site * at.NoiseSite);
+        var gain = at.Gains + (site * at.Block);
+        var (count, stepNoise, stepGain) = (at.Count, at.NoiseStride, at.GainStep);
+        var to = At(at, site, 0);
+        for (var i = 0; i < count; i++, x += stepX, noise += stepNoise, gain += stepGain, to += Place)
+        {
+            var (xi, p) = (TOperator.ReadsNoise ? V.Load(in *noise, 0) : 0f, TOperator.ReadsP ? V.Load(in *gain, 0) : 0f);
+            var slopes = op.Backward(V.Load(in *x, 0), xi, p);
+            slopes.Value.Store(ref *to, 0);
+            slopes.Dx.Store(ref *(to + Part), 0);
+            if (TOperator.ReadsP) slopes.Dp.Store(ref *(to + (2 * Part)), 0);
+        }
+    }
+
+    /// <summary>Adds to a place's gradient in the site's gains.</summary>
+    [MethodImpl(AggressiveInlining)]
+    internal static void AddGain<TOperator, V>(in CellPlace at, int site, int i, V grad)
+        where TOperator : struct, INoisyOperator
+        where V : struct, ILanes<V>
+    {
+        if (!TOperator.ReadsP) return;
+        var sum = at.GradGains + (i * at.GradGainStep) + (site * at.Block);
+        var from = At(at, site, i);
+        V.MultiplyAdd(ChainRule.Passing<TOperator, V>(grad, V.Load(in *(from + Part), 0)), V.Load(in *(from + (2 * Part)), 0), V.Load(in *sum, 0))
+            .Store(ref *sum, 0);
+    }
+
+    /// <summary>Scratch of a site that the cell does not have: a vector for each place.</summary>
+    internal static float* Room(in CellPlace at, int site) => At(at, site, 0);
+
+    /// <summary>Floats from place to place of the scratch.</summary>
+    internal const int RoomStep = Place;
+
+    [MethodImpl(AggressiveInlining)]
+    private static float* At(in CellPlace at, int site, int i) => at.Scratch + (site * Site) + (i * Place);
+}

@@ -1,0 +1,33 @@
+using Noisy.Models;
+
+namespace Noisy.Experiments;
+
+/// <summary>The shapes of <see cref="CaptionWorld"/> as pixels.</summary>
+internal static class CaptionGlyphs
+{
+    /// <summary>Pixels of a shape by rows, '#' where it is: the large form has 8 x 8, the small one 5 x 5.</summary>
+    internal static string[] Of(CaptionShape shape, bool large) => (shape, large) switch
+    {
+        (CaptionShape.Circle, true) => ["..####..", ".######.", "########", "########", "########", "########", ".######.", "..####.."],
+        (CaptionShape.Circle, false) => [".###.", "#####", "#####", "#####", ".###."],
+        (CaptionShape.Square, true) => ["########", "########", "########", "########", "########", "########", "########", "########"],
+        (CaptionShape.Square, false) => ["#####", "#####", "#####", "#####", "#####"],
+        (CaptionShape.Triangle, true) => ["...##...", "...##...", "..####..", "..####..", ".######.", ".######.", "########", "########"],
+        (CaptionShape.Triangle, false) => ["..#..", "..#..", ".###.", ".###.", "#####"],
+        (CaptionShape.Cross, true) => ["...##...", "...##...", "...##...", "########", "########", "...##...", "...##...", "...##..."],
+        (CaptionShape.Cross, false) => ["..#..", "..#..", "#####", "..#..", "..#.."],
+        (_, true) => ["..####..", ".######.", "##....##", "##....##", "##....##", "##....##", ".######.", "..####.."],
+        _ => [".###.", "#...#", "#...#", "#...#", ".###."],
+    };
+
+    /// <summary>Red, green and blue of a colour.</summary>
+    internal static (byte Red, byte Green, byte Blue) Of(CaptionColour colour) => colour switch
+    {
+        CaptionColour.Red => (220, 40, 40),
+        CaptionColour.Green => (40, 180, 60),
+        CaptionColour.Blue => (50, 80, 220),
+        CaptionColour.Yellow => (230, 210, 50),
+        CaptionColour.Purple => (160, 50, 180),
+        _ => (235, 235, 235),
+    };
+}

@@ -1,0 +1,89 @@
+using System.Text;
+using Noisy.Core;
+using Noisy.Models;
+
+namespace Noisy.Experiments;
+
+/// <summary>Size and difficulty of the built-in corpus.</summary>
+/// <param name="Train">Training tokens, ≥ 2.</param>
+/// <param name="Valid">Validation tokens, ≥ 2.</param>
+/// <param name="Test">Test tokens, ≥ 2.</param>
+/// <param name="Topics">Topics of the source, 2 to 30: more means more to remember and more words.</param>
+/// <param name="Speakers">Speakers of the source, 2 to 200: more means more to remember.</param>
+/// <param name="Seed">Decides the words and the texts; not the seed of a run, so that all runs see the same text.</param>
+public sealed record GeneratedCorpusConfig(int Train, int Valid, int Test, int Topics, int Speakers, long Seed)
+{
+    /// <summary>The default: 60,000 training tokens over about 200 words.</summary>
+    public static GeneratedCorpusConfig Default { get; } = new(60_000, 6_000, 6_000, Topics: 8, Speakers: 12, Seed: 1);
+
+    /// <summary>The same source with texts of other lengths.</summary>
+    /// <param name="train">Training tokens.</param>
+    /// <param name="valid">Validation tokens.</param>
+    /// <param name="test">Test tokens.</param>
+    public GeneratedCorpusConfig WithSizes(int train, int valid, int test) => this with { Train = train, Valid = valid, Test = test };
+
+    /// <summary>The same sizes from another source.</summary>
+    /// <param name="topics">Topics.</param>
+    /// <param name="speakers">Speakers.</param>
+    public GeneratedCorpusConfig WithSource(int topics, int speakers) => this with { Topics = topics, Speakers = speakers };
+
+    /// <summary>The same sizes and difficulty with other words and texts.</summary>
+    /// <param name="seed">The seed.</param>
+    public GeneratedCorpusConfig WithSeed(long seed) => this with { Seed = seed };
+}
+
+/// <summary>The built-in corpus: texts of a <see cref="SentenceSource"/>, so that the best attainable perplexity is known.</summary>
+public static class GeneratedCorpus
+{
+    /// <summary>The source of a corpus.</summary>
+    /// <param name="config">Difficulty and seed; the sizes do not matter.</param>
+    /// <exception cref="UsageException">A number is out of its range.</exception>
+    public static SentenceSource Source(GeneratedCorpusConfig config) =>
+        new(config.Topics, config.Speakers, Root(config).Child("lexicon"));
+
+    /// <summary>Generates a corpus.</summary>
+    /// <param name="config">Size, difficulty and seed.</param>
+    /// <returns>Three independent texts. The identity's checksum is over the training, validation and test text, words
+    /// joined by blanks and each end token a line feed.</returns>
+    /// <exception cref="UsageException">A number is out of its range.</exception>
+    /// <remarks>Randomness: the children "train", "valid" and "test" of the config's seed; each split is a prefix of one
+    /// endless stream of its own, so a longer split begins with the shorter one.</remarks>
+    public static LanguageModelData Create(GeneratedCorpusConfig config)
+    {
+        if (Math.Min(config.Train, Math.Min(config.Valid, config.Test)) < 2)
+        {
+            throw new UsageException(
+                "The built-in corpus needs at least 2 tokens for training, validation and test each; " +
+                $"{config.Train}, {config.Valid} and {config.Test} were asked for.");
+        }
+
+        var source = Source(config);
+        var key = Root(config);
+        int[][] splits =
+        [
+            source.Sample(key.Child("train"), config.Train),
+            source.Sample(key.Child("valid"), config.Valid),
+            source.Sample(key.Child("test"), config.Test),
+        ];
+        var sha256 = DataFile.Sha256([.. splits.Select(split => Encoding.UTF8.GetBytes(Text(source.Vocabulary, split)))]);
+        var floor = new SourceEntropy(source.Nats(splits[2])[1..].Average());
+        return new(
+            new("sentences", DataIdentity.BuiltIn, sha256), source.Vocabulary, splits[0], splits[1], splits[2], floor);
+    }
+
+    /// <summary>A stream in words, a sentence a line.</summary>
+    /// <param name="vocabulary">Its vocabulary.</param>
+    /// <param name="stream">Token ids.</param>
+    public static string Text(Vocabulary vocabulary, IEnumerable<int> stream)
+    {
+        var text = new StringBuilder();
+        foreach (var token in stream.Select(vocabulary.Token))
+        {
+            text.Append(token == PennTreebank.EndOfSentence ? "\n" : token + " ");
+        }
+
+        return text.ToString();
+    }
+
+    private static NoiseKey Root(GeneratedCorpusConfig config) => NoiseKey.FromSeed(config.Seed).Child("sentences");
+}

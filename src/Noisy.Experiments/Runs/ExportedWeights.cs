@@ -1,0 +1,38 @@
+using Noisy.Models;
+using TorchSharp;
+
+namespace Noisy.Experiments;
+
+/// <summary>The <c>weights.safetensors</c> of a run that is done, compared with what its summary says of them.</summary>
+internal static class ExportedWeights
+{
+    /// <summary>Gives a model the weights that were tested, if the file holds them.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="summary">The run's summary.</param>
+    /// <param name="model">The run's model.</param>
+    /// <returns>What is wrong with the file; null if nothing is.</returns>
+    internal static string? Load(string path, RunSummary summary, torch.nn.Module model)
+    {
+        using var scope = torch.NewDisposeScope();
+        using var _ = torch.no_grad();
+        try
+        {
+            var tensors = Safetensors.Read(path).Tensors;
+            if (WeightsHash.Of(tensors) != summary.WeightsSha256) return $"{path} has other weights than those that were tested";
+            foreach (var (name, weight) in model.state_dict()) weight.copy_(tensors[name]);
+            return null;
+        }
+        catch (FileNotFoundException)
+        {
+            return $"{path} is gone";
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return $"{path} cannot be read";
+        }
+        catch (InvalidDataException)
+        {
+            return $"{path} is damaged";
+        }
+    }
+}

@@ -1,0 +1,138 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Noisy.Models;
+
+namespace Noisy.Experiments;
+
+/// <summary>A published figure that a run can be set beside.</summary>
+/// <param name="Table">The paper's table, such as "Table 2".</param>
+/// <param name="Row">Its row.</param>
+/// <param name="Valid">Published validation figure; null if there is none.</param>
+/// <param name="Test">Published test figure; null if there is none.</param>
+/// <param name="Metric">Metric of both.</param>
+/// <param name="Confidence">"confirmed" if read in a source, "recalled" if not; docs/paper.md lists the sources.</param>
+public sealed record PaperFigure(string Table, string Row, double? Valid, double? Test, string Metric, string Confidence);
+
+/// <summary>Metrics of a run by split; each a map from name to value.</summary>
+/// <param name="Train">Over the batches up to the last evaluation since the one before, with noise; over those so far if the
+/// run stopped between two.</param>
+/// <param name="Valid">With the weights that were tested.</param>
+/// <param name="Test">At the last stage of difficulty, with the final weights or, if the config says <c>keepBest</c>, the
+/// best.</param>
+public sealed record SplitMetrics(
+    IReadOnlyDictionary<string, double> Train, IReadOnlyDictionary<string, double> Valid, IReadOnlyDictionary<string, double> Test);
+
+/// <summary>The result of a run: <c>summary.json</c> in its folder.</summary>
+public sealed record RunSummary
+{
+    /// <summary>Experiment, such as "ptb".</summary>
+    public required string Experiment { get; init; }
+
+    /// <summary>Preset that the config started from.</summary>
+    public required string Preset { get; init; }
+
+    /// <summary>Activation variant.</summary>
+    public required string Activation { get; init; }
+
+    /// <summary>What the run is called in tables; null in summaries of older versions.</summary>
+    public string? Label { get; init; }
+
+    /// <summary>Seed.</summary>
+    public required long Seed { get; init; }
+
+    /// <summary>"cpu" or "cuda".</summary>
+    public required string Device { get; init; }
+
+    /// <summary>Which implementation ran: "composed", "fused-cpu" or "fused-cuda".</summary>
+    [JsonPropertyName("path")]
+    public required string Backend { get; init; }
+
+    /// <summary>CPU threads that torch used.</summary>
+    public required int Threads { get; init; }
+
+    /// <summary>What the data were.</summary>
+    public required DataIdentity Data { get; init; }
+
+    /// <summary>Optimiser updates done.</summary>
+    public required long Updates { get; init; }
+
+    /// <summary>Passes over the training data; a fraction if stopped within one.</summary>
+    public required double Epochs { get; init; }
+
+    /// <summary>Time spent on updates, over all sessions.</summary>
+    public required double Seconds { get; init; }
+
+    /// <summary>Throughput of training, in the unit that <see cref="ItemName"/> says.</summary>
+    [JsonPropertyName("tokens_per_second")]
+    public required double ItemsPerSecond { get; init; }
+
+    /// <summary>What is counted by the throughput.</summary>
+    public required string ItemName { get; init; }
+
+    /// <summary>Whether the run came to its end.</summary>
+    public required bool Finished { get; init; }
+
+    /// <summary>What ended the run; null if it is not finished.</summary>
+    public RunEnd? EndedBy { get; init; }
+
+    /// <summary>Update at which validation reached the config's <c>stopAt</c>; null if it has not.</summary>
+    public long? SolvedAtUpdate { get; init; }
+
+    /// <summary>Stage of difficulty that validation was at; null if the task has one. Test is always at the last.</summary>
+    public int? Stage { get; init; }
+
+    /// <summary>Fingerprint of the weights that were tested, <see cref="WeightsHash"/>.</summary>
+    [JsonPropertyName("weights_sha256")]
+    public required string WeightsSha256 { get; init; }
+
+    /// <summary>The metric that the run is judged by; null in summaries of older versions.</summary>
+    public string? Metric { get; init; }
+
+    /// <summary>Metrics by split.</summary>
+    public required SplitMetrics Metrics { get; init; }
+
+    /// <summary>Best attainable test metric of a source that is known exactly; null for real data.</summary>
+    public double? Floor { get; init; }
+
+    /// <summary>The paper's table that this run belongs to; null if none.</summary>
+    public string? Table { get; init; }
+
+    /// <summary>The paper's row that this run belongs to; null if none.</summary>
+    public string? Row { get; init; }
+
+    /// <summary>The published figure of that row; null if none.</summary>
+    public PaperFigure? Paper { get; init; }
+
+    /// <summary>Best validation metric at the last stage.</summary>
+    public double? BestValid { get; init; }
+
+    /// <summary>Update of <see cref="BestValid"/>; null if there is none.</summary>
+    public long? BestUpdate { get; init; }
+
+    /// <summary>The config, so that the summary stands alone.</summary>
+    public required System.Text.Json.Nodes.JsonObject Config { get; init; }
+
+    /// <summary>Versions of everything that the numbers depend on.</summary>
+    public required IReadOnlyDictionary<string, string> Versions { get; init; }
+
+    /// <summary>Reads a summary.</summary>
+    /// <param name="path">The file.</param>
+    /// <returns>The summary; null if there is no such file.</returns>
+    /// <exception cref="UsageException">The file is damaged or cannot be read.</exception>
+    public static RunSummary? Read(string path)
+    {
+        if (!File.Exists(path)) return null;
+        try
+        {
+            return ConfigJson.Parse<RunSummary>(File.ReadAllText(path));
+        }
+        catch (JsonException e)
+        {
+            throw new UsageException($"{path} is not a run's summary ({e.Message}); delete it, and run again", e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new UsageException($"{path} cannot be read ({e.Message.TrimEnd('.')}); make it readable, or delete it and run again", e);
+        }
+    }
+}

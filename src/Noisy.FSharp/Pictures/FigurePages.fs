@@ -1,0 +1,127 @@
+/// Figures as pages (Plotly) that can be zoomed and read off. The pages of an experiment share one copy of Plotly's script.
+module internal Noisy.FSharp.FigurePages
+
+open System
+open System.IO
+open System.Reflection
+open Plotly.NET
+open Plotly.NET.LayoutObjects
+open Noisy.Models
+open Noisy.Experiments
+open Noisy.FSharp.Html
+open Noisy.FSharp.Plots
+
+/// Words as Plotly shows them: it takes some tags in its labels for its own, and drops others, such as <unk>.
+let label (words: string) = words.Replace("&", "&amp;").Replace("<", "&lt;").Replace(">", "&gt;")
+
+let private heatTrace showScale (map: HeatMap) =
+    Chart.Heatmap(zData = map.Values, ColorScale = StyleParam.Colorscale.Viridis, ShowScale = showScale)
+    |> GenericChart.mapTrace (
+        match map.Range with
+        | Some(low, high) -> Trace2DStyle.Heatmap(ZMin = low, ZMax = high)
+        | None -> id
+    )
+
+/// One panel's traces and axes; alone: it is the only one of its page.
+let private chart alone seen (panel: Panel) =
+    let value = shown panel
+
+    let traces =
+        [ for item in panel.Items do
+              let colour = Color.fromString item.Colour
+              let show = item.Name <> "" && not (Set.contains item.Name seen)
+
+              match item.Mark with
+              | Heat map -> heatTrace alone map
+              | Band(x, low, high) ->
+                  Chart.Line(x = Array.append x (Array.rev x), y = Array.append (value high) (Array.rev (value low)), Name = label item.Name, ShowLegend = show, LineWidth = 0.0, LineColor = colour, Opacity = 0.5)
+                  |> GenericChart.mapTrace (Trace2DStyle.Scatter(Fill = StyleParam.Fill.ToSelf))
+              | Dots(x, y) -> Chart.Point(x = x, y = value y, Name = label item.Name, ShowLegend = show, MarkerColor = colour, Opacity = 0.5)
+              | mark ->
+                  let x, y = coordinates mark
+                  let dash = match mark with | Dashed _ -> StyleParam.DrawingStyle.Dash | _ -> StyleParam.DrawingStyle.Solid
+                  let width = match mark with | Line _ | Marked _ -> 2.5 | _ -> 1.3
+
+                  Chart.Line(x = x, y = value y.Head, Name = label item.Name, ShowLegend = show, ShowMarkers = mark.IsMarked, MarkerColor = colour, LineColor = colour, LineDash = dash, LineWidth = width) ]
+
+    let heat = panel.Items |> List.tryPick (fun item -> match item.Mark with Heat map -> Some map | _ -> None)
+    let named places = Array.map fst places, Array.map (snd >> label) places
+
+    let vertical =
+        match panel.Scale, heat with
+        | _, Some map ->
+            let at, names = named (places map.Values.Length map.Rows)
+            LinearAxis.init (Title = Title.init (label panel.Vertical), TickMode = StyleParam.TickMode.Array, TickVals = at, TickText = names, AutoRange = StyleParam.AutoRange.Reversed)
+        | Logarithmic, _ ->
+            let low, high = bounds panel
+            let ticks = logTicks low high
+
+            LinearAxis.init (
+                Title = Title.init (label panel.Vertical), AxisType = StyleParam.AxisType.Log, TickMode = StyleParam.TickMode.Array,
+                TickVals = ticks, TickText = List.map number ticks, Range = StyleParam.Range.MinMax(log10 low, log10 high)
+            )
+        | _ -> LinearAxis.init (Title = Title.init (label panel.Vertical))
+
+    let horizontal =
+        match heat with
+        | Some map ->
+            let at, names = named (places map.Values[0].Length map.Columns)
+            LinearAxis.init (Title = Title.init (label panel.Horizontal), TickMode = StyleParam.TickMode.Array, TickVals = at, TickText = names)
+        | None -> LinearAxis.init (Title = Title.init (label panel.Horizontal))
+
+    Chart.combine traces |> Chart.withYAxis vertical |> Chart.withXAxis horizontal
+
+let private draw (figure: Figure) =
+    let rows = (figure.Panels.Length + figure.Columns - 1) / figure.Columns
+    let names (panel: Panel) = panel.Items |> List.map _.Name |> Set.ofList
+    let seen = figure.Panels |> List.scan (fun seen panel -> Set.union seen (names panel)) Set.empty
+    let charts = List.map2 (chart (figure.Panels.Length = 1)) (List.take figure.Panels.Length seen) figure.Panels
+
+    let whole =
+        match charts with
+        | [ one ] -> one
+        | many ->
+            // The gap, a part of a panel's height, holds the ticks and the title below one panel and the title above the next.
+            Chart.Grid(rows, figure.Columns, SubPlotTitles = (figure.Panels |> List.map (_.Title >> label)), YGap = 0.3) many
+
+    whole
+    |> Chart.withTemplate ChartTemplates.lightMirrored
+    |> Chart.withTitle (label figure.Title)
+    |> Chart.withSize (1100, (if rows = 1 then 560 else 340 * rows + 120))
+
+/// Plotly's script: its name, with the version, and its text.
+let private script =
+    lazy
+        (let assembly = typeof<GenericChart>.Assembly
+         let resource = assembly.GetManifestResourceNames() |> Array.find _.EndsWith(".min.js")
+         use stream = assembly.GetManifestResourceStream resource
+         use copy = new MemoryStream()
+         stream.CopyTo copy
+         resource[resource.IndexOf "plotly-" ..], copy.ToArray())
+
+/// Puts the script into a folder unless it is there.
+let private provideScript folder =
+    let name, bytes = script.Force()
+    let file = FileInfo(Path.Combine(folder, name))
+    if not (file.Exists && file.Length = bytes.LongLength) then AtomicFile.Write(file.FullName, (fun stream -> stream.Write(ReadOnlySpan bytes)))
+    name
+
+/// A figure in a page; id: its own within it.
+let private part (id: string) (figure: Figure) =
+    // Within <script> nothing but '<' could end it or begin something else, and in JSON a '<' is always part of a string.
+    let json = (draw figure |> GenericChart.toJson).Replace("<", "\\u003c")
+
+    markup $"""<div id="{id}"></div>
+<script>if (window.Plotly) {{ const figure = {json}; Plotly.newPlot("{id}", figure.data, figure.layout, figure.config); }}</script>"""
+
+/// Writes figures one below another as a page that needs no network, and beside it or above it the script that draws them.
+///
+/// scripts: the folder of the script, which the page names relative to itself.
+let save (scripts: string) (path: string) (figures: Figure list) =
+    let name = provideScript scripts
+    let address = Path.GetRelativePath(Path.GetDirectoryName(Path.GetFullPath path), Path.Combine(scripts, name)).Replace('\\', '/')
+    let head = markup $"<script src=\"{text address}\"></script>"
+    let missing = text $"The figures of this page are drawn by {address}, which is not there: copy it along with the page, or see the PNG of the same name."
+    let warning = markup $"<p id=\"missing\">{missing}</p><script>if (window.Plotly) document.getElementById(\"missing\").remove()</script>"
+    let parts = figures |> List.mapi (fun i figure -> part $"figure{i}" figure)
+    Html.document figures.Head.Title "body { font: 15px sans-serif }" head (concat "\n" (warning :: parts)) |> Html.save path

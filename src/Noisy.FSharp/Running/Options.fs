@@ -1,0 +1,312 @@
+/// The options that all experiment scripts share.
+module internal Noisy.FSharp.Options
+
+open System
+open System.Globalization
+open System.IO
+open System.Text.Json
+open Argu
+open Noisy.Core
+open Noisy.Models
+open Noisy.Experiments
+open TorchSharp
+
+/// The options as Argu reads them; values are checked afterwards, so that every message can say what is expected.
+[<RequireQualifiedAccess>]
+type Argument =
+    | [<Unique>] Preset of name: string
+    | Activation of list: string list
+    | Row of list: string list
+    | Seed of list: string list
+    | [<Unique>] Device of name: string
+    | [<Unique>] Threads of number: string
+    | [<Unique>] Backend of name: string
+    | [<Unique; Hidden>] Engine of name: string
+    | [<Unique>] Data of folder: string
+    | [<Unique>] Out of folder: string
+    | [<Unique>] Max_Updates of number: string
+    | Set of assignment: string list
+
+    interface IArgParserTemplate with
+        member this.Usage =
+            match this with
+            | Preset _ -> "size of the experiment; see below"
+            | Activation _ -> "one or more activations, separated by commas, trained one after another and compared; see below"
+            | Row _ -> "one or more rows of the paper's table, separated by commas, instead of activations; see below"
+            | Seed _ -> "one or more whole numbers, separated by commas; the table gives mean ± standard deviation (default: 1)"
+            | Device _ -> "cpu or cuda (default: cuda if there is one)"
+            | Threads _ -> $"CPU threads (default: all, here {Environment.ProcessorCount})"
+            | Backend _ | Engine _ -> "auto (the fused engine where it can) or composed (torch's operations, slow)"
+            | Data _ ->
+                "folder of the data sets (charlm: or a text file; nmt: or two, or one with tabs); or 'built-in', or 'download'. Default: NOISY_DATA if that is set, else what an earlier "
+                + "download left in the user's cache, else the data that the experiment generates itself"
+            | Out _ -> "folder of the results, with one folder a run beneath it"
+            | Max_Updates _ -> "stop each run there; a later command with a larger number, or without it, goes on from that point"
+            | Set _ -> "name=value, or name=value,value,...: override a field of the preset, as often as needed; every combination is a run of its own; see below"
+
+/// What the user asked for.
+type Options =
+    { Preset: string
+      /// Rows of the experiment, or names of activations.
+      Rows: string list
+      Seeds: int64 list
+      Device: torch.Device
+      Threads: int
+      Backend: Backend
+      Data: string option
+      Out: string
+      MaxUpdates: int64 option
+      /// Fields of the config, with the values to try.
+      Set: (string * string list) list }
+
+/// Fails with exit code 2.
+let refuse message : 'T = raise (UsageException message)
+
+/// The elements of a list option, given with commas, with spaces or with both.
+let elements (words: string list) =
+    words
+    |> List.collect (fun word -> List.ofArray (word.Split(',', StringSplitOptions.RemoveEmptyEntries ||| StringSplitOptions.TrimEntries)))
+
+/// The elements of a list option, of which there must be one.
+let someElements option words =
+    match elements words with
+    | [] -> refuse $"{option} needs at least one value"
+    | list -> List.distinct list
+
+/// A whole number at or above a limit.
+let wholeNumber option (least: int64) (text: string) =
+    match Int64.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture) with
+    | true, value when value >= least -> value
+    | true, value when least > Int64.MinValue -> refuse $"{option} is {value}: must be at least {least}"
+    | _ -> refuse $"{option} is '{text}': must be a whole number"
+
+/// Edits that turn one word into the other.
+let private distance (a: string) (b: string) =
+    let step (previous: int[]) (i: int) =
+        let row = Array.create (b.Length + 1) (i + 1)
+
+        for j in 1 .. b.Length do
+            let replaced = previous[j - 1] + (if a[i] = b[j - 1] then 0 else 1)
+            row[j] <- min replaced (1 + min (previous[j]) (row[j - 1]))
+
+        row
+
+    (Array.init (b.Length + 1) id, [ 0 .. a.Length - 1 ]) ||> List.fold step |> Array.last
+
+/// Argu's complaint as one sentence, with the option that was probably meant.
+let complaint (script: string) (known: string list) (message: string) =
+    let sentence = (Array.head (message.Split '\n')).Trim()
+    let sentence = if sentence.StartsWith "ERROR: " then sentence.Substring 7 else sentence
+    let quoted = sentence.Split '\''
+
+    let hint =
+        if sentence.StartsWith "unrecognized argument" && quoted.Length > 2 then
+            let given = quoted[1].Split('=')[0]
+            let nearest = known |> List.minBy (distance given)
+            let list = String.Join(", ", known)
+            if distance given nearest <= 3 then $" Did you mean {nearest}?" else $" Known are {list}."
+        else
+            ""
+
+    $"{sentence.TrimEnd '.'}.{hint} All options: dotnet fsi scripts/{script}.fsx -- --help"
+
+/// Words as the options take them: --name=value is the same as --name value.
+///
+/// known: the options with their dashes; what else there may be is left as it is.
+let private separate (known: string list) (word: string) =
+    match word.Split('=', 2) with
+    | [| name; value |] when List.contains name known -> [ name; value ]
+    | _ -> [ word ]
+
+/// An empty value is a variable of a shell that was not set.
+let rec private refuseEmpty (words: string list) =
+    match words with
+    | option :: value :: _ when String.IsNullOrWhiteSpace value -> refuse $"{option} is empty: give it a value, or leave it away"
+    | [ only ] when String.IsNullOrWhiteSpace only -> refuse "an option is empty"
+    | _ :: rest -> refuseEmpty rest
+    | [] -> ()
+
+/// Does what writes to a place that the user named; a place that cannot be written is a mistake in the command line.
+let writing (option: string) (place: string) (write: unit -> unit) =
+    try
+        write ()
+    with error when (error :? IOException || error :? UnauthorizedAccessException) ->
+        refuse $"cannot write {place}: {error.Message.TrimEnd '.'}; name another place with {option}"
+
+/// Reads a command line.
+///
+/// script: its name in messages. Returns None after --help, whose text is Argu's with `explain ()` after it; "help" alone
+/// does the same, because `dotnet fsi` keeps a --help to itself unless a -- precedes it. Every mistake is a
+/// UsageException of one sentence.
+let parse<'argument when 'argument :> IArgParserTemplate> (script: string) (explain: unit -> string) (words: string[]) =
+    let parser = ArgumentParser.Create<'argument>(programName = $"dotnet fsi scripts/{script}.fsx", usageStringCharacterWidth = 110)
+    let known = parser.GetArgumentCases() |> List.collect _.CommandLineNames.Value
+
+    let words = if words = [| "help" |] || words = [| "-h" |] then [| "--help" |] else words |> List.ofArray |> List.collect (separate known) |> Array.ofList
+    refuseEmpty (List.ofArray words)
+
+    try
+        Some(parser.ParseCommandLine(words, raiseOnUsage = true))
+    with :? ArguParseException as error ->
+        if error.ErrorCode = ErrorCode.HelpText then
+            printfn "%s\n%s" (parser.PrintUsage()) (explain ())
+            None
+        else
+            refuse (complaint script (known @ [ "--help" ]) error.Message)
+
+let private device name =
+    match name with
+    | None -> if torch.cuda.is_available () then torch.CUDA else torch.CPU
+    | Some "cpu" -> torch.CPU
+    | Some "cuda" when torch.cuda.is_available () -> torch.CUDA
+    | Some "cuda" ->
+        refuse "--device cuda: this machine has no CUDA device that libtorch can use; NOISY_LIBTORCH must name a CUDA build of libtorch, or take --device cpu"
+    | Some other -> refuse $"--device is '{other}': must be cpu or cuda"
+
+/// The values of a list: commas within brackets belong to a value, such as linear(1, 0.1, 100).
+let private values (text: string) =
+    let folder (parts: string list, depth) c =
+        match c, parts with
+        | ',', _ when depth = 0 -> "" :: parts, depth
+        | _, part :: rest -> (part + string c) :: rest, (match c with '(' -> depth + 1 | ')' -> max 0 (depth - 1) | _ -> depth)
+        | _ -> parts, depth
+
+    (([ "" ], 0), text) ||> Seq.fold folder |> fst |> List.rev |> List.map _.Trim()
+
+/// name=value,value,...; a value may hold further '='. What has an option of its own is left to it.
+let private assignment (text: string) =
+    match text.Split('=', 2) with
+    | [| name; value |] when name.Trim() <> "" ->
+        match name.Trim().ToLowerInvariant(), values value with
+        | ("activation" | "seed" as own), _ -> refuse $"--set {text}: use --{own}, which also names the run's folder"
+        | _, many when many.Length > 1 && List.contains "" many -> refuse $"--set {text}: a value of the list is empty"
+        | _, many -> name.Trim(), List.distinct many
+    | _ -> refuse $"--set {text}: must have the form name=value"
+
+/// Refuses a field that is set twice.
+let private once (settings: (string * string list) list) =
+    match settings |> List.countBy (fun (name, _) -> name.ToLowerInvariant()) |> List.tryFind (fun (_, count) -> count > 1) with
+    | Some(name, _) -> refuse $"--set names {name} more than once: give its values as one list, {name}=VALUE,VALUE"
+    | None -> settings
+
+let private presets (experiment: Experiment) = experiment.Presets |> Seq.map (fun preset -> preset.Name, preset.Summary)
+let private firstPreset experiment = presets experiment |> Seq.head |> fst
+
+let private explain (experiment: Experiment) () =
+    let table rows =
+        let width = rows |> Seq.map (fst >> String.length) |> Seq.max
+        rows |> Seq.map (fun (name: string, text) -> $"    {name.PadRight width}  {text}") |> String.concat "\n"
+
+    let preset = firstPreset experiment
+    let noPeriod = experiment.Presets[0].Training.EpochUpdates |> Option.ofNullable |> Option.isNone
+
+    let fields =
+        ConfigJson.ToJson(experiment.Config preset)
+        |> Seq.filter (fun field -> not (List.contains field.Key [ "experiment"; "preset"; "activation"; "activationDefinition"; "seed" ]))
+        |> Seq.filter (fun field -> not (noPeriod && field.Key = "epochUpdates"))
+
+    let value (node: Nodes.JsonNode) = if isNull node then "null" else node.ToJsonString ConfigJson.Line
+    let defaults = String.Join(",", experiment.DefaultRows)
+    let own = experiment.Rows preset
+
+    let rows =
+        if own.Count = 0 then
+            ""
+        else
+            let start = ConfigJson.ToJson(experiment.Config preset)
+
+            let line (row: ExperimentRow) =
+                let changed = Plan.differences start (ConfigJson.ToJson(row.Apply(experiment.Config preset)))
+                let settings = [ for name, text in changed do if name <> "activation" then $"{name}={text}" ]
+                let details = if settings.IsEmpty then row.Activation.Name else row.Activation.Name + "; " + String.Join(", ", settings)
+                row.Name, $"{row.Summary} ({details})"
+
+            $"""
+
+ROWS with settings of their own, here those of the preset {preset}; the name of an activation is a row too:
+
+{table (own |> Seq.map line)}"""
+
+    let section = if isNull experiment.PaperSection then "" else $"; section {experiment.PaperSection} of \"Noisy Activation Functions\""
+
+    $"""{experiment.Title}{section}.
+
+PRESETS (default: {preset}):
+
+{table (presets experiment)}
+
+ACTIVATIONS:
+
+{table (experiment.Activations |> Seq.map (fun variant -> variant.Name, variant.Summary))}{rows}
+
+TRAINED if neither --activation nor --row is given: {defaults}.
+
+FIELDS for --set, with their values in the preset {preset}; null stands for "not set":
+
+{table (fields |> Seq.map (fun field -> field.Key, value field.Value))}
+
+RESULTS: runs/{experiment.Name}, unless --out says otherwise, with a folder <preset>-<row>-s<seed> a run; settings that --set changes
+stand in its name, such as tiny-nah-c=0.25-s1. The same command resumes where it was stopped, and does not repeat what is finished.
+
+EXIT CODES: 0 done; 2 wrong usage or output that cannot be written; 3 data missing or damaged; 4 training diverged; 130 interrupted, checkpoint written."""
+
+let private sameName (a: string) (b: string) = a.Equals(b, StringComparison.OrdinalIgnoreCase)
+
+/// A variant's name in its own case; an unknown one is left for the config's rules to refuse.
+let private canonical (experiment: Experiment) name =
+    experiment.Activations |> Seq.tryFind (fun v -> sameName v.Name name) |> Option.map _.Name |> Option.defaultValue name
+
+/// A row's name in its own case.
+let private row (experiment: Experiment) name =
+    let own = [ for row in experiment.Rows(firstPreset experiment) -> row.Name ]
+    let variants = [ for variant in experiment.Activations -> variant.Name ]
+
+    match own @ variants |> List.tryFind (sameName name) with
+    | Some known -> known
+    | None ->
+        let ownNames, variantNames = String.Join(", ", own), String.Join(", ", variants)
+        let known = if own.IsEmpty then "" else $" rows {ownNames};"
+        refuse $"--row: {experiment.Name} has no row '{name}'; known are{known} activations {variantNames}"
+
+/// The options of an experiment script; None after --help.
+let ofExperiment (experiment: Experiment) (words: string[]) =
+    parse<Argument> experiment.Name (explain experiment) words
+    |> Option.map (fun found ->
+        let list option (results: string list list) =
+            if results.IsEmpty then None else Some(someElements option (List.concat results))
+
+        { Preset = found.GetResult(Argument.Preset, firstPreset experiment)
+          Rows =
+            match list "--activation" (found.GetResults Argument.Activation), list "--row" (found.GetResults Argument.Row) with
+            | Some _, Some _ -> refuse "--activation and --row exclude each other: the name of an activation is a row too"
+            | None, None -> List.ofSeq experiment.DefaultRows
+            | Some activations, None -> activations |> List.map (canonical experiment) |> List.distinct
+            | None, Some rows -> rows |> List.map (row experiment) |> List.distinct
+          Seeds =
+            list "--seed" (found.GetResults Argument.Seed)
+            |> Option.map (List.map (wholeNumber "--seed" Int64.MinValue) >> List.distinct)
+            |> Option.defaultValue [ 1L ]
+          Device = device (found.TryGetResult Argument.Device)
+          Threads =
+            found.TryGetResult Argument.Threads
+            |> Option.map (wholeNumber "--threads" 1L >> min 1024L >> int)
+            |> Option.defaultValue Environment.ProcessorCount
+          Backend =
+            let old = found.TryGetResult Argument.Engine
+            if old.IsSome then eprintfn "--engine is now called --backend; the next version takes the new name alone"
+
+            match found.TryGetResult Argument.Backend |> Option.orElse old with
+            | None | Some "auto" -> Backend.Auto
+            | Some "composed" -> Backend.Composed
+            | Some other -> refuse $"--backend is '{other}': must be auto or composed"
+          Data =
+            match found.TryGetResult Argument.Data with
+            | Some place when not experiment.TakesRealData && place <> DataCacheSettings.BuiltIn ->
+                refuse $"--data {place}: {experiment.Name} generates its own data and takes no others; leave out --data"
+            | data -> data
+          Out = found.GetResult(Argument.Out, $"runs/{experiment.Name}")
+          MaxUpdates = found.TryGetResult Argument.Max_Updates |> Option.map (wholeNumber "--max-updates" 1L)
+          Set =
+            match found.GetResults Argument.Set with
+            | results when List.exists List.isEmpty results -> refuse "--set needs name=value"
+            | results -> results |> List.concat |> List.map assignment |> once })

@@ -1,0 +1,86 @@
+/// Which runs a command asks for: rows × combinations of settings × seeds.
+module internal Noisy.FSharp.Plan
+
+open System
+open System.IO
+open System.Security.Cryptography
+open System.Text
+open System.Text.Json.Nodes
+open Noisy.Core
+open Noisy.Experiments
+
+/// A run that was asked for.
+type Run =
+    { /// Its row's name, with the settings that differ from the row's: "nah", "nah c=0.25".
+      Row: string
+      Config: RunConfig
+      Folder: string }
+
+/// The fields in which a config differs from another, with its values as text.
+let differences (from: JsonObject) (config: JsonObject) =
+    [ for field in config do
+          if not (JsonNode.DeepEquals(field.Value, from[field.Key])) then
+              match field.Value with
+              | :? JsonObject -> () // an activation's definition, whose name is another field
+              | null -> field.Key, "null"
+              | value -> field.Key, value.ToJsonString(ConfigJson.Line).Trim '"' ]
+
+// Longer names than this are replaced by a checksum.
+let private longest = 60
+
+/// Settings in the name of a folder, in signs that every file system takes; "" if there are none.
+let private inName (settings: (string * string) list) =
+    let text = String.Join("-", [ for field, value in settings -> $"{field}={value}" ])
+    let checksum = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes text))[..7]
+    let isPlain c = Char.IsAsciiLetterOrDigit c || c = '.' || c = '-' || c = '+' || c = '='
+
+    if settings.IsEmpty then ""
+    elif text.Length <= longest && String.forall isPlain text then "-" + text
+    else
+        let plain = String.filter isPlain text
+        $"-{plain[.. min plain.Length 24 - 1]}_{checksum}"
+
+/// Every combination of the values that the settings list, the last setting changing fastest.
+let combinations (settings: (string * string list) list) =
+    List.foldBack (fun (name, values) rest -> [ for value in values do for others in rest -> (name, value) :: others ]) settings [ [] ]
+
+/// Why a setting means nothing for a row; None if it has a meaning there.
+let private unused (config: RunConfig) (field: string, value: string) =
+    match TrainingSettings.WhyUnused(field, config.Activation) with
+    | null -> None
+    | why -> Some $"--set {field}={value} does not apply to '{config.Activation.Name}', {why}: trained without it"
+
+/// All runs of a command, checked before the first one starts, and notes about settings that some rows do not take.
+///
+/// settings: fields with the values to try, in order. Raises UsageException for an unknown preset or field, InvalidSpecException with
+/// every broken rule of every config.
+let make (experiment: Experiment) preset (rows: string list) (seeds: int64 list) (settings: (string * string list) list) (out: string) =
+    let notes = ResizeArray()
+
+    let starts =
+        [ for row in rows do
+              try Ok(row, experiment.RowConfig(preset, row)) with :? InvalidSpecException as e -> Error(List.ofSeq e.Broken) ]
+
+    match starts |> List.collect (function Error broken -> broken | Ok _ -> []) with
+    | [] -> ()
+    | broken -> raise (InvalidSpecException(ResizeArray broken))
+
+    let runs =
+        [ for row, start in starts |> List.choose Result.toOption do
+              let own = ConfigJson.ToJson start
+
+              for combination in combinations settings do
+                  let taken, left = combination |> List.partition (fun setting -> (unused start setting).IsNone)
+                  left |> List.choose (unused start) |> List.iter notes.Add
+                  let config = (start, taken) ||> List.fold (fun config (name, value) -> config.With(name, value))
+                  let changed = differences own (ConfigJson.ToJson config)
+                  let label = String.Join(" ", row :: [ for name, text in changed -> $"{name}={text}" ])
+                  let name = $"{preset}-{row}{inName changed}"
+
+                  for seed in seeds do
+                      { Row = label; Config = config.With("seed", string seed); Folder = Path.Combine(out, $"{name}-s{seed}") } ]
+        |> List.distinctBy _.Folder
+
+    match runs |> List.collect (fun run -> List.ofSeq (experiment.BrokenRules run.Config)) |> List.distinct with
+    | [] -> runs, List.distinct (List.ofSeq notes)
+    | broken -> raise (InvalidSpecException(ResizeArray broken))

@@ -1,0 +1,190 @@
+using Noisy.Core;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+using F = TorchSharp.torch.nn.functional;
+
+namespace Noisy.Models;
+
+/// <summary>Where a decoder stands in a batch of sentences.</summary>
+/// <param name="Hidden">State after the last word, [B, H].</param>
+/// <param name="Encoded">What it looks at.</param>
+/// <param name="Keys">Its attention's keys of that, [S, B, A].</param>
+/// <remarks>Owns all of its tensors.</remarks>
+public sealed record DecoderState(Tensor Hidden, EncodedSentences Encoded, Tensor Keys) : StepState
+{
+    /// <summary>Some rows, in a given order.</summary>
+    /// <param name="rows">Numbers of rows, perhaps some of them several times.</param>
+    /// <returns>A new state that shares no memory with this one.</returns>
+    public DecoderState Rows(int[] rows)
+    {
+        using var index = tensor(rows.Select(row => (long)row).ToArray()).to(Hidden.device);
+        return new(
+            Hidden.index_select(0, index),
+            new(Encoded.Annotations.index_select(1, index), Encoded.Mask.index_select(1, index), Encoded.Mean.index_select(0, index)),
+            Keys.index_select(1, index));
+    }
+
+    /// <summary>The state after one more word; shares what is looked at, and may outlive this one.</summary>
+    /// <param name="hidden">[B, H]; the new state takes it over.</param>
+    public DecoderState After(Tensor hidden) => new(
+        hidden, new(Encoded.Annotations.alias(), Encoded.Mask.alias(), Encoded.Mean.alias()), Keys.alias());
+
+    private protected override IReadOnlyList<Tensor> All => [Hidden, Encoded.Annotations, Encoded.Mask, Encoded.Mean, Keys];
+}
+
+/// <summary>The conditional GRU with attention: in each step one GRU takes the word before, its state looks at the annotations,
+/// and a second GRU takes what was seen.</summary>
+/// <remarks>
+/// <para>s⁰ = tanh(W mean + b); s' = GRU₁(word, s); c = attention(s'); s = GRU₂(c, s'); readout r = tanh(W s + W word + W c + b), and
+/// logits are linear in r. Each tanh and sigmoid is a noisy one. The word before the first is a zero vector.</para>
+/// <para>Parameters: <c>embedding</c> [V, E], <c>start_weight</c> [H, C], <c>start_bias</c>, those of <c>first</c>, <c>second</c> and
+/// <c>attention</c>, <c>readout_state</c> [R, H], <c>readout_word</c> [R, E], <c>readout_context</c> [R, C], <c>readout_bias</c>,
+/// <c>output_weight</c> [V, R], <c>output_bias</c>, with R = E. Source: paper, Section 6.4; docs/paper.md, reference systems.</para>
+/// </remarks>
+public sealed class AttentionDecoder : nn.Module
+{
+    private readonly NoisyGruCell first, second;
+    private readonly AdditiveAttention attention;
+    private readonly NoisyActivation start, readout;
+
+    /// <summary>Creates the module.</summary>
+    /// <param name="vocabulary">Number of words V.</param>
+    /// <param name="embedding">Width E of the embedding and of the readout.</param>
+    /// <param name="contextSize">Width C of an annotation.</param>
+    /// <param name="hidden">Units H of each GRU.</param>
+    /// <param name="attentionSize">Units A of the attention.</param>
+    /// <param name="activations">What replaces tanh and sigmoid.</param>
+    /// <param name="clock">The model's clock.</param>
+    public AttentionDecoder(
+        long vocabulary, long embedding, long contextSize, long hidden, long attentionSize, ActivationPair activations, NoiseClock clock)
+        : base(nameof(AttentionDecoder))
+    {
+        var key = clock.Key.Child("init").Child(clock.NewModuleId());
+        New("embedding", embedding, vocabulary, embedding);
+        New("start_weight", contextSize, hidden, contextSize);
+        New("start_bias", contextSize, hidden);
+        start = Module("start", new NoisyActivation(activations.Tanh, hidden, clock));
+        first = Module("first", new NoisyGruCell(embedding, hidden, activations, clock));
+        attention = Module("attention", new AdditiveAttention(hidden, contextSize, attentionSize, activations.Tanh, clock));
+        second = Module("second", new NoisyGruCell(contextSize, hidden, activations, clock));
+        New("readout_state", hidden, embedding, hidden);
+        New("readout_word", embedding, embedding, embedding);
+        New("readout_context", contextSize, embedding, contextSize);
+        New("readout_bias", hidden, embedding);
+        readout = Module("readout", new NoisyActivation(activations.Tanh, embedding, clock));
+        New("output_weight", embedding, vocabulary, embedding);
+        New("output_bias", embedding, vocabulary);
+
+        T Module<T>(string name, T module) where T : nn.Module
+        {
+            register_module(name, module);
+            return module;
+        }
+
+        void New(string name, long inputs, params long[] size)
+        {
+            var weight = new Parameter(InitialWeights.Uniform(key.Child(name), inputs, size));
+            weight.DetachFromDisposeScope(); // the module owns it, whatever scope it is built in
+            register_parameter(name, weight);
+        }
+    }
+
+    /// <summary>Which implementation to run on; default the fused engine where it can.</summary>
+    public Backend Backend
+    {
+        get => first.Backend;
+        set => first.Backend = second.Backend = attention.Backend = start.Backend = readout.Backend = value;
+    }
+
+    /// <summary>The state before the first word.</summary>
+    /// <param name="encoded">Sentences; the state takes them over.</param>
+    /// <param name="context">Mode, key, update and scale.</param>
+    /// <returns>The state; owned by the caller.</returns>
+    /// <exception cref="ArgumentException">The sentences do not fit each other or the module.</exception>
+    public DecoderState Start(EncodedSentences encoded, NoiseContext context)
+    {
+        var (weights, batch) = (get_parameter("start_weight")!, encoded.Annotations.shape[1]);
+        Operand.Sized(encoded.Mean, nameof(encoded), batch, weights.shape[1]);
+        Operand.Like(weights, encoded.Mean, nameof(encoded));
+        using var scope = NewDisposeScope();
+        var hidden = start.forward(F.linear(encoded.Mean, weights, get_parameter("start_bias")), context.Child("start"));
+        return new(hidden.MoveToOuterDisposeScope(), encoded, attention.Keys(encoded.Annotations).MoveToOuterDisposeScope());
+    }
+
+    /// <summary>Negative log-likelihood of sentences, each word given those before.</summary>
+    /// <param name="state">What <see cref="Start"/> gave.</param>
+    /// <param name="words">The sentences [T, B], int64, end tokens among them; what stands after an end is not counted.</param>
+    /// <param name="targets">The same [T B], with <see cref="LinearCrossEntropy.IgnoreIndex"/> after each end.</param>
+    /// <param name="context">Mode, key, update and scale.</param>
+    /// <returns>Sum over all words that count, in nats; and how much each word looked at each annotation, [T, S, B]; owned by the
+    /// caller.</returns>
+    /// <exception cref="ArgumentException">The words do not fit the state.</exception>
+    public (Tensor Sum, Tensor Attention) Loss(DecoderState state, Tensor words, Tensor targets, NoiseContext context)
+    {
+        using var scope = NewDisposeScope();
+        if (words.dim() != 2 || words.shape[0] == 0 || words.shape[1] != state.Hidden.shape[0])
+            throw new ArgumentException($"words are {Operand.Shape(words)}: must be [T, {state.Hidden.shape[0]}], with T >= 1", nameof(words));
+        var (steps, batch) = ((int)words.shape[0], words.shape[1]);
+        var width = get_parameter("embedding")!.shape[1];
+        var none = zeros([1, batch, width], state.Hidden.dtype, words.device);
+        var before = steps == 1 ? none : cat([none, EmbeddingLookup.Rows(get_parameter("embedding")!, words.narrow(0, 0, steps - 1), Backend)], 0);
+        var sequence = new Sequence(this, state);
+        var projected = sequence.First.Project(before).unbind(0);
+        var (hidden, seen, looks) = (new Tensor[steps], new Tensor[steps], new Tensor[steps]);
+        var now = state.Hidden;
+        for (var t = 0; t < steps; t++)
+        {
+            (now, seen[t], looks[t]) = sequence.Step(projected[t], now, context.Later(t));
+            hidden[t] = now;
+        }
+
+        var top = Readout(stack(hidden), before, stack(seen), context);
+        var sum = LinearCrossEntropy.Sum(
+            top.reshape(-1, width), get_parameter("output_weight")!, get_parameter("output_bias"), targets, Backend);
+        return (sum.MoveToOuterDisposeScope(), stack(looks).MoveToOuterDisposeScope());
+    }
+
+    /// <summary>Reads one word in each row.</summary>
+    /// <param name="state">State before it; stays as it is.</param>
+    /// <param name="last">Ids [B] of the words, int64; null before the first.</param>
+    /// <param name="context">Mode, key, update, time step and scale.</param>
+    /// <returns>Log-probabilities of the next word [B, V], how much was looked at each annotation [S, B], and the hidden state after
+    /// it [B, H]; owned by the caller.</returns>
+    /// <exception cref="ArgumentException">The words do not fit the state.</exception>
+    public (Tensor LogProbabilities, Tensor Attention, Tensor Hidden) Next(DecoderState state, Tensor? last, NoiseContext context)
+    {
+        if (last is not null) Operand.Sized(last, nameof(last), state.Hidden.shape[0]);
+        using var scope = NewDisposeScope();
+        var table = get_parameter("embedding")!;
+        var word = last is null ? zeros([state.Hidden.shape[0], table.shape[1]], table.dtype, table.device) : table.index_select(0, last);
+        var sequence = new Sequence(this, state);
+        var (hidden, seen, look) = sequence.Step(sequence.First.Project(word), state.Hidden, context);
+        var top = Readout(hidden.unsqueeze(0), word.unsqueeze(0), seen.unsqueeze(0), context).squeeze(0);
+        var logs = F.linear(top, get_parameter("output_weight")!, get_parameter("output_bias")).log_softmax(-1);
+        return (logs.MoveToOuterDisposeScope(), look.MoveToOuterDisposeScope(), hidden.MoveToOuterDisposeScope());
+    }
+
+    /// <summary>What the output layer sees, for all time steps of [T, B, ·] at once.</summary>
+    private Tensor Readout(Tensor hidden, Tensor before, Tensor seen, NoiseContext context) => readout.forward(
+        F.linear(hidden, get_parameter("readout_state")!, get_parameter("readout_bias"))
+            .Plus(F.linear(before, get_parameter("readout_word")!))
+            .Plus(F.linear(seen, get_parameter("readout_context")!)),
+        context.Child("readout"));
+
+    /// <summary>Steps from one state on.</summary>
+    private sealed class Sequence(AttentionDecoder owner, DecoderState state)
+    {
+        private readonly NoisyCellSteps second = owner.second.Steps();
+        private readonly AttentionLooks looks = owner.attention.Over(state.Encoded.Annotations, state.Keys, state.Encoded.Mask);
+
+        internal NoisyCellSteps First { get; } = owner.first.Steps();
+
+        internal (Tensor Hidden, Tensor Seen, Tensor Look) Step(Tensor projected, Tensor hidden, NoiseContext context)
+        {
+            var between = First.Step(projected, [hidden], context.Child("first"))[0];
+            var (seen, look) = looks.forward(between, context.Child("attention"));
+            return (second.Step(second.Project(seen), [between], context.Child("second"))[0], seen, look);
+        }
+    }
+}

@@ -1,0 +1,70 @@
+using Noisy.Core;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Noisy.Models;
+
+/// <summary>Time steps of <see cref="NoisyGruCell"/> or <see cref="NoisyLstmCell"/>, one after the other; the gradients in the weights are
+/// made for all of them in one product.</summary>
+/// <remarks>The tensors of a sequence belong to the scope that it was begun in, which is to outlive its forward pass; begun in
+/// none, they are never freed.</remarks>
+public sealed class NoisyCellSteps
+{
+    private readonly NoisyCell owner;
+    private readonly RecurrentCell cell;
+    private readonly Tensor weights;
+    private readonly Tensor? gains;
+    private readonly StepLinear fromInput, fromState;
+
+    internal NoisyCellSteps(nn.Module module, RecurrentCell cell, NoisyCell owner)
+    {
+        (this.owner, this.cell) = (owner, cell);
+        var w = RecurrentWeights.Of(module, cell, "");
+        (weights, gains) = (w.WeightHh, w.P);
+        fromInput = new StepLinear(w.WeightIh, cell.InputBias(w), owner.Backend);
+        fromState = new StepLinear(w.WeightHh, cell.RecurrentBias(w), owner.Backend);
+    }
+
+    /// <summary>The part of the pre-activations that does not depend on the state.</summary>
+    /// <param name="input">[.., I]: of one time step, or of all in one product.</param>
+    /// <returns>[.., G H], G the number of gates; owned by the caller.</returns>
+    /// <exception cref="ArgumentException">The input is not so wide.</exception>
+    public Tensor Project(Tensor input)
+    {
+        if (input.dim() == 0 || input.shape[^1] != owner.InputSize)
+            throw new ArgumentException($"input is {Operand.Shape(input)}: its last dimension must be {owner.InputSize}", nameof(input));
+        Operand.Like(weights, input, nameof(input));
+        return fromInput.Apply(input);
+    }
+
+    /// <summary>The step.</summary>
+    /// <param name="projected">What <see cref="Project"/> gave for this time step, [B, G H].</param>
+    /// <param name="state">States before it, each [B, H], an LSTM's hidden state first; null stands for zeros.</param>
+    /// <param name="context">Mode, key, update, time step and scale.</param>
+    /// <returns>States after it, owned by the caller.</returns>
+    /// <exception cref="ArgumentException">A shape does not fit.</exception>
+    public Tensor[] Step(Tensor projected, Tensor[]? state, NoiseContext context)
+    {
+        using var scope = NewDisposeScope();
+        var width = cell.Gates * owner.HiddenSize;
+        if (projected.dim() != 2 || projected.shape[1] != width)
+            throw new ArgumentException($"what was projected is {Operand.Shape(projected)}: must be [B, {width}]", nameof(projected));
+        var batch = projected.shape[0];
+        state ??= [.. Enumerable.Range(0, cell.States).Select(_ => zeros([batch, owner.HiddenSize], projected.dtype, projected.device))];
+        foreach (var s in state) Operand.State(weights, s, nameof(state), batch, owner.HiddenSize);
+        var p = cell.Gains(gains, context);
+        var fused = owner.Backend == Backend.Auto && FusedStep.Takes(context.Mode, p, projected, state);
+        owner.LastBackend = fused ? FusedEngine.FusedName : FusedEngine.ComposedName;
+        var next = fused
+            ? FusedStep.Run(cell, projected, fromState.Apply(state[0]), p, state[^1], context)
+            : cell.Step(projected, fromState.Apply, state, Activate);
+        return [.. next.Select(s => s.MoveToOuterDisposeScope())];
+
+        Tensor Activate(int site, Tensor pre)
+        {
+            var spec = cell.Sites[site];
+            var row = !spec.UsesP ? null : spec.LearnP ? p!.select(0, site) : p!.select(0, site).detach();
+            return SiteActivation.Apply(spec, pre, row, context.Child((uint)site), owner.Backend);
+        }
+    }
+}

@@ -1,0 +1,136 @@
+using Noisy.Core;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Noisy.Models;
+
+/// <summary>Looks of additive attention at the same annotations, one for each time step, as nodes of torch's graph; the gradients
+/// in what all looks share are added up in place.</summary>
+internal sealed unsafe class FusedAttention
+{
+    private const int Keys = 0, Annotations = 1, Score = 2, Gains = 3, Tensors = 6;
+
+    private readonly NoisyActivationSpec spec;
+    private readonly AttentionSize size;
+    private readonly Tensor?[] values;
+    private readonly Tensor? mask;
+    private readonly SharedOverSteps? shared;
+
+    // Sums over the steps, and the shapes that they end in.
+    private readonly Tensor?[] sums = new Tensor?[4];
+    private readonly long[]?[] shapes;
+
+    private FusedAttention(NoisyActivationSpec spec, Tensor keys, Tensor annotations, Tensor? mask, Tensor score, Tensor? gains)
+    {
+        this.spec = spec;
+        this.mask = mask?.contiguous();
+        size = new((int)keys.shape[0], (int)keys.shape[1], (int)keys.shape[2], (int)annotations.shape[2]);
+        Tensor?[] given = [keys.contiguous(), annotations.contiguous(), score.contiguous(), spec.UsesP ? gains!.contiguous() : null];
+        shapes = [.. given.Select(v => v?.shape)];
+        shared = SharedOverSteps.Of(given, () => [.. Enumerable.Range(0, sums.Length).Select(Gradient)]);
+        values = shared?.Values ?? given;
+    }
+
+    /// <summary>The looks, if the fused engine can do them.</summary>
+    /// <param name="spec">The activation; valid.</param>
+    /// <param name="keys">[S, B, A].</param>
+    /// <param name="annotations">[S, B, C].</param>
+    /// <param name="mask">[S, B], added to the scores; null for zeros.</param>
+    /// <param name="score">Weights of the score, [1, A].</param>
+    /// <param name="gains">Gap gains [A]; null if the activation has none.</param>
+    internal static FusedAttention? Of(NoisyActivationSpec spec, Tensor keys, Tensor annotations, Tensor? mask, Tensor score, Tensor? gains)
+    {
+        Tensor?[] all = [keys, annotations, mask, score, gains];
+        return all.All(t => t is null || FusedEngine.Takes(t)) && keys.numel() > 0 && annotations.numel() > 0
+            ? new(spec, keys, annotations, mask, score, gains)
+            : null;
+    }
+
+    /// <summary>One look.</summary>
+    /// <param name="asked">The query as the scores see it, [B, A].</param>
+    /// <param name="context">Mode, key, update, time step and scale of the activation; not the exact mean.</param>
+    /// <returns>Weighted mean [B, C] and weights [S, B]; owned by the caller.</returns>
+    internal (Tensor Mean, Tensor Weights) Look(Tensor asked, NoiseContext context)
+    {
+        NoiseStream? draws = context.Mode == NoiseMode.Sample ? context.Key.At(context.Update, context.TimeStep) : null;
+        var kernel = AttentionKernel.Create(spec, context.Scale ?? spec.C, draws, NoiseModes.Constant(spec, context.Mode), FusedEngine.Width);
+        var result = LookFunction.Of([asked, .. values, mask, new LookCall(this, kernel, FusedEngine.Threads, shared?.NextNumber() ?? 0, context)]);
+        return (result[0], result[1]);
+    }
+
+    /// <summary>Where steps add a gradient; null if it is not wanted.</summary>
+    private float* Sum(int number, params long[] shape)
+    {
+        if (shared is null || !shared.RequiresGrad[number]) return null;
+        return FusedEngine.Pointer(sums[number] ??= zeros(shape).DetachFromDisposeScope());
+    }
+
+    private void Forget()
+    {
+        foreach (var sum in sums) sum?.Dispose();
+        Array.Clear(sums);
+    }
+
+    /// <summary>What steps have added up, in the caller's scope.</summary>
+    private Tensor? Gradient(int number)
+    {
+        using var sum = sums[number];
+        sums[number] = null;
+        if (sum is null || number < Score) return sum?.alias();
+        using var whole = sum.sum([0]);
+        return whole.reshape(shapes[number]!);
+    }
+
+    /// <summary>What a look is besides tensors.</summary>
+    private sealed record LookCall(FusedAttention Looks, AttentionKernel Kernel, int Threads, int Number, NoiseContext Context) : FusedCall;
+
+    /// <summary>A look. Arguments: query, keys, annotations, score, gains, mask, call.</summary>
+    private sealed class LookFunction : FusedFunction<LookFunction, LookCall>
+    {
+        protected override List<Tensor> Forward(LookCall call, FusedOperands operands)
+        {
+            var size = call.Looks.size;
+            var (weights, mean) = (empty([size.Places, size.Batch]), empty([size.Batch, size.Channels]));
+            call.Kernel.Forward(size, Inputs(operands), FusedEngine.Pointer(weights), FusedEngine.Pointer(mean), call.Threads);
+            call.Tape = weights.clone().DetachFromDisposeScope(); // the caller may change the weights that it gets
+            return [mean, weights];
+        }
+
+        protected override void Backward(LookCall call, FusedOperands operands, Tensor?[] upstream)
+        {
+            var (looks, size) = (call.Looks, call.Looks.size);
+            using var unused = operands.RequiresGrad[0] ? null : empty([size.Batch, size.Units]);
+            if (looks.shared?.BeginsAnew(call.Number) == true) looks.Forget();
+            var grad = new AttentionGradients
+            {
+                Mean = FusedEngine.Pointer(upstream[0]),
+                Weights = FusedEngine.Pointer(upstream[1]),
+                Asked = unused is null ? operands.Gradient(0) : FusedEngine.Pointer(unused),
+                Keys = looks.Sum(Keys, size.Places, size.Batch, size.Units),
+                Annotations = looks.Sum(Annotations, size.Places, size.Batch, size.Channels),
+                Score = looks.Sum(Score, AttentionKernel.Parts(size), size.Units),
+                Gains = looks.Sum(FusedAttention.Gains, AttentionKernel.Parts(size), looks.shapes[FusedAttention.Gains]?[0] ?? 0),
+            };
+            call.Kernel.Backward(size, Inputs(operands), FusedEngine.Pointer((Tensor)call.Tape!), grad, call.Threads);
+        }
+
+        protected override List<Tensor> Compose(LookCall call, Tensor?[] operands)
+        {
+            var (mean, weights) = AttentionLooks.Compose(
+                pre => SiteActivation.Apply(call.Looks.spec, pre, operands[1 + FusedAttention.Gains], call.Context, Backend.Composed),
+                operands[0]!, operands[1 + Keys]!, operands[1 + Annotations]!, operands[1 + Score]!, operands[Tensors - 1]);
+            return [mean, weights];
+        }
+
+        private static AttentionInputs Inputs(FusedOperands operands) => new()
+        {
+            Asked = operands.At(0),
+            Keys = operands.At(1 + Keys),
+            Annotations = operands.At(1 + Annotations),
+            Score = operands.At(1 + Score),
+            Gains = operands.At(1 + FusedAttention.Gains),
+            GainCount = (int)(operands.Tensor(1 + FusedAttention.Gains)?.numel() ?? 0),
+            Mask = operands.At(Tensors - 1),
+        };
+    }
+}

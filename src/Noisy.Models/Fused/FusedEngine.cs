@@ -1,0 +1,45 @@
+using System.Runtime.InteropServices;
+using Noisy.Core;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Noisy.Models;
+
+/// <summary>Which implementation a module runs on.</summary>
+public enum Backend
+{
+    /// <summary>The fused engine where it can, else composed tensor operations.</summary>
+    Auto,
+
+    /// <summary>Composed tensor operations: slow, on any device, what the engine is tested against.</summary>
+    Composed,
+}
+
+/// <summary>Settings of the fused engine, one for the process.</summary>
+public static class FusedEngine
+{
+    /// <summary>Name of the fused backend in summaries.</summary>
+    public const string FusedName = "fused-cpu";
+
+    /// <summary>Name of the composed backend in summaries.</summary>
+    public const string ComposedName = "composed";
+
+    /// <summary>What modules that are made from now on run on, until their own <c>Backend</c> is set.</summary>
+    public static Backend Default { get; set; }
+
+    /// <summary>Vector width of all fused layers; default the best of this machine. Every width gives the same bits.</summary>
+    public static VectorWidth Width { get; set; } = VectorWidth.Auto;
+
+    /// <summary>Threads of the fused layers: as many as torch uses, <c>torch.set_num_threads</c>.</summary>
+    public static int Threads => Math.Max(1, get_num_threads());
+
+    /// <summary>Whether a tensor can go through the fused engine: single precision on the CPU.</summary>
+    internal static bool Takes(Tensor tensor) => tensor.device.type == DeviceType.CPU && tensor.dtype == ScalarType.Float32;
+
+    /// <summary>The address of a contiguous tensor's first float; null for no tensor or an empty one.</summary>
+    internal static unsafe float* Pointer(Tensor? tensor)
+    {
+        if (tensor is null || tensor.IsInvalid || tensor.numel() == 0) return null;
+        return (float*)System.Runtime.CompilerServices.Unsafe.AsPointer(ref MemoryMarshal.GetReference(tensor.bytes));
+    }
+}

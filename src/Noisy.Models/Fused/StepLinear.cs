@@ -1,0 +1,69 @@
+using TorchSharp;
+using static TorchSharp.torch;
+using F = TorchSharp.torch.nn.functional;
+
+namespace Noisy.Models;
+
+/// <summary>A linear map that time steps use one after the other; the gradients in its weights are made for all of them in one
+/// product.</summary>
+/// <remarks>Without <see cref="Tensor.requires_grad"/> of the weights, or with gradients off, it is torch's own.</remarks>
+internal sealed class StepLinear
+{
+    private readonly Tensor weight;
+    private readonly Tensor? bias;
+    private readonly SharedOverSteps? shared;
+    private readonly List<(Tensor Input, Tensor Upstream)> steps = [];
+
+    /// <summary>Makes the map.</summary>
+    /// <param name="weight">[O, I].</param>
+    /// <param name="bias">[O]; null for none.</param>
+    /// <param name="path">Composed takes torch's own.</param>
+    internal StepLinear(Tensor weight, Tensor? bias, Backend path)
+    {
+        shared = path == Backend.Composed ? null : SharedOverSteps.Of([weight, bias], Gradients);
+        (this.weight, this.bias) = shared is null ? (weight, bias) : (shared.Values[0]!, shared.Values[1]);
+    }
+
+    /// <summary>x Wᵀ + b for one time step or several.</summary>
+    /// <param name="input">[.., I].</param>
+    /// <returns>[.., O]; owned by the caller.</returns>
+    internal Tensor Apply(Tensor input) => shared is null ? F.linear(input, weight, bias) : StepLinearFunction.Of(input, weight, bias, new StepCall(this, shared.NextNumber()))[0];
+
+    private Tensor?[] Gradients()
+    {
+        if (steps.Count == 0) return [null, null];
+        using var scope = NewDisposeScope();
+        var upstream = Rows(steps.Select(s => s.Upstream));
+        var weight = shared!.RequiresGrad[0] ? upstream.t().mm(Rows(steps.Select(s => s.Input))).MoveToOuterDisposeScope() : null;
+        var bias = shared.RequiresGrad[1] ? upstream.sum([0]).MoveToOuterDisposeScope() : null;
+        Forget();
+        return [weight, bias];
+    }
+
+    private void Forget()
+    {
+        foreach (var kept in steps.SelectMany(s => new[] { s.Input, s.Upstream })) kept.Dispose();
+        steps.Clear();
+    }
+
+    /// <summary>The rows of all steps, one below the other.</summary>
+    private static Tensor Rows(IEnumerable<Tensor> parts) => cat(parts.Select(part => part.reshape(-1, part.shape[^1])).ToArray(), 0);
+
+    private sealed record StepCall(StepLinear Map, int Number) : FusedCall;
+
+    /// <summary>A time step. Arguments: input, weight, bias, call.</summary>
+    private sealed class StepLinearFunction : FusedFunction<StepLinearFunction, StepCall>
+    {
+        protected override List<Tensor> Forward(StepCall call, FusedOperands operands) => Compose(call, [operands.Tensor(0), operands.Tensor(1), operands.Tensor(2)]);
+
+        protected override void Backward(StepCall call, FusedOperands operands, Tensor?[] upstream)
+        {
+            var map = call.Map;
+            if (map.shared!.BeginsAnew(call.Number)) map.Forget();
+            map.steps.Add((operands.Tensor(0)!.detach().DetachFromDisposeScope(), upstream[0]!.detach().DetachFromDisposeScope()));
+            if (operands.RequiresGrad[0]) operands.Give(0, upstream[0]!.matmul(operands.Tensor(1)!));
+        }
+
+        protected override List<Tensor> Compose(StepCall call, Tensor?[] operands) => [F.linear(operands[0]!, operands[1]!, operands[2])];
+    }
+}

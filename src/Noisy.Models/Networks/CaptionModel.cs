@@ -1,0 +1,285 @@
+using Noisy.Core;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+using F = TorchSharp.torch.nn.functional;
+
+namespace Noisy.Models;
+
+/// <summary>Sizes and switches of a captioning model.</summary>
+/// <param name="Vocabulary">Words V, ≥ 2.</param>
+/// <param name="Channels">Width D of an annotation, ≥ 1.</param>
+/// <param name="Embedding">Width E of the embedding and of the readout, ≥ 1.</param>
+/// <param name="Hidden">Units H of the LSTM, ≥ 1.</param>
+/// <param name="Attention">Units of the attention, ≥ 1.</param>
+/// <param name="Selector">Whether a sigmoid gate of the state scales what was seen.</param>
+/// <param name="WordToOutput">Whether the readout sees the word before.</param>
+/// <param name="ContextToOutput">Whether the readout sees what was seen.</param>
+/// <param name="Dropout">Dropout on the LSTM's output and on the readout, in [0, 1).</param>
+public sealed record CaptionSizes(
+    int Vocabulary, int Channels, int Embedding, int Hidden, int Attention,
+    bool Selector = false, bool WordToOutput = false, bool ContextToOutput = false, double Dropout = 0);
+
+/// <summary>Where a captioning model stands in a batch of pictures.</summary>
+/// <param name="Hidden">Hidden state, [B, H].</param>
+/// <param name="Cell">Cell state, [B, H].</param>
+/// <param name="Annotations">What is looked at, [L, B, D].</param>
+/// <param name="Keys">The attention's keys of that, [L, B, A].</param>
+/// <remarks>Owns all of its tensors.</remarks>
+public sealed record CaptionState(Tensor Hidden, Tensor Cell, Tensor Annotations, Tensor Keys) : StepState
+{
+    /// <summary>Some rows, in a given order.</summary>
+    /// <param name="rows">Numbers of rows, perhaps some of them several times.</param>
+    /// <returns>A new state that shares no memory with this one.</returns>
+    public CaptionState Rows(int[] rows)
+    {
+        using var index = tensor(rows.Select(row => (long)row).ToArray()).to(Hidden.device);
+        return new(Hidden.index_select(0, index), Cell.index_select(0, index), Annotations.index_select(1, index), Keys.index_select(1, index));
+    }
+
+    /// <summary>The state after one more word; shares what is looked at, and may outlive this one.</summary>
+    /// <param name="hidden">[B, H]; the new state takes it over.</param>
+    /// <param name="cell">[B, H]; the new state takes it over.</param>
+    public CaptionState After(Tensor hidden, Tensor cell) => new(hidden, cell, Annotations.alias(), Keys.alias());
+
+    private protected override IReadOnlyList<Tensor> All => [Hidden, Cell, Annotations, Keys];
+}
+
+/// <summary>What a captioning model says of given captions.</summary>
+/// <param name="Sum">Negative log-likelihood of all words in nats, a scalar.</param>
+/// <param name="Nats">That of each word [T, B], 0 behind a caption's end; without a gradient.</param>
+/// <param name="Attention">How much each word looked at each place, [T, L, B].</param>
+/// <param name="Looked">What it took of each place, [T, L, B]: the attention itself or, where one place was drawn, 1 there and 0
+/// elsewhere; without a gradient.</param>
+public sealed record CaptionScore(Tensor Sum, Tensor Nats, Tensor Attention, Tensor Looked);
+
+/// <summary>An LSTM that looks at the places of a picture and describes it.</summary>
+/// <remarks>
+/// <para>h⁰ = tanh(W mean + b), c⁰ likewise; in each step the state before looks at the places, z = what it saw, scaled by
+/// sigmoid(W h + b) with a selector; the LSTM takes the word before and z; readout tanh(W h + b [+ word] [+ W z]), and logits are
+/// linear in it. Each tanh and sigmoid is a noisy one. The word before the first is a zero vector.</para>
+/// <para>Parameters: <c>embedding</c> [V, E], <c>hidden_weight</c>, <c>cell_weight</c> [H, D] with their biases, those of
+/// <c>attention</c> and <c>lstm</c>, <c>selector_weight</c> [1, H] and its bias, <c>readout_state</c> [E, H], <c>readout_context</c>
+/// [E, D], <c>readout_bias</c>, <c>output_weight</c> [V, E], <c>output_bias</c>. Source: Xu et al., "Show, attend and tell", 2015;
+/// paper, Section 6.5; docs/paper.md, reference systems.</para>
+/// </remarks>
+public sealed class CaptionModel : nn.Module
+{
+    private readonly AdditiveAttention attention;
+    private readonly NoisyLstmCell lstm;
+    private readonly NoisyActivation hiddenStart, cellStart, readout;
+    private readonly NoisyActivation? selector;
+
+    /// <summary>Creates the model.</summary>
+    /// <param name="sizes">Sizes and switches.</param>
+    /// <param name="activations">What replaces tanh and sigmoid.</param>
+    /// <param name="scheme">How weights begin.</param>
+    /// <param name="clock">The model's clock.</param>
+    public CaptionModel(CaptionSizes sizes, ActivationPair activations, InitialScheme scheme, NoiseClock clock)
+        : base(nameof(CaptionModel))
+    {
+        Sizes = sizes;
+        var key = clock.Key.Child("init").Child(clock.NewModuleId());
+        var (d, e, h) = (sizes.Channels, sizes.Embedding, sizes.Hidden);
+        New("embedding", e, sizes.Vocabulary, e);
+        New("hidden_weight", d, h, d);
+        New("hidden_bias", d, h);
+        New("cell_weight", d, h, d);
+        New("cell_bias", d, h);
+        hiddenStart = Module("hidden_start", new NoisyActivation(activations.Tanh, h, clock));
+        cellStart = Module("cell_start", new NoisyActivation(activations.Tanh, h, clock));
+        attention = Module("attention", new AdditiveAttention(h, d, sizes.Attention, activations.Tanh, clock));
+        lstm = Module("lstm", new NoisyLstmCell(e + d, h, activations, clock));
+        New("readout_state", h, e, h);
+        New("readout_bias", h, e);
+        if (sizes.ContextToOutput) New("readout_context", d, e, d);
+        if (sizes.Selector)
+        {
+            New("selector_weight", h, 1, h);
+            New("selector_bias", h, 1);
+            selector = Module("selector", new NoisyActivation(activations.Sigmoid, 1, clock));
+        }
+
+        readout = Module("readout", new NoisyActivation(activations.Tanh, e, clock));
+        New("output_weight", e, sizes.Vocabulary, e);
+        New("output_bias", e, sizes.Vocabulary);
+        InitialSchemes.Apply(this, scheme, clock.Key.Child("init").Child("scheme"));
+
+        T Module<T>(string name, T module) where T : nn.Module
+        {
+            register_module(name, module);
+            return module;
+        }
+
+        void New(string name, long inputs, params long[] size)
+        {
+            var weight = new Parameter(InitialWeights.Uniform(key.Child(name), inputs, size));
+            weight.DetachFromDisposeScope(); // the module owns it, whatever scope it is built in
+            register_parameter(name, weight);
+        }
+    }
+
+    /// <summary>Sizes and switches.</summary>
+    public CaptionSizes Sizes { get; }
+
+    /// <summary>Which implementation to run on; default the fused engine where it can.</summary>
+    public Backend Backend
+    {
+        get => lstm.Backend;
+        set
+        {
+            lstm.Backend = attention.Backend = hiddenStart.Backend = cellStart.Backend = readout.Backend = value;
+            if (selector is not null) selector.Backend = value;
+        }
+    }
+
+    /// <summary>Which implementation the LSTM ran on in the last pass.</summary>
+    public string LastBackend => lstm.LastBackend;
+
+    /// <summary>The state before the first word.</summary>
+    /// <param name="annotations">[L, B, D]; the state takes them over.</param>
+    /// <param name="context">Mode, key, update and scale.</param>
+    /// <returns>The state; owned by the caller.</returns>
+    public CaptionState Start(Tensor annotations, NoiseContext context)
+    {
+        using var scope = NewDisposeScope();
+        var mean = annotations.mean([0]);
+        Tensor Begin(string name, NoisyActivation activation) =>
+            activation.forward(F.linear(mean, get_parameter(name + "_weight")!, get_parameter(name + "_bias")), context.Child(name)).MoveToOuterDisposeScope();
+        return new(Begin("hidden", hiddenStart), Begin("cell", cellStart), annotations, attention.Keys(annotations).MoveToOuterDisposeScope());
+    }
+
+    /// <summary>Negative log-likelihood of captions, each word given those before.</summary>
+    /// <param name="state">What <see cref="Start"/> gave.</param>
+    /// <param name="words">Captions of any lengths, end tokens included.</param>
+    /// <param name="context">Mode, key, update and scale.</param>
+    /// <param name="draw">Whether each step of a caption draws, with probability ½, one place by the attention's weights and takes
+    /// that alone, through which no gradient passes; only where noise is drawn.</param>
+    /// <returns>The score; owned by the caller.</returns>
+    public CaptionScore Score(CaptionState state, SentenceBatch words, NoiseContext context, bool draw = false)
+    {
+        using var scope = NewDisposeScope();
+        var (device, steps, batch) = (state.Hidden.device, words.Steps, words.Count);
+        var ids = tensor(words.Tokens.Select(id => (long)id).ToArray()).reshape(steps, batch).to(device);
+        var none = zeros([1, batch, Sizes.Embedding], state.Hidden.dtype, device);
+        var before = steps == 1 ? none : cat([none, EmbeddingLookup.Rows(get_parameter("embedding")!, ids.narrow(0, 0, steps - 1), Backend)], 0);
+        var (hidden, seen, weights, looked) = (new Tensor[steps], new Tensor[steps], new Tensor[steps], new Tensor[steps]);
+        var (h, c) = (state.Hidden, state.Cell);
+        var sequence = new Sequence(this, state);
+        for (var t = 0; t < steps; t++)
+        {
+            (h, c, seen[t], weights[t], looked[t]) = sequence.Step(before.select(0, t), h, c, context.Later(t), draw && context.IsTraining);
+            hidden[t] = h;
+        }
+
+        var top = Readout(stack(hidden), before, stack(seen), context).reshape(-1, Sizes.Embedding);
+        var targets = tensor(words.Tokens.Select((id, i) => words.Mask[i] > 0 ? id : LinearCrossEntropy.IgnoreIndex).ToArray()).to(device);
+        var (sum, nats, _) = LinearCrossEntropy.Score(top, get_parameter("output_weight")!, get_parameter("output_bias"), targets, Backend);
+        return new(
+            sum.MoveToOuterDisposeScope(), nats.reshape(steps, batch).MoveToOuterDisposeScope(), stack(weights).MoveToOuterDisposeScope(),
+            stack(looked).MoveToOuterDisposeScope());
+    }
+
+    /// <summary>Reads one word in each row.</summary>
+    /// <param name="state">State before it; stays as it is.</param>
+    /// <param name="last">Ids of the words; null before the first.</param>
+    /// <param name="context">Mode, key, update, time step and scale.</param>
+    /// <returns>Log-probabilities of the next word [B, V], how much was looked at each place [L, B], and the state after it; owned by
+    /// the caller.</returns>
+    public (Tensor LogProbabilities, Tensor Attention, CaptionState State) Next(CaptionState state, int[]? last, NoiseContext context)
+    {
+        using var scope = NewDisposeScope();
+        var table = get_parameter("embedding")!;
+        using var index = last is null ? null : tensor(last.Select(id => (long)id).ToArray()).to(table.device);
+        var word = index is null ? zeros([state.Hidden.shape[0], Sizes.Embedding], table.dtype, table.device) : table.index_select(0, index);
+        var (h, c, seen, weights, _) = new Sequence(this, state).Step(word, state.Hidden, state.Cell, context, draw: false);
+        var top = Readout(h.unsqueeze(0), word.unsqueeze(0), seen.unsqueeze(0), context).squeeze(0);
+        var logs = F.linear(top, get_parameter("output_weight")!, get_parameter("output_bias")).log_softmax(-1);
+        var next = state.After(h, c);
+        next.MoveToOuterScope();
+        return (logs.MoveToOuterDisposeScope(), weights.MoveToOuterDisposeScope(), next);
+    }
+
+    /// <summary>A place drawn by its weight for each example [B], and whether it is taken, with probability ½ [B]; no gradient
+    /// passes.</summary>
+    private static (Tensor Place, Tensor Taken) Draw(Tensor weights, NoiseContext context)
+    {
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        var (places, batch) = (weights.shape[0], weights.shape[1]);
+        var stream = context.Key.At(context.Update, context.TimeStep);
+        var uniform = NoiseSource.Uniform(stream, [batch, 2], 0, 1, CPU).to(weights.device);
+
+        // The last sum may fall short of 1, and of the draw, by a rounding: it is left out.
+        var place = weights.cumsum(0).narrow(0, 0, places - 1).lt(uniform.select(1, 0).unsqueeze(0)).sum([0]);
+        return (place.MoveToOuterDisposeScope(), uniform.select(1, 1).IsBelow(0.5).MoveToOuterDisposeScope());
+    }
+
+    /// <summary>What the output layer sees, for all time steps of [T, B, ·] at once.</summary>
+    private Tensor Readout(Tensor hidden, Tensor before, Tensor seen, NoiseContext context)
+    {
+        var dropped = KeyedDropout.Apply(hidden, Sizes.Dropout, context.Child("lstm"));
+        var sum = F.linear(dropped, get_parameter("readout_state")!, get_parameter("readout_bias"));
+        if (Sizes.WordToOutput) sum = sum.Plus(before);
+        if (Sizes.ContextToOutput) sum = sum.Plus(F.linear(seen, get_parameter("readout_context")!));
+        return KeyedDropout.Apply(readout.forward(sum, context.Child("readout")), Sizes.Dropout, context.Child("readout"));
+    }
+
+    /// <summary>Steps from one state on.</summary>
+    private sealed class Sequence(CaptionModel owner, CaptionState state)
+    {
+        private readonly NoisyCellSteps lstm = owner.lstm.Steps();
+        private readonly AttentionLooks looks = owner.attention.Over(state.Annotations, state.Keys, null);
+        private readonly StepLinear? selector =
+            owner.selector is null ? null : new(owner.get_parameter("selector_weight")!, owner.get_parameter("selector_bias"), owner.Backend);
+
+        internal (Tensor Hidden, Tensor Cell, Tensor Seen, Tensor Weights, Tensor Looked) Step(
+            Tensor word, Tensor hidden, Tensor cell, NoiseContext context, bool draw)
+        {
+            var (seen, weights) = looks.forward(hidden, context.Child("attention"));
+            var looked = weights.detach();
+            if (draw)
+            {
+                var (place, taken) = Draw(looked, context.Child("draw"));
+                var (batch, channels) = (place.shape[0], state.Annotations.shape[2]);
+                var drawn = state.Annotations.gather(0, place.reshape(1, batch, 1).expand(1, batch, channels)).squeeze(0);
+                var one = zeros_like(looked).scatter_(0, place.unsqueeze(0), ones([1, batch], device: place.device));
+                seen = where(taken.unsqueeze(-1), drawn, seen);
+                looked = where(taken.unsqueeze(0), one, looked);
+            }
+
+            if (selector is not null) seen = seen * owner.selector!.forward(selector.Apply(hidden), context.Child("selector"));
+            var next = lstm.Step(lstm.Project(cat([word, seen], -1)), [hidden, cell], context.Child("lstm"));
+            return (next[0], next[1], seen, weights, looked);
+        }
+    }
+}
+
+/// <summary>A captioning model as a beam search asks it: without noise, one word after the other.</summary>
+/// <param name="Model">The model.</param>
+/// <param name="Context">How noise is treated; not <see cref="NoiseMode.Sample"/>.</param>
+public sealed record CaptionDecoder(CaptionModel Model, NoiseContext Context) : IStepDecoder<CaptionState>
+{
+    /// <inheritdoc/>
+    public int Tokens => Model.Sizes.Vocabulary;
+
+    /// <inheritdoc/>
+    public DecoderStep<CaptionState> Step(CaptionState state, int[] last)
+    {
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        var (logs, _, next) = Model.Next(state, last[0] == BeamSearch.NoToken ? null : last, Context);
+        next.Detach();
+        return new([.. logs.cpu().contiguous().data<float>()], next);
+    }
+
+    /// <inheritdoc/>
+    public CaptionState Select(CaptionState state, int[] rows)
+    {
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        var some = state.Rows(rows);
+        some.Detach();
+        return some;
+    }
+}

@@ -1,0 +1,124 @@
+using Noisy.Core;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Noisy.Models;
+
+/// <summary>Sizes of a translation model.</summary>
+/// <param name="SourceVocabulary">Words of the source language, ≥ 2.</param>
+/// <param name="TargetVocabulary">Words of the target language, ≥ 2.</param>
+/// <param name="Embedding">Width of both embeddings and of the readout, ≥ 1.</param>
+/// <param name="Hidden">Units of each GRU, ≥ 1.</param>
+/// <param name="Attention">Units of the attention, ≥ 1.</param>
+public sealed record TranslationShape(int SourceVocabulary, int TargetVocabulary, int Embedding, int Hidden, int Attention);
+
+/// <summary>Encoder, attention and decoder: translates sentences.</summary>
+/// <remarks>Parameters: those of <c>encoder</c> (<see cref="SentenceEncoder"/>) and <c>decoder</c> (<see cref="AttentionDecoder"/>).
+/// Source: paper, Section 6.4; docs/paper.md, reference systems.</remarks>
+public sealed class TranslationModel : nn.Module
+{
+    private readonly SentenceEncoder encoder;
+    private readonly AttentionDecoder decoder;
+
+    /// <summary>Creates the model.</summary>
+    /// <param name="shape">Sizes.</param>
+    /// <param name="activations">What replaces tanh and sigmoid.</param>
+    /// <param name="scheme">How weights begin.</param>
+    /// <param name="clock">The model's clock.</param>
+    public TranslationModel(TranslationShape shape, ActivationPair activations, InitialScheme scheme, NoiseClock clock)
+        : base(nameof(TranslationModel))
+    {
+        Shape = shape;
+        encoder = new SentenceEncoder(shape.SourceVocabulary, shape.Embedding, shape.Hidden, activations, clock);
+        decoder = new AttentionDecoder(
+            shape.TargetVocabulary, shape.Embedding, encoder.ContextSize, shape.Hidden, shape.Attention, activations, clock);
+        register_module("encoder", encoder);
+        register_module("decoder", decoder);
+        InitialSchemes.Apply(this, scheme, clock.Key.Child("init").Child("scheme"));
+    }
+
+    /// <summary>Sizes.</summary>
+    public TranslationShape Shape { get; }
+
+    /// <summary>Which implementation to run on; default the fused engine where it can.</summary>
+    public Backend Backend
+    {
+        get => encoder.Backend;
+        set => encoder.Backend = decoder.Backend = value;
+    }
+
+    /// <summary>Which implementation the encoder's last pass ran on.</summary>
+    public string LastBackend => encoder.LastBackend;
+
+    /// <summary>Reads sentences.</summary>
+    /// <param name="source">Sentences, end tokens included.</param>
+    /// <param name="context">Mode, key, update and scale.</param>
+    /// <returns>The decoder's state before the first word; owned by the caller.</returns>
+    public DecoderState Start(SentenceBatch source, NoiseContext context)
+    {
+        var encoded = encoder.forward(Ids(source.Tokens, source), source.Lengths, context.Child("encoder"));
+        return decoder.Start(encoded, context.Child("decoder"));
+    }
+
+    /// <summary>Negative log-likelihood of translations, each word given those before.</summary>
+    /// <param name="source">Sentences, end tokens included.</param>
+    /// <param name="target">Their translations, end tokens included.</param>
+    /// <param name="context">Mode, key, update and scale.</param>
+    /// <returns>Sum over all words in nats, a scalar, and how much each word looked at each word of the source, [T, S, B]; owned by
+    /// the caller.</returns>
+    public (Tensor Sum, Tensor Attention) Loss(SentenceBatch source, SentenceBatch target, NoiseContext context)
+    {
+        using var scope = NewDisposeScope();
+        using var state = Start(source, context);
+        var counted = target.Tokens.Select((token, i) => target.Mask[i] > 0 ? token : LinearCrossEntropy.IgnoreIndex).ToArray();
+        var (sum, looks) = decoder.Loss(state, Ids(target.Tokens, target), Ids(counted).reshape(-1), context.Child("decoder"));
+        return (sum.MoveToOuterDisposeScope(), looks.MoveToOuterDisposeScope());
+    }
+
+    /// <summary>Reads one word in each row; see <see cref="AttentionDecoder.Next"/>.</summary>
+    /// <param name="state">State before it; stays as it is.</param>
+    /// <param name="last">Ids of the words; null before the first.</param>
+    /// <param name="context">Mode, key, update, time step and scale.</param>
+    /// <returns>Log-probabilities of the next word [B, V] and the state after it; owned by the caller.</returns>
+    public (Tensor LogProbabilities, DecoderState State) Next(DecoderState state, int[]? last, NoiseContext context)
+    {
+        using var scope = NewDisposeScope();
+        var (logs, _, hidden) = decoder.Next(state, last is null ? null : Ids([.. last.Select(id => (long)id)]), context.Child("decoder"));
+        var next = state.After(hidden);
+        next.MoveToOuterScope();
+        return (logs.MoveToOuterDisposeScope(), next);
+    }
+
+    private Tensor Ids(int[] tokens, SentenceBatch batch) => Ids([.. tokens.Select(id => (long)id)]).reshape(batch.Steps, batch.Count);
+
+    private Tensor Ids(long[] ids) => tensor(ids).to(get_parameter("encoder.embedding")!.device);
+}
+
+/// <summary>A translation model as a beam search asks it: without noise, one word after the other.</summary>
+/// <param name="Model">The model.</param>
+/// <param name="Context">How noise is treated; not <see cref="NoiseMode.Sample"/>.</param>
+public sealed record TranslationDecoder(TranslationModel Model, NoiseContext Context) : IStepDecoder<DecoderState>
+{
+    /// <inheritdoc/>
+    public int Tokens => Model.Shape.TargetVocabulary;
+
+    /// <inheritdoc/>
+    public DecoderStep<DecoderState> Step(DecoderState state, int[] last)
+    {
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        var (logs, next) = Model.Next(state, last[0] == BeamSearch.NoToken ? null : last, Context);
+        next.Detach();
+        return new([.. logs.cpu().contiguous().data<float>()], next);
+    }
+
+    /// <inheritdoc/>
+    public DecoderState Select(DecoderState state, int[] rows)
+    {
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        var some = state.Rows(rows);
+        some.Detach();
+        return some;
+    }
+}
