@@ -11,7 +11,10 @@ namespace Noisy.Core;
 /// </remarks>
 internal static class ModelMetadata
 {
-    private const string Activations = "activations", Noise = "noise", Vocabulary = "vocabulary", Unknown = "unknown", EndOfLine = "endOfLine", Unit = "unit", Config = "config";
+    /// <summary>Name of the entry about activations.</summary>
+    internal const string Activations = "activations";
+
+    private const string Noise = "noise", Vocabulary = "vocabulary", Unknown = "unknown", EndOfLine = "endOfLine", Unit = "unit", Config = "config";
 
     /// <summary>The entries about activations and noise.</summary>
     /// <param name="activations">As trained.</param>

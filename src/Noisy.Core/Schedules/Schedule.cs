@@ -40,6 +40,32 @@ public abstract record Schedule
     /// <exception cref="InvalidSpecException">A parameter is out of range; the message names each.</exception>
     public static Schedule Exponential(double start, double factor) => new ExponentialSchedule(start, factor);
 
+    /// <summary>Half a cosine from start to end, then constant.</summary>
+    /// <param name="start">Value at update 0; finite and ≥ 0.</param>
+    /// <param name="end">Value from update <paramref name="updates"/> on; finite and ≥ 0.</param>
+    /// <param name="updates">Length of the half wave in updates; ≥ 1.</param>
+    /// <returns>The schedule.</returns>
+    /// <exception cref="InvalidSpecException">A parameter is out of range; the message names each.</exception>
+    public static Schedule Cosine(double start, double end, long updates) => new CosineSchedule(start, end, updates, null);
+
+    /// <summary>Half a cosine from start to end, again and again: stochastic gradient descent with warm restarts (Loshchilov and Hutter,
+    /// 2017), for a noise scale.</summary>
+    /// <param name="start">Value at update 0 and at each restart; finite and ≥ 0.</param>
+    /// <param name="end">Value just before each restart; finite and ≥ 0.</param>
+    /// <param name="updates">Updates to the first restart; ≥ 1.</param>
+    /// <param name="growth">How many times as long each period is as the one before; ≥ 1.</param>
+    /// <returns>The schedule.</returns>
+    /// <exception cref="InvalidSpecException">A parameter is out of range; the message names each.</exception>
+    public static Schedule WarmRestarts(double start, double end, long updates, long growth = 1) => new CosineSchedule(start, end, updates, growth);
+
+    /// <summary>A function of the update.</summary>
+    /// <param name="name">What it is called in logs and configs, such as "cosine(0.5, 2000)": one line without brackets [ ] and bars.</param>
+    /// <param name="function">From updates so far (≥ 0) to the value, finite and ≥ 0; pure, so that a resumed run has the same values.</param>
+    /// <returns>The schedule. Its text names the function and holds a fingerprint of its values, so that a run is not resumed with
+    /// another function; the text alone gives no values back.</returns>
+    /// <exception cref="InvalidSpecException">The name has another form.</exception>
+    public static Schedule FromFunction(string name, Func<long, double> function) => new FunctionSchedule(name, function);
+
     /// <summary>Reads a schedule from its text form.</summary>
     /// <param name="text">A start, then any number of changes, separated by bars:
     /// <c>inverseSqrt(30) | every(200) | clampMin(0.5)</c>. A bare number is a constant, <c>paper</c> the paper's annealing.</param>

@@ -4,11 +4,12 @@ namespace Noisy.Core;
 
 /// <summary>
 /// Text form of schedules. Grammar: pipeline = start { "|" change }; start = number | "paper" | inverseSqrt(n) | linear(n, n, k) |
-/// exponential(n, n) | constant(n); change = every(k) | clampMin(n) | clampMax(n) | then(k, pipeline).
+/// exponential(n, n) | cosine(n, n, k) |
+/// warmRestarts(n, n, k, k) | constant(n) | function, which has a name and a fingerprint; change = every(k) | clampMin(n) | clampMax(n) | then(k, pipeline).
 /// </summary>
 internal static class ScheduleText
 {
-    private const string Starts = "a number, paper, constant, inverseSqrt, linear, exponential";
+    private const string Starts = "a number, paper, constant, inverseSqrt, linear, exponential, cosine, warmRestarts";
     private const int MaxQuoted = 400;
     private const string Changes = "every, clampMin, clampMax, then";
 
@@ -35,6 +36,7 @@ internal static class ScheduleText
 
     private static Schedule Start(Reader reader)
     {
+        if (reader.TakeFunction() is { } function) return function;
         if (reader.AtNumber) return Schedule.Constant(reader.Number());
         var start = reader.Position;
         switch (reader.Word())
@@ -49,6 +51,10 @@ internal static class ScheduleText
                 return reader.InBrackets(() => Schedule.Linear(reader.Number(), reader.Next().Number(), reader.Next().Whole()));
             case "exponential":
                 return reader.InBrackets(() => Schedule.Exponential(reader.Number(), reader.Next().Number()));
+            case "cosine":
+                return reader.InBrackets(() => Schedule.Cosine(reader.Number(), reader.Next().Number(), reader.Next().Whole()));
+            case "warmRestarts":
+                return reader.InBrackets(() => Schedule.WarmRestarts(reader.Number(), reader.Next().Number(), reader.Next().Whole(), reader.Next().Whole()));
             default:
                 throw reader.Error(Starts, start);
         }
@@ -94,6 +100,14 @@ internal static class ScheduleText
             if (AtEnd || text[Position] != wanted) return false;
             Position++;
             return true;
+        }
+
+        internal FunctionSchedule? TakeFunction()
+        {
+            SkipSpaces();
+            if (FunctionSchedule.Read(text.AsSpan(Position)) is not { } read) return null;
+            Position += read.Length;
+            return read.Schedule;
         }
 
         internal string Word()

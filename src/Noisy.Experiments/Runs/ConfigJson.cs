@@ -65,7 +65,7 @@ public static class ConfigJson
     {
         var json = new JsonObject { ["experiment"] = config.Experiment, ["preset"] = config.Preset, ["activation"] = config.Activation.Name };
         if (!Variants.All.Any(v => v.Name == config.Activation.Name && v.Tanh == config.Activation.Tanh && v.Sigmoid == config.Activation.Sigmoid))
-            json[Definition] = new JsonObject { ["tanh"] = Described(config.Activation.Tanh), ["sigmoid"] = Described(config.Activation.Sigmoid) };
+            json[Definition] = new JsonObject { ["tanh"] = Describe(config.Activation.Tanh), ["sigmoid"] = Describe(config.Activation.Sigmoid) };
         json["seed"] = config.Seed;
         foreach (var part in new[] { config.Training, config.Settings }.OfType<object>())
             foreach (var (name, value) in JsonSerializer.SerializeToNode(part, part.GetType(), Indented)!.AsObject())
@@ -114,7 +114,8 @@ public static class ConfigJson
 
     private sealed record Own(NoisyActivationSpec Tanh, NoisyActivationSpec Sigmoid);
 
-    private static JsonObject Described(NoisyActivationSpec spec)
+    /// <summary>A spec as JSON: every field, nothing computed.</summary>
+    internal static JsonObject Describe(NoisyActivationSpec spec)
     {
         var json = JsonSerializer.SerializeToNode(spec, Indented)!.AsObject();
         foreach (var computed in new[] { "usesP", "leakSign" }) json.Remove(computed);

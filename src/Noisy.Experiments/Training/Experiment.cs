@@ -70,7 +70,7 @@ public sealed record Experiment
     {
         var (found, first) = (Preset(preset), DefaultRows[0]);
         var activation = RowsOf(found).FirstOrDefault(r => r.Name == first)?.Activation ?? Activation(first);
-        return new() { Experiment = Name, Preset = preset, Activation = activation, Training = found.Training, Settings = found.Settings };
+        return new() { Experiment = Name, Preset = preset, Activation = activation, Training = found.Training.For(activation), Settings = found.Settings };
     }
 
     /// <summary>The config of a row.</summary>
@@ -81,8 +81,9 @@ public sealed record Experiment
     /// <exception cref="InvalidSpecException">There is no such row or activation; the message lists those that exist.</exception>
     public RunConfig RowConfig(string preset, string row)
     {
-        var start = Config(preset);
-        return Rows(preset).FirstOrDefault(r => r.Name == row) is { } found ? found.Apply(start) : start with { Activation = Activation(row) };
+        var found = Preset(preset);
+        var start = Config(preset) with { Training = found.Training };
+        return RowsOf(found).FirstOrDefault(r => r.Name == row) is { } own ? own.Apply(start) : With(start, Activation(row));
     }
 
     /// <summary>The row that a config is, whatever its seed.</summary>
@@ -139,6 +140,8 @@ public sealed record Experiment
     /// <summary>What is reached without learning anything; null if there is nothing worth a line.</summary>
     /// <param name="task">A task that <see cref="Build"/> returned.</param>
     public MetricLevel? Baseline(ITrainingTask task) => BaselineOf(task);
+
+    private static RunConfig With(RunConfig preset, ActivationPair activation) => preset with { Activation = activation, Training = preset.Training.For(activation) };
 
     private Preset Preset(string name) => Presets.FirstOrDefault(p => p.Name == name)
         ?? throw new UsageException($"unknown preset '{name}' of {Name}: known are {string.Join(", ", Presets.Select(p => p.Name))}");

@@ -24,7 +24,7 @@ public sealed record ExperimentRow(string Name, ActivationPair Activation, strin
     /// <param name="preset">The preset's config.</param>
     public RunConfig Apply(RunConfig preset)
     {
-        var config = preset with { Activation = Activation };
+        var config = preset with { Activation = Activation, Training = preset.Training.For(Activation) };
         return Change is null ? config : Change(config);
     }
 }

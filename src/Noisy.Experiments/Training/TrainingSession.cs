@@ -213,7 +213,7 @@ internal sealed class TrainingSession : IDisposable
 
     /// <summary>What the exported weights say about themselves: all that a reader without torch needs.</summary>
     public Dictionary<string, string> Metadata() =>
-        new(ModelMetadata.Write(config.Activations(), TestContext(Tested)).Concat(task.Metadata))
+        new(ModelDescription.Write(task.Model, config.Activations(), TestContext(Tested)).Concat(task.Metadata))
         {
             ["config"] = ConfigJson.ToJson(config).ToJsonString(ConfigJson.Line),
         };

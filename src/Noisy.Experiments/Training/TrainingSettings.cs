@@ -105,6 +105,21 @@ public sealed record TrainingSettings
         };
     }
 
+    /// <summary>These settings without those that mean nothing for an activation.</summary>
+    /// <param name="activation">The activation.</param>
+    internal TrainingSettings For(ActivationPair activation)
+    {
+        bool Used(string field) => WhyUnused(field, activation) is null;
+        return this with
+        {
+            Alpha = Used("alpha") ? Alpha : null,
+            C = Used("c") ? C : null,
+            P = Used("p") ? P : null,
+            LearnP = LearnP || !Used("learnP"),
+            Schedule = Used("schedule") ? Schedule : null,
+        };
+    }
+
     /// <summary>One sentence for each broken rule.</summary>
     internal IEnumerable<string> BrokenRules()
     {

@@ -18,6 +18,9 @@ let scale metric =
     elif metric = "perplexity" || metric = "nll" then Logarithmic
     else Linear
 
+/// Items in the plural, as throughputs have them: "tokens", "batches".
+let plural (item: string) = if item.EndsWith "ch" then item + "es" else item + "s"
+
 /// A value without its unit, "–" for none: percent and perplexities in two decimals, others in four.
 let figure metric (value: float) =
     let text (format: string) (v: float) = v.ToString(format, CultureInfo.InvariantCulture)

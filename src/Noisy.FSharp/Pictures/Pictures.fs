@@ -182,7 +182,9 @@ let compare folder title view (published: PaperCurve seq) (runs: (string * strin
 
         let panels = [
             panel place curves (List.mapi (ofPaper rows) (List.ofSeq published) @ levels view right)
-            if view.Stages = 1 then panel "training, with noise" (byRow (evaluated view _.Train) runs) []
+            match byRow (evaluated view _.Train) runs with
+            | [] -> ()
+            | inTraining -> if view.Stages = 1 then panel "training, with noise" inTraining []
         ]
 
         let figure = { Title = title; Columns = 1; Panels = panels }

@@ -108,7 +108,7 @@ let complaint (script: string) (known: string list) (message: string) =
         else
             ""
 
-    $"{sentence.TrimEnd '.'}.{hint} All options: dotnet fsi scripts/{script}.fsx -- --help"
+    $"{sentence.TrimEnd '.'}.{hint} All options: dotnet fsi {script} -- --help"
 
 /// Words as the options take them: --name=value is the same as --name value.
 ///
@@ -139,7 +139,8 @@ let writing (option: string) (place: string) (write: unit -> unit) =
 /// does the same, because `dotnet fsi` keeps a --help to itself unless a -- precedes it. Every mistake is a
 /// UsageException of one sentence.
 let parse<'argument when 'argument :> IArgParserTemplate> (script: string) (explain: unit -> string) (words: string[]) =
-    let parser = ArgumentParser.Create<'argument>(programName = $"dotnet fsi scripts/{script}.fsx", usageStringCharacterWidth = 110)
+    let script = if script.EndsWith ".fsx" then script else $"scripts/{script}.fsx"
+    let parser = ArgumentParser.Create<'argument>(programName = $"dotnet fsi {script}", usageStringCharacterWidth = 110)
     let known = parser.GetArgumentCases() |> List.collect _.CommandLineNames.Value
 
     let words = if words = [| "help" |] || words = [| "-h" |] then [| "--help" |] else words |> List.ofArray |> List.collect (separate known) |> Array.ofList
@@ -268,9 +269,15 @@ let private row (experiment: Experiment) name =
         let known = if own.IsEmpty then "" else $" rows {ownNames};"
         refuse $"--row: {experiment.Name} has no row '{name}'; known are{known} activations {variantNames}"
 
+/// The script that the user called: one of the library's own, or the user's.
+let private script (experiment: Experiment) =
+    match Environment.GetCommandLineArgs() |> Array.tryFind (fun word -> word.EndsWith(".fsx", StringComparison.OrdinalIgnoreCase)) with
+    | Some file when isNull experiment.PaperSection -> Path.GetRelativePath(Environment.CurrentDirectory, file)
+    | _ -> experiment.Name
+
 /// The options of an experiment script; None after --help.
 let ofExperiment (experiment: Experiment) (words: string[]) =
-    parse<Argument> experiment.Name (explain experiment) words
+    parse<Argument> (script experiment) (explain experiment) words
     |> Option.map (fun found ->
         let list option (results: string list list) =
             if results.IsEmpty then None else Some(someElements option (List.concat results))

@@ -25,17 +25,27 @@ let bar fraction =
 let private valueOf (metric: string) (metrics: Collections.Generic.IReadOnlyDictionary<string, float>) =
     if isNull metrics then nan else match metrics.TryGetValue metric with | true, v -> v | _ -> nan
 
+/// What training tells of itself: the metric, or the loss where only evaluations measure the metric.
+let private inTraining (task: ITrainingTask) metrics =
+    match valueOf task.Metric metrics with
+    | value when Double.IsNaN value -> "loss", valueOf "loss" metrics
+    | value -> task.Metric, value
+
 /// One line on how far a run is.
 let describe (task: ITrainingTask) (p: TrainProgress) =
-    let loss = Metrics.withUnit task.Metric (valueOf task.Metric (task.Metrics p.Sums))
-    $"%d{p.Update}/%d{p.StopAt} updates, epoch %d{p.Epoch}/%d{p.Epochs}, {task.Metric} {loss}, %.0f{p.ItemsPerSecond} {task.ItemName}s/s, {duration p.TimeLeft} left"
+    let metric, value = inTraining task (task.Metrics p.Sums)
+    let loss = Metrics.withUnit metric value
+    $"%d{p.Update}/%d{p.StopAt} updates, epoch %d{p.Epoch}/%d{p.Epochs}, {metric} {loss}, %.0f{p.ItemsPerSecond} {Metrics.plural task.ItemName}/s, {duration p.TimeLeft} left"
 
 /// "epoch 3: perplexity train 95.10, valid 121.30, learning rate 0.5" for an evaluation.
 let describeEvaluation (task: ITrainingTask) (evaluation: LogEvent) =
-    let value metrics = Metrics.withUnit task.Metric (valueOf task.Metric metrics)
+    let metric, value = inTraining task evaluation.Train
+    let train = Metrics.withUnit metric value
+    let valid = Metrics.withUnit task.Metric (valueOf task.Metric evaluation.Valid)
+    let between = if metric = task.Metric then "" else task.Metric + " "
     let place = if evaluation.Event = "epoch" then $"epoch %d{evaluation.Epoch}" else $"update %d{evaluation.Update}"
     let stage = if evaluation.Stage.HasValue then $", stage %d{evaluation.Stage.Value}/%d{task.Stages}" else ""
-    $"{place}: {task.Metric} train {value evaluation.Train}, valid {value evaluation.Valid}{stage}, learning rate %g{evaluation.LearningRate}"
+    $"{place}: {metric} train {train}, {between}valid {valid}{stage}, learning rate %g{evaluation.LearningRate}"
 
 /// Prints the progress of a run. It never throws, and it looks at the clock only, four times a second at most, so that
 /// training does not wait for it.

@@ -73,7 +73,7 @@ let cells (frame: Frame<int, string>) =
     let head =
         [ yield! [ "row"; "seeds"; $"train {Metrics.title metric}"; "valid"; "test" ]
           for _, name in besides do Metrics.title name
-          yield! [ "floor"; "paper"; "updates"; $"{item}s/s"; "folder" ] ]
+          yield! [ "floor"; "paper"; "updates"; $"{Metrics.plural item}/s"; "folder" ] ]
 
     let names = frame.GetColumn<string>("Row").Values |> Seq.distinct |> List.ofSeq
 

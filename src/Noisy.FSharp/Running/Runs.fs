@@ -131,30 +131,45 @@ let private report (experiment: Experiment) options (extras: Extras) outcomes =
         printfn ""
         Results.print (Results.frame rows)
 
-/// A whole experiment script.
+/// One run for interactive use: its folder, and its summary; None if it was interrupted.
+let one (experiment: Experiment) run threads updates stop =
+    let options =
+        { Preset = run.Config.Preset; Rows = [ run.Row ]; Seeds = [ run.Config.Seed ]; Device = torch.CPU; Threads = threads; Backend = FusedEngine.Default
+          Data = None; Out = Path.GetDirectoryName run.Folder; MaxUpdates = updates; Set = [] }
+
+    let cache = DataCache(DataCacheSettings.FromEnvironment null, Action<string>(printfn "%s"))
+
+    match (train experiment options cache (Extras(eprintfn "%s")) (ref "") run stop).Ending with
+    | Done summary -> run.Folder, Some summary
+    | Interrupted -> run.Folder, None
+    | Diverged error -> raise error
+
+/// The work of a whole experiment script.
 ///
 /// words: the command line after the script's name. Returns the exit code.
-let main (experiment: Experiment) (words: string[]) =
-    Host.run (fun stop ->
-        match Options.ofExperiment experiment words with
-        | None -> 0
-        | Some options ->
-            TorchNative.EnsureLoaded()
-            let extras = Extras(eprintfn "%s")
-            let runs, notes = plan experiment options
-            for note in notes do printfn "%s" note
-            let outcomes = trainAll experiment options extras runs stop
-            report experiment options extras outcomes
+let work (experiment: Experiment) (words: string[]) stop =
+    match Options.ofExperiment experiment words with
+    | None -> 0
+    | Some options ->
+        TorchNative.EnsureLoaded()
+        let extras = Extras(eprintfn "%s")
+        let runs, notes = plan experiment options
+        for note in notes do printfn "%s" note
+        let outcomes = trainAll experiment options extras runs stop
+        report experiment options extras outcomes
 
-            let diverged = outcomes |> List.tryPick (fun o -> match o.Ending with Diverged error -> Some error | _ -> None)
+        let diverged = outcomes |> List.tryPick (fun o -> match o.Ending with Diverged error -> Some error | _ -> None)
 
-            match (List.last outcomes).Ending, diverged with
-            | Interrupted, _ ->
-                printfn "interrupted: the same command goes on from here"
-                Host.interrupted
-            | _, Some error -> raise error
-            | _, None when extras.Failed ->
-                refuse $"the runs in {options.Out} are done, but not all of their pictures and tables could be written (see above): make room, then repeat the command, which draws the curves again"
-            | _, None ->
-                printfn "curves and results.csv are in %s" options.Out
-                0)
+        match (List.last outcomes).Ending, diverged with
+        | Interrupted, _ ->
+            printfn "interrupted: the same command resumes from here"
+            Host.interrupted
+        | _, Some error -> raise error
+        | _, None when extras.Failed ->
+            refuse $"the runs in {options.Out} are done, but not all of their pictures and tables could be written (see above): repeat the command, which draws them again"
+        | _, None ->
+            printfn "curves and results.csv are in %s" options.Out
+            0
+
+/// A whole experiment script, with its errors and signals; returns the exit code.
+let main (experiment: Experiment) (words: string[]) = Host.run (work experiment words)

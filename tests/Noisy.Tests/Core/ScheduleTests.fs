@@ -13,6 +13,10 @@ let private values =
       "linear(30, 10, 4)", [ 0L, 30.0; 1L, 25.0; 3L, 15.0; 4L, 10.0; 5L, 10.0; Int64.MaxValue, 10.0 ]
       "linear(0, 1, 2)", [ 0L, 0.0; 1L, 0.5; 2L, 1.0 ]
       "exponential(8, 0.5)", [ 0L, 8.0; 1L, 4.0; 3L, 1.0; 5000L, 0.0 ]
+      "cosine(3, 1, 4)", [ 0L, 3.0; 1L, 2.0 + sqrt 0.5; 2L, 2.0; 3L, 2.0 - sqrt 0.5; 4L, 1.0; Int64.MaxValue, 1.0 ]
+      "cosine(0, 1, 2)", [ 0L, 0.0; 1L, 0.5; 2L, 1.0 ]
+      "warmRestarts(3, 1, 4, 1)", [ 0L, 3.0; 2L, 2.0; 3L, 2.0 - sqrt 0.5; 4L, 3.0; 6L, 2.0; 4_000_002L, 2.0 ]
+      "warmRestarts(3, 1, 2, 2)", [ 0L, 3.0; 1L, 2.0; 2L, 3.0; 4L, 2.0; 6L, 3.0; 10L, 2.0; 14L, 3.0; Int64.MaxValue, 3.0 ]
       "inverseSqrt(30) | every(200)", [ 0L, 30.0; 199L, 30.0; 600L, 15.0; 799L, 15.0; 800L, 30.0 / sqrt 5.0 ]
       "exponential(8, 0.5) | clampMin(3)", [ 0L, 8.0; 1L, 4.0; 2L, 3.0; 100L, 3.0 ]
       "linear(0, 10, 10) | clampMax(4)", [ 0L, 0.0; 4L, 4.0; 5L, 4.0 ]
@@ -22,7 +26,7 @@ let private values =
 
 /// Text that cannot be read, and the whole message.
 let private unreadable =
-    let starts = "a number, paper, constant, inverseSqrt, linear, exponential"
+    let starts = "a number, paper, constant, inverseSqrt, linear, exponential, cosine, warmRestarts"
     [ "", $"schedule '': found the end at position 1, expected {starts}"
       "Paper", $"schedule 'Paper': found 'Paper' at position 1, expected {starts}"
       "every(2)", $"schedule 'every(2)': found 'every' at position 1, expected {starts}"
@@ -48,6 +52,8 @@ let private outOfRange =
       "linear: start is -1: must be finite and >= 0; linear: end is -2: must be finite and >= 0; linear: updates is 0: must be >= 1"
       "exponential(1, 1.5)", "exponential: factor is 1.5: must be above 0 and at most 1"
       "exponential(1, 0)", "exponential: factor is 0: must be above 0 and at most 1"
+      "cosine(-1, 2, 0)", "cosine: start is -1: must be finite and >= 0; cosine: updates is 0: must be >= 1"
+      "warmRestarts(1, 2, 3, 0)", "warmRestarts: growth is 0: must be >= 1"
       "1 | every(0)", "every: updates is 0: must be >= 1"
       "1 | clampMin(-2)", "clampMin: floor is -2: must be finite and >= 0"
       "1 | clampMax(-2)", "clampMax: ceiling is -2: must be finite and >= 0"
@@ -64,6 +70,23 @@ let tests =
                     for update, expected in pairs do Tol.close Tol.scalar expected (schedule.At update) $"at {update}"
                 }
         ]
+
+        test "a function is a schedule: its text names it and tells it from others, and gives no values back" {
+            let make slope = Schedule.FromFunction("ramp, halved", fun update -> slope * float update)
+            let one = make 0.5
+            Tol.close Tol.scalar 3.5 (one.At 7L) "value"
+            Tol.close Tol.scalar 2.0 (one.ClampMax(2.0).At 7L) "changes apply"
+            Expect.equal (make 0.5) one "the same values"
+            Expect.notEqual (make 0.25) one "other values"
+            Expect.notEqual (Schedule.FromFunction("other", fun update -> 0.5 * float update)) one "another name"
+            Expect.stringStarts (string one) "ramp, halved [function " "text"
+            let changed = one.Every(3L).Then(5L, make 2.0)
+            Expect.equal (Schedule.Parse(string changed)) changed "read back as an equal"
+            Expect.throwsT<InvalidOperationException> (fun () -> (Schedule.Parse(string one)).At 1L |> ignore) "no values"
+            Expect.throwsT<InvalidSpecException> (fun () -> (Schedule.FromFunction("down", fun update -> 1.0 - float update)).At 2L |> ignore) "below 0"
+            for name in [ ""; " a"; "a|b"; "a [b]"; "a\nb" ] do
+                Expect.throwsT<InvalidSpecException> (fun () -> Schedule.FromFunction(name, fun _ -> 1.0) |> ignore) name
+        }
 
         test "the paper's annealing reaches its floor at update 719,800" {
             for update in [ 0L; 1L; 200L; 1_000L; 10_000L; 20_000L; 100_000L; 719_799L; 719_800L; 1_000_000L ] do

@@ -1,0 +1,261 @@
+namespace Noisy.FSharp
+
+open System
+open System.Collections.Generic
+open System.Threading
+open Noisy.Core
+open Noisy.Models
+open Noisy.Experiments
+open TorchSharp
+
+/// An experiment of your own, as a value: made by Experiment.define, given its parts by the functions of the module Experiment, and run by
+/// Run.main. 'Settings is a record of numbers, text, truth values and enumerations, whose fields --set takes; 'Model a torch module;
+/// 'Batch what a batch is: a tensor, or a tuple or record of tensors.
+type Experiment<'Settings, 'Model, 'Batch when 'Model :> torch.nn.Module> =
+    internal
+        { Name: string
+          Title: string
+          Presets: (string * string * 'Settings * Training) list
+          Activations: Variant list
+          Rows: (string * Variant * string * (Training -> Training)) list
+          Model: ('Settings -> Variant -> NoiseClock -> 'Model) option
+          Data: ('Settings -> Split -> int64 -> 'Batch) option
+          Loss: ('Settings -> 'Model -> 'Batch -> torch.Tensor) option
+          Metrics: (string * bool * ('Settings -> 'Model -> 'Batch -> float)) list
+          Batches: int * int
+          Rules: 'Settings -> string list
+          Floor: ('Settings -> float) option
+          Baseline: (string * ('Settings -> float)) option }
+
+/// Model, data and metrics of one run of an experiment that is made of functions.
+type private FunctionTask<'Settings, 'Model, 'Batch when 'Model :> torch.nn.Module>
+    (experiment: Experiment<'Settings, 'Model, 'Batch>, config: RunConfig, device: torch.Device) =
+
+    let settings = unbox<'Settings> config.Settings
+    let root = NoiseKey.FromSeed config.Seed
+    let clock = NoiseClock config.Seed
+    let shared = NoiseKey.FromSeed 0L
+
+    /// Torch's generator as a function of an address, so that dropout, initial weights and torch.rand repeat.
+    let seeded (key: NoiseKey) (index: int64) = torch.random.manual_seed (int64 (key.At(index, 0).Below(Int32.MaxValue, 0L))) |> ignore
+
+    let batchOf (key: NoiseKey) split index =
+        seeded (key.Child("data").Child(string split)) index
+        experiment.Data.Value settings split index |> Batch.toDevice device
+
+    // Validation and test are the same for every seed.
+    let batch split index = batchOf (if split = Split.Train then root else shared) split index
+
+    let model =
+        seeded (root.Child "weights") 0L
+        let model = experiment.Model.Value settings (config.Activations()) clock
+        model.``to`` device |> ignore
+        for parameter in model.parameters () do parameter.DetachFromDisposeScope() |> ignore
+        for buffer in model.buffers () do buffer.DetachFromDisposeScope() |> ignore
+        model
+
+    let scalar (loss: torch.Tensor) =
+        if loss.numel () <> 1L then
+            let shape = String.Join(", ", loss.shape)
+            raise (UsageException $"the loss of '{experiment.Name}' has the shape [{shape}]: must be one number, such as a mean over the batch")
+
+        loss.reshape [||]
+
+    let number (loss: torch.Tensor) = loss.detach().to_type(torch.ScalarType.Float64).item<float> ()
+
+    let identity =
+        use _ = torch.NewDisposeScope()
+        let sample = [ for split, index in [ Split.Train, 0L; Split.Train, 1L; Split.Valid, 0L; Split.Test, 0L ] -> batchOf shared split index |> box ]
+
+        if sample |> List.forall (Batch.tensors >> List.isEmpty) then
+            raise (UsageException $"the data of '{experiment.Name}' have no tensors: a batch is a tensor, or a tuple or record of tensors")
+
+        DataIdentity($"{experiment.Name}'s own", DataIdentity.BuiltIn, Batch.checksum sample)
+
+    let mainMetric, higher = match experiment.Metrics with | (name, higher, _) :: _ -> name, higher | [] -> "loss", false
+    let values (pairs: (string * float) list) = Dictionary(dict pairs) :> IReadOnlyDictionary<string, float>
+
+    member _.Settings = settings
+
+    interface ITrainingTask with
+        member _.Model = model
+        member _.Backend = if FusedEngine.Default = Backend.Auto && device.``type`` = DeviceType.CPU then FusedEngine.FusedName else FusedEngine.ComposedName
+        member _.Data = identity
+        member _.UpdatesPerEpoch = int64 config.Training.EpochUpdates.Value
+        member _.RepeatsData = false
+        member _.ItemName = "batch"
+        member _.Metric = mainMetric
+        member _.HigherIsBetter = higher
+
+        member _.Loss(position, context) =
+            model.train ()
+            clock.Advance(position.Update, context.Scale)
+            let batch = batch Split.Train position.Update
+            seeded (root.Child "update") position.Update
+            let loss = scalar (experiment.Loss.Value settings model batch)
+            BatchLoss(loss, loss.detach().to_type torch.ScalarType.Float32, 1L)
+
+        member _.Metrics sums = values [ "loss", sums.MeanNll ]
+
+        member _.Evaluate(split, _, context, stop) =
+            use _ = torch.no_grad ()
+            model.eval ()
+            clock.TestMode <- context.Mode
+            clock.Advance(clock.Update, context.Scale)
+            let valid, test = experiment.Batches
+            let count = if split = Split.Valid then valid else test
+
+            let sums =
+                [ for index in 0L .. int64 count - 1L do
+                      stop.ThrowIfCancellationRequested()
+                      use _ = torch.NewDisposeScope()
+                      let batch = batch split index
+                      seeded (shared.Child "evaluation") index
+                      number (scalar (experiment.Loss.Value settings model batch)) :: [ for _, _, metric in experiment.Metrics -> metric settings model batch ] ]
+                |> List.transpose
+                |> List.map List.average
+
+            model.train ()
+            values (List.zip ("loss" :: [ for name, _, _ in experiment.Metrics -> name ]) sums)
+
+        member _.Dispose() = model.Dispose()
+
+/// Makes experiments, part by part.
+[<RequireQualifiedAccess>]
+module Experiment =
+    let private plainName what name =
+        if name = "" || not (Seq.forall (fun c -> Char.IsAsciiLetterLower c || Char.IsAsciiDigit c || c = '-' || c = '.') name) then
+            raise (UsageException $"{what} '{name}': must be lower-case letters, digits, dots and dashes, since folders are named after it")
+
+    /// An experiment without parts. name: lower-case letters, digits, dots and dashes, also the folder of its results; title: what it is,
+    /// in one line.
+    let define (name: string) (title: string) : Experiment<'Settings, 'Model, 'Batch> =
+        plainName "the experiment's name" name
+
+        { Name = name; Title = title; Presets = []; Activations = Variants.all; Rows = []; Model = None; Data = None; Loss = None; Metrics = []
+          Batches = 10, 20; Rules = (fun _ -> []); Floor = None; Baseline = None }
+
+    /// Adds a size to start from, --preset; the first is the default. settings: the experiment's own; training: how its runs are trained.
+    let preset (name: string) (settings: 'Settings) (training: Training) (experiment: Experiment<'Settings, 'Model, 'Batch>) =
+        plainName "the preset's name" name
+        { experiment with Presets = experiment.Presets @ [ name, $"%d{training.Epochs * training.EpochUpdates} updates", settings, training ] }
+
+    /// The activations that --activation takes, which are also trained if the command names none; default the library's variants.
+    let activations (variants: Variant list) (experiment: Experiment<'Settings, 'Model, 'Batch>) =
+        for variant in variants do plainName "the variant's name" variant.Name
+        { experiment with Activations = variants }
+
+    /// Adds a row: an activation with other training, --row. summary: one line for help texts.
+    let row (name: string) (variant: Variant) (summary: string) (change: Training -> Training) (experiment: Experiment<'Settings, 'Model, 'Batch>) =
+        plainName "the row's name" name
+        { experiment with Rows = experiment.Rows @ [ name, variant, summary, change ] }
+
+    /// The model: from the settings, the row's activation and the clock whose noise its modules draw to a torch module. Torch's generator
+    /// is seeded before, so that initial weights repeat.
+    let model (make: 'Settings -> Variant -> NoiseClock -> 'Model) (experiment: Experiment<'Settings, 'Model, 'Batch>) = { experiment with Model = Some make }
+
+    /// The data: from the settings, the split and the number of the batch (of training: the update) to the batch; pure. Torch's generator
+    /// is seeded before each call by (split, number), of training also by the run's seed, so that torch.rand is allowed.
+    let data (make: 'Settings -> Split -> int64 -> 'Batch) (experiment: Experiment<'Settings, 'Model, 'Batch>) = { experiment with Data = Some make }
+
+    /// The loss of a batch: a tensor of one number, whose gradient trains the model.
+    let loss (compute: 'Settings -> 'Model -> 'Batch -> torch.Tensor) (experiment: Experiment<'Settings, 'Model, 'Batch>) = { experiment with Loss = Some compute }
+
+    let private addMetric name higher compute (experiment: Experiment<'Settings, 'Model, 'Batch>) =
+        if name = "loss" then raise (UsageException "the metric 'loss' is always there: give yours another name")
+        { experiment with Metrics = experiment.Metrics @ [ name, higher, compute ] }
+
+    /// Adds a metric of which less is better, averaged over the batches of validation and test. Runs are judged by the first metric; by
+    /// the loss if there is none.
+    let metric (name: string) (compute: 'Settings -> 'Model -> 'Batch -> float) experiment = addMetric name false compute experiment
+
+    /// Adds a metric of which more is better.
+    let score (name: string) (compute: 'Settings -> 'Model -> 'Batch -> float) experiment = addMetric name true compute experiment
+
+    /// How many batches validation and test have; default 10 and 20.
+    let batches (valid: int) (test: int) (experiment: Experiment<'Settings, 'Model, 'Batch>) =
+        if valid < 1 || test < 1 then raise (UsageException $"validation has {valid} and test {test} batches: each must have at least one")
+        { experiment with Batches = valid, test }
+
+    /// Rules of the settings: one sentence for each that is broken.
+    let rules (broken: 'Settings -> string list) (experiment: Experiment<'Settings, 'Model, 'Batch>) = { experiment with Rules = broken }
+
+    /// The best attainable value of the metric, drawn as a line.
+    let floor (value: 'Settings -> float) (experiment: Experiment<'Settings, 'Model, 'Batch>) = { experiment with Floor = Some value }
+
+    /// What is reached without learning anything, drawn as a line. name: what reaches it.
+    let baseline (name: string) (value: 'Settings -> float) (experiment: Experiment<'Settings, 'Model, 'Batch>) =
+        { experiment with Baseline = Some(name, value) }
+
+    let private missing (experiment: Experiment<'Settings, 'Model, 'Batch>) =
+        [ if experiment.Presets.IsEmpty then "preset"
+          if experiment.Activations.IsEmpty && experiment.Rows.IsEmpty then "activations"
+          if experiment.Model.IsNone then "model"
+          if experiment.Data.IsNone then "data"
+          if experiment.Loss.IsNone then "loss" ]
+
+    let private twice (names: string list) = names |> List.countBy id |> List.filter (fun (_, count) -> count > 1) |> List.map fst
+
+    /// Text settings come back from the command line and from config.json: a value that does not would be lost.
+    let private checkSettings name (settings: 'Settings) =
+        let wrong reason = UsageException $"the settings of preset '{name}' cannot be kept as JSON ({reason}): take a record of numbers, text, truth values, enumerations and options of those"
+
+        try
+            let json = Text.Json.JsonSerializer.SerializeToNode(settings, typeof<'Settings>, ConfigJson.Indented)
+            let back = Text.Json.JsonSerializer.Deserialize(json, typeof<'Settings>, ConfigJson.Indented)
+            if not ((box settings).Equals back) then raise (wrong "another value comes back")
+        with
+        | :? Text.Json.JsonException
+        | :? NotSupportedException
+        | :? InvalidOperationException as error -> raise (wrong error.Message)
+
+    /// The experiment as the library's own are: for Run, or to be combined with them.
+    ///
+    /// Raises UsageException if a part is missing or two have one name.
+    let build (experiment: Experiment<'Settings, 'Model, 'Batch>) : Noisy.Experiments.Experiment =
+        let refuse message = raise (UsageException message)
+        let list (names: string list) = String.Join(", ", names)
+
+        match missing experiment with
+        | [] -> ()
+        | parts -> refuse $"experiment '{experiment.Name}' has no {list parts}: add Experiment.{parts.Head}"
+
+        let presets = [ for name, _, _, _ in experiment.Presets -> name ]
+        let rows = [ for name, _, _, _ in experiment.Rows -> name ] @ [ for variant in experiment.Activations -> variant.Name ]
+        match twice presets, twice rows with
+        | [], [] -> ()
+        | again, others -> refuse $"experiment '{experiment.Name}' has {list (again @ others)} more than once: give each preset, row and activation a name of its own"
+
+        for name, _, settings, _ in experiment.Presets do checkSettings name settings
+
+        let settings (config: RunConfig) = unbox<'Settings> config.Settings
+        let ownSettings (task: ITrainingTask) = match task with :? FunctionTask<'Settings, 'Model, 'Batch> as own -> Some own.Settings | _ -> None
+
+        let built =
+            Noisy.Experiments.Experiment(
+                Name = experiment.Name,
+                Title = experiment.Title,
+                Presets = ResizeArray [ for name, summary, settings, training in experiment.Presets -> Preset(name, summary, Training.settings training, box settings) ],
+                Activations = ResizeArray experiment.Activations,
+                DefaultRows = ResizeArray(if experiment.Rows.IsEmpty then [ for variant in experiment.Activations -> variant.Name ] else [ for name, _, _, _ in experiment.Rows -> name ]),
+                RowsOf = (fun preset ->
+                    let _, _, _, start = experiment.Presets |> List.find (fun (name, _, _, _) -> name = preset.Name)
+
+                    ResizeArray [
+                        for name, variant, summary, change in experiment.Rows ->
+                            ExperimentRow.Create(name, variant, summary, (fun _ -> Training.settings (change start)))
+                    ]),
+                BuildTask = (fun config _ device -> new FunctionTask<'Settings, 'Model, 'Batch>(experiment, config, device)),
+                RulesOf = (fun config -> experiment.Rules(settings config)),
+                FloorOf = (fun task ->
+                    match experiment.Floor, ownSettings task with
+                    | Some floor, Some settings -> Nullable(floor settings)
+                    | _ -> Nullable()),
+                BaselineOf = (fun task ->
+                    match experiment.Baseline, ownSettings task with
+                    | Some(name, value), Some settings -> MetricLevel(name, value settings)
+                    | _ -> null)
+            )
+
+        ConfigJson.ToJson(built.Config presets.Head) |> ignore // refuses fields of one name
+        built

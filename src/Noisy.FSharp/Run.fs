@@ -1,0 +1,59 @@
+namespace Noisy.FSharp
+
+open System
+open System.IO
+open System.Threading
+open Noisy.Models
+open Noisy.Experiments
+
+/// How Run.train runs one row of an experiment.
+type RunOptions =
+    { /// A preset; "" takes the first.
+      Preset: string
+      /// A row or an activation; "" takes the first.
+      Row: string
+      Seed: int64
+      /// Fields of the settings or of the training, by name, with their values as text: what --set takes.
+      Set: (string * string) list
+      /// Stops after this many updates; None goes to the end.
+      Updates: int64 option
+      Threads: int
+      /// The folder of the results; the run has a folder of its own beneath it.
+      Out: string }
+
+/// Runs experiments.
+[<RequireQualifiedAccess>]
+module Run =
+    /// The words after the script's name.
+    let private words () =
+        let all = Environment.GetCommandLineArgs() |> List.ofArray
+        let isScript (word: string) = word.EndsWith(".fsx", StringComparison.OrdinalIgnoreCase)
+        let rest = match List.skipWhile (isScript >> not) all with | _ :: rest -> rest | [] -> List.truncate all.Length all.Tail
+        match rest with
+        | "--" :: rest -> Array.ofList rest
+        | rest -> Array.ofList rest
+
+    /// A whole script: reads the command line (--preset --activation --row --seed --set --out --threads --max-updates ..., see --help),
+    /// trains every row with every seed and every combination of settings, resumes what was begun, and leaves runs, curves, a comparison
+    /// and results.csv. Returns the exit code: exit (Run.main mine).
+    let main (experiment: Experiment<'Settings, 'Model, 'Batch>) : int =
+        Host.run (fun stop -> Runs.work (Experiment.build experiment) (words ()) stop)
+
+    /// The same with a command line of your own.
+    let mainWith (words: string list) (experiment: Experiment<'Settings, 'Model, 'Batch>) : int =
+        Host.run (fun stop -> Runs.work (Experiment.build experiment) (Array.ofList words) stop)
+
+    /// One row of the first preset with seed 1, all threads, into runs/.
+    let defaults =
+        { Preset = ""; Row = ""; Seed = 1L; Set = []; Updates = None; Threads = Environment.ProcessorCount; Out = "runs" }
+
+    /// Trains one run, for interactive use: { Run.defaults with Row = "mine"; Updates = Some 50L } |> Run.train experiment. Progress and
+    /// curves are as with Run.main; a run that was begun is resumed. Returns the run's folder and its summary; None if it was interrupted.
+    let train (experiment: Experiment<'Settings, 'Model, 'Batch>) (options: RunOptions) : string * RunSummary option =
+        TorchNative.EnsureLoaded()
+        let built = Experiment.build experiment
+        let preset = if options.Preset = "" then built.Presets[0].Name else options.Preset
+        let row = if options.Row = "" then built.DefaultRows[0] else options.Row
+        let runs, notes = Plan.make built preset [ row ] [ options.Seed ] [ for name, value in options.Set -> name, [ value ] ] (Path.Combine(options.Out, built.Name))
+        for note in notes do printfn "%s" note
+        Runs.one built (List.exactlyOne runs) options.Threads options.Updates CancellationToken.None
