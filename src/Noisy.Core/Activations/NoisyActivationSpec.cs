@@ -79,6 +79,27 @@ public sealed record NoisyActivationSpec(
         return broken.Count == 0 ? this : throw new InvalidSpecException(broken);
     }
 
+    /// <summary>The activation in one line, such as "hard-tanh, half-normal noise at the output, alpha 1.15, c 0.5, p learned".</summary>
+    public override string ToString()
+    {
+        var parts = new List<string> { UseSoft ? Unit.Soft.ToString().ToLowerInvariant() : Unit.ToString() };
+        if (Noise != NoiseKind.None)
+        {
+            var place = Placement switch { NoisePlacement.Output => "the output", NoisePlacement.Input => "the input", _ => "the input when saturated" };
+            parts.Add($"{(Noise == NoiseKind.HalfNormal ? "half-normal" : "normal")} noise at {place}");
+            if (Scaling is NoiseScaling.Excess or NoiseScaling.Ratio) parts.Add($"scaled by {Scaling.ToString().ToLowerInvariant()}");
+        }
+
+        if (Alpha != 1 || (Noise != NoiseKind.None && Placement == NoisePlacement.Output)) parts.Add($"alpha {Number(Alpha)}");
+        if (Noise != NoiseKind.None) parts.Add($"c {Number(C)}");
+        if (UsesP) parts.Add($"p {(P is { } p ? "from " + Number(p) : "drawn")}, {(LearnP ? "learned" : "frozen")}");
+        if (Alpha == 1 && AlphaOne == AlphaOneRule.Silent && Noise != NoiseKind.None) parts.Add("silent at alpha 1");
+        if (ClipOutput) parts.Add("clipped");
+        return string.Join(", ", parts);
+    }
+
+    private static string Number(double value) => value.ToString("R", System.Globalization.CultureInfo.InvariantCulture);
+
     private IEnumerable<string> BrokenRules()
     {
         if (!double.IsFinite(Unit.Slope) || Unit.Slope <= 0) yield return $"unit slope is {Unit.Slope}: must be finite and > 0";

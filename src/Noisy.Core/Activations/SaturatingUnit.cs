@@ -34,4 +34,16 @@ public sealed record SaturatingUnit(double Slope, double Offset, double Lower, d
 
     /// <summary>Pre-activation at and above which the unit saturates on the right; +∞ if it never does.</summary>
     public double UpperThreshold => (Upper - Offset) / Slope;
+
+    /// <summary>"hard-tanh", "hard-sigmoid", "relu", or the unit written out.</summary>
+    public override string ToString()
+    {
+        static string Number(double value) => value.ToString("R", System.Globalization.CultureInfo.InvariantCulture);
+        if (this == HardTanh) return "hard-tanh";
+        if (this == HardSigmoid) return "hard-sigmoid";
+        if (this == HardSigmoidSixth) return "hard-sigmoid x/6";
+        if (this == Relu) return "relu";
+        if (this == Relu6) return "relu6";
+        return $"clip({Number(Slope)} x + {Number(Offset)}, {Number(Lower)}, {Number(Upper)})";
+    }
 }
