@@ -130,7 +130,7 @@ create "Format" "lay out the C# sources as .editorconfig says" (fun () ->
         dotnet [ "format"; "whitespace"; project; "--no-restore" ])
 
 create "Pack" "write the libraries' NuGet packages into artifacts/" (fun () ->
-    for project in [ "Noisy.Core"; "Noisy.Models" ] do
+    for project in [ "Noisy.Core"; "Noisy.Models"; "Noisy.Experiments"; "Noisy.FSharp" ] do
         dotnet [ "pack"; $"src/{project}"; "--configuration"; "Package"; "--output"; "artifacts"; "--verbosity"; "quiet"; "--nologo" ])
 
 /// What a script or a trial ends with is what this program ends with.

@@ -81,6 +81,9 @@ let private lists = [
     FaultTests.tests
     LearningToExecuteTests.tests
     ExampleTests.tests
+    LayerTests.tests
+    OwnExperimentTests.tests
+    AddingTests.tests
     ReliabilityTests.tests
 ]
 

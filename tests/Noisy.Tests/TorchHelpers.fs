@@ -127,3 +127,13 @@ type TempFolder() =
                     if not (OperatingSystem.IsWindows()) then
                         File.SetUnixFileMode(folder, UnixFileMode.UserRead ||| UnixFileMode.UserWrite ||| UnixFileMode.UserExecute)
                 Directory.Delete(path, true)
+
+/// Does something with standard output and error replaced: settings of the process, so only one test at a time may.
+let withStreams (output: IO.TextWriter) (errors: IO.TextWriter) work =
+    let before = Console.Out, Console.Error
+    Console.SetOut output
+    Console.SetError errors
+    try work ()
+    finally
+        Console.SetOut(fst before)
+        Console.SetError(snd before)

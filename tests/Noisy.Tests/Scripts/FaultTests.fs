@@ -21,16 +21,6 @@ type private Full(letters: int) =
     override this.Write(text: string) = for letter in text do this.Write letter
     override this.Write(text: char[], index: int, count: int) = for letter in text[index .. index + count - 1] do this.Write letter
 
-/// Does something with standard output and error replaced: settings of the process, so only one test at a time may.
-let private withStreams (output: TextWriter) (errors: TextWriter) work =
-    let before = Console.Out, Console.Error
-    Console.SetOut output
-    Console.SetError errors
-    try work ()
-    finally
-        Console.SetOut(fst before)
-        Console.SetError(snd before)
-
 /// A short command of two rows: exit code, output, errors.
 let private gmm (folder: string) more =
     TorchNative.EnsureLoaded()

@@ -1,0 +1,63 @@
+/// examples/adding.fsx, the tutorial's script, as its readers run it.
+module Noisy.Tests.AddingTests
+
+open System
+open System.Diagnostics
+open System.IO
+open Expecto
+open Noisy.Tests.TorchHelpers
+
+/// The repository's folder, found from the tests' own.
+let private root =
+    let rec up (folder: string) = if File.Exists(Path.Combine(folder, "Noisy.sln")) then folder else up (Path.GetDirectoryName folder)
+    up AppContext.BaseDirectory
+
+let private script = Path.Combine(root, "examples", "adding.fsx")
+
+/// The script in F# Interactive, without the stage that builds the library.
+let private start (folder: string) (more: string list) =
+    let words = [ "fsi"; "--quiet"; "--nologo"; "--define:NOISY_BUILT"; script; "--"; "--threads"; "1"; "--out"; folder ] @ more
+    Process.Start(ProcessStartInfo("dotnet", words, RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = Path.GetTempPath()))
+
+let private finish (child: Process) =
+    let errors = child.StandardError.ReadToEndAsync()
+    let output = child.StandardOutput.ReadToEnd()
+    child.WaitForExit()
+    child.ExitCode, output, errors.Result
+
+let tests =
+    testSequenced <| testList "adding.fsx" [
+        test "has at most 60 lines, and the tutorial shows it whole" {
+            let lines = File.ReadAllLines script
+            Expect.isLessThanOrEqual lines.Length 60 "lines"
+            let tutorial = File.ReadAllText(Path.Combine(root, "docs", "own-experiment.md")).ReplaceLineEndings "\n"
+            let body = lines |> Array.skipWhile (fun line -> line <> "open System") |> Array.takeWhile (fun line -> line <> "#endif")
+            for block in String.Join("\n", body).Split("\n\n") do Expect.stringContains tutorial (block.Trim()) "a part that the tutorial does not show"
+        }
+        test "trains, is killed, and resumes in every bit" {
+            use whole = new TempFolder()
+            use killed = new TempFolder()
+            let row = [ "--activation"; "mine"; "--set"; "hidden=4"; "--max-updates"; "150" ]
+            let code, output, errors = finish (start whole.Path row)
+            Expect.equal (code, errors) (0, "") output
+            let folder = "tiny-mine-hidden=4-s1"
+            let mutable kills = 0
+
+            for attempt in 1..3 do
+                let child = start killed.Path row
+                let log = killed.In(folder, "log.jsonl")
+                let isTraining () = File.Exists log && File.ReadAllLines(log).Length >= 10 * attempt
+                while not child.HasExited && not (isTraining ()) do Threading.Thread.Sleep 20
+
+                if not child.HasExited then
+                    child.Kill true
+                    kills <- kills + 1
+                child.WaitForExit()
+
+            let code, _, errors = finish (start killed.Path row)
+            Expect.equal (code, errors) (0, "") "at last"
+            Expect.isGreaterThan kills 0 "it was killed"
+            for file in [ "log.jsonl"; "weights.safetensors" ] do
+                Expect.equal (File.ReadAllBytes(killed.In(folder, file))) (File.ReadAllBytes(whole.In(folder, file))) file
+        }
+    ]
