@@ -156,6 +156,8 @@ let parse<'argument when 'argument :> IArgParserTemplate> (script: string) (expl
             refuse (complaint script (known @ [ "--help" ]) error.Message)
 
 let private device name =
+    TorchNative.EnsureLoaded()
+
     match name with
     | None -> if torch.cuda.is_available () then torch.CUDA else torch.CPU
     | Some "cpu" -> torch.CPU

@@ -96,14 +96,15 @@ public static class TorchNative
                 ? Path.GetFullPath(chosen)
                 : throw new TorchNotLoadableException(
                     $"{FolderVariable} names '{chosen}', where there is no libtorch_cpu.so: point it to the lib folder of a libtorch 2.10, or unset it.");
-        return ProbedFolders().Append(Recorded("LibTorch")).FirstOrDefault(HasTorch)
+        return ProbedFolders().Append(Recorded("LibTorch")).Concat(CachedFolders("libtorch-cpu-linux-x64")).FirstOrDefault(HasTorch)
             ?? throw new TorchNotLoadableException(
                 $"libtorch was not found in {Quoted(Recorded("LibTorch"))}: run 'dotnet fsi build.fsx -t Build' to fetch it, "
                 + $"reference libtorch-cpu-linux-x64 in your own project, or set {FolderVariable} to a folder with libtorch_cpu.so.");
     }
 
     private static string BridgeFile() =>
-        ProbedFolders().Select(folder => Path.Combine(folder, "libLibTorchSharp.so")).Append(Recorded("LibTorchSharp")).FirstOrDefault(File.Exists)
+        ProbedFolders().Select(folder => Path.Combine(folder, "libLibTorchSharp.so")).Append(Recorded("LibTorchSharp"))
+            .Concat(CachedFolders("torchsharp").Select(folder => Path.Combine(folder, "libLibTorchSharp.so"))).FirstOrDefault(File.Exists)
         ?? throw new TorchNotLoadableException(
             $"TorchSharp's native library was not found in {Quoted(Recorded("LibTorchSharp"))}: run 'dotnet fsi build.fsx -t Build' to fetch it.");
 
@@ -166,6 +167,19 @@ public static class TorchNative
     /// <summary>Where the .NET host looks for natives: an application that references the packages has them there.</summary>
     private static IEnumerable<string> ProbedFolders() =>
         (AppContext.GetData("NATIVE_DLL_SEARCH_DIRECTORIES") as string ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries);
+
+    /// <summary>Where a package lies in the cache that TorchSharp itself was loaded from, as in a script that says <c>#r "nuget: ..."</c>:
+    /// nothing copies natives there. The newest version first; other versions than TorchSharp's own do not load.</summary>
+    private static IEnumerable<string> CachedFolders(string package)
+    {
+        // PACKAGES/torchsharp/VERSION/lib/FRAMEWORK/TorchSharp.dll
+        var version = Path.GetDirectoryName(Path.GetDirectoryName(Path.GetDirectoryName(typeof(TorchSharp.torch).Assembly.Location)));
+        if (version is null || Path.GetDirectoryName(Path.GetDirectoryName(version)) is not { } packages) return [];
+        var versions = Path.Combine(packages, package);
+        if (!Directory.Exists(versions)) return [];
+        return Directory.GetDirectories(versions).OrderDescending(StringComparer.Ordinal).OrderByDescending(v => v == version)
+            .Select(v => Path.Combine(v, "runtimes", "linux-x64", "native"));
+    }
 
     private static bool HasTorch(string folder) => File.Exists(Path.Combine(folder, "libtorch_cpu.so"));
 
