@@ -42,6 +42,7 @@ internal static class CharacterLm
             ],
             BuildTask = (config, cache, device) => new LanguageModelTask(config, Load(config, cache), device),
             TakesRealData = true,
+            RulesOf = config => config.SettingsAs<LanguageModelSettings>().Vocabulary is { } limit ? [$"vocabulary is {limit}: does not apply to {Name}, whose tokens are the characters of its text"] : [],
             FloorOf = task => (task as LanguageModelTask)?.Floor?.TestBits,
         };
     }

@@ -33,6 +33,10 @@ public sealed record LanguageModelSettings : ISettings
     /// <summary>Half-width of the interval of all initial weights, &gt; 0.</summary>
     public double InitRange { get; init; } = 0.1;
 
+    /// <summary>Most words of a text of the user's own, the end of a line and the unknown word among them, ≥ 3; null takes
+    /// <see cref="WordText.DefaultLimit"/>. Known texts and texts of characters have a vocabulary of their own.</summary>
+    public int? Vocabulary { get; init; }
+
     /// <summary>Training tokens used, from the start of the text; 0 uses all.</summary>
     public int TrainTokens { get; init; }
 
@@ -47,6 +51,7 @@ public sealed record LanguageModelSettings : ISettings
         if (Batch < 1) yield return $"batch is {Batch}: must be >= 1";
         if (!(Dropout >= 0 && Dropout < 1)) yield return $"dropout is {Dropout}: must be in [0, 1)";
         if (!(double.IsFinite(InitRange) && InitRange > 0)) yield return $"initRange is {InitRange}: must be finite and > 0";
+        if (Vocabulary < 3) yield return $"vocabulary is {Vocabulary}: must be >= 3, or null";
         if (TrainTokens < 0) yield return $"trainTokens is {TrainTokens}: must be >= 0 (0 uses all)";
     }
 }

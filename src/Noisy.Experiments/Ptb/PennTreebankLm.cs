@@ -10,6 +10,7 @@ namespace Noisy.Experiments;
 /// </remarks>
 internal static class PennTreebankLm
 {
+    private const string Name = "ptb";
     private const int BuiltInSeed = 1;
     private static readonly LatestData<LanguageModelData> Latest = new();
 
@@ -19,7 +20,7 @@ internal static class PennTreebankLm
         var training = new TrainingSettings { LearningRate = 1, Decay = 2, DecayAfter = 4, Epochs = 13, Clip = 5 };
         return new()
         {
-            Name = "ptb",
+            Name = Name,
             Title = "word-level language model on Penn Treebank",
             PaperSection = "6.3",
             Presets =
@@ -50,6 +51,12 @@ internal static class PennTreebankLm
     // The text is the same for every variant and seed of one preset.
     private static LanguageModelData Load(RunConfig config, DataCache cache)
     {
+        var limit = config.SettingsAs<LanguageModelSettings>().Vocabulary;
+        var files = cache.NamedFiles;
+        if (files.Count > 1) throw new UsageException($"--data names {files.Count} files; {Name} takes one text");
+        if (files.Count == 1)
+            return Latest.Of($"{DataFile.Stamp(files[0])} {limit}", () => WordText.Load(files[0], limit ?? WordText.DefaultLimit));
+        if (limit is not null) throw new UsageException($"vocabulary is {limit}: it limits the words of a text of your own, and none is named; name one with --data FILE, or leave it out");
         var folder = cache.Find(PennTreebank.Files);
         var sizes = config.Preset == "tiny" ? (60_000, 6_000, 6_000) : (300_000, 30_000, 30_000);
         return Latest.Of($"{DataCache.Stamp(PennTreebank.Files, folder)} {sizes}", () => folder is not null

@@ -43,6 +43,37 @@ let private splitting =
           Expect.notEqual data.Identity.Sha256 (ParallelText.Read(folder.At "a.en", folder.At "a.fr")).Sha256 "another set than the file in its order"
       } ]
 
+let private words =
+    [ torchTest "ptb takes any text of words: cut in its order, the most frequent words told apart, the rest unknown" (fun () ->
+          use folder = new Noisy.Tests.DataHelpers.TempFolder()
+          // 30 lines of "the wI the vI": "the" 60 times, w1 and v1 and so on once each.
+          folder.Write("own.txt", utf8 (String.Join("\n", [ for i in 1..30 -> $"the w{i} the v{i}" ]) + "\n"))
+          let data = WordText.Load(folder.At "own.txt", 5)
+          Expect.equal (data.Train.Length, data.Valid.Length, data.Test.Length) (135, 7, 8) "90, 5, 5 %"
+          Expect.equal (List.ofSeq data.Vocabulary.Tokens |> List.truncate 3) [ "<eos>"; "<unk>"; "the" ] "specials, then by count"
+          Expect.equal data.Vocabulary.Count 5 "limit"
+          let text ids = String.Join(' ', Seq.map data.Vocabulary.Token ids)
+          Expect.equal (text data.Test) "the <unk> <eos> the <unk> the <unk> <eos>" "the last words"
+          Expect.stringContains (Seq.last data.Notes) "5 of 62 different words are told apart (at most 5); 37.5 % of the test is <unk>" "note")
+
+      torchTest "ptb names the limits of --data and --set vocabulary" (fun () ->
+          use folder = new Noisy.Tests.DataHelpers.TempFolder()
+          folder.Write("own.txt", utf8 (String.replicate 400 "a b c d e f g h\n"))
+          let ptb = experiment "ptb"
+          let identity, notes = built ptb [ "vocabulary", "4" ] (folder.At "own.txt")
+          Expect.equal (identity.Name, identity.Source, notes.Length) ("own.txt", DataIdentity.Real, 2) "own text"
+          Expect.notEqual (fst (built ptb [ "vocabulary", "5" ] (folder.At "own.txt"))).Sha256 identity.Sha256 "another limit is other data"
+          let own = folder.At "own.txt"
+          let refused settings place part =
+              let message = try built ptb settings place |> ignore; "" with :? NoisyException as e -> e.Message
+              Expect.stringContains message part "message"
+          refused [ "vocabulary", "4" ] "built-in" "vocabulary is 4: it limits the words of a text of your own, and none is named"
+          refused [] $"{own},{own}" "--data names 2 files; ptb takes one text"
+          folder.Write("short.txt", utf8 "a b c\n")
+          refused [] (folder.At "short.txt") "has 4 words, too few to be cut"
+          let charlm = experiment "charlm"
+          Expect.exists (charlm.BrokenRules((charlm.Config "tiny").With("vocabulary", "9"))) (fun rule -> rule.Contains "does not apply to charlm") "charlm") ]
+
 let private keys =
     [ torchTest "within one process another text, or another state of the file, is other data" (fun () ->
           use folder = new Noisy.Tests.DataHelpers.TempFolder()
@@ -83,4 +114,4 @@ let private refusals =
           refused<UsageException> [ "text and testPart choose among known texts" ] (fun () -> built (experiment "nmt") [ "text", "europarl" ] two |> ignore)
           refused<UsageException> [ "text and testPart choose among known texts" ] (fun () -> built (experiment "nmt") [ "testPart", "test" ] two |> ignore)) ]
 
-let tests = testSequenced <| testList "own data" (splitting @ keys @ refusals)
+let tests = testSequenced <| testList "own data" (splitting @ words @ keys @ refusals)
