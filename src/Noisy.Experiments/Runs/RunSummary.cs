@@ -1,4 +1,7 @@
+using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using Noisy.Models;
 
@@ -110,7 +113,7 @@ public sealed record RunSummary
     public long? BestUpdate { get; init; }
 
     /// <summary>The config, so that the summary stands alone.</summary>
-    public required System.Text.Json.Nodes.JsonObject Config { get; init; }
+    public required JsonObject Config { get; init; }
 
     /// <summary>Versions of everything that the numbers depend on.</summary>
     public required IReadOnlyDictionary<string, string> Versions { get; init; }
@@ -124,7 +127,7 @@ public sealed record RunSummary
         if (!File.Exists(path)) return null;
         try
         {
-            return ConfigJson.Parse<RunSummary>(File.ReadAllText(path));
+            return FromText(File.ReadAllText(path));
         }
         catch (JsonException e)
         {
@@ -135,4 +138,27 @@ public sealed record RunSummary
             throw new UsageException($"{path} cannot be read ({e.Message.TrimEnd('.')}); make it readable, or delete it and run again", e);
         }
     }
+
+    // A digit that was changed would be another result, so the last field is a checksum of all others; older versions wrote none.
+    private const string Sum = "sum";
+
+    /// <summary>The text of the summary's file.</summary>
+    internal string ToText()
+    {
+        var json = JsonNode.Parse(JsonSerializer.Serialize(this, ConfigJson.Indented))!.AsObject();
+        json[Sum] = Checksum(json);
+        return json.ToJsonString(ConfigJson.Indented) + "\n";
+    }
+
+    /// <summary>The summary that <see cref="ToText"/> wrote.</summary>
+    /// <exception cref="JsonException">It is none, or it was changed since.</exception>
+    private static RunSummary FromText(string text)
+    {
+        var json = ConfigJson.Parse<JsonObject>(text);
+        if (json.Remove(Sum, out var sum) && (sum as JsonValue)?.ToString() != Checksum(json)) throw new JsonException("its checksum is wrong");
+        return ConfigJson.Parse<RunSummary>(json.ToJsonString(ConfigJson.Line));
+    }
+
+    private static string Checksum(JsonObject json) =>
+        Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(json.ToJsonString(ConfigJson.Line))));
 }

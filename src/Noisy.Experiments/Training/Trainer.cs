@@ -58,7 +58,7 @@ public static class Trainer
 
                 folder.EnsureThere();
                 AtomicFile.Write(folder.Weights, s => Safetensors.Write(s, task.Model.state_dict(), session.Metadata()));
-                if (summary != done) AtomicFile.Write(folder.Summary, JsonSerializer.Serialize(summary, ConfigJson.Indented) + "\n");
+                if (summary != done) AtomicFile.Write(folder.Summary, summary!.ToText());
                 folder.EnsureThere(); // no success without log, config and lock
                 return summary;
             }

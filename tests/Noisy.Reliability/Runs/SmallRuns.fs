@@ -45,7 +45,7 @@ let folder small out =
 /// Names: all files of the results' folder but the log, which stands by itself, and checkpoints and lock, whose names may differ.
 type Left = { Log: string; Summary: string; Weights: string; Names: Set<string> }
 
-let private timed = Regex("\"(seconds|tokens_per_second)\": [^,]+")
+let private timed = Regex("\"(seconds|tokens_per_second|sum)\": [^,]+")
 let private text path = if File.Exists path then File.ReadAllText path else ""
 
 let left small out =

@@ -250,9 +250,22 @@ let private hostile =
           Expect.throwsT<InvalidSpecException> (fun () -> (Schedule.Constant 1.0).Then(1L, most) |> ignore) "within the second"
       }
 
+      torchTest "a summary of which one figure was changed is refused, and one without a checksum is an older version's" (fun () ->
+          let sound = Encoding.UTF8.GetString(ofRun "summary.json")
+          let read (text: string) = RunSummary.Read(stored "changed.json" (utf8 text))
+          let digits = [ for m in Text.RegularExpressions.Regex.Matches(sound, @"\d") -> m.Index ]
+          for at in digits |> List.indexed |> List.filter (fun (i, _) -> i % 37 = 0) |> List.map snd do
+              let other = if sound[at] = '7' then '3' else '7'
+              if sound[at] <> other then
+                  Expect.throwsT<UsageException> (fun () -> read (sound[.. at - 1] + string other + sound[at + 1 ..]) |> ignore) $"digit at {at}"
+          let json = Text.Json.Nodes.JsonNode.Parse(sound).AsObject()
+          json.Remove "sum" |> ignore
+          Expect.equal (read (json.ToJsonString ConfigJson.Indented)).WeightsSha256 (read sound).WeightsSha256 "older")
+
       torchTest "a summary without metrics, with a name twice or with half a character is refused" (fun () ->
           let sound = Encoding.UTF8.GetString(ofRun "summary.json")
           let json = Text.Json.Nodes.JsonNode.Parse(sound).AsObject()
+          Expect.isTrue (json.Remove "sum") "as an older version wrote it"
           let without = json.DeepClone().AsObject()
           without["metrics"] <- null
           let text (node: Text.Json.Nodes.JsonNode) = node.ToJsonString ConfigJson.Line

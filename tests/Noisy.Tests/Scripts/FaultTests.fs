@@ -5,6 +5,7 @@ open System
 open System.IO
 open System.Net.Sockets
 open System.Text.Json
+open System.Text.RegularExpressions
 open System.Threading.Tasks
 open Expecto
 open Noisy.Models
@@ -102,7 +103,7 @@ let private shared =
         testCase "of commands that end at once, none loses the runs of another" (fun () ->
             use folder = new TempFolder()
             gmm folder.Path [| "--row"; "soft" |] |> ignore
-            let summary = File.ReadAllText(folder.In(runs[0], "summary.json"))
+            let summary = Regex.Replace(File.ReadAllText(folder.In(runs[0], "summary.json")), ",\\s*\"sum\": \"[0-9a-f]+\"", "") // as an older version wrote it
             let count = 8
             let finish seed =
                 Directory.CreateDirectory(folder.In(folderOf "soft" seed)) |> ignore
