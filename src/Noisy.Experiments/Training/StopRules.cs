@@ -1,22 +1,4 @@
-using Noisy.Models;
-
 namespace Noisy.Experiments;
-
-/// <summary>Why a run is finished.</summary>
-public enum RunEnd
-{
-    /// <summary>The config's last epoch is done.</summary>
-    Epochs,
-
-    /// <summary>Validation at the last stage reached <see cref="TrainingSettings.StopAt"/>.</summary>
-    StopAt,
-
-    /// <summary>As many evaluations without improvement as <see cref="TrainingSettings.Patience"/> allows.</summary>
-    Patience,
-
-    /// <summary>A curriculum that goes by results has lowered the learning rate to its end.</summary>
-    LearningRate,
-}
 
 /// <summary>What an evaluation decides about the best weights and the end of a run; pure.</summary>
 /// <param name="HigherIsBetter">Whether a higher value of the metric is a better one.</param>
