@@ -29,7 +29,7 @@ public sealed record NoisifyReport(IReadOnlyList<NoisifyEntry> Entries)
     /// NAN and NAH are then the hard function to the last bit.</summary>
     /// <param name="pass">The pass, <c>() => model.call(x)</c>; it runs on torch's operations instead of the fused engine.</param>
     /// <returns>One value for each module that was replaced.</returns>
-    public IReadOnlyList<NoisifySaturation> Saturation(Action pass) => SaturationProbe.Count([.. Replaced], pass);
+    public IReadOnlyList<NoisifySaturation> Saturation(Action pass) => SaturationCount.Count([.. Replaced], pass);
 
     /// <summary>One line an entry, and one on the optimiser if there are new parameters.</summary>
     public override string ToString()

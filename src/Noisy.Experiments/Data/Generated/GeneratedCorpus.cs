@@ -43,6 +43,22 @@ public static class GeneratedCorpus
             new("sentences", DataIdentity.BuiltIn, sha256), source.Vocabulary, splits[0], splits[1], splits[2], floor);
     }
 
+    /// <summary>The built-in corpus letter by letter, so that the best attainable bits per character are known.</summary>
+    /// <param name="config">Size in words, difficulty and seed.</param>
+    /// <remarks>Words contain neither blank nor line feed, so a text of characters and one of words determine each other, and a
+    /// perfect model has the same total for both: Σ nats of all words, less those of the first character.</remarks>
+    /// <exception cref="UsageException">A number is out of its range.</exception>
+    public static LanguageModelData Spell(GeneratedCorpusConfig config)
+    {
+        var words = Create(config);
+        var source = Source(config);
+        string Spelled(int[] stream) => Text(words.Vocabulary, stream);
+        var test = Spelled(words.Test);
+        var first = source.Next(source.Start).Where(step => words.Vocabulary.Token(step.Token)[0] == test[0]).Sum(step => step.Probability);
+        var nats = source.Nats(words.Test).Sum() + Math.Log(first);
+        return CharacterText.Create(words.Identity with { Name = "sentences, letter by letter" }, Spelled(words.Train), Spelled(words.Valid), test, new(nats / (test.Length - 1)));
+    }
+
     /// <summary>A stream in words, a sentence a line.</summary>
     /// <param name="vocabulary">Its vocabulary.</param>
     /// <param name="stream">Token ids.</param>

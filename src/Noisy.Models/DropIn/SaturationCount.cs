@@ -1,50 +1,31 @@
 using Noisy.Core;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Noisy.Models;
 
-/// <summary>Counts saturated pre-activations while a pass runs on the composed path.</summary>
-/// <remarks>What is counted belongs to a spec by reference: each module of a replacement has specs of its own.</remarks>
-internal sealed class SaturationProbe
+/// <summary>Counts how often the units of replaced modules saturate.</summary>
+/// <remarks>Each module of a replacement has specs of its own, by which <see cref="SaturationProbe"/> tells modules apart.</remarks>
+internal static class SaturationCount
 {
-    [ThreadStatic]
-    private static SaturationProbe? current;
-
-    private readonly Dictionary<NoisyActivationSpec, (long All, long Saturated)> counts = new(ReferenceEqualityComparer.Instance);
-
     /// <summary>Counts through a pass.</summary>
     public static IReadOnlyList<NoisifySaturation> Count(IReadOnlyList<NoisifyEntry> entries, Action pass)
     {
-        var probe = new SaturationProbe();
         var engines = entries.Select(e => Engine(e.Now, Backend.Composed)).ToList();
-        current = probe;
+        SaturationProbe probe;
         try
         {
-            pass();
+            probe = SaturationProbe.Count(pass);
         }
         finally
         {
-            current = null;
             foreach (var (entry, engine) in entries.Zip(engines)) Engine(entry.Now, engine);
         }
 
         return [.. entries.Select(e =>
         {
-            var seen = Specs(e.Now).Select(s => probe.counts.GetValueOrDefault(s)).ToList();
+            var seen = Specs(e.Now).Select(probe.Of).ToList();
             return new NoisifySaturation(e.Path, seen.Sum(s => s.All), seen.Sum(s => s.Saturated));
         })];
-    }
-
-    /// <summary>Looks at the pre-activations of one call, if a pass is being counted.</summary>
-    public static void See(NoisyActivationSpec spec, Tensor x)
-    {
-        if (current is not { } probe) return;
-        using var scope = NewDisposeScope();
-        using var _ = no_grad();
-        var linear = x.IsAbove(spec.Unit.LowerThreshold).logical_and_(x.IsBelow(spec.Unit.UpperThreshold)).sum().item<long>();
-        var (all, saturated) = probe.counts.GetValueOrDefault(spec);
-        probe.counts[spec] = (all + x.numel(), saturated + x.numel() - linear);
     }
 
     private static IEnumerable<NoisyActivationSpec> Specs(nn.Module module)
