@@ -3,7 +3,7 @@ using static Noisy.Core.ScheduleRules;
 namespace Noisy.Core;
 
 /// <summary>Another schedule with a ceiling; made by <see cref="Schedule.ClampMax"/>.</summary>
-public sealed record ClampMaxSchedule : Schedule
+internal sealed record ClampMaxSchedule : Schedule
 {
     internal ClampMaxSchedule(Schedule inner, double ceiling)
     {

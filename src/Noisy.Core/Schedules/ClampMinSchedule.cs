@@ -3,7 +3,7 @@ using static Noisy.Core.ScheduleRules;
 namespace Noisy.Core;
 
 /// <summary>Another schedule with a floor; made by <see cref="Schedule.ClampMin"/>.</summary>
-public sealed record ClampMinSchedule : Schedule
+internal sealed record ClampMinSchedule : Schedule
 {
     internal ClampMinSchedule(Schedule inner, double floor)
     {

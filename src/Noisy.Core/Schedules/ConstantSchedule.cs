@@ -3,7 +3,7 @@ using static Noisy.Core.ScheduleRules;
 namespace Noisy.Core;
 
 /// <summary>The same value at every update; made by <see cref="Schedule.Constant"/>.</summary>
-public sealed record ConstantSchedule : Schedule
+internal sealed record ConstantSchedule : Schedule
 {
     internal ConstantSchedule(double value)
     {

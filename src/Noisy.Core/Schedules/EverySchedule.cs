@@ -3,7 +3,7 @@ using static Noisy.Core.ScheduleRules;
 namespace Noisy.Core;
 
 /// <summary>A staircase of another schedule; made by <see cref="Schedule.Every"/>.</summary>
-public sealed record EverySchedule : Schedule
+internal sealed record EverySchedule : Schedule
 {
     internal EverySchedule(Schedule inner, long updates)
     {

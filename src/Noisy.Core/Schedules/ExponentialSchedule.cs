@@ -3,7 +3,7 @@ using static Noisy.Core.ScheduleRules;
 namespace Noisy.Core;
 
 /// <summary>start · factorᵗ; made by <see cref="Schedule.Exponential"/>.</summary>
-public sealed record ExponentialSchedule : Schedule
+internal sealed record ExponentialSchedule : Schedule
 {
     internal ExponentialSchedule(double start, double factor)
     {

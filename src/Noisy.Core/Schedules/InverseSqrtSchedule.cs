@@ -3,7 +3,7 @@ using static Noisy.Core.ScheduleRules;
 namespace Noisy.Core;
 
 /// <summary>start / √(t + 1); made by <see cref="Schedule.InverseSqrt"/>.</summary>
-public sealed record InverseSqrtSchedule : Schedule
+internal sealed record InverseSqrtSchedule : Schedule
 {
     internal InverseSqrtSchedule(double start)
     {

@@ -3,7 +3,7 @@ using static Noisy.Core.ScheduleRules;
 namespace Noisy.Core;
 
 /// <summary>A straight line, then constant; made by <see cref="Schedule.Linear"/>.</summary>
-public sealed record LinearSchedule : Schedule
+internal sealed record LinearSchedule : Schedule
 {
     internal LinearSchedule(double start, double end, long updates)
     {

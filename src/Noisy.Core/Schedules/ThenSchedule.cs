@@ -3,7 +3,7 @@ using static Noisy.Core.ScheduleRules;
 namespace Noisy.Core;
 
 /// <summary>One schedule, then another; made by <see cref="Schedule.Then"/>.</summary>
-public sealed record ThenSchedule : Schedule
+internal sealed record ThenSchedule : Schedule
 {
     internal ThenSchedule(Schedule first, long update, Schedule next)
     {

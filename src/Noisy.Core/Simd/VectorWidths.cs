@@ -4,7 +4,7 @@ using System.Runtime.Intrinsics.X86;
 namespace Noisy.Core;
 
 /// <summary>Chooses the vector width.</summary>
-public static class VectorWidths
+internal static class VectorWidths
 {
     /// <summary>The widest vector that this machine does in hardware.</summary>
     /// <remarks>.NET does not count Vector512 as accelerated on the first generations of AVX-512; these kernels gain there too.</remarks>

@@ -5,7 +5,7 @@ namespace Noisy.Experiments;
 /// <param name="StopAt">The run is solved at or beyond this value; null never.</param>
 /// <param name="Patience">Evaluations without improvement after which the run ends; 0 never.</param>
 /// <remarks>Only evaluations at the last stage of difficulty count: values at easier ones cannot be compared with them.</remarks>
-public sealed record StopRules(bool HigherIsBetter, double? StopAt, int Patience)
+internal sealed record StopRules(bool HigherIsBetter, double? StopAt, int Patience)
 {
     /// <summary>Whether a value improves on the best so far; NaN never does, and anything improves on none or on NaN.</summary>
     /// <param name="value">The new value.</param>

@@ -7,7 +7,7 @@ namespace Noisy.Models;
 /// <summary>Gives all weights of a model new initial values.</summary>
 /// <remarks>In the first two schemes biases become 0; gap gains stay; the tables of words, <c>embedding</c> and <c>output_weight</c>, are
 /// 0.01 N(0, 1) in both. The blocks of a recurrent cell's gates count as matrices of their own. Source: paper, Sections 6.4 and 6.5; decision 15; docs/paper.md, reference systems.</remarks>
-public static class InitialSchemes
+internal static class InitialSchemes
 {
     private const double Small = 0.01;
 
