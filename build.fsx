@@ -129,6 +129,10 @@ create "Format" "lay out the C# sources as .editorconfig says" (fun () ->
     for project in !! "src/**/*.csproj" ++ "examples/**/*.csproj" do
         dotnet [ "format"; "whitespace"; project; "--no-restore" ])
 
+create "Api" "write changes of the public surface into the PublicAPI files" (fun () ->
+    for project in !! "src/*/*.csproj" do
+        dotnet [ "format"; "analyzers"; project; "--diagnostics"; "RS0016"; "RS0017"; "--severity"; "warn"; "--no-restore" ])
+
 create "Pack" "write the libraries' NuGet packages into artifacts/" (fun () ->
     for project in [ "Noisy.Core"; "Noisy.Models"; "Noisy.Experiments"; "Noisy.FSharp" ] do
         dotnet [ "pack"; $"src/{project}"; "--configuration"; "Package"; "--output"; "artifacts"; "--verbosity"; "quiet"; "--nologo" ])
@@ -154,6 +158,7 @@ for name, path, about in scripts do
 "Restore" ==> "Build" ==> "Test"
 "Restore" ==> "Lock"
 "Restore" ==> "Format"
+"Restore" ==> "Api"
 "Restore" ==> "Pack"
 
 // ---- Running --------------------------------------------------------------------------------------------------------
