@@ -129,6 +129,22 @@ create "Format" "lay out the C# sources as .editorconfig says" (fun () ->
     for project in !! "src/**/*.csproj" ++ "examples/**/*.csproj" do
         dotnet [ "format"; "whitespace"; project; "--no-restore" ])
 
+create "Api" "write changes of the public surface into the PublicAPI files" (fun () ->
+    for project in !! "src/*/*.csproj" do
+        // The analyzer's warnings name each symbol in the form that its files have.
+        let output = ResizeArray<string>()
+
+        dotnetWith
+            (CreateProcess.redirectOutput >> CreateProcess.withOutputEventsNotNull output.Add ignore)
+            [ "build"; project; "--configuration"; "Release"; "--target:Rebuild"; "--property:TreatWarningsAsErrors=false"; "--nologo" ]
+
+        let symbols rule = set [ for line in output do for m in Regex.Matches(line, $"{rule}: Symbol '(.*?)' is ") -> m.Groups[1].Value ]
+        let file = Path.Combine(Path.GetDirectoryName project, "PublicAPI.Unshipped.txt")
+        let header, listed = File.ReadAllLines file |> Array.partition (fun line -> line.StartsWith '#')
+        let lines = set listed + symbols "RS0016" - symbols "RS0017" |> Set.toArray
+        Array.sortInPlaceWith (fun (a: string) b -> String.CompareOrdinal(a, b)) lines
+        File.WriteAllLines(file, Array.append header lines))
+
 create "Pack" "write the libraries' NuGet packages into artifacts/" (fun () ->
     for project in [ "Noisy.Core"; "Noisy.Models"; "Noisy.Experiments"; "Noisy.FSharp" ] do
         dotnet [ "pack"; $"src/{project}"; "--configuration"; "Package"; "--output"; "artifacts"; "--verbosity"; "quiet"; "--nologo" ])
@@ -154,6 +170,7 @@ for name, path, about in scripts do
 "Restore" ==> "Build" ==> "Test"
 "Restore" ==> "Lock"
 "Restore" ==> "Format"
+"Restore" ==> "Api"
 "Restore" ==> "Pack"
 
 // ---- Running --------------------------------------------------------------------------------------------------------

@@ -85,6 +85,7 @@ let private lists = [
     OwnExperimentTests.tests
     AddingTests.tests
     ReliabilityTests.tests
+    StructureTests.tests
 ]
 
 /// Runs the lists; the last line is 'N passed, N failed, N skipped' alone. A run of no tests fails, so that a

@@ -2,21 +2,6 @@ using System.Text;
 
 namespace Noisy.Core;
 
-/// <summary>A text as token ids.</summary>
-/// <param name="Tokens">Ids, in order.</param>
-/// <param name="Replaced">How many words were not in the vocabulary and became the unknown token.</param>
-public sealed record EncodedText(int[] Tokens, int Replaced);
-
-/// <summary>What a token of a text is.</summary>
-public enum TextUnit
-{
-    /// <summary>A word.</summary>
-    Word,
-
-    /// <summary>A character: a Unicode scalar value, blanks and line feeds among them.</summary>
-    Character,
-}
-
 /// <summary>Turns text into the token ids of a language model and back; immutable.</summary>
 /// <remarks>Words are separated by blanks, tabs and line ends; each line feed becomes the end-of-line token. Characters are
 /// taken as they stand.</remarks>

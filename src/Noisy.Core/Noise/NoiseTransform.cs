@@ -6,7 +6,7 @@ namespace Noisy.Core;
 /// fixed order, so that every vector width and every device can give the same bits.
 /// The uniform has 23 bits and is centred, (k + ½) 2⁻²³: it is exact in single precision and never 0 or 1.
 /// </remarks>
-public static class NoiseTransform
+internal static class NoiseTransform
 {
     /// <summary>Uniform in (0, 1).</summary>
     /// <param name="word">A random word.</param>

@@ -7,7 +7,7 @@ namespace Noisy.Core;
 /// Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011. The tests hold it to the
 /// known answers that the Random123 library publishes.
 /// </remarks>
-public static class Philox
+internal static class Philox
 {
     internal const uint Multiplier0 = 0xD2511F53, Multiplier1 = 0xCD9E8D57;
     internal const uint Weyl0 = 0x9E3779B9, Weyl1 = 0xBB67AE85;

@@ -4,7 +4,7 @@ namespace Noisy.Core;
 
 /// <summary>Half a cosine from start to end, then constant, or from start again; made by <see cref="Schedule.Cosine"/> and
 /// <see cref="Schedule.WarmRestarts"/>.</summary>
-public sealed record CosineSchedule : Schedule
+internal sealed record CosineSchedule : Schedule
 {
     internal CosineSchedule(double start, double end, long updates, long? growth)
     {

@@ -7,7 +7,7 @@ namespace Noisy.Core;
 /// <summary>Any function of the update; made by <see cref="Schedule.FromFunction"/>.</summary>
 /// <remarks>Two are equal if their names and fingerprints are: a fingerprint is a checksum of the function's values at some updates below
 /// a million, each to ten digits, so that another function is noticed as far as that can be.</remarks>
-public sealed record FunctionSchedule : Schedule
+internal sealed record FunctionSchedule : Schedule
 {
     private const string Mark = " [function ";
     private const int Digits = 8;

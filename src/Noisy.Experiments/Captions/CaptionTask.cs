@@ -6,11 +6,6 @@ using static TorchSharp.torch;
 
 namespace Noisy.Experiments;
 
-/// <summary>A picture with its captions, and what a model wrote.</summary>
-/// <param name="Image">The picture.</param>
-/// <param name="Found">The model's words.</param>
-public sealed record CaptionedByModel(CaptionedImage Image, string[] Found);
-
 /// <summary>Captions of pictures, by a model that looks at places.</summary>
 /// <remarks>
 /// <para>The objective is the negative log-likelihood summed over a caption's words, averaged over the batch; for soft attention

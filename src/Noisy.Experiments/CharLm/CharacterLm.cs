@@ -58,6 +58,6 @@ internal static class CharacterLm
         var key = file is not null ? DataFile.Stamp(file) : $"{DataCache.Stamp(PennTreebankCharacters.Files, folder)} {words}";
         return Latest.Of(key, () => file is not null ? CharacterText.Load(file)
             : folder is not null ? PennTreebankCharacters.Load(folder)
-            : CharacterText.Spell(GeneratedCorpusConfig.Default.WithSizes(words, words / 10, words / 10)));
+            : GeneratedCorpus.Spell(GeneratedCorpusConfig.Default.WithSizes(words, words / 10, words / 10)));
     }
 }

@@ -4,7 +4,7 @@ using Noisy.Models;
 namespace Noisy.Experiments;
 
 /// <summary>Random orders of a finite set, as functions of a key.</summary>
-public static class Shuffle
+internal static class Shuffle
 {
     /// <summary>The order of an epoch.</summary>
     /// <param name="key">Key of all orders of the set.</param>

@@ -6,11 +6,6 @@ using static TorchSharp.torch;
 
 namespace Noisy.Experiments;
 
-/// <summary>What a model answered to a program, each character predicted from the true ones before it.</summary>
-/// <param name="Program">The program.</param>
-/// <param name="Answer">As many characters as its target has.</param>
-public sealed record ProgramPrediction(GeneratedProgram Program, string Answer);
-
 /// <summary>Learning to Execute: programs side by side in columns, read character by character, state carried from window to
 /// window and from program to program, zeroed at the start of each epoch.</summary>
 /// <remarks>

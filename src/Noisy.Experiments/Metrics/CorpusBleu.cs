@@ -1,26 +1,7 @@
 using System.Globalization;
 using Noisy.Core;
-using Noisy.Models;
 
 namespace Noisy.Experiments;
-
-/// <summary>What BLEU takes for the precision of n-grams of which none matches.</summary>
-/// <remarks>Names and numbers: B. Chen, C. Cherry, "A systematic comparison of smoothing techniques for sentence-level BLEU",
-/// WMT 2014. Smoothing never helps a corpus without a single matching word: its score stays 0.</remarks>
-public enum BleuSmoothing
-{
-    /// <summary>0, which makes the score 0: the definition.</summary>
-    None,
-
-    /// <summary>"exp", method 3: half of one match for the first such order, a quarter for the next, and so on.</summary>
-    Exponential,
-
-    /// <summary>"floor", method 1: a fixed number of matches, 0.1 unless told.</summary>
-    Floor,
-
-    /// <summary>"add-k", method 2: k more matches of k more n-grams, for all orders from 2 on; k is 1 unless told.</summary>
-    AddK,
-}
 
 /// <summary>BLEU of a corpus: a scorer as a value.</summary>
 /// <param name="Tokenizer">How <see cref="Score"/> cuts texts; what the signature calls the tokens of <see cref="ScoreTokens"/>.</param>
@@ -122,29 +103,5 @@ public sealed record CorpusBleu(
         };
         return $"nrefs:{references}|case:{(Lowercase ? "lc" : "mixed")}|eff:no|tok:{Tokenizer.Name}|smooth:{smoothing}"
             + $"|version:noisy-{NoisyVersion.Current}";
-    }
-}
-
-/// <summary>BLEU of a corpus, with all that is needed to compare it with another program's.</summary>
-/// <param name="Counts">What it was computed from.</param>
-/// <param name="BrevityPenalty">Factor for hypotheses that are shorter than their references, in [0, 1].</param>
-/// <param name="Precisions">pₙ after smoothing, in [0, 1]; index n − 1.</param>
-/// <param name="Values">BLEU-1 to BLEU-4, in [0, 1]; index n − 1.</param>
-/// <param name="Signature">How it was computed, in sacrebleu's form: number of references, case, tokenisation, smoothing, version.</param>
-public sealed record BleuScore(
-    BleuCounts Counts, double BrevityPenalty, IReadOnlyList<double> Precisions, IReadOnlyList<double> Values, string Signature)
-{
-    /// <summary>BLEU-4, which is what "BLEU" means.</summary>
-    public double Bleu => Values[^1];
-
-    /// <summary>The score in percent with precisions, lengths and signature, in one line.</summary>
-    public override string ToString()
-    {
-        var ratio = Counts.ReferenceLength == 0 ? 0 : (double)Counts.HypothesisLength / Counts.ReferenceLength;
-        var precisions = string.Join("/", Precisions.Select(p => (100 * p).ToString("0.0", CultureInfo.InvariantCulture)));
-        return string.Create(
-            CultureInfo.InvariantCulture,
-            $"BLEU = {100 * Bleu:0.00} {precisions} (BP = {BrevityPenalty:0.000} ratio = {ratio:0.000} "
-            + $"hyp_len = {Counts.HypothesisLength} ref_len = {Counts.ReferenceLength}) {Signature}");
     }
 }

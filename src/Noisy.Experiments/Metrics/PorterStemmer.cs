@@ -6,7 +6,7 @@ namespace Noisy.Experiments;
 /// <remarks>Source: M. F. Porter, "An algorithm for suffix stripping", Program 14(3), 1980, with the three changes that its
 /// author's released program makes and documents: words of one or two letters stay, -bli becomes -ble (instead of -abli -able),
 /// and -logi becomes -log. Not the later "English" (Porter 2) stemmer. Randomness: none.</remarks>
-public static class PorterStemmer
+internal static class PorterStemmer
 {
     private static readonly (string Suffix, string Replacement)[] Second =
     [

@@ -5,18 +5,6 @@ using static TorchSharp.torch;
 
 namespace Noisy.Experiments;
 
-/// <summary>A sentence, what it should become, and what a model made of it.</summary>
-/// <param name="Source">The sentence.</param>
-/// <param name="Reference">Its translation.</param>
-/// <param name="Found">The model's.</param>
-public sealed record TranslatedSentence(string[] Source, string[] Reference, string[] Found);
-
-/// <summary>How much each word of a translation looked at each word of its source.</summary>
-/// <param name="Source">Words of the source, its end among them.</param>
-/// <param name="Target">Words of the translation, its end among them.</param>
-/// <param name="Weights">A row a word of the translation, each summing to 1 over the source.</param>
-public sealed record TranslationAlignment(string[] Source, string[] Target, float[][] Weights);
-
 /// <summary>Translation with attention.</summary>
 /// <remarks>
 /// The objective is the negative log-likelihood summed over a sentence's words, averaged over the batch; validation is judged by

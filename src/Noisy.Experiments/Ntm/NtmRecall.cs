@@ -7,6 +7,19 @@ namespace Noisy.Experiments;
 /// <remarks>Sizes, budget and optimiser that the paper does not tell are decision 22's. All data are generated.</remarks>
 internal static class NtmRecall
 {
+    private static readonly Dictionary<string, PaperFigure> Figure9 = new()
+    {
+        ["regular"] = new("Figure 9", "NTM (regular)", 1.56, null, "nll", PaperFigure.Confirmed),
+        ["noisy"] = new("Figure 9", "NTM (noisy controller)", 0, null, "nll", PaperFigure.Confirmed),
+    };
+
+    private static readonly PaperCurve[] Curves =
+    [
+        new("Figure 9", "regular", "nll", Thousands(
+            (0, 2.08), (10, 2.06), (20, 2.00), (30, 1.98), (40, 1.96), (50, 1.99), (60, 1.97), (70, 1.75), (80, 1.73), (90, 1.65), (100, 1.56))),
+        new("Figure 9", "noisy", "nll", Thousands((0, 2.08), (7, 2.06), (8, 0.33), (9, 0), (18, 0), (19, 1.84), (20, 0), (100, 0))),
+    ];
+
     public static Experiment Create()
     {
         var paper = new NtmRecallSettings();
@@ -29,9 +42,12 @@ internal static class NtmRecall
                 ExperimentRow.Create("noisy", Variants.Nan, "noise at the output, annealed", t => t with { Schedule = Schedule.Paper }),
             ],
             BuildTask = (config, _, device) => new NtmRecallTask(config, device),
-            PaperFigureOf = (config, _, row) => config.Preset == "paper" ? PaperResults.Find("Figure 9", row) : null,
-            PaperCurvesOf = preset => preset == "paper" ? [.. PaperResults.Curves.Where(c => c.Figure == "Figure 9")] : [],
+            PaperFigureOf = (config, _, row) => config.Preset == "paper" ? Figure9.GetValueOrDefault(row) : null,
+            PaperCurvesOf = preset => preset == "paper" ? Curves : [],
             BaselineOf = _ => new("chance", AssociativeRecall.Chance),
         };
     }
+
+    private static (long Update, double Value)[] Thousands(params (long Update, double Value)[] points) =>
+        [.. points.Select(p => (1000 * p.Update, p.Value))];
 }

@@ -7,15 +7,6 @@ using F = TorchSharp.torch.nn.functional;
 
 namespace Noisy.Experiments;
 
-/// <summary>An episode, and what a machine did with it.</summary>
-/// <param name="Episode">The episode, alone in its batch.</param>
-/// <param name="Trace">Logits, attention and memory of every time step; owned by the caller.</param>
-public sealed record RecallTrace(RecallBatch Episode, NtmTrace Trace) : IDisposable
-{
-    /// <inheritdoc/>
-    public void Dispose() => Trace.Dispose();
-}
-
 /// <summary>Associative recall with a Neural Turing Machine.</summary>
 /// <remarks>
 /// <para>An episode's negative log-likelihood is summed over the 3 steps of the answer and averaged over their 6 bits, so that

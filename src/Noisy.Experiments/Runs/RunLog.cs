@@ -6,7 +6,7 @@ namespace Noisy.Experiments;
 /// <summary>The run's <c>log.jsonl</c>: an event a line with a checksum of its own, appended; cut back to the checkpoint on resume.</summary>
 /// <remarks>A log that was cut, lost or changed stops no run, since weights are worth more. An event "gap" stands in it where others are
 /// missing.</remarks>
-public sealed class RunLog : IDisposable
+internal sealed class RunLog : IDisposable
 {
     private readonly FileStream stream;
 

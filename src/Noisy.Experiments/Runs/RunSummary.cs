@@ -7,24 +7,6 @@ using Noisy.Models;
 
 namespace Noisy.Experiments;
 
-/// <summary>A published figure that a run can be set beside.</summary>
-/// <param name="Table">The paper's table, such as "Table 2".</param>
-/// <param name="Row">Its row.</param>
-/// <param name="Valid">Published validation figure; null if there is none.</param>
-/// <param name="Test">Published test figure; null if there is none.</param>
-/// <param name="Metric">Metric of both.</param>
-/// <param name="Confidence">"confirmed" if read in a source, "recalled" if not; docs/paper.md lists the sources.</param>
-public sealed record PaperFigure(string Table, string Row, double? Valid, double? Test, string Metric, string Confidence);
-
-/// <summary>Metrics of a run by split; each a map from name to value.</summary>
-/// <param name="Train">Over the batches up to the last evaluation since the one before, with noise; over those so far if the
-/// run stopped between two.</param>
-/// <param name="Valid">With the weights that were tested.</param>
-/// <param name="Test">At the last stage of difficulty, with the final weights or, if the config says <c>keepBest</c>, the
-/// best.</param>
-public sealed record SplitMetrics(
-    IReadOnlyDictionary<string, double> Train, IReadOnlyDictionary<string, double> Valid, IReadOnlyDictionary<string, double> Test);
-
 /// <summary>The result of a run: <c>summary.json</c> in its folder.</summary>
 public sealed record RunSummary
 {

@@ -8,7 +8,7 @@ using TorchSharp;
 namespace Noisy.Experiments;
 
 /// <summary>Versions of everything that a run's numbers depend on.</summary>
-public static class RunVersions
+internal static class RunVersions
 {
     /// <summary>Version by name, for summaries; <c>vectorBits</c> is the width of the engine's vectors.</summary>
     public static IReadOnlyDictionary<string, string> Current => new Dictionary<string, string>

@@ -6,7 +6,7 @@ using TorchSharp;
 namespace Noisy.Experiments;
 
 /// <summary>A fingerprint of a model's weights, to compare runs bit by bit.</summary>
-public static class WeightsHash
+internal static class WeightsHash
 {
     /// <summary>SHA-256 over all parameters and buffers in ordinal order of their names: name, shape and bytes of each.</summary>
     /// <param name="model">The model, on any device.</param>

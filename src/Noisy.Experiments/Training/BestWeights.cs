@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace Noisy.Experiments;
 
 /// <summary>A copy of a model's weights and buffers, apart from the model; empty at first.</summary>
-public sealed class BestWeights : IDisposable
+internal sealed class BestWeights : IDisposable
 {
     private Dictionary<string, Tensor> tensors = [];
 

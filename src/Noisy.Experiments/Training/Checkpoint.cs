@@ -12,7 +12,7 @@ namespace Noisy.Experiments;
 /// <c>sha256sum -c</c> reads. The two newest are kept.
 /// </summary>
 /// <remarks>The noise key and the data position need no place: they follow from seed and update.</remarks>
-public static class Checkpoint
+internal static class Checkpoint
 {
     private const string Extension = ".safetensors", ChecksumExtension = ".sha256", StateKey = "state";
     private const string FormatKey = "format", Format = "noisy-checkpoint-2", BestPrefix = "best.", CarriedPrefix = "carried.";

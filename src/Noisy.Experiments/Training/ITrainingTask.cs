@@ -5,19 +5,6 @@ using static TorchSharp.torch;
 
 namespace Noisy.Experiments;
 
-/// <summary>A part of the data.</summary>
-public enum Split
-{
-    /// <summary>What the model learns from.</summary>
-    Train,
-
-    /// <summary>What decisions are made on.</summary>
-    Valid,
-
-    /// <summary>What is reported.</summary>
-    Test,
-}
-
 /// <summary>
 /// Model and data of one run, as the trainer sees them. The trainer owns the loop; the task owns what is particular to its
 /// experiment.

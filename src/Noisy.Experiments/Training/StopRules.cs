@@ -1,29 +1,11 @@
-using Noisy.Models;
-
 namespace Noisy.Experiments;
-
-/// <summary>Why a run is finished.</summary>
-public enum RunEnd
-{
-    /// <summary>The config's last epoch is done.</summary>
-    Epochs,
-
-    /// <summary>Validation at the last stage reached <see cref="TrainingSettings.StopAt"/>.</summary>
-    StopAt,
-
-    /// <summary>As many evaluations without improvement as <see cref="TrainingSettings.Patience"/> allows.</summary>
-    Patience,
-
-    /// <summary>A curriculum that goes by results has lowered the learning rate to its end.</summary>
-    LearningRate,
-}
 
 /// <summary>What an evaluation decides about the best weights and the end of a run; pure.</summary>
 /// <param name="HigherIsBetter">Whether a higher value of the metric is a better one.</param>
 /// <param name="StopAt">The run is solved at or beyond this value; null never.</param>
 /// <param name="Patience">Evaluations without improvement after which the run ends; 0 never.</param>
 /// <remarks>Only evaluations at the last stage of difficulty count: values at easier ones cannot be compared with them.</remarks>
-public sealed record StopRules(bool HigherIsBetter, double? StopAt, int Patience)
+internal sealed record StopRules(bool HigherIsBetter, double? StopAt, int Patience)
 {
     /// <summary>Whether a value improves on the best so far; NaN never does, and anything improves on none or on NaN.</summary>
     /// <param name="value">The new value.</param>

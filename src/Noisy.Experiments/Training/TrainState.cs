@@ -4,7 +4,7 @@ using Noisy.Models;
 namespace Noisy.Experiments;
 
 /// <summary>Where a run stands; immutable, replaced at each update. Data position and learning rate follow from it.</summary>
-public sealed record TrainState
+internal sealed record TrainState
 {
     /// <summary>Updates done.</summary>
     public long Update { get; init; }

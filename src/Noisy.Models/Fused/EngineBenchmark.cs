@@ -4,7 +4,7 @@ using Noisy.Core;
 namespace Noisy.Models;
 
 /// <summary>What this machine does at best, and where the fused engine's time goes: the measures of a benchmark.</summary>
-public static unsafe class EngineBenchmark
+internal static unsafe class EngineBenchmark
 {
     // Together with their tile of the result, panel and rows fill most of a first-level cache of 32 KB, and no more.
     private const int Depth = 160;

@@ -8,7 +8,7 @@ namespace Noisy.Models;
 /// <param name="Activation">φ(x, ξ).</param>
 /// <param name="Slope">∂φ/∂x at the same ξ: what the unit lets of a gradient pass.</param>
 /// <param name="Gains">Gap gain p of each unit; empty if there are none.</param>
-public sealed record LayerTrace(double[][] PreActivation, double[][] Activation, double[][] Slope, double[] Gains)
+internal sealed record LayerTrace(double[][] PreActivation, double[][] Activation, double[][] Slope, double[] Gains)
 {
     /// <summary>Traces an activation by the reference functions.</summary>
     /// <param name="activation">The module.</param>

@@ -1,12 +1,5 @@
 namespace Noisy.Models;
 
-/// <summary>A sequence that a search found.</summary>
-/// <param name="Tokens">Its tokens, without the end token.</param>
-/// <param name="LogProbability">Sum of log p over the tokens and the end token; nats.</param>
-/// <param name="Score">What hypotheses are ranked by: log p, divided by a power of the length where the search says so.</param>
-/// <param name="Finished">Whether the end token was reached within the maximum length.</param>
-public sealed record Hypothesis(int[] Tokens, double LogProbability, double Score, bool Finished);
-
 /// <summary>Search for likely sequences that keeps several unfinished ones at a time.</summary>
 /// <param name="Width">Hypotheses kept for each sentence, ≥ 1; 1 is greedy search.</param>
 /// <param name="MaxLength">Most tokens of a sequence, the end token among them, ≥ 1; what is not finished then is returned as it

@@ -6,53 +6,6 @@ using F = TorchSharp.torch.nn.functional;
 
 namespace Noisy.Models;
 
-/// <summary>Sizes and switches of a captioning model.</summary>
-/// <param name="Vocabulary">Words V, ≥ 2.</param>
-/// <param name="Channels">Width D of an annotation, ≥ 1.</param>
-/// <param name="Embedding">Width E of the embedding and of the readout, ≥ 1.</param>
-/// <param name="Hidden">Units H of the LSTM, ≥ 1.</param>
-/// <param name="Attention">Units of the attention, ≥ 1.</param>
-/// <param name="Selector">Whether a sigmoid gate of the state scales what was seen.</param>
-/// <param name="WordToOutput">Whether the readout sees the word before.</param>
-/// <param name="ContextToOutput">Whether the readout sees what was seen.</param>
-/// <param name="Dropout">Dropout on the LSTM's output and on the readout, in [0, 1).</param>
-public sealed record CaptionSizes(
-    int Vocabulary, int Channels, int Embedding, int Hidden, int Attention,
-    bool Selector = false, bool WordToOutput = false, bool ContextToOutput = false, double Dropout = 0);
-
-/// <summary>Where a captioning model stands in a batch of pictures.</summary>
-/// <param name="Hidden">Hidden state, [B, H].</param>
-/// <param name="Cell">Cell state, [B, H].</param>
-/// <param name="Annotations">What is looked at, [L, B, D].</param>
-/// <param name="Keys">The attention's keys of that, [L, B, A].</param>
-/// <remarks>Owns all of its tensors.</remarks>
-public sealed record CaptionState(Tensor Hidden, Tensor Cell, Tensor Annotations, Tensor Keys) : StepState
-{
-    /// <summary>Some rows, in a given order.</summary>
-    /// <param name="rows">Numbers of rows, perhaps some of them several times.</param>
-    /// <returns>A new state that shares no memory with this one.</returns>
-    public CaptionState Rows(int[] rows)
-    {
-        using var index = tensor(rows.Select(row => (long)row).ToArray()).to(Hidden.device);
-        return new(Hidden.index_select(0, index), Cell.index_select(0, index), Annotations.index_select(1, index), Keys.index_select(1, index));
-    }
-
-    /// <summary>The state after one more word; shares what is looked at, and may outlive this one.</summary>
-    /// <param name="hidden">[B, H]; the new state takes it over.</param>
-    /// <param name="cell">[B, H]; the new state takes it over.</param>
-    public CaptionState After(Tensor hidden, Tensor cell) => new(hidden, cell, Annotations.alias(), Keys.alias());
-
-    private protected override IReadOnlyList<Tensor> All => [Hidden, Cell, Annotations, Keys];
-}
-
-/// <summary>What a captioning model says of given captions.</summary>
-/// <param name="Sum">Negative log-likelihood of all words in nats, a scalar.</param>
-/// <param name="Nats">That of each word [T, B], 0 behind a caption's end; without a gradient.</param>
-/// <param name="Attention">How much each word looked at each place, [T, L, B].</param>
-/// <param name="Looked">What it took of each place, [T, L, B]: the attention itself or, where one place was drawn, 1 there and 0
-/// elsewhere; without a gradient.</param>
-public sealed record CaptionScore(Tensor Sum, Tensor Nats, Tensor Attention, Tensor Looked);
-
 /// <summary>An LSTM that looks at the places of a picture and describes it.</summary>
 /// <remarks>
 /// <para>h⁰ = tanh(W mean + b), c⁰ likewise; in each step the state before looks at the places, z = what it saw, scaled by
@@ -252,34 +205,5 @@ public sealed class CaptionModel : nn.Module
             var next = lstm.Step(lstm.Project(cat([word, seen], -1)), [hidden, cell], context.Child("lstm"));
             return (next[0], next[1], seen, weights, looked);
         }
-    }
-}
-
-/// <summary>A captioning model as a beam search asks it: without noise, one word after the other.</summary>
-/// <param name="Model">The model.</param>
-/// <param name="Context">How noise is treated; not <see cref="NoiseMode.Sample"/>.</param>
-public sealed record CaptionDecoder(CaptionModel Model, NoiseContext Context) : IStepDecoder<CaptionState>
-{
-    /// <inheritdoc/>
-    public int Tokens => Model.Sizes.Vocabulary;
-
-    /// <inheritdoc/>
-    public DecoderStep<CaptionState> Step(CaptionState state, int[] last)
-    {
-        using var _ = no_grad();
-        using var scope = NewDisposeScope();
-        var (logs, _, next) = Model.Next(state, last[0] == BeamSearch.NoToken ? null : last, Context);
-        next.Detach();
-        return new([.. logs.cpu().contiguous().data<float>()], next);
-    }
-
-    /// <inheritdoc/>
-    public CaptionState Select(CaptionState state, int[] rows)
-    {
-        using var _ = no_grad();
-        using var scope = NewDisposeScope();
-        var some = state.Rows(rows);
-        some.Detach();
-        return some;
     }
 }

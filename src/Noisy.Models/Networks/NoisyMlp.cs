@@ -105,7 +105,7 @@ public sealed class NoisyMlp : nn.Module<Tensor, Tensor>
     /// <param name="context">Mode, key, update, time step and scale of a pass.</param>
     /// <returns>One trace a hidden layer, the lowest first. Values and slopes are the reference's, at the noise of that
     /// pass.</returns>
-    public IReadOnlyList<LayerTrace> Trace(Tensor x, NoiseContext context)
+    internal IReadOnlyList<LayerTrace> Trace(Tensor x, NoiseContext context)
     {
         using var _ = no_grad();
         using var scope = NewDisposeScope();

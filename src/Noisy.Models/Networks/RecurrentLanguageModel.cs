@@ -6,16 +6,6 @@ using F = TorchSharp.torch.nn.functional;
 
 namespace Noisy.Models;
 
-/// <summary>Which cell a recurrent model is made of.</summary>
-public enum RecurrentKind
-{
-    /// <summary>Long short-term memory: a hidden and a cell state.</summary>
-    Lstm,
-
-    /// <summary>Gated recurrent unit: a hidden state.</summary>
-    Gru,
-}
-
 /// <summary>Embedding, LSTM or GRU layers, linear output layer: a language model of words (Zaremba's) or of characters.</summary>
 /// <remarks>
 /// Parameters: <c>encoder</c> [V, E], the layers' under <c>lstm</c> or <c>gru</c>, <c>decoder_weight</c> [V, H],

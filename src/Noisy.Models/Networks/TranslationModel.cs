@@ -4,14 +4,6 @@ using static TorchSharp.torch;
 
 namespace Noisy.Models;
 
-/// <summary>Sizes of a translation model.</summary>
-/// <param name="SourceVocabulary">Words of the source language, ≥ 2.</param>
-/// <param name="TargetVocabulary">Words of the target language, ≥ 2.</param>
-/// <param name="Embedding">Width of both embeddings and of the readout, ≥ 1.</param>
-/// <param name="Hidden">Units of each GRU, ≥ 1.</param>
-/// <param name="Attention">Units of the attention, ≥ 1.</param>
-public sealed record TranslationShape(int SourceVocabulary, int TargetVocabulary, int Embedding, int Hidden, int Attention);
-
 /// <summary>Encoder, attention and decoder: translates sentences.</summary>
 /// <remarks>Parameters: those of <c>encoder</c> (<see cref="SentenceEncoder"/>) and <c>decoder</c> (<see cref="AttentionDecoder"/>).
 /// Source: paper, Section 6.4; docs/paper.md, reference systems.</remarks>
@@ -92,33 +84,4 @@ public sealed class TranslationModel : nn.Module
     private Tensor Ids(int[] tokens, SentenceBatch batch) => Ids([.. tokens.Select(id => (long)id)]).reshape(batch.Steps, batch.Count);
 
     private Tensor Ids(long[] ids) => tensor(ids).to(get_parameter("encoder.embedding")!.device);
-}
-
-/// <summary>A translation model as a beam search asks it: without noise, one word after the other.</summary>
-/// <param name="Model">The model.</param>
-/// <param name="Context">How noise is treated; not <see cref="NoiseMode.Sample"/>.</param>
-public sealed record TranslationDecoder(TranslationModel Model, NoiseContext Context) : IStepDecoder<DecoderState>
-{
-    /// <inheritdoc/>
-    public int Tokens => Model.Shape.TargetVocabulary;
-
-    /// <inheritdoc/>
-    public DecoderStep<DecoderState> Step(DecoderState state, int[] last)
-    {
-        using var _ = no_grad();
-        using var scope = NewDisposeScope();
-        var (logs, next) = Model.Next(state, last[0] == BeamSearch.NoToken ? null : last, Context);
-        next.Detach();
-        return new([.. logs.cpu().contiguous().data<float>()], next);
-    }
-
-    /// <inheritdoc/>
-    public DecoderState Select(DecoderState state, int[] rows)
-    {
-        using var _ = no_grad();
-        using var scope = NewDisposeScope();
-        var some = state.Rows(rows);
-        some.Detach();
-        return some;
-    }
 }

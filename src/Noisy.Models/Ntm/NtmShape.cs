@@ -2,16 +2,6 @@ using Noisy.Core;
 
 namespace Noisy.Models;
 
-/// <summary>What controls a Neural Turing Machine.</summary>
-public enum NtmController
-{
-    /// <summary>One layer without a state of its own: the machine remembers in its memory alone. One noisy site.</summary>
-    FeedForward,
-
-    /// <summary>An LSTM: five noisy sites.</summary>
-    Lstm,
-}
-
 /// <summary>Sizes of a Neural Turing Machine; defaults are decision 22's.</summary>
 /// <param name="Inputs">Features I of an input, ≥ 1.</param>
 /// <param name="Outputs">Logits O of a time step, ≥ 1.</param>

@@ -36,13 +36,13 @@ let private small = GeneratedCorpusConfig.Default.WithSource(3, 4).WithSizes(300
 
 let private builtIn =
     [ test "the built-in corpus is spelled out, and spells the same words" {
-          let words, letters = GeneratedCorpus.Create small, CharacterText.Spell small
+          let words, letters = GeneratedCorpus.Create small, GeneratedCorpus.Spell small
           Expect.equal (decoded letters letters.Train) (GeneratedCorpus.Text(words.Vocabulary, words.Train)) "text"
           Expect.equal (letters.Unit, letters.Identity.Source) (TextUnit.Character, DataIdentity.BuiltIn) "kind"
           Expect.equal (letters.Codec.Encode(decoded letters letters.Test)).Tokens letters.Test "there and back"
       }
       test "the floor is what one has who knows the source, character by character" {
-          let letters = CharacterText.Spell small
+          let letters = GeneratedCorpus.Spell small
           let expected = spelledOut (GeneratedCorpus.Source small) (decoded letters letters.Test)
           Tol.close Tol.quadrature expected letters.Floor.TestNats "nats"
           Tol.close Tol.scalar (expected / log 2.0) letters.Floor.TestBits "bits"

@@ -1,24 +1,5 @@
 namespace Noisy.Core;
 
-/// <summary>How a gradient becomes a step.</summary>
-public enum OptimizerKind
-{
-    /// <summary>Gradient descent, with momentum if asked.</summary>
-    Sgd,
-
-    /// <summary>RMSProp: the gradient over the root of its running mean square.</summary>
-    RmsProp,
-
-    /// <summary>RMSProp in the centred form with momentum of A. Graves, 2013, Equations 38 to 45.</summary>
-    GravesRmsProp,
-
-    /// <summary>Adam with bias correction.</summary>
-    Adam,
-
-    /// <summary>Adadelta.</summary>
-    Adadelta,
-}
-
 /// <summary>An optimiser as a value. Every field has the default of the method's own paper.</summary>
 /// <param name="Kind">The method.</param>
 /// <param name="Momentum">SGD and Graves' RMSProp: share of the last step that is repeated, in [0, 1).</param>

@@ -1,14 +1,8 @@
 using System.Runtime.InteropServices;
 using System.Text;
 using Noisy.Core;
-using Noisy.Models;
 
 namespace Noisy.Experiments;
-
-/// <summary>A picture of <see cref="CaptionWorld"/> with what it shows.</summary>
-/// <param name="Scene">What it shows.</param>
-/// <param name="Pixels">Red, green and blue of each pixel, row by row: [56, 56, 3].</param>
-public sealed record CaptionExample(CaptionScene Scene, byte[] Pixels);
 
 /// <summary>Generated pictures of coloured shapes with true captions, for want of photographs; the best captions are known.</summary>
 /// <remarks>

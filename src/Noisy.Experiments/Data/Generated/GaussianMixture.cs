@@ -1,18 +1,6 @@
 using Noisy.Core;
-using Noisy.Models;
 
 namespace Noisy.Experiments;
-
-/// <summary>A round normal component of a mixture in the plane.</summary>
-/// <param name="X">First coordinate of its mean.</param>
-/// <param name="Y">Second coordinate of its mean.</param>
-/// <param name="Deviation">Standard deviation of each coordinate, &gt; 0.</param>
-public sealed record MixtureComponent(double X, double Y, double Deviation);
-
-/// <summary>What the best classifier attains: the one that knows the mixture.</summary>
-/// <param name="Nll">Mean negative log-likelihood of the true component; nats.</param>
-/// <param name="Error">Share of points whose likeliest component is not the true one, in [0, 1].</param>
-public readonly record struct BayesLimit(double Nll, double Error);
 
 /// <summary>A mixture of three normal distributions in the plane with equal weights; a point's class is its component.</summary>
 /// <remarks>Source: paper, Section 6.1, which tells neither dimension nor parameters: decision 18. A point is a function of (key,

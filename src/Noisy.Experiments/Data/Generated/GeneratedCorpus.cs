@@ -4,34 +4,6 @@ using Noisy.Models;
 
 namespace Noisy.Experiments;
 
-/// <summary>Size and difficulty of the built-in corpus.</summary>
-/// <param name="Train">Training tokens, ≥ 2.</param>
-/// <param name="Valid">Validation tokens, ≥ 2.</param>
-/// <param name="Test">Test tokens, ≥ 2.</param>
-/// <param name="Topics">Topics of the source, 2 to 30: more means more to remember and more words.</param>
-/// <param name="Speakers">Speakers of the source, 2 to 200: more means more to remember.</param>
-/// <param name="Seed">Decides the words and the texts; not the seed of a run, so that all runs see the same text.</param>
-public sealed record GeneratedCorpusConfig(int Train, int Valid, int Test, int Topics, int Speakers, long Seed)
-{
-    /// <summary>The default: 60,000 training tokens over about 200 words.</summary>
-    public static GeneratedCorpusConfig Default { get; } = new(60_000, 6_000, 6_000, Topics: 8, Speakers: 12, Seed: 1);
-
-    /// <summary>The same source with texts of other lengths.</summary>
-    /// <param name="train">Training tokens.</param>
-    /// <param name="valid">Validation tokens.</param>
-    /// <param name="test">Test tokens.</param>
-    public GeneratedCorpusConfig WithSizes(int train, int valid, int test) => this with { Train = train, Valid = valid, Test = test };
-
-    /// <summary>The same sizes from another source.</summary>
-    /// <param name="topics">Topics.</param>
-    /// <param name="speakers">Speakers.</param>
-    public GeneratedCorpusConfig WithSource(int topics, int speakers) => this with { Topics = topics, Speakers = speakers };
-
-    /// <summary>The same sizes and difficulty with other words and texts.</summary>
-    /// <param name="seed">The seed.</param>
-    public GeneratedCorpusConfig WithSeed(long seed) => this with { Seed = seed };
-}
-
 /// <summary>The built-in corpus: texts of a <see cref="SentenceSource"/>, so that the best attainable perplexity is known.</summary>
 public static class GeneratedCorpus
 {
@@ -69,6 +41,22 @@ public static class GeneratedCorpus
         var floor = new SourceEntropy(source.Nats(splits[2])[1..].Average());
         return new(
             new("sentences", DataIdentity.BuiltIn, sha256), source.Vocabulary, splits[0], splits[1], splits[2], floor);
+    }
+
+    /// <summary>The built-in corpus letter by letter, so that the best attainable bits per character are known.</summary>
+    /// <param name="config">Size in words, difficulty and seed.</param>
+    /// <remarks>Words contain neither blank nor line feed, so a text of characters and one of words determine each other, and a
+    /// perfect model has the same total for both: Σ nats of all words, less those of the first character.</remarks>
+    /// <exception cref="UsageException">A number is out of its range.</exception>
+    public static LanguageModelData Spell(GeneratedCorpusConfig config)
+    {
+        var words = Create(config);
+        var source = Source(config);
+        string Spelled(int[] stream) => Text(words.Vocabulary, stream);
+        var test = Spelled(words.Test);
+        var first = source.Next(source.Start).Where(step => words.Vocabulary.Token(step.Token)[0] == test[0]).Sum(step => step.Probability);
+        var nats = source.Nats(words.Test).Sum() + Math.Log(first);
+        return CharacterText.Create(words.Identity with { Name = "sentences, letter by letter" }, Spelled(words.Train), Spelled(words.Valid), test, new(nats / (test.Length - 1)));
     }
 
     /// <summary>A stream in words, a sentence a line.</summary>

@@ -4,12 +4,6 @@ using Noisy.Models;
 
 namespace Noisy.Experiments;
 
-/// <summary>Where a program stands in its columns.</summary>
-/// <param name="Column">Column, from 0.</param>
-/// <param name="Start">Place of its first character in the column, from 0.</param>
-/// <param name="Program">The program.</param>
-public sealed record PlacedProgram(int Column, int Start, GeneratedProgram Program);
-
 /// <summary>Programs of one part of the data laid out side by side: characters to be read in windows, of which only those of
 /// the answers are to be predicted.</summary>
 /// <remarks>

@@ -1,6 +1,3 @@
-using Noisy.Core;
-using Noisy.Models;
-
 namespace Noisy.Experiments;
 
 /// <summary>How hard a program is.</summary>
@@ -33,9 +30,3 @@ public readonly record struct ProgramDifficulty(int Length, int Nesting)
     /// the answer at most L + 2 N digits, a sign and a full stop, since an operation multiplies by at most 4 L + 1 ≤ 73.</remarks>
     public int LongestText => (Nesting * ((4 * (Length + 1)) + 25)) + 20 + Length + (2 * Nesting);
 }
-
-/// <summary>How hard the next number of a program is; asked afresh for each, so that one program may mix difficulties.</summary>
-/// <param name="stream">The program's draws for this purpose.</param>
-/// <param name="draw">How often the program asked before, from 0.</param>
-/// <returns>The difficulty; a pure function of stream and draw.</returns>
-public delegate ProgramDifficulty Hardness(NoiseStream stream, int draw);

@@ -3,12 +3,6 @@ using Noisy.Models;
 
 namespace Noisy.Experiments;
 
-/// <summary>One way in which a text of a <see cref="SentenceSource"/> may go on.</summary>
-/// <param name="Token">Id of the next token.</param>
-/// <param name="Probability">Its probability given all before, &gt; 0.</param>
-/// <param name="State">The state after it.</param>
-public readonly record struct SourceStep(int Token, double Probability, int State);
-
 /// <summary>A random source of simple sentences whose every conditional probability, and so whose entropy, is known exactly.</summary>
 /// <remarks>
 /// <para>A sentence is: the name of its speaker; a topic; words; the speaker's name again; the end token. For instance

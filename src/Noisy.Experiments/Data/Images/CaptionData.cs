@@ -1,41 +1,6 @@
 using System.Text;
-using Noisy.Models;
 
 namespace Noisy.Experiments;
-
-/// <summary>An image with its captions.</summary>
-/// <param name="Name">The image's name.</param>
-/// <param name="Captions">Words of its captions, by number; at least one caption.</param>
-public sealed record CaptionedImage(string Name, IReadOnlyList<string[]> Captions);
-
-/// <summary>Images of one split; the features of image i are row i.</summary>
-/// <param name="Images">The images, in the order of the split's list.</param>
-/// <param name="Features">Their features.</param>
-public sealed record CaptionSplit(IReadOnlyList<CaptionedImage> Images, ImageFeatures Features)
-{
-    /// <summary>Every caption, as index of the image and number of the caption in it, image after image.</summary>
-    public IReadOnlyList<(int Image, int Caption)> Captions { get; } =
-        [.. Images.SelectMany((image, i) => Enumerable.Range(0, image.Captions.Count).Select(c => (i, c)))];
-}
-
-/// <summary>Where the images of one split are listed, and where their features are.</summary>
-/// <param name="List">File of names, one a line.</param>
-/// <param name="Features">File .npy [N, D, rows, columns], rows in the order of the list.</param>
-public sealed record CaptionSplitFiles(string List, string Features);
-
-/// <summary>How files of captions are read.</summary>
-/// <param name="Lowercase">Whether words are put in lower case; default true.</param>
-/// <param name="AllowUnlisted">Whether captions of images that no split lists are left out and noted; default false: an error.</param>
-/// <param name="FeatureScale">What every feature is multiplied by; default 1.</param>
-/// <param name="Absent">Names in the caption file of images that are known not to exist; left out and noted. Null for none.</param>
-/// <param name="MaxFeatureBytes">The most uncompressed bytes of one file of features; default 1 GiB.</param>
-public sealed record CaptionRules(
-    bool Lowercase = true, bool AllowUnlisted = false, float FeatureScale = 1, IReadOnlyList<string>? Absent = null,
-    long MaxFeatureBytes = 1L << 30)
-{
-    /// <summary>Lower case; every caption belongs to a listed image.</summary>
-    public static CaptionRules Default { get; } = new();
-}
 
 /// <summary>Images with captions and features, in three splits.</summary>
 /// <param name="Identity">Which data these are.</param>

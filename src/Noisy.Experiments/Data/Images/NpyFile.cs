@@ -4,25 +4,8 @@ using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.RegularExpressions;
-using Noisy.Models;
 
 namespace Noisy.Experiments;
-
-/// <summary>Kinds of numbers that <see cref="NpyFile"/> reads.</summary>
-public enum NpyKind
-{
-    /// <summary>Unsigned bytes, "u1".</summary>
-    Byte,
-
-    /// <summary>Half precision, "f2".</summary>
-    Half,
-
-    /// <summary>Single precision, "f4".</summary>
-    Single,
-
-    /// <summary>Double precision, "f8".</summary>
-    Double,
-}
 
 /// <summary>An array in NumPy's .npy format, versions 1 and 2: little-endian, in C order.</summary>
 /// <remarks>Format: the bytes 93 "NUMPY", version, length of the header, a header such as <c>{'descr': '&lt;f4', 'fortran_order':

@@ -1,6 +1,5 @@
 using System.Text;
 using Noisy.Core;
-using Noisy.Models;
 
 namespace Noisy.Experiments;
 
@@ -46,22 +45,6 @@ public static class CharacterText
         {
             Notes = [$"the text is cut in its order: the first {valid:N0} characters to learn from, then {test - valid:N0} for validation, the last {count - test:N0} for test"],
         };
-    }
-
-    /// <summary>The built-in corpus letter by letter, so that the best attainable bits per character are known.</summary>
-    /// <param name="config">Size in words, difficulty and seed.</param>
-    /// <remarks>Words contain neither blank nor line feed, so a text of characters and one of words determine each other, and a
-    /// perfect model has the same total for both: Σ nats of all words, less those of the first character.</remarks>
-    /// <exception cref="UsageException">A number is out of its range.</exception>
-    public static LanguageModelData Spell(GeneratedCorpusConfig config)
-    {
-        var words = GeneratedCorpus.Create(config);
-        var source = GeneratedCorpus.Source(config);
-        string Spelled(int[] stream) => GeneratedCorpus.Text(words.Vocabulary, stream);
-        var test = Spelled(words.Test);
-        var first = source.Next(source.Start).Where(step => words.Vocabulary.Token(step.Token)[0] == test[0]).Sum(step => step.Probability);
-        var nats = source.Nats(words.Test).Sum() + Math.Log(first);
-        return Create(words.Identity with { Name = "sentences, letter by letter" }, Spelled(words.Train), Spelled(words.Valid), test, new(nats / (test.Length - 1)));
     }
 
     /// <summary>Where the character of a number begins.</summary>

@@ -1,20 +1,4 @@
-using Noisy.Models;
-
 namespace Noisy.Experiments;
-
-/// <summary>A sentence and its translation.</summary>
-/// <param name="Source">Words to be translated; at least one.</param>
-/// <param name="Target">Words of the translation; at least one.</param>
-public sealed record SentencePair(string[] Source, string[] Target);
-
-/// <summary>Which pairs of a parallel text are kept.</summary>
-/// <param name="MaxLength">Pairs of which a side has this many words or more are left out; 0 keeps all. The reference takes 50.</param>
-/// <param name="EmptyIsError">Whether a pair with an empty side is an error; default false: it is left out and counted.</param>
-public sealed record ParallelTextRules(int MaxLength = 0, bool EmptyIsError = false)
-{
-    /// <summary>All pairs but those with an empty side.</summary>
-    public static ParallelTextRules Default { get; } = new();
-}
 
 /// <summary>Sentences and their translations, read from files.</summary>
 /// <param name="Pairs">The pairs that were kept, in the order of the files.</param>

@@ -13,6 +13,7 @@ namespace Noisy.Models;
 /// <remarks>
 /// Layout: length of the header (64-bit little-endian), header (JSON: name → dtype, shape, data offsets; <c>__metadata__</c> →
 /// text by name), data. Entries are written in ordinal order of their names, so equal contents give equal bytes.
+/// Headers are read and checked by <c>Noisy.Core</c>, as for its reader without torch.
 /// </remarks>
 public static class Safetensors
 {

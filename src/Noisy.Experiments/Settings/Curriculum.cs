@@ -1,37 +1,7 @@
 using System.Globalization;
 using Noisy.Core;
-using Noisy.Models;
 
 namespace Noisy.Experiments;
-
-/// <summary>Which stages of difficulty the examples of training are drawn from.</summary>
-public enum CurriculumKind
-{
-    /// <summary>No curriculum: always the last stage.</summary>
-    None,
-
-    /// <summary>The current stage.</summary>
-    Naive,
-
-    /// <summary>All stages alike.</summary>
-    Mix,
-
-    /// <summary>With probability 1/5 all stages alike, else the current one.</summary>
-    Combined,
-}
-
-/// <summary>Where a curriculum that goes by results stands; immutable.</summary>
-public sealed record CurriculumState
-{
-    /// <summary>Stage reached, from 1.</summary>
-    public int Stage { get; init; } = 1;
-
-    /// <summary>What the learning rate is multiplied by, in (0, 1].</summary>
-    public double RateFactor { get; init; } = 1;
-
-    /// <summary>Training accuracies of the last checks since the stage or the rate changed, at most five, oldest first.</summary>
-    public IReadOnlyList<double> Accuracies { get; init; } = [];
-}
 
 /// <summary>A curriculum as data: what is drawn, and when it becomes harder. Pure; its state is a <see cref="CurriculumState"/>.</summary>
 /// <remarks>

@@ -4,24 +4,10 @@ using static TorchSharp.torch;
 
 namespace Noisy.Models;
 
-/// <summary>How the weights of a model with attention begin.</summary>
-public enum InitialScheme
-{
-    /// <summary>As in the reference codes of translation and captions: square matrices orthogonal, others 0.01 N(0, 1).</summary>
-    Reference,
-
-    /// <summary>As the paper has it with its noisy units: every matrix orthogonal (or half so, where it is not square) times
-    /// 0.01.</summary>
-    ScaledOrthogonal,
-
-    /// <summary>As torch's layers: U(−1/√n, 1/√n) with n inputs.</summary>
-    Uniform,
-}
-
 /// <summary>Gives all weights of a model new initial values.</summary>
 /// <remarks>In the first two schemes biases become 0; gap gains stay; the tables of words, <c>embedding</c> and <c>output_weight</c>, are
 /// 0.01 N(0, 1) in both. The blocks of a recurrent cell's gates count as matrices of their own. Source: paper, Sections 6.4 and 6.5; decision 15; docs/paper.md, reference systems.</remarks>
-public static class InitialSchemes
+internal static class InitialSchemes
 {
     private const double Small = 0.01;
 

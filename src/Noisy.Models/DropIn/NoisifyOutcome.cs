@@ -1,0 +1,14 @@
+namespace Noisy.Models;
+
+/// <summary>What became of one module.</summary>
+public enum NoisifyOutcome
+{
+    /// <summary>A noisy module has taken its place.</summary>
+    Replaced,
+
+    /// <summary>It stayed as it was because nobody asked for it, or because it has no noisy counterpart.</summary>
+    LeftOut,
+
+    /// <summary>It was asked for and could not be replaced; the note says why and what to do.</summary>
+    Refused,
+}

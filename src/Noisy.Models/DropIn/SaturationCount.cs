@@ -1,0 +1,62 @@
+using Noisy.Core;
+using static TorchSharp.torch;
+
+namespace Noisy.Models;
+
+/// <summary>Counts how often the units of replaced modules saturate.</summary>
+/// <remarks>Each module of a replacement has specs of its own, by which <see cref="SaturationProbe"/> tells modules apart.</remarks>
+internal static class SaturationCount
+{
+    /// <summary>Counts through a pass.</summary>
+    public static IReadOnlyList<NoisifySaturation> Count(IReadOnlyList<NoisifyEntry> entries, Action pass)
+    {
+        var engines = entries.Select(e => Engine(e.Now, Backend.Composed)).ToList();
+        SaturationProbe probe;
+        try
+        {
+            probe = SaturationProbe.Count(pass);
+        }
+        finally
+        {
+            foreach (var (entry, engine) in entries.Zip(engines)) Engine(entry.Now, engine);
+        }
+
+        return [.. entries.Select(e =>
+        {
+            var seen = Specs(e.Now).Select(probe.Of).ToList();
+            return new NoisifySaturation(e.Path, seen.Sum(s => s.All), seen.Sum(s => s.Saturated));
+        })];
+    }
+
+    private static IEnumerable<NoisyActivationSpec> Specs(nn.Module module)
+    {
+        if (module is NoisyActivation one) return [one.Spec];
+        var pair = module switch
+        {
+            NoisyLstm lstm => lstm.Activations,
+            NoisyGru gru => gru.Activations,
+            NoisyLstmCell cell => cell.Activations,
+            _ => ((NoisyGruCell)module).Activations,
+        };
+        return [pair.Tanh, pair.Sigmoid];
+    }
+
+    /// <summary>Sets which implementation a module runs on; returns the one before.</summary>
+    private static Backend Engine(nn.Module module, Backend engine)
+    {
+        Backend before;
+        switch (module)
+        {
+            case NoisyLstm m: (before, m.Backend) = (m.Backend, engine); break;
+            case NoisyGru m: (before, m.Backend) = (m.Backend, engine); break;
+            case NoisyLstmCell m: (before, m.Backend) = (m.Backend, engine); break;
+            case NoisyGruCell m: (before, m.Backend) = (m.Backend, engine); break;
+            default:
+                var activation = (NoisyActivation)module;
+                (before, activation.Backend) = (activation.Backend, engine);
+                break;
+        }
+
+        return before;
+    }
+}

@@ -1,0 +1,33 @@
+using Noisy.Core;
+using static TorchSharp.torch;
+
+namespace Noisy.Models;
+
+/// <summary>A captioning model as a beam search asks it: without noise, one word after the other.</summary>
+/// <param name="Model">The model.</param>
+/// <param name="Context">How noise is treated; not <see cref="NoiseMode.Sample"/>.</param>
+public sealed record CaptionDecoder(CaptionModel Model, NoiseContext Context) : IStepDecoder<CaptionState>
+{
+    /// <inheritdoc/>
+    public int Tokens => Model.Sizes.Vocabulary;
+
+    /// <inheritdoc/>
+    public DecoderStep<CaptionState> Step(CaptionState state, int[] last)
+    {
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        var (logs, _, next) = Model.Next(state, last[0] == BeamSearch.NoToken ? null : last, Context);
+        next.Detach();
+        return new([.. logs.cpu().contiguous().data<float>()], next);
+    }
+
+    /// <inheritdoc/>
+    public CaptionState Select(CaptionState state, int[] rows)
+    {
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        var some = state.Rows(rows);
+        some.Detach();
+        return some;
+    }
+}
