@@ -8,7 +8,7 @@ internal readonly unsafe struct LinearMap<V>
 {
     // Vectors of a panel.
     private const int Most = 3;
-    private const int Lanes = RecurrentSize.Lanes;
+    private const int Lanes = Padding.Lanes;
 
     private readonly float* _weight, _panels;
     private readonly int _rowLength, _blocks, _units, _padded;
@@ -24,7 +24,7 @@ internal readonly unsafe struct LinearMap<V>
     {
         _weight = weight;
         _panels = panels;
-        (_rowLength, _blocks, _units, _padded, Depth) = (rowLength, blocks, units, NtmSize.Pad(units), depth);
+        (_rowLength, _blocks, _units, _padded, Depth) = (rowLength, blocks, units, Padding.Of(units), depth);
     }
 
     /// <summary>Length of x.</summary>
@@ -39,7 +39,7 @@ internal readonly unsafe struct LinearMap<V>
 
     /// <summary>Floats of the panels, whichever way they are packed.</summary>
     internal static long Length(int blocks, int units, int depth) =>
-        Math.Max((long)blocks * NtmSize.Pad(units) * depth, (long)blocks * units * Count(depth) * Width);
+        Math.Max((long)blocks * Padding.Of(units) * depth, (long)blocks * units * Count(depth) * Width);
 
     /// <summary>Packs W for <see cref="Forward"/>; a member has panels.</summary>
     internal void Pack(TeamMember member)

@@ -10,7 +10,7 @@ namespace Noisy.Core;
 /// </remarks>
 internal static unsafe class HeadParameters
 {
-    private const int Lanes = RecurrentSize.Lanes;
+    private const int Lanes = Padding.Lanes;
 
     /// <summary>Makes the parameters; the record's padding of the vectors may hold anything finite.</summary>
     /// <param name="from">First number of the head; up to 15 floats beyond the last are read.</param>
@@ -96,7 +96,7 @@ internal readonly unsafe struct HeadGradients(float* start, NtmSize size)
     private readonly float* _start = start;
     private readonly int _width = size.PaddedWidth;
 
-    internal static int Length(NtmSize size) => (3 * size.PaddedWidth) + RecurrentSize.Lanes;
+    internal static int Length(NtmSize size) => (3 * size.PaddedWidth) + Padding.Lanes;
 
     internal float* Key => _start;
 

@@ -4,7 +4,7 @@ namespace Noisy.Core;
 /// back. Every row is as long as the padded memory; its padding holds zeros unless a remark says otherwise.</summary>
 internal readonly unsafe struct HeadTurn
 {
-    private const int Scalar = RecurrentSize.Lanes;
+    private const int Scalar = Padding.Lanes;
 
     private readonly float* _start;
     private readonly int _width, _slots;
@@ -20,7 +20,7 @@ internal readonly unsafe struct HeadTurn
     internal static int Length(NtmSize size) => (3 * size.PaddedWidth) + (2 * Scalar) + (6 * size.PaddedSlots) + (2 * Halo);
 
     /// <summary>Room on either side of a row for its neighbours round the circle.</summary>
-    internal const int Halo = RecurrentSize.Lanes;
+    internal const int Halo = Padding.Lanes;
 
     /// <summary>The key that is looked for.</summary>
     internal float* Key => _start;
