@@ -2,6 +2,7 @@
 module Noisy.Tests.EngineTests
 
 open System
+open System.IO
 open Expecto
 open FsCheck
 open FsCheck.FSharp
@@ -241,6 +242,17 @@ let tests =
             Tol.throws<ArgumentException> "TwoSites has 2 sites, its operator 1" (fun () -> layout (TwoSites()) |> ignore)
             Tol.throws<ArgumentException> "the two products of a controller's gate must add up in the same block (Parameter 'cell')" (fun () ->
                 NtmKernel.Create(MinimalCell Variants.Nah, Nullable(), VectorWidth.Auto) |> ignore))
+
+        test "the cell that the documentation works through is the compiled one" {
+            let rec root folder = if File.Exists(Path.Combine(folder, "Noisy.sln")) then folder else root (Path.GetDirectoryName folder)
+            let root = root AppContext.BaseDirectory
+            let page = File.ReadAllText(Path.Combine(root, "docs", "extending.md"))
+            let worked = page.Substring(page.IndexOf "## A recurrent cell, worked")
+            let blocks = worked.Split("```csharp\n") |> Array.skip 1 |> Array.map (fun b -> b.Substring(0, b.IndexOf "```").TrimEnd())
+            let sources = [ for f in Directory.GetFiles(Path.Combine(root, "tests", "Noisy.OwnCell"), "*.cs") -> File.ReadAllText f ]
+            Expect.hasLength blocks 4 "blocks"
+            for b in blocks do Expect.isTrue (sources |> List.exists _.Contains(b)) b
+        }
 
         torchTest "a single step goes back from either state alone, and twice" (fun () ->
             let leaf n size = (filled n size).detach().requires_grad_ ()

@@ -21,7 +21,7 @@ let private ids (rows: int list list) : Tensor =
 /// Every module of the library, of a variant that shows its noise at every site; with dropout where there is any.
 let private faces: (string * (NoiseClock -> Backend -> Face)) list =
     let pair = Variants.Nani
-    let words = lazy ids [ [ 3; 1 ]; [ 4; 5 ]; [ 0; 6 ] ]
+    let words () = ids [ [ 3; 1 ]; [ 4; 5 ]; [ 0; 6 ] ]
     let source, target = SentenceBatch.Create [| [| 5; 2; 0 |]; [| 3; 0 |] |], SentenceBatch.Create [| [| 1; 4; 2; 0 |]; [| 6; 0 |] |]
     let layers = RecurrentShape(4L, 5L, 2, Dropout = 0.3, Bidirectional = true)
     [ "activation", fun clock backend ->
@@ -65,21 +65,21 @@ let private faces: (string * (NoiseClock -> Backend -> Face)) list =
           { Model = m; Plain = (fun () -> [ m.forward x ]); Pure = (fun c -> [ m.forward (x, c) ]); Steps = 1 }
       "classifier", fun clock backend ->
           let m = new MeanPoolClassifier(7, RecurrentShape(4L, 5L), 4, 3, pair, clock, Backend = backend)
-          { Model = m; Plain = (fun () -> [ m.forward words.Value ]); Pure = (fun c -> [ m.forward (words.Value, c) ]); Steps = 3 }
+          { Model = m; Plain = (fun () -> [ m.forward words () ]); Pure = (fun c -> [ m.forward (words (), c) ]); Steps = 3 }
       "language model", fun clock backend ->
           let m = new RecurrentLanguageModel(7, RecurrentShape(4L, 5L, 2, Dropout = 0.3), pair, 0.5, clock, RecurrentKind.Gru, Backend = backend)
           let state, targets = m.ZeroState(2L, torch.CPU), torch.tensor [| 1L; 2L; 0L; 3L; 4L; 6L |]
           let all struct (a, b: Collections.Generic.IReadOnlyList<Tensor>) : Tensor list = a :: List.ofSeq b
           { Model = m
-            Plain = (fun () -> all (m.Loss(words.Value, targets, state)))
-            Pure = (fun c -> all (m.Loss(words.Value, targets, state, c)))
+            Plain = (fun () -> all (m.Loss(words (), targets, state)))
+            Pure = (fun c -> all (m.Loss(words (), targets, state, c)))
             Steps = 3 }
       "encoder", fun clock backend ->
           let m = new SentenceEncoder(7L, 4L, 5L, pair, clock, Backend = backend)
           let all (e: EncodedSentences) : Tensor list = [ e.Annotations; e.Mean ]
           { Model = m
-            Plain = (fun () -> all (m.forward (words.Value, [| 2; 3 |])))
-            Pure = (fun c -> all (m.forward (words.Value, [| 2; 3 |], c)))
+            Plain = (fun () -> all (m.forward (words (), [| 2; 3 |])))
+            Pure = (fun c -> all (m.forward (words (), [| 2; 3 |], c)))
             Steps = 3 }
       "decoder", fun clock backend ->
           let m = new AttentionDecoder(7L, 4L, 3L, 6L, 7L, pair, clock, Backend = backend)
@@ -87,8 +87,8 @@ let private faces: (string * (NoiseClock -> Backend -> Face)) list =
           let targets = torch.tensor [| 1L; 2L; 0L; 3L; 4L; 6L |]
           let all struct (a, b) : Tensor list = [ a; b ]
           { Model = m
-            Plain = (fun () -> all (m.Loss(m.Start(encoded ()), words.Value, targets)))
-            Pure = (fun c -> all (m.Loss(m.Start(encoded (), c), words.Value, targets, c.Later 1)))
+            Plain = (fun () -> all (m.Loss(m.Start(encoded ()), words (), targets)))
+            Pure = (fun c -> all (m.Loss(m.Start(encoded (), c), words (), targets, c.Later 1)))
             Steps = 4 }
       "translation", fun clock backend ->
           let m = new TranslationModel(TranslationShape(7, 8, 4, 5, 6), pair, InitialScheme.Uniform, clock, Backend = backend)

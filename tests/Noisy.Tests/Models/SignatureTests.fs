@@ -26,7 +26,7 @@ let private constructors =
     [ for backend in [ Backend.Auto; Backend.Composed ] do
           for bias in [ true; false ] do
               torchTest $"torch's arguments give torch's module: bias {bias}, {backend}" (fun () ->
-                  let x, step = filled 1L [ 2L; 5L; 3L ], filled 2L [ 2L; 3L ]
+                  let x, step, zero = filled 1L [ 2L; 5L; 3L ], filled 2L [ 2L; 3L ], torch.zeros [| 2L; 4L |]
                   agrees
                       (torch.nn.LSTM(3L, 4L, 2L, bias, true, 0.0, true))
                       (new NoisyLstm(3L, 4L, soft, clock (), 2L, bias, true, 0.0, true, Backend = backend))
@@ -44,13 +44,13 @@ let private constructors =
                       (new NoisyLstmCell(3L, 4L, soft, clock (), bias, Backend = backend))
                       (function
                        | :? NoisyLstmCell as m -> let struct (h, c) = m.call step in [ h; c ]
-                       | m -> let struct (h, c) = (m :?> Modules.LSTMCell).call (step, Nullable()) in [ h; c ])
+                       | m -> let struct (h, c) = (m :?> Modules.LSTMCell).call (step, Nullable<struct (Tensor * Tensor)>(struct (zero, zero))) in [ h; c ])
                   agrees
                       (torch.nn.GRUCell(3L, 4L, bias))
                       (new NoisyGruCell(3L, 4L, soft, clock (), bias, Backend = backend))
                       (function
                        | :? NoisyGruCell as m -> [ m.call step ]
-                       | m -> [ (m :?> Modules.GRUCell).call (step, null) ]))
+                       | m -> [ (m :?> Modules.GRUCell).call (step, zero) ]))
 
       torchTest "arguments and a shape say the same" (fun () ->
           let byName = new NoisyLstm(3L, 4L, Variants.Nah, clock (), numLayers = 2L, bias = false, batchFirst = true, dropout = 0.25, bidirectional = true)
