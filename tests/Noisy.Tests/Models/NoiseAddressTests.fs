@@ -65,7 +65,7 @@ let private faces: (string * (NoiseClock -> Backend -> Face)) list =
           { Model = m; Plain = (fun () -> [ m.forward x ]); Pure = (fun c -> [ m.forward (x, c) ]); Steps = 1 }
       "classifier", fun clock backend ->
           let m = new MeanPoolClassifier(7, RecurrentShape(4L, 5L), 4, 3, pair, clock, Backend = backend)
-          { Model = m; Plain = (fun () -> [ m.forward words () ]); Pure = (fun c -> [ m.forward (words (), c) ]); Steps = 3 }
+          { Model = m; Plain = (fun () -> [ m.forward (words ()) ]); Pure = (fun c -> [ m.forward (words (), c) ]); Steps = 3 }
       "language model", fun clock backend ->
           let m = new RecurrentLanguageModel(7, RecurrentShape(4L, 5L, 2, Dropout = 0.3), pair, 0.5, clock, RecurrentKind.Gru, Backend = backend)
           let state, targets = m.ZeroState(2L, torch.CPU), torch.tensor [| 1L; 2L; 0L; 3L; 4L; 6L |]
