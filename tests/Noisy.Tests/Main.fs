@@ -44,6 +44,8 @@ let private lists = [
     FusedActivationTests.tests
     CellTests.tests
     GradientTests.tests
+    NoiseAddressTests.tests
+    SignatureTests.tests
     NotFiniteTests.tests
     PackedTests.tests
     OperandTests.tests

@@ -19,7 +19,6 @@ public sealed class LanguageModel
     private const int Window = 256;
     private static readonly string[] Tensors = ["encoder", "decoder_weight", "decoder_bias"];
     private readonly FloatTensor encoder, weight, bias;
-    private readonly string layersName;
     private readonly VectorWidth width;
     private readonly Lazy<PackedMatrix> decoder;
     private readonly Lazy<float[]> paddedBias;
@@ -28,7 +27,7 @@ public sealed class LanguageModel
     {
         (encoder, weight, bias) = (file.Tensor(Tensors[0]), file.Tensor(Tensors[1]), file.Tensor(Tensors[2]));
         (Activations, Test, Codec, this.width) = (activations, test, codec, VectorWidths.Resolve(width));
-        layersName = file.Tensors.ContainsKey("gru.weight_hh_l0") ? "gru" : "lstm";
+        var layersName = file.Tensors.ContainsKey("gru.weight_hh_l0") ? "gru" : "lstm";
         Layers = new RecurrentStack(file, layersName + ".", activations, test.Scale, width);
         encoder.Of(codec.Tokens.Count, Layers.InputSize);
         weight.Of(codec.Tokens.Count, Layers.HiddenSize);
@@ -36,7 +35,7 @@ public sealed class LanguageModel
         decoder = new(() => PackedMatrix.Create(weight, 1, this.width));
         paddedBias = new(() =>
         {
-            var padded = new float[PackedMatrix.Padded(bias.Values.Length)];
+            var padded = new float[Padding.Of(bias.Values.Length)];
             bias.Values.CopyTo(padded, 0);
             return padded;
         });
@@ -133,7 +132,7 @@ public sealed class LanguageModel
         }
 
         var top = new float[tokens.Length * Layers.HiddenSize];
-        return (top, Layers.Forward(x, state, top, context.Child(layersName)));
+        return (top, Layers.Forward(x, state, top, context));
     }
 
     private void Check(int token)

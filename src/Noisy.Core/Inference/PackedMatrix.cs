@@ -2,21 +2,16 @@ namespace Noisy.Core;
 
 /// <summary>A weight matrix laid out once for products with rows of inputs: y = start + W x.</summary>
 /// <remarks>
-/// The rows of W come in blocks of equal length; in y each block begins at a multiple of <see cref="Padded"/>. Each element is
+/// The rows of W come in blocks of equal length; in y each block begins at a multiple of <see cref="Padding.Lanes"/>. Each element is
 /// one chain of fused multiply-adds, as everywhere in the engine: the same bits for every vector width.
 /// </remarks>
 internal abstract unsafe class PackedMatrix(int depth, int outputs)
 {
-    private const int Lanes = RecurrentSize.Lanes;
-
     /// <summary>Length of x.</summary>
     internal int Depth { get; } = depth;
 
     /// <summary>Length of y, padding included.</summary>
     internal int Outputs { get; } = outputs;
-
-    /// <summary>A block's length in y.</summary>
-    internal static int Padded(int units) => (units + Lanes - 1) / Lanes * Lanes;
 
     /// <summary>Packs a matrix.</summary>
     /// <param name="weight">[blocks · units, depth].</param>
@@ -59,10 +54,10 @@ internal sealed unsafe class PackedMatrix<V> : PackedMatrix
     private readonly NativeBuffer panels;
 
     internal PackedMatrix(float[] weight, int blocks, int units, int depth)
-        : base(depth, blocks * Padded(units))
+        : base(depth, blocks * Padding.Of(units))
     {
         panels = new NativeBuffer((long)Outputs * depth);
-        var perBlock = Padded(units) / V.Count;
+        var perBlock = Padding.Of(units) / V.Count;
         fixed (float* source = weight)
         {
             for (var vector = 0; vector < Vectors; vector++)

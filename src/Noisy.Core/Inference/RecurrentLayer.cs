@@ -8,7 +8,7 @@ namespace Noisy.Core;
 /// </remarks>
 internal sealed class RecurrentLayer
 {
-    private readonly RecurrentCellKind kind;
+    private readonly bool isGru;
     private readonly NoisyActivationSpec[] sites;
     private readonly double[] scales;
     private readonly float[][] gains;
@@ -33,17 +33,16 @@ internal sealed class RecurrentLayer
         FloatTensor Get(string name) => file.Tensor($"{prefix}{name}_l{layer}");
         var hh = Get("weight_hh");
         units = hh.Shape.Count == 2 ? hh.Shape[1] : 0;
-        kind = units > 0 && hh.Shape[0] == 3 * units ? RecurrentCellKind.Gru : RecurrentCellKind.Lstm;
-        var gates = kind == RecurrentCellKind.Gru ? 3 : 4;
+        isGru = units > 0 && hh.Shape[0] == 3 * units;
+        var gates = isGru ? 3 : 4;
         if (units == 0 || hh.Shape[0] != gates * units) throw new InvalidDataException($"its tensor {hh} is neither an LSTM's nor a GRU's");
         var ih = Get("weight_ih");
         if (ih.Shape.Count != 2 || ih.Shape[1] == 0) throw new InvalidDataException($"its tensor {ih} should be [{gates * units}, inputs]");
         ih.Of(gates * units, ih.Shape[1]);
-        var (sigmoid, tanh) = (activations.Sigmoid, activations.Tanh);
-        sites = kind == RecurrentCellKind.Gru ? [sigmoid, sigmoid, tanh] : [sigmoid, sigmoid, tanh, sigmoid, tanh];
+        sites = isGru ? GruOperator.Sites(activations) : LstmOperator.Sites(activations);
         scales = [.. sites.Select(s => scale ?? s.C)];
         this.width = width;
-        padded = PackedMatrix.Padded(units);
+        padded = Padding.Of(units);
         inputs = PackedMatrix.Create(ih, gates, width);
         recurrent = PackedMatrix.Create(hh, gates, width);
         inputBias = new float[gates * padded];
@@ -51,15 +50,15 @@ internal sealed class RecurrentLayer
         if (file.Tensors.ContainsKey($"{prefix}bias_ih_l{layer}") || file.Tensors.ContainsKey($"{prefix}bias_hh_l{layer}"))
         {
             Add(Get("bias_ih").Of(gates * units), gates, inputBias);
-            Add(Get("bias_hh").Of(gates * units), kind == RecurrentCellKind.Gru ? 2 : gates, inputBias);
-            if (kind == RecurrentCellKind.Gru) Add(Get("bias_hh"), gates, recurrentBias);
+            Add(Get("bias_hh").Of(gates * units), isGru ? 2 : gates, inputBias);
+            if (isGru) Add(Get("bias_hh"), gates, recurrentBias);
         }
 
         var p = sites.Any(s => s.UsesP) ? Get("p").Of(sites.Length, units) : null;
         gains = [.. sites.Select((s, i) => p is null || !s.UsesP ? [] : Pad(p.Values.AsSpan(i * units, units)))];
     }
 
-    internal RecurrentCellKind Kind => kind;
+    internal bool IsGru => isGru;
 
     internal int Inputs => inputs.Depth;
 
@@ -105,12 +104,12 @@ internal sealed class RecurrentLayer
 
         internal ReadOnlySpan<float> Hidden => hidden.AsSpan(0, layer.units);
 
-        internal ReadOnlySpan<float> Cell => layer.kind == RecurrentCellKind.Lstm ? cell.AsSpan(0, layer.units) : [];
+        internal ReadOnlySpan<float> Cell => layer.isGru ? [] : cell.AsSpan(0, layer.units);
 
         internal void Advance(ReadOnlySpan<float> projected, int t)
         {
-            if (layer.kind == RecurrentCellKind.Lstm) Lstm(projected, t);
-            else Gru(projected, t);
+            if (layer.isGru) Gru(projected, t);
+            else Lstm(projected, t);
         }
 
         /// <summary>Gates input, forget, candidate, output; sites the same, then the cell output.</summary>

@@ -70,24 +70,24 @@ internal readonly struct UniformDraw : INoiseDraw
 /// <summary>0 where the uniform draw is below a probability, else 1 / (1 − probability).</summary>
 internal readonly struct MaskDraw : INoiseDraw
 {
-    private readonly float _threshold;
-    private readonly float _kept;
+    private readonly float threshold;
+    private readonly float kept;
 
     internal MaskDraw(double probability)
     {
-        _kept = (float)(1 / (1 - probability));
+        kept = (float)(1 / (1 - probability));
 
         // Rounded up, so that a single-precision number is below it exactly when it is below the probability.
-        _threshold = (float)probability;
-        if (_threshold < probability) _threshold = MathF.BitIncrement(_threshold);
+        threshold = (float)probability;
+        if (threshold < probability) threshold = MathF.BitIncrement(threshold);
     }
 
-    public float Of(uint word) => NoiseTransform.Uniform(word) < _threshold ? 0f : _kept;
+    public float Of(uint word) => NoiseTransform.Uniform(word) < threshold ? 0f : kept;
 
     [MethodImpl(AggressiveOptimization)]
     public void Replace<V>(ref float words, ref float scratch, nuint count) where V : struct, ILanes<V>, IBitLanes<V>
     {
-        V threshold = _threshold, kept = _kept;
+        V threshold = this.threshold, kept = this.kept;
         for (nuint i = 0; i < count; i += (nuint)V.Count)
             ((NoiseLanes.Uniform(V.Load(in words, i)) >= threshold) & kept).Store(ref words, i);
     }

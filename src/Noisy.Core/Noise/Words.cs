@@ -7,8 +7,8 @@ namespace Noisy.Core;
 /// <summary>Four words.</summary>
 internal readonly struct Words4(Vector128<ulong> even, Vector128<ulong> odd) : IWords<Words4, Lanes4>
 {
-    private readonly Vector128<ulong> _even = even;
-    private readonly Vector128<ulong> _odd = odd;
+    private readonly Vector128<ulong> even = even;
+    private readonly Vector128<ulong> odd = odd;
 
     [MethodImpl(AggressiveInlining)]
     public static Words4 From(uint first) =>
@@ -21,25 +21,25 @@ internal readonly struct Words4(Vector128<ulong> even, Vector128<ulong> odd) : I
 
     [MethodImpl(AggressiveInlining)]
     public static Words4 Xor(Words4 a, Words4 b, Words4 c) =>
-        new(a._even ^ b._even ^ c._even, a._odd ^ b._odd ^ c._odd);
+        new(a.even ^ b.even ^ c.even, a.odd ^ b.odd ^ c.odd);
 
     [MethodImpl(AggressiveInlining)]
     public static Words4 Product(Words4 a, Words4 b) =>
-        new(LowHalves.Product(a._even, b._even), LowHalves.Product(a._odd, b._odd));
+        new(LowHalves.Product(a.even, b.even), LowHalves.Product(a.odd, b.odd));
 
     [MethodImpl(AggressiveInlining)]
-    public static Words4 High(Words4 product) => new(product._even >>> 32, product._odd >>> 32);
+    public static Words4 High(Words4 product) => new(product.even >>> 32, product.odd >>> 32);
 
     [MethodImpl(AggressiveInlining)]
     public Lanes4 Pack() =>
-        new(Vector128.ConditionalSelect(Vector128.Create(0xFFFFFFFFUL), _even, _odd << 32).AsSingle());
+        new(Vector128.ConditionalSelect(Vector128.Create(0xFFFFFFFFUL), even, odd << 32).AsSingle());
 }
 
 /// <summary>Eight words.</summary>
 internal readonly struct Words8(Vector256<ulong> even, Vector256<ulong> odd) : IWords<Words8, Lanes8>
 {
-    private readonly Vector256<ulong> _even = even;
-    private readonly Vector256<ulong> _odd = odd;
+    private readonly Vector256<ulong> even = even;
+    private readonly Vector256<ulong> odd = odd;
 
     [MethodImpl(AggressiveInlining)]
     public static Words8 From(uint first) =>
@@ -52,25 +52,25 @@ internal readonly struct Words8(Vector256<ulong> even, Vector256<ulong> odd) : I
 
     [MethodImpl(AggressiveInlining)]
     public static Words8 Xor(Words8 a, Words8 b, Words8 c) =>
-        new(a._even ^ b._even ^ c._even, a._odd ^ b._odd ^ c._odd);
+        new(a.even ^ b.even ^ c.even, a.odd ^ b.odd ^ c.odd);
 
     [MethodImpl(AggressiveInlining)]
     public static Words8 Product(Words8 a, Words8 b) =>
-        new(LowHalves.Product(a._even, b._even), LowHalves.Product(a._odd, b._odd));
+        new(LowHalves.Product(a.even, b.even), LowHalves.Product(a.odd, b.odd));
 
     [MethodImpl(AggressiveInlining)]
-    public static Words8 High(Words8 product) => new(product._even >>> 32, product._odd >>> 32);
+    public static Words8 High(Words8 product) => new(product.even >>> 32, product.odd >>> 32);
 
     [MethodImpl(AggressiveInlining)]
     public Lanes8 Pack() =>
-        new(Vector256.ConditionalSelect(Vector256.Create(0xFFFFFFFFUL), _even, _odd << 32).AsSingle());
+        new(Vector256.ConditionalSelect(Vector256.Create(0xFFFFFFFFUL), even, odd << 32).AsSingle());
 }
 
 /// <summary>Sixteen words.</summary>
 internal readonly struct Words16(Vector512<ulong> even, Vector512<ulong> odd) : IWords<Words16, Lanes16>
 {
-    private readonly Vector512<ulong> _even = even;
-    private readonly Vector512<ulong> _odd = odd;
+    private readonly Vector512<ulong> even = even;
+    private readonly Vector512<ulong> odd = odd;
 
     [MethodImpl(AggressiveInlining)]
     public static Words16 From(uint first) =>
@@ -83,16 +83,16 @@ internal readonly struct Words16(Vector512<ulong> even, Vector512<ulong> odd) : 
 
     [MethodImpl(AggressiveInlining)]
     public static Words16 Xor(Words16 a, Words16 b, Words16 c) =>
-        new(a._even ^ b._even ^ c._even, a._odd ^ b._odd ^ c._odd);
+        new(a.even ^ b.even ^ c.even, a.odd ^ b.odd ^ c.odd);
 
     [MethodImpl(AggressiveInlining)]
     public static Words16 Product(Words16 a, Words16 b) =>
-        new(LowHalves.Product(a._even, b._even), LowHalves.Product(a._odd, b._odd));
+        new(LowHalves.Product(a.even, b.even), LowHalves.Product(a.odd, b.odd));
 
     [MethodImpl(AggressiveInlining)]
-    public static Words16 High(Words16 product) => new(product._even >>> 32, product._odd >>> 32);
+    public static Words16 High(Words16 product) => new(product.even >>> 32, product.odd >>> 32);
 
     [MethodImpl(AggressiveInlining)]
     public Lanes16 Pack() =>
-        new(Vector512.ConditionalSelect(Vector512.Create(0xFFFFFFFFUL), _even, _odd << 32).AsSingle());
+        new(Vector512.ConditionalSelect(Vector512.Create(0xFFFFFFFFUL), even, odd << 32).AsSingle());
 }

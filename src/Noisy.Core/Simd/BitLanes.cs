@@ -36,22 +36,22 @@ internal readonly partial struct Lanes4 : IBitLanes<Lanes4>
     public static Lanes4 Bits(uint bits) => new(Vector128.Create(bits).AsSingle());
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes4 AddBits(Lanes4 a, Lanes4 b) => new((a._value.AsInt32() + b._value.AsInt32()).AsSingle());
+    public static Lanes4 AddBits(Lanes4 a, Lanes4 b) => new((a.value.AsInt32() + b.value.AsInt32()).AsSingle());
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes4 operator <<(Lanes4 a, int places) => new((a._value.AsInt32() << places).AsSingle());
+    public static Lanes4 operator <<(Lanes4 a, int places) => new((a.value.AsInt32() << places).AsSingle());
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes4 operator >>(Lanes4 a, int places) => new((a._value.AsInt32() >> places).AsSingle());
+    public static Lanes4 operator >>(Lanes4 a, int places) => new((a.value.AsInt32() >> places).AsSingle());
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes4 operator >>>(Lanes4 a, int places) => new((a._value.AsInt32() >>> places).AsSingle());
+    public static Lanes4 operator >>>(Lanes4 a, int places) => new((a.value.AsInt32() >>> places).AsSingle());
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes4 FromIntegers(Lanes4 bits) => new(Vector128.ConvertToSingle(bits._value.AsInt32()));
+    public static Lanes4 FromIntegers(Lanes4 bits) => new(Vector128.ConvertToSingle(bits.value.AsInt32()));
 
     [MethodImpl(AggressiveInlining)]
-    public static bool Any(Lanes4 mask) => mask._value.ExtractMostSignificantBits() != 0;
+    public static bool Any(Lanes4 mask) => mask.value.ExtractMostSignificantBits() != 0;
 }
 
 /// <content>The bits of eight numbers.</content>
@@ -61,22 +61,22 @@ internal readonly partial struct Lanes8 : IBitLanes<Lanes8>
     public static Lanes8 Bits(uint bits) => new(Vector256.Create(bits).AsSingle());
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes8 AddBits(Lanes8 a, Lanes8 b) => new((a._value.AsInt32() + b._value.AsInt32()).AsSingle());
+    public static Lanes8 AddBits(Lanes8 a, Lanes8 b) => new((a.value.AsInt32() + b.value.AsInt32()).AsSingle());
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes8 operator <<(Lanes8 a, int places) => new((a._value.AsInt32() << places).AsSingle());
+    public static Lanes8 operator <<(Lanes8 a, int places) => new((a.value.AsInt32() << places).AsSingle());
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes8 operator >>(Lanes8 a, int places) => new((a._value.AsInt32() >> places).AsSingle());
+    public static Lanes8 operator >>(Lanes8 a, int places) => new((a.value.AsInt32() >> places).AsSingle());
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes8 operator >>>(Lanes8 a, int places) => new((a._value.AsInt32() >>> places).AsSingle());
+    public static Lanes8 operator >>>(Lanes8 a, int places) => new((a.value.AsInt32() >>> places).AsSingle());
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes8 FromIntegers(Lanes8 bits) => new(Vector256.ConvertToSingle(bits._value.AsInt32()));
+    public static Lanes8 FromIntegers(Lanes8 bits) => new(Vector256.ConvertToSingle(bits.value.AsInt32()));
 
     [MethodImpl(AggressiveInlining)]
-    public static bool Any(Lanes8 mask) => mask._value.ExtractMostSignificantBits() != 0;
+    public static bool Any(Lanes8 mask) => mask.value.ExtractMostSignificantBits() != 0;
 }
 
 /// <content>The bits of sixteen numbers.</content>
@@ -86,20 +86,20 @@ internal readonly partial struct Lanes16 : IBitLanes<Lanes16>
     public static Lanes16 Bits(uint bits) => new(Vector512.Create(bits).AsSingle());
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes16 AddBits(Lanes16 a, Lanes16 b) => new((a._value.AsInt32() + b._value.AsInt32()).AsSingle());
+    public static Lanes16 AddBits(Lanes16 a, Lanes16 b) => new((a.value.AsInt32() + b.value.AsInt32()).AsSingle());
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes16 operator <<(Lanes16 a, int places) => new((a._value.AsInt32() << places).AsSingle());
+    public static Lanes16 operator <<(Lanes16 a, int places) => new((a.value.AsInt32() << places).AsSingle());
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes16 operator >>(Lanes16 a, int places) => new((a._value.AsInt32() >> places).AsSingle());
+    public static Lanes16 operator >>(Lanes16 a, int places) => new((a.value.AsInt32() >> places).AsSingle());
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes16 operator >>>(Lanes16 a, int places) => new((a._value.AsInt32() >>> places).AsSingle());
+    public static Lanes16 operator >>>(Lanes16 a, int places) => new((a.value.AsInt32() >>> places).AsSingle());
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes16 FromIntegers(Lanes16 bits) => new(Vector512.ConvertToSingle(bits._value.AsInt32()));
+    public static Lanes16 FromIntegers(Lanes16 bits) => new(Vector512.ConvertToSingle(bits.value.AsInt32()));
 
     [MethodImpl(AggressiveInlining)]
-    public static bool Any(Lanes16 mask) => mask._value.ExtractMostSignificantBits() != 0;
+    public static bool Any(Lanes16 mask) => mask.value.ExtractMostSignificantBits() != 0;
 }

@@ -9,7 +9,7 @@ namespace Noisy.Core;
 internal static unsafe class LaneSums
 {
     /// <summary>Partial sums.</summary>
-    internal const int Count = RecurrentSize.Lanes;
+    internal const int Count = Padding.Lanes;
 
     /// <summary>Sum of the partial sums.</summary>
     [MethodImpl(AggressiveInlining)]

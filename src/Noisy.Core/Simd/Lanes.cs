@@ -7,7 +7,7 @@ namespace Noisy.Core;
 /// <summary>One number; the tail of every loop, and the scalar form.</summary>
 internal readonly partial struct Lanes1(float value) : ILanes<Lanes1>
 {
-    private readonly float _value = value;
+    private readonly float value = value;
 
     public static int Count => 1;
 
@@ -15,22 +15,22 @@ internal readonly partial struct Lanes1(float value) : ILanes<Lanes1>
     public static Lanes1 Load(ref readonly float source, nuint offset) => new(Unsafe.Add(ref Unsafe.AsRef(in source), offset));
 
     [MethodImpl(AggressiveInlining)]
-    public void Store(ref float destination, nuint offset) => Unsafe.Add(ref destination, offset) = _value;
+    public void Store(ref float destination, nuint offset) => Unsafe.Add(ref destination, offset) = value;
 
     [MethodImpl(AggressiveInlining)]
     public static implicit operator Lanes1(float value) => new(value);
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes1 operator +(Lanes1 a, Lanes1 b) => new(a._value + b._value);
+    public static Lanes1 operator +(Lanes1 a, Lanes1 b) => new(a.value + b.value);
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes1 operator -(Lanes1 a, Lanes1 b) => new(a._value - b._value);
+    public static Lanes1 operator -(Lanes1 a, Lanes1 b) => new(a.value - b.value);
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes1 operator *(Lanes1 a, Lanes1 b) => new(a._value * b._value);
+    public static Lanes1 operator *(Lanes1 a, Lanes1 b) => new(a.value * b.value);
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes1 operator /(Lanes1 a, Lanes1 b) => new(a._value / b._value);
+    public static Lanes1 operator /(Lanes1 a, Lanes1 b) => new(a.value / b.value);
 
     [MethodImpl(AggressiveInlining)]
     public static Lanes1 operator &(Lanes1 a, Lanes1 b) => Of(a.Integer & b.Integer);
@@ -42,31 +42,31 @@ internal readonly partial struct Lanes1(float value) : ILanes<Lanes1>
     public static Lanes1 operator ^(Lanes1 a, Lanes1 b) => Of(a.Integer ^ b.Integer);
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes1 operator <(Lanes1 a, Lanes1 b) => Mask(a._value < b._value);
+    public static Lanes1 operator <(Lanes1 a, Lanes1 b) => Mask(a.value < b.value);
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes1 operator >(Lanes1 a, Lanes1 b) => Mask(a._value > b._value);
+    public static Lanes1 operator >(Lanes1 a, Lanes1 b) => Mask(a.value > b.value);
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes1 operator <=(Lanes1 a, Lanes1 b) => Mask(a._value <= b._value);
+    public static Lanes1 operator <=(Lanes1 a, Lanes1 b) => Mask(a.value <= b.value);
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes1 operator >=(Lanes1 a, Lanes1 b) => Mask(a._value >= b._value);
+    public static Lanes1 operator >=(Lanes1 a, Lanes1 b) => Mask(a.value >= b.value);
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes1 MultiplyAdd(Lanes1 a, Lanes1 b, Lanes1 c) => new(MathF.FusedMultiplyAdd(a._value, b._value, c._value));
+    public static Lanes1 MultiplyAdd(Lanes1 a, Lanes1 b, Lanes1 c) => new(MathF.FusedMultiplyAdd(a.value, b.value, c.value));
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes1 Sqrt(Lanes1 a) => new(MathF.Sqrt(a._value));
+    public static Lanes1 Sqrt(Lanes1 a) => new(MathF.Sqrt(a.value));
 
     [MethodImpl(AggressiveInlining)]
     public static Lanes1 Select(Lanes1 mask, Lanes1 a, Lanes1 b) => mask.Integer != 0 ? a : b;
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes1 Equal(Lanes1 a, Lanes1 b) => Mask(a._value == b._value);
+    public static Lanes1 Equal(Lanes1 a, Lanes1 b) => Mask(a.value == b.value);
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes1 Clamp(Lanes1 a, float low, float high) => a._value < low ? low : a._value > high ? high : a;
+    public static Lanes1 Clamp(Lanes1 a, float low, float high) => a.value < low ? low : a.value > high ? high : a;
 
     [MethodImpl(AggressiveInlining)]
     public static Lanes1 PowerOfTwo(Lanes1 shifted) => Of((shifted.Integer << 23) + 0x3F800000);
@@ -74,7 +74,7 @@ internal readonly partial struct Lanes1(float value) : ILanes<Lanes1>
     private int Integer
     {
         [MethodImpl(AggressiveInlining)]
-        get => BitConverter.SingleToInt32Bits(_value);
+        get => BitConverter.SingleToInt32Bits(value);
     }
 
     [MethodImpl(AggressiveInlining)]
@@ -87,7 +87,7 @@ internal readonly partial struct Lanes1(float value) : ILanes<Lanes1>
 /// <summary>Four numbers in a Vector128.</summary>
 internal readonly partial struct Lanes4(Vector128<float> value) : ILanes<Lanes4>
 {
-    private readonly Vector128<float> _value = value;
+    private readonly Vector128<float> value = value;
 
     public static int Count => 4;
 
@@ -95,69 +95,69 @@ internal readonly partial struct Lanes4(Vector128<float> value) : ILanes<Lanes4>
     public static Lanes4 Load(ref readonly float source, nuint offset) => new(Vector128.LoadUnsafe(in source, offset));
 
     [MethodImpl(AggressiveInlining)]
-    public void Store(ref float destination, nuint offset) => _value.StoreUnsafe(ref destination, offset);
+    public void Store(ref float destination, nuint offset) => value.StoreUnsafe(ref destination, offset);
 
     [MethodImpl(AggressiveInlining)]
     public static implicit operator Lanes4(float value) => new(Vector128.Create(value));
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes4 operator +(Lanes4 a, Lanes4 b) => new(a._value + b._value);
+    public static Lanes4 operator +(Lanes4 a, Lanes4 b) => new(a.value + b.value);
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes4 operator -(Lanes4 a, Lanes4 b) => new(a._value - b._value);
+    public static Lanes4 operator -(Lanes4 a, Lanes4 b) => new(a.value - b.value);
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes4 operator *(Lanes4 a, Lanes4 b) => new(a._value * b._value);
+    public static Lanes4 operator *(Lanes4 a, Lanes4 b) => new(a.value * b.value);
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes4 operator /(Lanes4 a, Lanes4 b) => new(a._value / b._value);
+    public static Lanes4 operator /(Lanes4 a, Lanes4 b) => new(a.value / b.value);
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes4 operator &(Lanes4 a, Lanes4 b) => new(a._value & b._value);
+    public static Lanes4 operator &(Lanes4 a, Lanes4 b) => new(a.value & b.value);
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes4 operator |(Lanes4 a, Lanes4 b) => new(a._value | b._value);
+    public static Lanes4 operator |(Lanes4 a, Lanes4 b) => new(a.value | b.value);
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes4 operator ^(Lanes4 a, Lanes4 b) => new(a._value ^ b._value);
+    public static Lanes4 operator ^(Lanes4 a, Lanes4 b) => new(a.value ^ b.value);
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes4 operator <(Lanes4 a, Lanes4 b) => new(Vector128.LessThan(a._value, b._value));
+    public static Lanes4 operator <(Lanes4 a, Lanes4 b) => new(Vector128.LessThan(a.value, b.value));
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes4 operator >(Lanes4 a, Lanes4 b) => new(Vector128.GreaterThan(a._value, b._value));
+    public static Lanes4 operator >(Lanes4 a, Lanes4 b) => new(Vector128.GreaterThan(a.value, b.value));
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes4 operator <=(Lanes4 a, Lanes4 b) => new(Vector128.LessThanOrEqual(a._value, b._value));
+    public static Lanes4 operator <=(Lanes4 a, Lanes4 b) => new(Vector128.LessThanOrEqual(a.value, b.value));
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes4 operator >=(Lanes4 a, Lanes4 b) => new(Vector128.GreaterThanOrEqual(a._value, b._value));
+    public static Lanes4 operator >=(Lanes4 a, Lanes4 b) => new(Vector128.GreaterThanOrEqual(a.value, b.value));
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes4 MultiplyAdd(Lanes4 a, Lanes4 b, Lanes4 c) => new(Vector128.FusedMultiplyAdd(a._value, b._value, c._value));
+    public static Lanes4 MultiplyAdd(Lanes4 a, Lanes4 b, Lanes4 c) => new(Vector128.FusedMultiplyAdd(a.value, b.value, c.value));
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes4 Sqrt(Lanes4 a) => new(Vector128.Sqrt(a._value));
+    public static Lanes4 Sqrt(Lanes4 a) => new(Vector128.Sqrt(a.value));
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes4 Select(Lanes4 mask, Lanes4 a, Lanes4 b) => new(Vector128.ConditionalSelect(mask._value, a._value, b._value));
+    public static Lanes4 Select(Lanes4 mask, Lanes4 a, Lanes4 b) => new(Vector128.ConditionalSelect(mask.value, a.value, b.value));
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes4 Equal(Lanes4 a, Lanes4 b) => new(Vector128.Equals(a._value, b._value));
+    public static Lanes4 Equal(Lanes4 a, Lanes4 b) => new(Vector128.Equals(a.value, b.value));
 
     [MethodImpl(AggressiveInlining)]
     public static Lanes4 Clamp(Lanes4 a, float low, float high) =>
-        new(Vector128.MinNative(Vector128.MaxNative(a._value, Vector128.Create(low)), Vector128.Create(high)));
+        new(Vector128.MinNative(Vector128.MaxNative(a.value, Vector128.Create(low)), Vector128.Create(high)));
 
     [MethodImpl(AggressiveInlining)]
     public static Lanes4 PowerOfTwo(Lanes4 shifted) =>
-        new(((shifted._value.AsInt32() << 23) + Vector128.Create(0x3F800000)).AsSingle());
+        new(((shifted.value.AsInt32() << 23) + Vector128.Create(0x3F800000)).AsSingle());
 }
 
 /// <summary>Eight numbers in a Vector256.</summary>
 internal readonly partial struct Lanes8(Vector256<float> value) : ILanes<Lanes8>
 {
-    private readonly Vector256<float> _value = value;
+    private readonly Vector256<float> value = value;
 
     public static int Count => 8;
 
@@ -165,69 +165,69 @@ internal readonly partial struct Lanes8(Vector256<float> value) : ILanes<Lanes8>
     public static Lanes8 Load(ref readonly float source, nuint offset) => new(Vector256.LoadUnsafe(in source, offset));
 
     [MethodImpl(AggressiveInlining)]
-    public void Store(ref float destination, nuint offset) => _value.StoreUnsafe(ref destination, offset);
+    public void Store(ref float destination, nuint offset) => value.StoreUnsafe(ref destination, offset);
 
     [MethodImpl(AggressiveInlining)]
     public static implicit operator Lanes8(float value) => new(Vector256.Create(value));
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes8 operator +(Lanes8 a, Lanes8 b) => new(a._value + b._value);
+    public static Lanes8 operator +(Lanes8 a, Lanes8 b) => new(a.value + b.value);
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes8 operator -(Lanes8 a, Lanes8 b) => new(a._value - b._value);
+    public static Lanes8 operator -(Lanes8 a, Lanes8 b) => new(a.value - b.value);
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes8 operator *(Lanes8 a, Lanes8 b) => new(a._value * b._value);
+    public static Lanes8 operator *(Lanes8 a, Lanes8 b) => new(a.value * b.value);
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes8 operator /(Lanes8 a, Lanes8 b) => new(a._value / b._value);
+    public static Lanes8 operator /(Lanes8 a, Lanes8 b) => new(a.value / b.value);
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes8 operator &(Lanes8 a, Lanes8 b) => new(a._value & b._value);
+    public static Lanes8 operator &(Lanes8 a, Lanes8 b) => new(a.value & b.value);
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes8 operator |(Lanes8 a, Lanes8 b) => new(a._value | b._value);
+    public static Lanes8 operator |(Lanes8 a, Lanes8 b) => new(a.value | b.value);
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes8 operator ^(Lanes8 a, Lanes8 b) => new(a._value ^ b._value);
+    public static Lanes8 operator ^(Lanes8 a, Lanes8 b) => new(a.value ^ b.value);
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes8 operator <(Lanes8 a, Lanes8 b) => new(Vector256.LessThan(a._value, b._value));
+    public static Lanes8 operator <(Lanes8 a, Lanes8 b) => new(Vector256.LessThan(a.value, b.value));
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes8 operator >(Lanes8 a, Lanes8 b) => new(Vector256.GreaterThan(a._value, b._value));
+    public static Lanes8 operator >(Lanes8 a, Lanes8 b) => new(Vector256.GreaterThan(a.value, b.value));
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes8 operator <=(Lanes8 a, Lanes8 b) => new(Vector256.LessThanOrEqual(a._value, b._value));
+    public static Lanes8 operator <=(Lanes8 a, Lanes8 b) => new(Vector256.LessThanOrEqual(a.value, b.value));
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes8 operator >=(Lanes8 a, Lanes8 b) => new(Vector256.GreaterThanOrEqual(a._value, b._value));
+    public static Lanes8 operator >=(Lanes8 a, Lanes8 b) => new(Vector256.GreaterThanOrEqual(a.value, b.value));
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes8 MultiplyAdd(Lanes8 a, Lanes8 b, Lanes8 c) => new(Vector256.FusedMultiplyAdd(a._value, b._value, c._value));
+    public static Lanes8 MultiplyAdd(Lanes8 a, Lanes8 b, Lanes8 c) => new(Vector256.FusedMultiplyAdd(a.value, b.value, c.value));
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes8 Sqrt(Lanes8 a) => new(Vector256.Sqrt(a._value));
+    public static Lanes8 Sqrt(Lanes8 a) => new(Vector256.Sqrt(a.value));
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes8 Select(Lanes8 mask, Lanes8 a, Lanes8 b) => new(Vector256.ConditionalSelect(mask._value, a._value, b._value));
+    public static Lanes8 Select(Lanes8 mask, Lanes8 a, Lanes8 b) => new(Vector256.ConditionalSelect(mask.value, a.value, b.value));
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes8 Equal(Lanes8 a, Lanes8 b) => new(Vector256.Equals(a._value, b._value));
+    public static Lanes8 Equal(Lanes8 a, Lanes8 b) => new(Vector256.Equals(a.value, b.value));
 
     [MethodImpl(AggressiveInlining)]
     public static Lanes8 Clamp(Lanes8 a, float low, float high) =>
-        new(Vector256.MinNative(Vector256.MaxNative(a._value, Vector256.Create(low)), Vector256.Create(high)));
+        new(Vector256.MinNative(Vector256.MaxNative(a.value, Vector256.Create(low)), Vector256.Create(high)));
 
     [MethodImpl(AggressiveInlining)]
     public static Lanes8 PowerOfTwo(Lanes8 shifted) =>
-        new(((shifted._value.AsInt32() << 23) + Vector256.Create(0x3F800000)).AsSingle());
+        new(((shifted.value.AsInt32() << 23) + Vector256.Create(0x3F800000)).AsSingle());
 }
 
 /// <summary>Sixteen numbers in a Vector512.</summary>
 internal readonly partial struct Lanes16(Vector512<float> value) : ILanes<Lanes16>
 {
-    private readonly Vector512<float> _value = value;
+    private readonly Vector512<float> value = value;
 
     public static int Count => 16;
 
@@ -235,61 +235,61 @@ internal readonly partial struct Lanes16(Vector512<float> value) : ILanes<Lanes1
     public static Lanes16 Load(ref readonly float source, nuint offset) => new(Vector512.LoadUnsafe(in source, offset));
 
     [MethodImpl(AggressiveInlining)]
-    public void Store(ref float destination, nuint offset) => _value.StoreUnsafe(ref destination, offset);
+    public void Store(ref float destination, nuint offset) => value.StoreUnsafe(ref destination, offset);
 
     [MethodImpl(AggressiveInlining)]
     public static implicit operator Lanes16(float value) => new(Vector512.Create(value));
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes16 operator +(Lanes16 a, Lanes16 b) => new(a._value + b._value);
+    public static Lanes16 operator +(Lanes16 a, Lanes16 b) => new(a.value + b.value);
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes16 operator -(Lanes16 a, Lanes16 b) => new(a._value - b._value);
+    public static Lanes16 operator -(Lanes16 a, Lanes16 b) => new(a.value - b.value);
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes16 operator *(Lanes16 a, Lanes16 b) => new(a._value * b._value);
+    public static Lanes16 operator *(Lanes16 a, Lanes16 b) => new(a.value * b.value);
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes16 operator /(Lanes16 a, Lanes16 b) => new(a._value / b._value);
+    public static Lanes16 operator /(Lanes16 a, Lanes16 b) => new(a.value / b.value);
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes16 operator &(Lanes16 a, Lanes16 b) => new(a._value & b._value);
+    public static Lanes16 operator &(Lanes16 a, Lanes16 b) => new(a.value & b.value);
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes16 operator |(Lanes16 a, Lanes16 b) => new(a._value | b._value);
+    public static Lanes16 operator |(Lanes16 a, Lanes16 b) => new(a.value | b.value);
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes16 operator ^(Lanes16 a, Lanes16 b) => new(a._value ^ b._value);
+    public static Lanes16 operator ^(Lanes16 a, Lanes16 b) => new(a.value ^ b.value);
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes16 operator <(Lanes16 a, Lanes16 b) => new(Vector512.LessThan(a._value, b._value));
+    public static Lanes16 operator <(Lanes16 a, Lanes16 b) => new(Vector512.LessThan(a.value, b.value));
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes16 operator >(Lanes16 a, Lanes16 b) => new(Vector512.GreaterThan(a._value, b._value));
+    public static Lanes16 operator >(Lanes16 a, Lanes16 b) => new(Vector512.GreaterThan(a.value, b.value));
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes16 operator <=(Lanes16 a, Lanes16 b) => new(Vector512.LessThanOrEqual(a._value, b._value));
+    public static Lanes16 operator <=(Lanes16 a, Lanes16 b) => new(Vector512.LessThanOrEqual(a.value, b.value));
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes16 operator >=(Lanes16 a, Lanes16 b) => new(Vector512.GreaterThanOrEqual(a._value, b._value));
+    public static Lanes16 operator >=(Lanes16 a, Lanes16 b) => new(Vector512.GreaterThanOrEqual(a.value, b.value));
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes16 MultiplyAdd(Lanes16 a, Lanes16 b, Lanes16 c) => new(Vector512.FusedMultiplyAdd(a._value, b._value, c._value));
+    public static Lanes16 MultiplyAdd(Lanes16 a, Lanes16 b, Lanes16 c) => new(Vector512.FusedMultiplyAdd(a.value, b.value, c.value));
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes16 Sqrt(Lanes16 a) => new(Vector512.Sqrt(a._value));
+    public static Lanes16 Sqrt(Lanes16 a) => new(Vector512.Sqrt(a.value));
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes16 Select(Lanes16 mask, Lanes16 a, Lanes16 b) => new(Vector512.ConditionalSelect(mask._value, a._value, b._value));
+    public static Lanes16 Select(Lanes16 mask, Lanes16 a, Lanes16 b) => new(Vector512.ConditionalSelect(mask.value, a.value, b.value));
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes16 Equal(Lanes16 a, Lanes16 b) => new(Vector512.Equals(a._value, b._value));
+    public static Lanes16 Equal(Lanes16 a, Lanes16 b) => new(Vector512.Equals(a.value, b.value));
 
     [MethodImpl(AggressiveInlining)]
     public static Lanes16 Clamp(Lanes16 a, float low, float high) =>
-        new(Vector512.MinNative(Vector512.MaxNative(a._value, Vector512.Create(low)), Vector512.Create(high)));
+        new(Vector512.MinNative(Vector512.MaxNative(a.value, Vector512.Create(low)), Vector512.Create(high)));
 
     [MethodImpl(AggressiveInlining)]
     public static Lanes16 PowerOfTwo(Lanes16 shifted) =>
-        new(((shifted._value.AsInt32() << 23) + Vector512.Create(0x3F800000)).AsSingle());
+        new(((shifted.value.AsInt32() << 23) + Vector512.Create(0x3F800000)).AsSingle());
 }

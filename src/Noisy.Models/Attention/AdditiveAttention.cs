@@ -17,6 +17,7 @@ namespace Noisy.Models;
 public sealed class AdditiveAttention : nn.Module
 {
     private readonly NoisyActivation activation;
+    private readonly ModuleNoise noise;
 
     /// <summary>Creates the module; weights U(−1/√n, 1/√n) with n their inputs, from the clock's key.</summary>
     /// <param name="querySize">Width Q of the query, ≥ 1.</param>
@@ -30,8 +31,10 @@ public sealed class AdditiveAttention : nn.Module
         ArgumentOutOfRangeException.ThrowIfLessThan(querySize, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(contextSize, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(hiddenSize, 1);
-        var key = clock.Key.Child("init").Child(clock.NewModuleId());
+        noise = new ModuleNoise(clock);
+        var key = noise.Init;
         activation = new NoisyActivation(tanh, hiddenSize, clock, "activation");
+        noise.IncludeParts();
         register_module("activation", activation);
         New("weight_query", querySize, hiddenSize, querySize);
         New("weight_context", contextSize, hiddenSize, contextSize);
@@ -79,12 +82,22 @@ public sealed class AdditiveAttention : nn.Module
         return (mean.MoveToOuterDisposeScope(), weights.MoveToOuterDisposeScope());
     }
 
+    /// <summary>Looks in the module's mode; each call in an update is the next time step.</summary>
+    /// <param name="query">[B, Q].</param>
+    /// <param name="annotations">[S, B, C].</param>
+    /// <param name="keys">Their <see cref="Keys"/>.</param>
+    /// <param name="mask">[S, B], added to the scores; null for zeros.</param>
+    /// <returns>Weighted mean [B, C], and the weights [S, B]; owned by the caller.</returns>
+    /// <exception cref="ArgumentException">A shape or type does not fit.</exception>
+    public (Tensor Context, Tensor Weights) forward(Tensor query, Tensor annotations, Tensor keys, Tensor? mask = null) =>
+        forward(query, annotations, keys, mask, noise.Next(training));
+
     /// <summary>Looks at the same annotations, for models that look at them in many time steps: the gradients in what all looks share
     /// are then added up in place.</summary>
     /// <param name="annotations">[S, B, C].</param>
     /// <param name="keys">Their <see cref="Keys"/>.</param>
-    /// <param name="mask">As in <see cref="forward"/>.</param>
-    /// <returns>To be used for one sequence and one way back.</returns>
+    /// <param name="mask">As in <see cref="forward(Tensor, Tensor, Tensor, Tensor, NoiseContext)"/>.</param>
+    /// <returns>To be used for one sequence and one backward pass.</returns>
     /// <exception cref="ArgumentException">A shape or type does not fit.</exception>
     public AttentionLooks Over(Tensor annotations, Tensor keys, Tensor? mask)
     {

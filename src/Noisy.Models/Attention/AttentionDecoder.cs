@@ -20,6 +20,7 @@ public sealed class AttentionDecoder : nn.Module
     private readonly NoisyGruCell first, second;
     private readonly AdditiveAttention attention;
     private readonly NoisyActivation start, readout;
+    private readonly ModuleNoise noise;
 
     /// <summary>Creates the module.</summary>
     /// <param name="vocabulary">Number of words V.</param>
@@ -33,7 +34,8 @@ public sealed class AttentionDecoder : nn.Module
         long vocabulary, long embedding, long contextSize, long hidden, long attentionSize, ActivationPair activations, NoiseClock clock)
         : base(nameof(AttentionDecoder))
     {
-        var key = clock.Key.Child("init").Child(clock.NewModuleId());
+        noise = new ModuleNoise(clock);
+        var key = noise.Init;
         New("embedding", embedding, vocabulary, embedding);
         New("start_weight", contextSize, hidden, contextSize);
         New("start_bias", contextSize, hidden);
@@ -48,6 +50,7 @@ public sealed class AttentionDecoder : nn.Module
         readout = Module("readout", new NoisyActivation(activations.Tanh, embedding, clock));
         New("output_weight", embedding, vocabulary, embedding);
         New("output_bias", embedding, vocabulary);
+        noise.IncludeParts();
 
         T Module<T>(string name, T module) where T : nn.Module
         {
@@ -81,12 +84,24 @@ public sealed class AttentionDecoder : nn.Module
         Operand.Sized(encoded.Mean, nameof(encoded), batch, weights.shape[1]);
         Operand.Like(weights, encoded.Mean, nameof(encoded));
         using var scope = NewDisposeScope();
-        var hidden = start.forward(F.linear(encoded.Mean, weights, get_parameter("start_bias")), context.Child("start"));
+        var hidden = start.forward(F.linear(encoded.Mean, weights, get_parameter("start_bias")), context);
         return new(hidden.MoveToOuterDisposeScope(), encoded, attention.Keys(encoded.Annotations).MoveToOuterDisposeScope());
     }
 
+    /// <summary>The state before the first word, in the module's mode.</summary>
+    /// <inheritdoc cref="Start(EncodedSentences, NoiseContext)"/>
+    public DecoderState Start(EncodedSentences encoded) => Start(encoded, noise.Next(training));
+
+    /// <summary>Negative log-likelihood of sentences, each word given those before, in the module's mode.</summary>
+    /// <inheritdoc cref="Loss(DecoderState, Tensor, Tensor, NoiseContext)"/>
+    public (Tensor Sum, Tensor Attention) Loss(DecoderState state, Tensor words, Tensor targets)
+    {
+        Check(state, words);
+        return Loss(state, words, targets, noise.Next(training, (int)words.shape[0]));
+    }
+
     /// <summary>Negative log-likelihood of sentences, each word given those before.</summary>
-    /// <param name="state">What <see cref="Start"/> gave.</param>
+    /// <param name="state">What <see cref="Start(EncodedSentences, NoiseContext)"/> gave.</param>
     /// <param name="words">The sentences [T, B], int64, end tokens among them; what stands after an end is not counted.</param>
     /// <param name="targets">The same [T B], with <see cref="LinearCrossEntropy.IgnoreIndex"/> after each end.</param>
     /// <param name="context">Mode, key, update and scale.</param>
@@ -96,8 +111,7 @@ public sealed class AttentionDecoder : nn.Module
     public (Tensor Sum, Tensor Attention) Loss(DecoderState state, Tensor words, Tensor targets, NoiseContext context)
     {
         using var scope = NewDisposeScope();
-        if (words.dim() != 2 || words.shape[0] == 0 || words.shape[1] != state.Hidden.shape[0])
-            throw new ArgumentException($"words are {Operand.Shape(words)}: must be [T, {state.Hidden.shape[0]}], with T >= 1", nameof(words));
+        Check(state, words);
         var (steps, batch) = ((int)words.shape[0], words.shape[1]);
         var width = get_parameter("embedding")!.shape[1];
         var none = zeros([1, batch, width], state.Hidden.dtype, words.device);
@@ -138,12 +152,18 @@ public sealed class AttentionDecoder : nn.Module
         return (logs.MoveToOuterDisposeScope(), look.MoveToOuterDisposeScope(), hidden.MoveToOuterDisposeScope());
     }
 
+    private static void Check(DecoderState state, Tensor words)
+    {
+        if (words.dim() != 2 || words.shape[0] == 0 || words.shape[1] != state.Hidden.shape[0])
+            throw new ArgumentException($"words are {Operand.Shape(words)}: must be [T, {state.Hidden.shape[0]}], with T >= 1", nameof(words));
+    }
+
     /// <summary>What the output layer sees, for all time steps of [T, B, ·] at once.</summary>
     private Tensor Readout(Tensor hidden, Tensor before, Tensor seen, NoiseContext context) => readout.forward(
         F.linear(hidden, get_parameter("readout_state")!, get_parameter("readout_bias"))
             .Plus(F.linear(before, get_parameter("readout_word")!))
             .Plus(F.linear(seen, get_parameter("readout_context")!)),
-        context.Child("readout"));
+        context);
 
     /// <summary>Steps from one state on.</summary>
     private sealed class Sequence(AttentionDecoder owner, DecoderState state)
@@ -155,9 +175,9 @@ public sealed class AttentionDecoder : nn.Module
 
         internal (Tensor Hidden, Tensor Seen, Tensor Look) Step(Tensor projected, Tensor hidden, NoiseContext context)
         {
-            var between = First.Step(projected, [hidden], context.Child("first"))[0];
-            var (seen, look) = looks.forward(between, context.Child("attention"));
-            return (second.Step(second.Project(seen), [between], context.Child("second"))[0], seen, look);
+            var between = First.Step(projected, [hidden], context)[0];
+            var (seen, look) = looks.forward(between, context);
+            return (second.Step(second.Project(seen), [between], context)[0], seen, look);
         }
     }
 }

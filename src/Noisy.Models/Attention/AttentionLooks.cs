@@ -36,8 +36,8 @@ public sealed class AttentionLooks
         using var scope = NewDisposeScope();
         var asked = ask.Apply(query);
         var (mean, weights) = fused is not null && context.Mode != NoiseMode.ExactMean
-            ? fused.Look(asked, context.Child("activation"))
-            : Compose(pre => activation.forward(pre, context.Child("activation")), asked, keys, annotations, score, mask);
+            ? fused.Look(asked, activation.Own(context))
+            : Compose(pre => activation.forward(pre, context), asked, keys, annotations, score, mask);
         return (mean.MoveToOuterDisposeScope(), weights.MoveToOuterDisposeScope());
     }
 

@@ -14,6 +14,7 @@ namespace Noisy.Models;
 public sealed class SentenceEncoder : nn.Module
 {
     private readonly NoisyGru ahead, back;
+    private readonly ModuleNoise noise;
 
     /// <summary>Creates the module.</summary>
     /// <param name="vocabulary">Number of words V.</param>
@@ -24,11 +25,13 @@ public sealed class SentenceEncoder : nn.Module
     public SentenceEncoder(long vocabulary, long embedding, long hidden, ActivationPair activations, NoiseClock clock)
         : base(nameof(SentenceEncoder))
     {
-        var table = new Parameter(InitialWeights.Uniform(clock.Key.Child("init").Child(clock.NewModuleId()), embedding, vocabulary, embedding));
+        noise = new ModuleNoise(clock);
+        var table = new Parameter(InitialWeights.Uniform(noise.Init, embedding, vocabulary, embedding));
         table.DetachFromDisposeScope(); // the module owns it, whatever scope it is built in
         register_parameter("embedding", table);
         ahead = new NoisyGru(new RecurrentShape(embedding, hidden), activations, clock);
         back = new NoisyGru(new RecurrentShape(embedding, hidden), activations, clock);
+        noise.IncludeParts();
         register_module("forward", ahead);
         register_module("backward", back);
     }
@@ -46,6 +49,14 @@ public sealed class SentenceEncoder : nn.Module
     /// <summary>Which implementation the last pass ran on.</summary>
     public string LastBackend => ahead.LastBackend;
 
+    /// <summary>Reads sentences in the module's mode.</summary>
+    /// <inheritdoc cref="forward(Tensor, IReadOnlyList{int}, NoiseContext)"/>
+    public EncodedSentences forward(Tensor tokens, IReadOnlyList<int> lengths)
+    {
+        Check(tokens, lengths);
+        return forward(tokens, lengths, noise.Next(training, (int)tokens.shape[0]));
+    }
+
     /// <summary>Reads sentences.</summary>
     /// <param name="tokens">Word ids [S, B], int64; whatever stands after a sentence's end is not looked at.</param>
     /// <param name="lengths">Words of each sentence, each in [1, S].</param>
@@ -54,20 +65,26 @@ public sealed class SentenceEncoder : nn.Module
     /// <exception cref="ArgumentException">The tokens or lengths do not fit.</exception>
     public EncodedSentences forward(Tensor tokens, IReadOnlyList<int> lengths, NoiseContext context)
     {
+        Check(tokens, lengths);
+        var (steps, batch) = (tokens.shape[0], tokens.shape[1]);
+        using var scope = NewDisposeScope();
+        var embedded = EmbeddingLookup.Rows(get_parameter("embedding")!, tokens, Backend);
+        var (mirror, mask, shares) = Layout(lengths, steps, embedded);
+        Tensor Mirrored(Tensor x) => x.gather(0, mirror.unsqueeze(-1).expand(steps, batch, x.shape[2]));
+        var (first, _) = ahead.forward(embedded, null, context);
+        var (second, _) = back.forward(Mirrored(embedded), null, context);
+        var annotations = cat([first, Mirrored(second)], -1);
+        var mean = (annotations * shares.unsqueeze(-1)).sum([0]);
+        return new(annotations.MoveToOuterDisposeScope(), mask.MoveToOuterDisposeScope(), mean.MoveToOuterDisposeScope());
+    }
+
+    private static void Check(Tensor tokens, IReadOnlyList<int> lengths)
+    {
         if (tokens.dim() != 2 || tokens.shape[0] == 0)
             throw new ArgumentException($"tokens are {Operand.Shape(tokens)}: must be [S, B], with S >= 1", nameof(tokens));
         var (steps, batch) = (tokens.shape[0], tokens.shape[1]);
         if (lengths.Count != batch || lengths.Any(length => length < 1 || length > steps))
             throw new ArgumentException($"lengths are {string.Join(", ", lengths)}: must be {batch} numbers in [1, {steps}]", nameof(lengths));
-        using var scope = NewDisposeScope();
-        var embedded = EmbeddingLookup.Rows(get_parameter("embedding")!, tokens, Backend);
-        var (mirror, mask, shares) = Layout(lengths, steps, embedded);
-        Tensor Mirrored(Tensor x) => x.gather(0, mirror.unsqueeze(-1).expand(steps, batch, x.shape[2]));
-        var (first, _) = ahead.forward(embedded, null, context.Child("forward"));
-        var (second, _) = back.forward(Mirrored(embedded), null, context.Child("backward"));
-        var annotations = cat([first, Mirrored(second)], -1);
-        var mean = (annotations * shares.unsqueeze(-1)).sum([0]);
-        return new(annotations.MoveToOuterDisposeScope(), mask.MoveToOuterDisposeScope(), mean.MoveToOuterDisposeScope());
     }
 
     /// <summary>For each place the one that it changes with when sentences are turned round; the mask; and each word's share in

@@ -1,56 +1,73 @@
 using Noisy.Core;
-using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace Noisy.Models;
 
-/// <summary>One time step of a cell with its parameters; what <see cref="NoisyGruCell"/> and <see cref="NoisyLstmCell"/> share.</summary>
-internal sealed class NoisyCell
+/// <summary>One time step of a cell with its parameters.</summary>
+internal sealed class NoisyCell : IRecurrence
 {
     private readonly nn.Module owner;
-    private readonly RecurrentCell cell;
+    private readonly ModuleNoise noise;
 
-    /// <summary>Creates the parameters and hands them to the module for registration.</summary>
-    public NoisyCell(
-        nn.Module owner, RecurrentCell cell, long inputSize, long hiddenSize, NoiseKey init, Action<string, Parameter> parameter, Action<string, Tensor> buffer)
+    /// <summary>Creates the parameters.</summary>
+    /// <param name="owner">The module whose parameters these are; they are looked up there by name.</param>
+    /// <param name="cell">The cell.</param>
+    /// <param name="inputSize">Features I of an input, ≥ 1.</param>
+    /// <param name="hiddenSize">Units H, ≥ 1.</param>
+    /// <param name="bias">Whether there are biases.</param>
+    /// <param name="noise">The module's address.</param>
+    public NoisyCell(nn.Module owner, RecurrentCell cell, long inputSize, long hiddenSize, bool bias, ModuleNoise noise)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(inputSize, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(hiddenSize, 1);
-        (this.owner, this.cell, InputSize, HiddenSize) = (owner, cell, inputSize, hiddenSize);
-        RecurrentWeights.Register(cell, inputSize, hiddenSize, init, "", parameter, buffer);
+        (this.owner, this.noise, Cell, InputSize, HiddenSize) = (owner, noise, cell, inputSize, hiddenSize);
+        RecurrentWeights.Register(owner, cell, inputSize, hiddenSize, bias, noise.Init, "");
     }
+
+    /// <inheritdoc/>
+    public RecurrentCell Cell { get; }
 
     public long InputSize { get; }
 
     public long HiddenSize { get; }
 
+    /// <inheritdoc/>
     public Backend Backend { get; set; } = FusedEngine.Default;
 
-    /// <summary>Which implementation the last step ran on, by the name that summaries use.</summary>
+    /// <inheritdoc/>
     public string LastBackend { get; set; } = FusedEngine.ComposedName;
 
+    /// <summary>A step's noise: that of the first layer of recurrent layers at the same address.</summary>
+    public NoiseContext Own(NoiseContext context) => noise.Own(context, 0);
+
     /// <summary>The steps of one sequence.</summary>
-    public NoisyCellSteps Steps() => new(owner, cell, this);
+    public NoisyCellSteps Steps() => new(owner, this);
 
     /// <summary>A step of one batch, or of one example alone, as torch's cells take them.</summary>
     /// <param name="input">[B, I], or [I].</param>
-    /// <param name="state">States before it, each [B, H], or [H]; null stands for zeros.</param>
+    /// <param name="states">Before it, each [B, H], or [H]; null stands for zeros.</param>
     /// <param name="context">Mode, key, update, time step and scale.</param>
     /// <returns>States after it, each [B, H], or [H]; owned by the caller.</returns>
     /// <exception cref="ArgumentException">A shape or type does not fit.</exception>
-    public Tensor[] Forward(Tensor input, Tensor[]? state, NoiseContext context)
+    public Tensor[] Run(Tensor input, Tensor[]? states, NoiseContext context)
     {
-        Check(input, state);
+        Check(input, states);
         using var scope = NewDisposeScope();
         var alone = input.dim() == 1;
-        if (alone) (input, state) = (input.unsqueeze(0), state?.Select(s => s.unsqueeze(0)).ToArray());
+        if (alone) (input, states) = (input.unsqueeze(0), states?.Select(s => s.unsqueeze(0)).ToArray());
         var steps = Steps();
-        var next = steps.Step(steps.Project(input), state, context);
+        var next = steps.Step(steps.Project(input), states, context);
         return [.. next.Select(s => (alone ? s.squeeze(0) : s).MoveToOuterDisposeScope())];
     }
 
-    /// <summary>Checks a step's input and states, before the clock counts it.</summary>
-    public void Check(Tensor input, Tensor[]? state)
+    /// <inheritdoc/>
+    public int TimeSteps(Tensor input, Tensor[]? states)
+    {
+        Check(input, states);
+        return 1;
+    }
+
+    private void Check(Tensor input, Tensor[]? state)
     {
         if (input.dim() is not (1 or 2) || input.shape[^1] != InputSize)
             throw new ArgumentException($"input is {Operand.Shape(input)}: must be [B, {InputSize}] or [{InputSize}]", nameof(input));

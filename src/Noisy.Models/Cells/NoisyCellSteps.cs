@@ -16,9 +16,9 @@ public sealed class NoisyCellSteps
     private readonly Tensor? gains;
     private readonly StepLinear fromInput, fromState;
 
-    internal NoisyCellSteps(nn.Module module, RecurrentCell cell, NoisyCell owner)
+    internal NoisyCellSteps(nn.Module module, NoisyCell owner)
     {
-        (this.owner, this.cell) = (owner, cell);
+        (this.owner, cell) = (owner, owner.Cell);
         var w = RecurrentWeights.Of(module, cell, "");
         (weights, gains) = (w.WeightHh, w.P);
         fromInput = new StepLinear(w.WeightIh, cell.InputBias(w), owner.Backend);
@@ -46,11 +46,12 @@ public sealed class NoisyCellSteps
     public Tensor[] Step(Tensor projected, Tensor[]? state, NoiseContext context)
     {
         using var scope = NewDisposeScope();
-        var width = cell.Gates * owner.HiddenSize;
+        context = owner.Own(context);
+        var width = cell.Layout.Gates * owner.HiddenSize;
         if (projected.dim() != 2 || projected.shape[1] != width)
             throw new ArgumentException($"what was projected is {Operand.Shape(projected)}: must be [B, {width}]", nameof(projected));
         var batch = projected.shape[0];
-        state ??= [.. Enumerable.Range(0, cell.States).Select(_ => zeros([batch, owner.HiddenSize], projected.dtype, projected.device))];
+        state ??= [.. Enumerable.Range(0, cell.Layout.States).Select(_ => zeros([batch, owner.HiddenSize], projected.dtype, projected.device))];
         foreach (var s in state) Operand.State(weights, s, nameof(state), batch, owner.HiddenSize);
         var p = cell.Gains(gains, context);
         var fused = owner.Backend == Backend.Auto && FusedStep.Takes(context.Mode, p, projected, state);

@@ -8,80 +8,64 @@ namespace Noisy.Models;
 /// that decide between the steps, such as a decoder with attention; whole sequences are faster in <see cref="NoisyLstm"/>.
 /// </summary>
 /// <remarks>
-/// Parameters: <c>weight_ih</c> [4H, I], <c>weight_hh</c> [4H, H], <c>bias_ih</c>, <c>bias_hh</c> [4H], gates in the order
+/// Parameters: <c>weight_ih</c> [4H, I], <c>weight_hh</c> [4H, H], <c>bias_ih</c>, <c>bias_hh</c> [4H] (if there are biases), gates in the order
 /// input, forget, candidate, output; <c>p</c> [5, H] if the activations have gap gains. A step's
-/// noise is that of the same time step of <see cref="NoisyLstm"/> under the same context. Source: paper, Sections 6.4 and 6.5.
+/// noise is that of the same time step of <see cref="NoisyLstm"/> with the same module id under the same context. Source: paper, Sections 6.4 and 6.5.
 /// </remarks>
-public sealed class NoisyLstmCell : nn.Module<Tensor, (Tensor, Tensor)?, (Tensor, Tensor)>
+public sealed class NoisyLstmCell : RecurrentModule<(Tensor Hidden, Tensor Cell)?, (Tensor Hidden, Tensor Cell)>
 {
-    private readonly NoiseClock clock;
-    private readonly uint site;
-    private readonly NoisyCell core;
-
-    /// <summary>Creates the module; weights U(−1/√H, 1/√H) as in torch, from the clock's key.</summary>
+    /// <summary>Creates the module from the arguments of torch's <c>nn.LSTMCell</c>; weights U(−1/√H, 1/√H) as there, from the clock's key.</summary>
     /// <param name="inputSize">Features I of an input, ≥ 1.</param>
     /// <param name="hiddenSize">Units H, ≥ 1.</param>
     /// <param name="activations">What replaces tanh and sigmoid.</param>
     /// <param name="clock">The model's clock; source of key, update and scale.</param>
+    /// <param name="bias">Whether there are biases.</param>
+    /// <param name="device">Where the parameters live; null is the CPU.</param>
+    /// <param name="dtype">Their type; null is single precision.</param>
     /// <exception cref="InvalidSpecException">The activations break a rule.</exception>
-    public NoisyLstmCell(long inputSize, long hiddenSize, ActivationPair activations, NoiseClock clock)
-        : base(nameof(NoisyLstmCell))
+    public NoisyLstmCell(
+        long inputSize, long hiddenSize, ActivationPair activations, NoiseClock clock, bool bias = true, Device? device = null, ScalarType? dtype = null)
+        : base(
+            nameof(NoisyLstmCell), activations, clock, (module, noise) => new NoisyCell(module, new LstmCell(activations), inputSize, hiddenSize, bias, noise), device, dtype)
     {
-        activations.Tanh.Validate();
-        activations.Sigmoid.Validate();
-        this.clock = clock;
-        site = clock.NewModuleId();
-        Activations = activations;
-        core = new NoisyCell(
-            this, new LstmCell(activations), inputSize, hiddenSize, clock.Key.Child("init").Child(site), register_parameter, (n, t) => register_buffer(n, t));
     }
-
-    /// <summary>What replaces tanh and sigmoid.</summary>
-    public ActivationPair Activations { get; }
 
     /// <summary>Features I of an input.</summary>
-    public long InputSize => core.InputSize;
+    public long InputSize => Core.InputSize;
 
     /// <summary>Units H.</summary>
-    public long HiddenSize => core.HiddenSize;
+    public long HiddenSize => Core.HiddenSize;
 
-    /// <summary>Which implementation the activations run on; default the fused engine where it can.</summary>
-    public Backend Backend
-    {
-        get => core.Backend;
-        set => core.Backend = value;
-    }
-
-    /// <summary>Which implementation the gates of the last step ran on, by the name that summaries use.</summary>
-    public string LastBackend => core.LastBackend;
-
-    /// <summary>One step in the module's mode; each call in an update is the next time step.</summary>
-    /// <param name="input">[B, I], or [I] for one example alone.</param>
-    /// <param name="state">Hidden and cell state, each [B, H], or [H]; null starts from zeros.</param>
-    /// <returns>Hidden and cell state after the step, each [B, H], or [H]; owned by the caller.</returns>
-    /// <exception cref="ArgumentException">A shape or type does not fit.</exception>
-    public override (Tensor, Tensor) forward(Tensor input, (Tensor, Tensor)? state = null)
-    {
-        core.Check(input, Pair(state));
-        return forward(input, state, clock.Context(site, training));
-    }
-
-    /// <summary>One step as the context says, whatever the module's mode.</summary>
-    /// <param name="input">[B, I], or [I] for one example alone.</param>
-    /// <param name="state">Hidden and cell state, each [B, H], or [H]; null starts from zeros.</param>
-    /// <param name="context">Mode, key, update, time step and scale.</param>
-    /// <returns>Hidden and cell state after the step, each [B, H], or [H]; owned by the caller.</returns>
-    /// <exception cref="ArgumentException">A shape or type does not fit.</exception>
-    public (Tensor Hidden, Tensor Cell) forward(Tensor input, (Tensor Hidden, Tensor Cell)? state, NoiseContext context)
-    {
-        var next = core.Forward(input, Pair(state), context);
-        return (next[0], next[1]);
-    }
+    private NoisyCell Core => (NoisyCell)Recurrence;
 
     /// <summary>The steps of one sequence, for models that take a step by themselves: the gradients in the weights are then made for
     /// all of them in one product.</summary>
-    /// <returns>To be used for one sequence and one way back.</returns>
-    public NoisyCellSteps Steps() => core.Steps();
+    /// <returns>To be used for one sequence and one backward pass.</returns>
+    public NoisyCellSteps Steps() => Core.Steps();
 
-    private static Tensor[]? Pair((Tensor Hidden, Tensor Cell)? state) => state is { } s ? [s.Hidden, s.Cell] : null;
+    /// <summary>A pass in the module's mode.</summary>
+    /// <param name="input">As in <see cref="RecurrentModule{TState, TResult}.forward(Tensor, TState)"/>.</param>
+    /// <param name="state">Hidden and cell state before it.</param>
+    /// <returns>As in <see cref="RecurrentModule{TState, TResult}.forward(Tensor, TState)"/>; owned by the caller.</returns>
+    /// <exception cref="ArgumentException">A shape or type does not fit.</exception>
+    public (Tensor Hidden, Tensor Cell) forward(Tensor input, (Tensor Hidden, Tensor Cell) state) =>
+        forward(input, ((Tensor Hidden, Tensor Cell)?)state);
+
+    /// <summary>A pass as the context says, whatever the module's mode.</summary>
+    /// <param name="input">As in <see cref="RecurrentModule{TState, TResult}.forward(Tensor, TState)"/>.</param>
+    /// <param name="state">Hidden and cell state before it.</param>
+    /// <param name="context">Mode, key, update, first time step and scale.</param>
+    /// <returns>As in <see cref="RecurrentModule{TState, TResult}.forward(Tensor, TState)"/>; owned by the caller.</returns>
+    /// <exception cref="ArgumentException">A shape or type does not fit.</exception>
+    public (Tensor Hidden, Tensor Cell) forward(Tensor input, (Tensor Hidden, Tensor Cell) state, NoiseContext context) =>
+        forward(input, ((Tensor Hidden, Tensor Cell)?)state, context);
+
+    /// <summary>A pass in the module's mode, hooks included.</summary>
+    /// <inheritdoc cref="forward(Tensor, ValueTuple{Tensor, Tensor})"/>
+    public (Tensor Hidden, Tensor Cell) call(Tensor input, (Tensor Hidden, Tensor Cell) state) =>
+        call(input, ((Tensor Hidden, Tensor Cell)?)state);
+
+    internal override Tensor[]? Split((Tensor Hidden, Tensor Cell)? state) => state is { } s ? [s.Hidden, s.Cell] : null;
+
+    internal override (Tensor Hidden, Tensor Cell) Join(Tensor[] results) => (results[0], results[1]);
 }

@@ -5,22 +5,46 @@ using F = TorchSharp.torch.nn.functional;
 
 namespace Noisy.Models;
 
-/// <summary>
-/// The operator contract of a recurrent cell: how gate pre-activations become the next state. A new cell is a new operator.
-/// </summary>
-internal abstract class RecurrentCell
+/// <summary>A recurrent cell, defined once: its noisy sites, its operator in the fused engine, and one step as tensor operations.</summary>
+/// <remarks>Every path reads this definition: the layers, single steps, and the controller of a machine, composed or fused. A new cell is
+/// a class like <see cref="GruCell"/> and an <see cref="ICell"/>, which names gates, states and where products add up.</remarks>
+/// <param name="sites">The activation at each nonlinearity, in the order of the rows of p and of the noise keys.</param>
+internal abstract class RecurrentCell(IReadOnlyList<NoisyActivationSpec> sites) : ICellSource
 {
-    /// <summary>The same recurrence in the fused engine.</summary>
-    public abstract RecurrentCellKind Kind { get; }
-
-    /// <summary>Blocks of H rows in the weights.</summary>
-    public abstract int Gates { get; }
-
-    /// <summary>State tensors carried in time; the first is the output.</summary>
-    public abstract int States { get; }
+    private CellLayout? layout;
 
     /// <summary>The activation at each nonlinearity, in the order of the rows of p and of the noise keys.</summary>
-    public abstract IReadOnlyList<NoisyActivationSpec> Sites { get; }
+    public IReadOnlyList<NoisyActivationSpec> Sites { get; } = sites;
+
+    /// <summary>Gates, states, and how products add up, as the cell's operator names them.</summary>
+    /// <exception cref="ArgumentException">The operator has another number of sites, or breaks a rule of its own.</exception>
+    public CellLayout Layout
+    {
+        get
+        {
+            if (layout is { } known) return known;
+            var read = CellLayout.Of(this);
+            if (read.Sites != Sites.Count) throw new ArgumentException($"{GetType().Name} has {Sites.Count} sites, its operator {read.Sites}");
+            return (layout = read).Value;
+        }
+    }
+
+    /// <inheritdoc/>
+    public abstract void Accept<TVisitor>(double? scale, ref TVisitor visitor) where TVisitor : struct, ICellVisitor;
+
+    /// <summary>Whether any site has a gap gain, and whether any of those is learned.</summary>
+    public bool UsesP => Sites.Any(s => s.UsesP);
+
+    /// <inheritdoc cref="UsesP"/>
+    public bool LearnsP => Sites.Any(s => s.UsesP && s.LearnP);
+
+    /// <summary>Which rows of p are learned.</summary>
+    public bool[] LearnedGains() => [.. Sites.Select(s => s.UsesP && s.LearnP)];
+
+    /// <summary>Where the engine takes ξ from in a pass.</summary>
+    public RecurrentNoise Noise(NoiseContext context) => new(
+        context.Key, context.Update, context.TimeStep,
+        context.Mode == NoiseMode.Sample ? null : [.. Sites.Select(s => NoiseModes.Constant(s, context.Mode))]);
 
     /// <summary>Gap gains as a pass takes them: without a gradient if they have no part in it.</summary>
     public Tensor? Gains(Tensor? p, NoiseContext context) =>
@@ -57,11 +81,11 @@ internal abstract class RecurrentCell
     /// <summary>The part of the gate pre-activations that does not depend on the state, for all time steps in one product.</summary>
     public Tensor Project(RecurrentWeights w, Tensor x) => F.linear(x, w.WeightIh, InputBias(w));
 
-    /// <summary>What is added to the product with the input.</summary>
-    public virtual Tensor InputBias(RecurrentWeights w) => w.BiasIh.Plus(w.BiasHh);
+    /// <summary>What is added to the product with the input: both biases, where the two products add up anyway; null for nothing.</summary>
+    public Tensor? InputBias(RecurrentWeights w) => w.BiasIh is { } input && Layout.SharesBlocks ? input.Plus(w.BiasHh!) : w.BiasIh;
 
     /// <summary>What is added to the product with the state; null for nothing.</summary>
-    public virtual Tensor? RecurrentBias(RecurrentWeights w) => null;
+    public Tensor? RecurrentBias(RecurrentWeights w) => Layout.SharesBlocks ? null : w.BiasHh;
 
     /// <summary>One time step.</summary>
     /// <param name="input">This step's slice of <see cref="Project"/>.</param>
@@ -70,74 +94,4 @@ internal abstract class RecurrentCell
     /// <param name="activate">Applies the activation of a site to its pre-activation.</param>
     /// <returns>States after the step, new tensors.</returns>
     public abstract Tensor[] Step(Tensor input, Func<Tensor, Tensor> recurrent, Tensor[] state, Func<int, Tensor, Tensor> activate);
-}
-
-/// <summary>LSTM: gates input, forget, candidate, output; sites in the same order, then the cell output.</summary>
-internal sealed class LstmCell(ActivationPair activations) : RecurrentCell
-{
-    private readonly NoisyActivationSpec[] sites =
-        [activations.Sigmoid, activations.Sigmoid, activations.Tanh, activations.Sigmoid, activations.Tanh];
-
-    public override RecurrentCellKind Kind => RecurrentCellKind.Lstm;
-
-    public override int Gates => 4;
-
-    public override int States => 2;
-
-    public override IReadOnlyList<NoisyActivationSpec> Sites => sites;
-
-    public override Tensor[] Step(Tensor input, Func<Tensor, Tensor> recurrent, Tensor[] state, Func<int, Tensor, Tensor> activate)
-    {
-        var gates = input.Plus(recurrent(state[0])).chunk(4, 1);
-        var keep = activate(1, gates[1]) * state[1];
-        var cell = keep.PlusProduct(activate(0, gates[0]), activate(2, gates[2]));
-        var hidden = activate(3, gates[3]) * activate(4, cell);
-        return [hidden, cell];
-    }
-}
-
-/// <summary>GRU in torch's form: gates reset, update, candidate; n = tanh(W x + b + r (U h + b)), h = (1 − z) n + z h.</summary>
-internal sealed class GruCell(ActivationPair activations) : RecurrentCell
-{
-    private readonly NoisyActivationSpec[] sites = [activations.Sigmoid, activations.Sigmoid, activations.Tanh];
-
-    public override RecurrentCellKind Kind => RecurrentCellKind.Gru;
-
-    public override int Gates => 3;
-
-    public override int States => 1;
-
-    public override IReadOnlyList<NoisyActivationSpec> Sites => sites;
-
-    public override Tensor InputBias(RecurrentWeights w) => w.BiasIh;
-
-    public override Tensor RecurrentBias(RecurrentWeights w) => w.BiasHh;
-
-    public override Tensor[] Step(Tensor input, Func<Tensor, Tensor> recurrent, Tensor[] state, Func<int, Tensor, Tensor> activate)
-    {
-        var h = state[0];
-        var x = input.chunk(3, 1);
-        var u = recurrent(h).chunk(3, 1);
-        var reset = activate(0, x[0].Plus(u[0]));
-        var update = activate(1, x[1].Plus(u[1]));
-        var candidate = activate(2, x[2].PlusProduct(reset, u[2]));
-        return [candidate.PlusProduct(update, h - candidate)];
-    }
-}
-
-/// <summary>A layer without a state, as the controller of a machine: one site in the place of a tanh.</summary>
-internal sealed class DenseCell(NoisyActivationSpec tanh) : RecurrentCell
-{
-    private readonly NoisyActivationSpec[] sites = [tanh];
-
-    public override RecurrentCellKind Kind => RecurrentCellKind.Dense;
-
-    public override int Gates => 1;
-
-    public override int States => 1;
-
-    public override IReadOnlyList<NoisyActivationSpec> Sites => sites;
-
-    public override Tensor[] Step(Tensor input, Func<Tensor, Tensor> recurrent, Tensor[] state, Func<int, Tensor, Tensor> activate) =>
-        [activate(0, input)];
 }

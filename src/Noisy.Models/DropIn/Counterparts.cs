@@ -31,8 +31,6 @@ internal sealed class Counterparts(
     Func<string, long>? widths,
     Func<string, double?>? dropouts)
 {
-    private const string WithoutBiases = "; it has no biases: those of the new one are zero and frozen";
-
     // register_parameter registers no name twice, so the table itself is asked for; its type names it.
     private static readonly FieldInfo RegisteredParameters = typeof(nn.Module)
         .GetFields(BindingFlags.Instance | BindingFlags.NonPublic)
@@ -50,8 +48,8 @@ internal sealed class Counterparts(
         GRU gru => new(
             typeof(NoisyGru),
             () => Recurrent(path, gru, new RecurrentProbe(gru), shape => new NoisyGru(shape, Own(), clock))),
-        LSTMCell cell => new(typeof(NoisyLstmCell), () => Cell(cell, 4, (inputs, units) => new NoisyLstmCell(inputs, units, Own(), clock))),
-        GRUCell cell => new(typeof(NoisyGruCell), () => Cell(cell, 3, (inputs, units) => new NoisyGruCell(inputs, units, Own(), clock))),
+        LSTMCell cell => new(typeof(NoisyLstmCell), () => Cell(cell, 4, (inputs, units, bias) => new NoisyLstmCell(inputs, units, Own(), clock, bias))),
+        GRUCell cell => new(typeof(NoisyGruCell), () => Cell(cell, 3, (inputs, units, bias) => new NoisyGruCell(inputs, units, Own(), clock, bias))),
         nn.Module<Tensor, Tensor> leaf when IsActivation(leaf) =>
             Spec(path, leaf) is { } spec ? new(typeof(NoisyActivation), () => Activation(path, leaf, spec, home), spec) : null,
         _ => null,
@@ -102,7 +100,7 @@ internal sealed class Counterparts(
         if ((dropouts?.Invoke(path) ?? probe.Dropout()) is not { } dropout)
             return new(null, "its dropout cannot be measured: say it with the argument dropouts");
         var shape = new RecurrentShape(
-            probe.InputSize, probe.HiddenSize, probe.Layers, probe.BatchFirst(), dropout, probe.Bidirectional).Validate();
+            probe.InputSize, probe.HiddenSize, probe.Layers, probe.HasBias, probe.BatchFirst(), dropout, probe.Bidirectional).Validate();
         return new(
             () =>
             {
@@ -110,22 +108,22 @@ internal sealed class Counterparts(
                 TakeOver(made, old, old.get_parameter("weight_ih_l0")!);
                 return made;
             },
-            Describe(shape) + (probe.HasBias ? "" : WithoutBiases));
+            Describe(shape));
     }
 
-    private static Preparation Cell(nn.Module old, int gates, Func<long, long, nn.Module> create)
+    private static Preparation Cell(nn.Module old, int gates, Func<long, long, bool, nn.Module> create)
     {
         var weight = old.get_parameter("weight_ih")!;
         if (RecurrentProbe.Unsupported(weight) is { } problem) return new(null, problem);
-        var (inputs, units) = (weight.shape[1], weight.shape[0] / gates);
+        var (inputs, units, bias) = (weight.shape[1], weight.shape[0] / gates, old.get_parameter("bias_ih") is not null);
         return new(
             () =>
             {
-                var made = create(inputs, units);
+                var made = create(inputs, units, bias);
                 TakeOver(made, old, weight);
                 return made;
             },
-            $"{inputs} -> {units}" + (old.get_parameter("bias_ih") is null ? WithoutBiases : ""));
+            $"{inputs} -> {units}" + (bias ? "" : ", no biases"));
     }
 
     /// <summary>The very parameters of the old module under their names, so that whoever knows them still does; then all else that
@@ -135,17 +133,7 @@ internal sealed class Counterparts(
         var registered = (OrderedDict<string, Parameter>)RegisteredParameters.GetValue(made)!;
         foreach (var (name, own) in made.named_parameters().Where(n => !NoisifyReport.IsGain(n.name)).ToList())
         {
-            if (old.get_parameter(name) is { } weight)
-            {
-                registered[name] = weight;
-            }
-            else
-            {
-                // A buffer, so that an optimiser that enumerates the parameters anew finds those that it knew.
-                registered.Remove(name);
-                made.register_buffer(name, zeros(own.shape, dtype: like.dtype, device: like.device));
-            }
-
+            registered[name] = old.get_parameter(name)!;
             own.Dispose();
         }
 
@@ -165,6 +153,7 @@ internal sealed class Counterparts(
     {
         var text = $"{s.InputSize} -> {s.HiddenSize}";
         if (s.NumLayers > 1) text += FormattableString.Invariant($", {s.NumLayers} layers, dropout {s.Dropout}");
+        if (!s.Bias) text += ", no biases";
         return text + (s.BatchFirst ? ", batch first" : "") + (s.Bidirectional ? ", bidirectional" : "");
     }
 }

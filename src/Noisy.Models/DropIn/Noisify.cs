@@ -104,7 +104,7 @@ public static class Noisify
     /// <summary>Loads weights that torch's <c>save</c> wrote, of the model as it is or as it was before the replacement.</summary>
     /// <param name="root">The model, replaced.</param>
     /// <param name="path">The file.</param>
-    /// <returns>Names of what keeps its initial value: gap gains, and the biases of modules that have none. Empty if the file has all.</returns>
+    /// <returns>Names of what keeps its initial value: gap gains. Empty if the file has all.</returns>
     /// <exception cref="UsageException">The file lacks something else, or has something else; the message names it, and nothing was loaded.</exception>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     public static IReadOnlyList<string> Load(nn.Module root, string path) => SavedWeights.Load(root, path);
@@ -147,7 +147,7 @@ public static class Noisify
 
         Replacement? Of(string path, nn.Module module, (Device, ScalarType) home, OutputRole role)
         {
-            if (module is NoisyLstm or NoisyGru or NoisyLstmCell or NoisyGruCell or NoisyActivation || CallHook.Has(module)) return null;
+            if (module is IRecurrence or NoisyActivation || CallHook.Has(module)) return null;
             if (counterparts.Of(path, module, home) is { } counterpart)
             {
                 return where?.Invoke(path, module) ?? true

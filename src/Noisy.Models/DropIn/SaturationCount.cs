@@ -28,35 +28,15 @@ internal static class SaturationCount
         })];
     }
 
-    private static IEnumerable<NoisyActivationSpec> Specs(nn.Module module)
-    {
-        if (module is NoisyActivation one) return [one.Spec];
-        var pair = module switch
-        {
-            NoisyLstm lstm => lstm.Activations,
-            NoisyGru gru => gru.Activations,
-            NoisyLstmCell cell => cell.Activations,
-            _ => ((NoisyGruCell)module).Activations,
-        };
-        return [pair.Tanh, pair.Sigmoid];
-    }
+    private static IEnumerable<NoisyActivationSpec> Specs(nn.Module module) =>
+        module is NoisyActivation one ? [one.Spec] : ((IRecurrence)module).Cell.Sites.Distinct<NoisyActivationSpec>(ReferenceEqualityComparer.Instance);
 
     /// <summary>Sets which implementation a module runs on; returns the one before.</summary>
     private static Backend Engine(nn.Module module, Backend engine)
     {
         Backend before;
-        switch (module)
-        {
-            case NoisyLstm m: (before, m.Backend) = (m.Backend, engine); break;
-            case NoisyGru m: (before, m.Backend) = (m.Backend, engine); break;
-            case NoisyLstmCell m: (before, m.Backend) = (m.Backend, engine); break;
-            case NoisyGruCell m: (before, m.Backend) = (m.Backend, engine); break;
-            default:
-                var activation = (NoisyActivation)module;
-                (before, activation.Backend) = (activation.Backend, engine);
-                break;
-        }
-
+        if (module is IRecurrence recurrent) (before, recurrent.Backend) = (recurrent.Backend, engine);
+        else (before, ((NoisyActivation)module).Backend) = (((NoisyActivation)module).Backend, engine);
         return before;
     }
 }

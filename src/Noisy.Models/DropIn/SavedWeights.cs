@@ -22,13 +22,13 @@ internal static class SavedWeights
         return missing;
     }
 
-    /// <summary>Names of what a replacement adds to a model: gap gains, and biases that a recurrent module did not have.</summary>
+    /// <summary>Names of what a replacement adds to a model: gap gains.</summary>
     private static HashSet<string> Added(nn.Module root)
     {
         HashSet<string> names = [];
         foreach (var (path, module) in root.named_modules().Prepend(("", root)))
         {
-            if (module is not (NoisyActivation or NoisyLstm or NoisyGru or NoisyLstmCell or NoisyGruCell)) continue;
+            if (module is not (NoisyActivation or IRecurrence)) continue;
             var prefix = path.Length == 0 ? "" : path + ".";
             foreach (var (name, _) in module.named_parameters())
                 if (NoisifyReport.IsGain(name)) names.Add(prefix + name);

@@ -17,6 +17,7 @@ internal sealed record LayerTrace(double[][] PreActivation, double[][] Activatio
     internal static LayerTrace Of(NoisyActivation activation, Tensor pre, NoiseContext context)
     {
         var spec = activation.Spec;
+        context = activation.Own(context);
         var (count, units) = ((int)pre.shape[0], (int)pre.shape[1]);
         var x = Numbers(pre);
         var gains = !spec.UsesP ? [] : Numbers(spec.LearnP ? activation.get_parameter("p")! : activation.get_buffer("p")!);

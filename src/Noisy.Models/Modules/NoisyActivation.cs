@@ -14,8 +14,7 @@ namespace Noisy.Models;
 /// </remarks>
 public sealed class NoisyActivation : nn.Module<Tensor, Tensor>
 {
-    private readonly NoiseClock clock;
-    private readonly uint site;
+    private readonly ModuleNoise noise;
 
     /// <summary>Creates the module.</summary>
     /// <param name="spec">The activation.</param>
@@ -30,10 +29,9 @@ public sealed class NoisyActivation : nn.Module<Tensor, Tensor>
         ArgumentOutOfRangeException.ThrowIfLessThan(units, 1);
         Spec = spec.Validate();
         Units = units;
-        this.clock = clock;
-        site = clock.NewModuleId();
+        noise = new ModuleNoise(clock);
         if (!spec.UsesP) return;
-        var initial = GapGain.Initial(spec, units, clock.Key.Child("init").Child(site));
+        var initial = GapGain.Initial(spec, units, noise.Init);
         var p = spec.LearnP ? new Parameter(initial) : initial;
         p.DetachFromDisposeScope(); // the module owns it, whatever scope it is built in
         if (p is Parameter learned) register_parameter("p", learned);
@@ -55,6 +53,9 @@ public sealed class NoisyActivation : nn.Module<Tensor, Tensor>
     /// <summary>Gap gains; null if the activation has none. By name: moving the module replaces them.</summary>
     internal Tensor? Gains => !Spec.UsesP ? null : Spec.LearnP ? get_parameter("p") : get_buffer("p");
 
+    /// <summary>A pass as the activation draws in it.</summary>
+    internal NoiseContext Own(NoiseContext context) => noise.Own(context);
+
     /// <summary>Applies the activation in the module's mode.</summary>
     /// <param name="x">Pre-activation [.., H], of a floating-point type: that of the gap gains, if there are any.</param>
     /// <returns>φ(x, ξ), of x's type, in training, its value with the noise at its expectation in <c>eval()</c>; owned by the caller.</returns>
@@ -62,7 +63,7 @@ public sealed class NoisyActivation : nn.Module<Tensor, Tensor>
     public override Tensor forward(Tensor x)
     {
         Check(x);
-        return forward(x, clock.Context(site, training));
+        return forward(x, noise.Next(training));
     }
 
     /// <summary>Applies the activation as the context says, whatever the module's mode.</summary>
@@ -73,6 +74,7 @@ public sealed class NoisyActivation : nn.Module<Tensor, Tensor>
     public Tensor forward(Tensor x, NoiseContext context)
     {
         Check(x);
+        context = noise.Own(context);
         var p = Gains;
         LastBackend = SiteActivation.Fuses(Spec, x, p, context, Backend) ? FusedEngine.FusedName : FusedEngine.ComposedName;
         return SiteActivation.Apply(Spec, x, p, context, Backend);

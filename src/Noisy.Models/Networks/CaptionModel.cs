@@ -22,6 +22,7 @@ public sealed class CaptionModel : nn.Module
     private readonly NoisyLstmCell lstm;
     private readonly NoisyActivation hiddenStart, cellStart, readout;
     private readonly NoisyActivation? selector;
+    private readonly ModuleNoise noise;
 
     /// <summary>Creates the model.</summary>
     /// <param name="sizes">Sizes and switches.</param>
@@ -32,7 +33,8 @@ public sealed class CaptionModel : nn.Module
         : base(nameof(CaptionModel))
     {
         Sizes = sizes;
-        var key = clock.Key.Child("init").Child(clock.NewModuleId());
+        noise = new ModuleNoise(clock);
+        var key = noise.Init;
         var (d, e, h) = (sizes.Channels, sizes.Embedding, sizes.Hidden);
         New("embedding", e, sizes.Vocabulary, e);
         New("hidden_weight", d, h, d);
@@ -56,6 +58,7 @@ public sealed class CaptionModel : nn.Module
         readout = Module("readout", new NoisyActivation(activations.Tanh, e, clock));
         New("output_weight", e, sizes.Vocabulary, e);
         New("output_bias", e, sizes.Vocabulary);
+        noise.IncludeParts();
         InitialSchemes.Apply(this, scheme, clock.Key.Child("init").Child("scheme"));
 
         T Module<T>(string name, T module) where T : nn.Module
@@ -98,12 +101,20 @@ public sealed class CaptionModel : nn.Module
         using var scope = NewDisposeScope();
         var mean = annotations.mean([0]);
         Tensor Begin(string name, NoisyActivation activation) =>
-            activation.forward(F.linear(mean, get_parameter(name + "_weight")!, get_parameter(name + "_bias")), context.Child(name)).MoveToOuterDisposeScope();
+            activation.forward(F.linear(mean, get_parameter(name + "_weight")!, get_parameter(name + "_bias")), context).MoveToOuterDisposeScope();
         return new(Begin("hidden", hiddenStart), Begin("cell", cellStart), annotations, attention.Keys(annotations).MoveToOuterDisposeScope());
     }
 
+    /// <summary>The state before the first word, in the module's mode.</summary>
+    /// <inheritdoc cref="Start(Tensor, NoiseContext)"/>
+    public CaptionState Start(Tensor annotations) => Start(annotations, noise.Next(training));
+
+    /// <summary>Negative log-likelihood of captions, each word given those before, in the module's mode.</summary>
+    /// <inheritdoc cref="Score(CaptionState, SentenceBatch, NoiseContext, bool)"/>
+    public CaptionScore Score(CaptionState state, SentenceBatch words, bool draw = false) => Score(state, words, noise.Next(training, words.Steps), draw);
+
     /// <summary>Negative log-likelihood of captions, each word given those before.</summary>
-    /// <param name="state">What <see cref="Start"/> gave.</param>
+    /// <param name="state">What <see cref="Start(Tensor, NoiseContext)"/> gave.</param>
     /// <param name="words">Captions of any lengths, end tokens included.</param>
     /// <param name="context">Mode, key, update and scale.</param>
     /// <param name="draw">Whether each step of a caption draws, with probability ½, one place by the attention's weights and takes
@@ -171,11 +182,11 @@ public sealed class CaptionModel : nn.Module
     /// <summary>What the output layer sees, for all time steps of [T, B, ·] at once.</summary>
     private Tensor Readout(Tensor hidden, Tensor before, Tensor seen, NoiseContext context)
     {
-        var dropped = KeyedDropout.Apply(hidden, Sizes.Dropout, context.Child("lstm"));
+        var dropped = KeyedDropout.Apply(hidden, Sizes.Dropout, noise.Own(context).Child("lstm"));
         var sum = F.linear(dropped, get_parameter("readout_state")!, get_parameter("readout_bias"));
         if (Sizes.WordToOutput) sum = sum.Plus(before);
         if (Sizes.ContextToOutput) sum = sum.Plus(F.linear(seen, get_parameter("readout_context")!));
-        return KeyedDropout.Apply(readout.forward(sum, context.Child("readout")), Sizes.Dropout, context.Child("readout"));
+        return KeyedDropout.Apply(readout.forward(sum, context), Sizes.Dropout, noise.Own(context).Child("readout"));
     }
 
     /// <summary>Steps from one state on.</summary>
@@ -189,11 +200,11 @@ public sealed class CaptionModel : nn.Module
         internal (Tensor Hidden, Tensor Cell, Tensor Seen, Tensor Weights, Tensor Looked) Step(
             Tensor word, Tensor hidden, Tensor cell, NoiseContext context, bool draw)
         {
-            var (seen, weights) = looks.forward(hidden, context.Child("attention"));
+            var (seen, weights) = looks.forward(hidden, context);
             var looked = weights.detach();
             if (draw)
             {
-                var (place, taken) = Draw(looked, context.Child("draw"));
+                var (place, taken) = Draw(looked, owner.noise.Own(context).Child("draw"));
                 var (batch, channels) = (place.shape[0], state.Annotations.shape[2]);
                 var drawn = state.Annotations.gather(0, place.reshape(1, batch, 1).expand(1, batch, channels)).squeeze(0);
                 var one = zeros_like(looked).scatter_(0, place.unsqueeze(0), ones([1, batch], device: place.device));
@@ -201,8 +212,8 @@ public sealed class CaptionModel : nn.Module
                 looked = where(taken.unsqueeze(0), one, looked);
             }
 
-            if (selector is not null) seen = seen * owner.selector!.forward(selector.Apply(hidden), context.Child("selector"));
-            var next = lstm.Step(lstm.Project(cat([word, seen], -1)), [hidden, cell], context.Child("lstm"));
+            if (selector is not null) seen = seen * owner.selector!.forward(selector.Apply(hidden), context);
+            var next = lstm.Step(lstm.Project(cat([word, seen], -1)), [hidden, cell], context);
             return (next[0], next[1], seen, weights, looked);
         }
     }

@@ -15,6 +15,7 @@ namespace Noisy.Models;
 public sealed class MeanPoolClassifier : nn.Module
 {
     private readonly NoisyLstm lstm;
+    private readonly ModuleNoise noise;
 
     /// <summary>Creates the model from the clock's key: embedding U(−1, 1), LSTM and linear layers as torch has them,
     /// U(−1/√n, 1/√n) with n the layer's inputs (LSTM: its units).</summary>
@@ -27,10 +28,11 @@ public sealed class MeanPoolClassifier : nn.Module
     public MeanPoolClassifier(int vocabulary, RecurrentShape shape, int hidden, int classes, ActivationPair activations, NoiseClock clock)
         : base(nameof(MeanPoolClassifier))
     {
-        var key = clock.Key.Child("init");
+        var (key, first) = (clock.Key.Child("init"), clock.NextModuleId);
         New("encoder", 1, vocabulary, shape.InputSize);
         lstm = new NoisyLstm(shape, activations, clock);
         register_module("lstm", lstm);
+        noise = new ModuleNoise(clock, first);
         New("hidden_weight", shape.HiddenSize, hidden, shape.HiddenSize);
         New("hidden_bias", shape.HiddenSize, hidden);
         New("output_weight", hidden, classes, hidden);
@@ -55,6 +57,14 @@ public sealed class MeanPoolClassifier : nn.Module
     /// <summary>Which implementation the last pass ran on.</summary>
     public string LastBackend => lstm.LastBackend;
 
+    /// <summary>Classifies sequences of one length in the module's mode.</summary>
+    /// <inheritdoc cref="forward(Tensor, NoiseContext)"/>
+    public Tensor forward(Tensor elements)
+    {
+        Check(elements);
+        return forward(elements, noise.Next(training, (int)elements.shape[0]));
+    }
+
     /// <summary>Classifies sequences of one length.</summary>
     /// <param name="elements">Ids [T, B], int64, each in [0, V).</param>
     /// <param name="context">Mode, key, update and scale.</param>
@@ -62,12 +72,17 @@ public sealed class MeanPoolClassifier : nn.Module
     /// <exception cref="ArgumentException">The elements do not fit.</exception>
     public Tensor forward(Tensor elements, NoiseContext context)
     {
-        if (elements.dim() != 2) throw new ArgumentException($"elements are {Operand.Shape(elements)}: must be [T, B]", nameof(elements));
+        Check(elements);
         using var scope = NewDisposeScope();
         var embedded = EmbeddingLookup.Rows(get_parameter("encoder")!, elements, Backend);
-        var (output, _, _) = lstm.forward(embedded, null, context.Child("lstm"));
+        var (output, _, _) = lstm.forward(embedded, null, context);
         var pooled = output.mean([0]);
         var hidden = F.linear(pooled, get_parameter("hidden_weight")!, get_parameter("hidden_bias")).relu();
         return F.linear(hidden, get_parameter("output_weight")!, get_parameter("output_bias")).MoveToOuterDisposeScope();
+    }
+
+    private static void Check(Tensor elements)
+    {
+        if (elements.dim() != 2) throw new ArgumentException($"elements are {Operand.Shape(elements)}: must be [T, B]", nameof(elements));
     }
 }

@@ -9,14 +9,12 @@ namespace Noisy.Models;
 /// <summary>Linear layers with a noisy activation after each but the last: a multilayer perceptron.</summary>
 /// <remarks>
 /// Parameters of layer i: <c>weight_i</c> [out, in], <c>bias_i</c> [out] and, of a hidden layer whose activation has gap gains,
-/// <c>activation_i.p</c> [out]. Noise is keyed by (layer, update, time step, element): layer i draws from child i of the
-/// context's key. <c>forward(x)</c> is torch's plain face and asks the clock;
+/// <c>activation_i.p</c> [out]. <c>forward(x)</c> is torch's plain face and asks the clock;
 /// <see cref="forward(Tensor, NoiseContext)"/> is the pure one. Source: paper, Section 6.1; decision 17.
 /// </remarks>
 public sealed class NoisyMlp : nn.Module<Tensor, Tensor>
 {
-    private readonly NoiseClock clock;
-    private readonly uint site;
+    private readonly ModuleNoise noise;
     private readonly NoisyActivation[] activations;
 
     /// <summary>Creates the module; its weights are U(−a, a) with a = √(6 / (in + out)), drawn from the clock's key, so that they
@@ -35,8 +33,7 @@ public sealed class NoisyMlp : nn.Module<Tensor, Tensor>
         if (widths.Count < 2 || widths.Any(w => w < 1))
             throw new ArgumentException($"widths are {string.Join(", ", widths)}: must be two or more, each >= 1", nameof(widths));
         Widths = [.. widths];
-        this.clock = clock;
-        site = clock.NewModuleId();
+        noise = new ModuleNoise(clock);
         activations = new NoisyActivation[widths.Count - 2];
         var key = clock.Key.Child("init").Child(name);
         for (var layer = 0; layer < widths.Count - 1; layer++)
@@ -49,6 +46,8 @@ public sealed class NoisyMlp : nn.Module<Tensor, Tensor>
             activations[layer] = new NoisyActivation(activation, outputs, clock, $"activation_{layer}");
             register_module($"activation_{layer}", activations[layer]);
         }
+
+        noise.IncludeParts();
 
         void New(string parameter, Tensor value)
         {
@@ -84,7 +83,7 @@ public sealed class NoisyMlp : nn.Module<Tensor, Tensor>
     public override Tensor forward(Tensor x)
     {
         Check(x);
-        return forward(x, clock.Context(site, training));
+        return forward(x, noise.Next(training));
     }
 
     /// <summary>Applies the layers as the context says, whatever the module's mode.</summary>
@@ -113,7 +112,7 @@ public sealed class NoisyMlp : nn.Module<Tensor, Tensor>
         for (var layer = 0; layer < activations.Length; layer++)
         {
             var pre = Linear(layer, x);
-            traces.Add(LayerTrace.Of(activations[layer], pre, context.Child((uint)layer)));
+            traces.Add(LayerTrace.Of(activations[layer], pre, context));
             x = Activate(layer, pre, context);
         }
 
@@ -129,5 +128,5 @@ public sealed class NoisyMlp : nn.Module<Tensor, Tensor>
 
     private Tensor Linear(int layer, Tensor x) => F.linear(x, get_parameter($"weight_{layer}")!, get_parameter($"bias_{layer}"));
 
-    private Tensor Activate(int layer, Tensor pre, NoiseContext context) => activations[layer].forward(pre, context.Child((uint)layer));
+    private Tensor Activate(int layer, Tensor pre, NoiseContext context) => activations[layer].forward(pre, context);
 }

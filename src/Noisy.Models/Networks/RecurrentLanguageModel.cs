@@ -15,9 +15,9 @@ namespace Noisy.Models;
 /// </remarks>
 public sealed class RecurrentLanguageModel : nn.Module
 {
-    private readonly string layersName;
-    private readonly IRecurrentLayers layers;
-    private readonly double dropout;
+    private readonly IRecurrence layers;
+    private readonly RecurrentShape shape;
+    private readonly ModuleNoise noise;
 
     /// <summary>Creates the model; every weight but p is U(−range, range), drawn from the clock's key.</summary>
     /// <param name="vocabulary">Number of tokens V.</param>
@@ -30,8 +30,8 @@ public sealed class RecurrentLanguageModel : nn.Module
         int vocabulary, RecurrentShape shape, ActivationPair activations, double initRange, NoiseClock clock, RecurrentKind cell = RecurrentKind.Lstm)
         : base(nameof(RecurrentLanguageModel))
     {
-        dropout = shape.Dropout;
-        var key = clock.Key.Child("init");
+        this.shape = shape;
+        var (key, first) = (clock.Key.Child("init"), clock.NextModuleId);
         Parameter New(string name, params long[] size)
         {
             var weight = new Parameter(NoiseSource.Uniform(key.Child(name).At(0, 0), size, (float)-initRange, (float)initRange, CPU));
@@ -41,7 +41,9 @@ public sealed class RecurrentLanguageModel : nn.Module
 
         register_parameter("encoder", New("encoder", vocabulary, shape.InputSize));
         nn.Module module = cell == RecurrentKind.Gru ? new NoisyGru(shape, activations, clock) : new NoisyLstm(shape, activations, clock);
-        (layersName, layers) = (cell == RecurrentKind.Gru ? "gru" : "lstm", (IRecurrentLayers)module);
+        layers = (IRecurrence)module;
+        noise = new ModuleNoise(clock, first);
+        var layersName = cell == RecurrentKind.Gru ? "gru" : "lstm";
         register_module(layersName, module);
         register_parameter("decoder_weight", New("decoder_weight", vocabulary, shape.HiddenSize));
         register_parameter("decoder_bias", New("decoder_bias", vocabulary));
@@ -68,7 +70,11 @@ public sealed class RecurrentLanguageModel : nn.Module
     /// <param name="device">Where the state lives.</param>
     /// <returns>Hidden state and, of an LSTM, cell state, each [layers, B, H].</returns>
     public IReadOnlyList<Tensor> ZeroState(long batch, Device device) =>
-        [.. Enumerable.Range(0, layers.States).Select(_ => zeros(layers.Shape.NumLayers, batch, layers.Shape.HiddenSize, device: device))];
+        [.. Enumerable.Range(0, layers.Cell.Layout.States).Select(_ => zeros(shape.NumLayers, batch, shape.HiddenSize, device: device))];
+
+    /// <summary>Predicts every next token of a window, in the module's mode.</summary>
+    /// <inheritdoc cref="forward(Tensor, IReadOnlyList{Tensor}, NoiseContext)"/>
+    public (Tensor Logits, IReadOnlyList<Tensor> State) forward(Tensor tokens, IReadOnlyList<Tensor> state) => forward(tokens, state, Next(tokens));
 
     /// <summary>Predicts every next token of a window.</summary>
     /// <param name="tokens">Token ids [T, B], int64.</param>
@@ -82,6 +88,11 @@ public sealed class RecurrentLanguageModel : nn.Module
         var logits = F.linear(top, get_parameter("decoder_weight")!, get_parameter("decoder_bias"));
         return (logits.MoveToOuterDisposeScope(), Outer(next));
     }
+
+    /// <summary>Negative log-likelihood of the tokens that follow a window's, in the module's mode.</summary>
+    /// <inheritdoc cref="Loss(Tensor, Tensor, IReadOnlyList{Tensor}, NoiseContext)"/>
+    public (Tensor Sum, IReadOnlyList<Tensor> State) Loss(Tensor tokens, Tensor targets, IReadOnlyList<Tensor> state) =>
+        Loss(tokens, targets, state, Next(tokens));
 
     /// <summary>Negative log-likelihood of the tokens that follow a window's.</summary>
     /// <param name="tokens">Token ids [T, B], int64.</param>
@@ -113,15 +124,18 @@ public sealed class RecurrentLanguageModel : nn.Module
         return (sum.MoveToOuterDisposeScope(), correct.MoveToOuterDisposeScope(), Outer(next));
     }
 
+    private NoiseContext Next(Tensor tokens) => noise.Next(training, (int)tokens.shape[0]);
+
     private static IReadOnlyList<Tensor> Outer(Tensor[] state) => [.. state.Select(s => s.MoveToOuterDisposeScope())];
 
     /// <summary>What the output layer sees, [T B, H].</summary>
     private (Tensor Top, Tensor[] State) Top(Tensor tokens, IReadOnlyList<Tensor> state, NoiseContext context)
     {
         var embedded = EmbeddingLookup.Rows(get_parameter("encoder")!, tokens, Backend);
-        var x = KeyedDropout.Apply(embedded, dropout, context.Child("embedding"));
-        var (output, next) = layers.Forward(x, [.. state], context.Child(layersName));
-        var top = KeyedDropout.Apply(output, dropout, context.Child("output"));
-        return (top.reshape(-1, layers.Shape.HiddenSize), next);
+        var own = noise.Own(context);
+        var x = KeyedDropout.Apply(embedded, shape.Dropout, own.Child("embedding"));
+        var results = layers.Run(x, [.. state], context);
+        var top = KeyedDropout.Apply(results[0], shape.Dropout, own.Child("output"));
+        return (top.reshape(-1, shape.HiddenSize), results[1..]);
     }
 }

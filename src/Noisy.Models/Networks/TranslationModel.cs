@@ -11,6 +11,7 @@ public sealed class TranslationModel : nn.Module
 {
     private readonly SentenceEncoder encoder;
     private readonly AttentionDecoder decoder;
+    private readonly ModuleNoise noise;
 
     /// <summary>Creates the model.</summary>
     /// <param name="shape">Sizes.</param>
@@ -21,9 +22,11 @@ public sealed class TranslationModel : nn.Module
         : base(nameof(TranslationModel))
     {
         Shape = shape;
+        var first = clock.NextModuleId;
         encoder = new SentenceEncoder(shape.SourceVocabulary, shape.Embedding, shape.Hidden, activations, clock);
         decoder = new AttentionDecoder(
             shape.TargetVocabulary, shape.Embedding, encoder.ContextSize, shape.Hidden, shape.Attention, activations, clock);
+        noise = new ModuleNoise(clock, first);
         register_module("encoder", encoder);
         register_module("decoder", decoder);
         InitialSchemes.Apply(this, scheme, clock.Key.Child("init").Child("scheme"));
@@ -48,9 +51,14 @@ public sealed class TranslationModel : nn.Module
     /// <returns>The decoder's state before the first word; owned by the caller.</returns>
     public DecoderState Start(SentenceBatch source, NoiseContext context)
     {
-        var encoded = encoder.forward(Ids(source.Tokens, source), source.Lengths, context.Child("encoder"));
-        return decoder.Start(encoded, context.Child("decoder"));
+        var encoded = encoder.forward(Ids(source.Tokens, source), source.Lengths, context);
+        return decoder.Start(encoded, context);
     }
+
+    /// <summary>Negative log-likelihood of translations, each word given those before, in the module's mode.</summary>
+    /// <inheritdoc cref="Loss(SentenceBatch, SentenceBatch, NoiseContext)"/>
+    public (Tensor Sum, Tensor Attention) Loss(SentenceBatch source, SentenceBatch target) =>
+        Loss(source, target, noise.Next(training, Math.Max(source.Steps, target.Steps)));
 
     /// <summary>Negative log-likelihood of translations, each word given those before.</summary>
     /// <param name="source">Sentences, end tokens included.</param>
@@ -63,7 +71,7 @@ public sealed class TranslationModel : nn.Module
         using var scope = NewDisposeScope();
         using var state = Start(source, context);
         var counted = target.Tokens.Select((token, i) => target.Mask[i] > 0 ? token : LinearCrossEntropy.IgnoreIndex).ToArray();
-        var (sum, looks) = decoder.Loss(state, Ids(target.Tokens, target), Ids(counted).reshape(-1), context.Child("decoder"));
+        var (sum, looks) = decoder.Loss(state, Ids(target.Tokens, target), Ids(counted).reshape(-1), context);
         return (sum.MoveToOuterDisposeScope(), looks.MoveToOuterDisposeScope());
     }
 
@@ -75,7 +83,7 @@ public sealed class TranslationModel : nn.Module
     public (Tensor LogProbabilities, DecoderState State) Next(DecoderState state, int[]? last, NoiseContext context)
     {
         using var scope = NewDisposeScope();
-        var (logs, _, hidden) = decoder.Next(state, last is null ? null : Ids([.. last.Select(id => (long)id)]), context.Child("decoder"));
+        var (logs, _, hidden) = decoder.Next(state, last is null ? null : Ids([.. last.Select(id => (long)id)]), context);
         var next = state.After(hidden);
         next.MoveToOuterScope();
         return (logs.MoveToOuterDisposeScope(), next);

@@ -7,15 +7,21 @@ namespace Noisy.Models;
 /// loop advances it once an update; it is the only thing about noise that changes.
 /// </summary>
 /// <remarks>
-/// A module takes its mode from <c>train()</c>/<c>eval()</c>, its key and scale from here. A site that runs several times in
-/// one update counts its calls, so no draw is used twice; advancing resets the counts.
-/// Not safe for concurrent use by several threads.
+/// <para>Every module has an id from its clock, its number in the order of construction. Its draws are those of child <em>id</em> of the
+/// context's key, the clock's being <c>Key.Child("noise")</c>. So <c>forward(x)</c> after <c>Advance(update, scale)</c> draws what
+/// <c>forward(x, new NoiseContext(NoiseMode.Sample, Key.Child("noise"), update, 0, scale))</c> draws.</para>
+/// <para>A module that is called plainly several times in one update takes later time steps each time, and so does one within another
+/// that was called; no draw is used twice. Advancing begins again at time step 0. With a context of one's own, the time step is the
+/// caller's: <see cref="NoiseContext.Later"/>.</para>
+/// <para>Not safe for concurrent use by several threads.</para>
 /// </remarks>
 /// <param name="key">Root of the model's draws.</param>
 public sealed class NoiseClock(NoiseKey key)
 {
     private readonly Dictionary<uint, int> nextTimeStep = [];
-    private uint sites;
+
+    /// <summary>The id that the next module gets.</summary>
+    internal uint NextModuleId { get; private set; }
 
     /// <summary>A clock for a seed.</summary>
     /// <param name="seed">The user's seed.</param>
@@ -56,18 +62,26 @@ public sealed class NoiseClock(NoiseKey key)
         nextTimeStep.Clear();
     }
 
-    /// <summary>A number for a module that joins the model; the first gets 0. Depends on the order of construction only.</summary>
-    public uint NewModuleId() => sites++;
+    /// <summary>An id for a module that joins the model; the first gets 0. Depends on the order of construction only.</summary>
+    public uint NewModuleId() => NextModuleId++;
 
-    /// <summary>The context of one call of one module.</summary>
-    /// <param name="site">The module's number from <see cref="NewModuleId"/>.</param>
+    /// <summary>The context of one plain call of a module; the module draws from child <paramref name="moduleId"/> of its key.</summary>
+    /// <param name="moduleId">The module's id from <see cref="NewModuleId"/>.</param>
     /// <param name="training">The module's mode.</param>
     /// <param name="timeSteps">How many time steps the call covers, ≥ 1.</param>
-    public NoiseContext Context(uint site, bool training, int timeSteps = 1)
+    public NoiseContext Context(uint moduleId, bool training, int timeSteps = 1) => Context(moduleId, moduleId + 1, training, timeSteps);
+
+    /// <summary>The context of one plain call of a module that contains others: their ids are counted together.</summary>
+    /// <param name="first">The least id.</param>
+    /// <param name="end">The greatest id, and one.</param>
+    /// <param name="training">The module's mode.</param>
+    /// <param name="timeSteps">How many time steps the call covers, ≥ 1.</param>
+    internal NoiseContext Context(uint first, uint end, bool training, int timeSteps)
     {
         if (!training) return new NoiseContext(TestMode, Scale: Scale);
-        var first = nextTimeStep.GetValueOrDefault(site);
-        nextTimeStep[site] = first + timeSteps;
-        return new NoiseContext(NoiseMode.Sample, Key.Child("noise").Child(site), Update, first, Scale);
+        var step = 0;
+        for (var id = first; id < end; id++) step = Math.Max(step, nextTimeStep.GetValueOrDefault(id));
+        for (var id = first; id < end; id++) nextTimeStep[id] = step + timeSteps;
+        return new NoiseContext(NoiseMode.Sample, Key.Child("noise"), Update, step, Scale);
     }
 }

@@ -21,8 +21,7 @@ namespace Noisy.Models;
 /// </remarks>
 public sealed class NeuralTuringMachine : nn.Module<Tensor, Tensor>
 {
-    private readonly NoiseClock clock;
-    private readonly uint site;
+    private readonly ModuleNoise noise;
     private readonly RecurrentCell cell;
 
     /// <summary>Creates the machine; initial weights come from the clock's key.</summary>
@@ -36,13 +35,12 @@ public sealed class NeuralTuringMachine : nn.Module<Tensor, Tensor>
         Shape = shape.Validate();
         activations.Tanh.Validate();
         activations.Sigmoid.Validate();
-        this.clock = clock;
-        site = clock.NewModuleId();
+        noise = new ModuleNoise(clock);
         cell = shape.Controller == NtmController.Lstm ? new LstmCell(activations) : new DenseCell(activations.Tanh);
-        var key = clock.Key.Child("init").Child(site);
+        var key = noise.Init;
         foreach (var (name, value) in NtmParameters.Initial(shape, cell, key)) register_parameter(name, Owned(new Parameter(value)));
         if (NtmParameters.Gains(shape, cell, key) is not { } gains) return;
-        if (cell.Sites.Any(s => s.UsesP && s.LearnP)) register_parameter("p", Owned(new Parameter(gains)));
+        if (cell.LearnsP) register_parameter("p", Owned(new Parameter(gains)));
         else register_buffer("p", Owned(gains));
     }
 
@@ -62,7 +60,7 @@ public sealed class NeuralTuringMachine : nn.Module<Tensor, Tensor>
     public override Tensor forward(Tensor input)
     {
         Check(input);
-        return forward(input, clock.Context(site, training, (int)input.shape[0]));
+        return forward(input, noise.Next(training, (int)input.shape[0]));
     }
 
     /// <summary>Runs the machine as the context says, whatever the module's mode.</summary>
@@ -73,6 +71,7 @@ public sealed class NeuralTuringMachine : nn.Module<Tensor, Tensor>
     public Tensor forward(Tensor input, NoiseContext context)
     {
         Check(input);
+        context = noise.Own(context);
         var fused = Backend == Backend.Auto && context.Mode != NoiseMode.ExactMean && FusedEngine.Takes(input) && FusedEngine.Takes(get_parameter("weight_ih")!);
         LastBackend = fused ? FusedEngine.FusedName : FusedEngine.ComposedName;
         using var scope = NewDisposeScope();
@@ -91,7 +90,7 @@ public sealed class NeuralTuringMachine : nn.Module<Tensor, Tensor>
         using var _ = no_grad();
         using var scope = NewDisposeScope();
         List<Tensor> attention = [], memory = [];
-        var logits = Compose(input, Value, context, (heads, state) =>
+        var logits = Compose(input, Value, noise.Own(context), (heads, state) =>
         {
             attention.Add(stack(heads, 1).MoveToOuterDisposeScope());
             memory.Add(state.alias().MoveToOuterDisposeScope());
@@ -102,28 +101,29 @@ public sealed class NeuralTuringMachine : nn.Module<Tensor, Tensor>
     /// <summary>The machine as tensor operations: what the fused engine is tested against.</summary>
     /// <param name="input">[T, B, I].</param>
     /// <param name="operand">What <see cref="Value"/> gives, or stands for it.</param>
-    /// <param name="context">The machine's context.</param>
+    /// <param name="context">The pass as the machine draws in it.</param>
     /// <param name="watch">Told, within the scope of each time step, all attentions [B, N] and the memory [B, N, M].</param>
     /// <returns>Logits [T, B, O]; they and all else are the caller's scope's.</returns>
     private Tensor Compose(Tensor input, Func<string, Tensor?> operand, NoiseContext context, Action<Tensor[], Tensor>? watch)
     {
         Tensor Get(string name) => operand(name)!;
         var (steps, batch) = ((int)input.shape[0], input.shape[1]);
-        var noise = new SiteNoise(cell.Sites, operand("p"), [steps, batch, Shape.Hidden], input.device, context);
+        var sites = new SiteNoise(cell.Sites, operand("p"), [steps, batch, Shape.Hidden], input.device, context);
         var inputs = input.unbind(0);
         var recurrent = operand("weight_hh") is { } weight ? new StepLinear(weight, null, Backend.Composed) : null;
         Tensor Start(string name, params long[] size) => Get(name).reshape([1, .. size]).expand([batch, .. size]);
         var memory = Start("start_memory", Shape.MemoryRows, Shape.MemoryWidth);
         var attention = Get("start_attention").unbind(0).Select(row => row.expand(batch, Shape.MemoryRows)).ToArray();
         var reads = Start("start_read", Shape.Reads);
-        Tensor[] state = recurrent is null ? [] : [Start("start_hidden", Shape.Hidden), Start("start_cell", Shape.Hidden)];
+        string[] starts = recurrent is null ? [] : ["start_hidden", "start_cell"];
+        Tensor[] state = [.. starts.Take(cell.Layout.States).Select(name => Start(name, Shape.Hidden))];
         var outputs = new Tensor[steps];
         for (var t = 0; t < steps; t++)
         {
             using var inner = NewDisposeScope();
             var step = t;
             var gates = F.linear(cat([inputs[t], reads], 1), Get("weight_ih"), Get("bias"));
-            state = cell.Step(gates, h => recurrent!.Apply(h), state, (s, pre) => noise.Apply(s, step, pre));
+            state = cell.Step(gates, h => recurrent!.Apply(h), state, (s, pre) => sites.Apply(s, step, pre));
             var heads = NtmHead.All(F.linear(state[0], Get("head_weight"), Get("head_bias")), Shape);
             var read = new Tensor[Shape.ReadHeads];
             for (var head = 0; head < heads.Length; head++)

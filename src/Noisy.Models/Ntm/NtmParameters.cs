@@ -21,7 +21,8 @@ internal static class NtmParameters
     /// <param name="key">Key of the initial values.</param>
     public static IEnumerable<(string Name, Tensor Value)> Initial(NtmShape shape, RecurrentCell cell, NoiseKey key)
     {
-        var (gates, recurrent) = (cell.Gates * shape.Hidden, cell.States > 1);
+        var layout = cell.Layout;
+        var (gates, recurrent) = (layout.Gates * shape.Hidden, layout.IsRecurrent);
         yield return ("weight_ih", Weight("weight_ih", gates, shape.Seen));
         if (recurrent) yield return ("weight_hh", Weight("weight_hh", gates, shape.Hidden));
         yield return ("bias", zeros(gates));
@@ -36,7 +37,7 @@ internal static class NtmParameters
         yield return ("start_read", Uniform("start_read", bound, shape.ReadHeads, shape.MemoryWidth));
         if (!recurrent) yield break;
         yield return ("start_hidden", zeros(shape.Hidden));
-        yield return ("start_cell", zeros(shape.Hidden));
+        if (layout.States > 1) yield return ("start_cell", zeros(shape.Hidden));
 
         Tensor Weight(string name, long outputs, long inputs) => Uniform(name, Math.Sqrt(6.0 / (inputs + outputs)), outputs, inputs);
 
@@ -47,7 +48,7 @@ internal static class NtmParameters
     /// <summary>Gap gains [sites, H]; null if no site has one.</summary>
     public static Tensor? Gains(NtmShape shape, RecurrentCell cell, NoiseKey key)
     {
-        if (!cell.Sites.Any(s => s.UsesP)) return null;
+        if (!cell.UsesP) return null;
         using var scope = NewDisposeScope();
         return stack(cell.Sites.Select((s, i) => GapGain.Initial(s, shape.Hidden, key.Child("p").Child((uint)i))).ToArray()).MoveToOuterDisposeScope();
     }

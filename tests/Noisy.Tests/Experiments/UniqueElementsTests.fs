@@ -119,7 +119,7 @@ let private model =
               lstm.Backend <- Backend.Composed
               let elements = torch.tensor([| 0L; 1L; 2L; 3L; 4L; 0L; 1L; 1L |]).reshape (4L, 2L)
               let context = NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 5L, 2L, 0, Nullable 30.0)
-              let output = (let struct (o, _, _) = lstm.forward ((m.get_parameter "encoder")[elements], Nullable(), context.Child "lstm") in values o)
+              let output = (let struct (o, _, _) = lstm.forward ((m.get_parameter "encoder")[elements], Nullable(), context) in values o)
               let mean b unit = Array.average [| for t in 0..3 -> output[(t * 2 + b) * 6 + unit] |]
               let layer weights bias (x: float[]) =
                   let w, b = values (m.get_parameter weights), values (m.get_parameter bias)

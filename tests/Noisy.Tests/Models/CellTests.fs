@@ -48,27 +48,25 @@ let private cells =
           for engine in [ Backend.Auto; Backend.Composed ] do
               torchTest $"steps of a cell are the steps of the layer, noise and gradients included: {pair.Name}, {engine}" (fun () ->
                   let x = filled 1L [ 5L; 3L; 4L ] * torch.tensor 3.0f
-                  // The layer draws for site s from child s of its own context, which is the first child of the module's.
-                  let ofLayer = sampling.Child 0u
                   let layers = new NoisyGru(RecurrentShape(4L, 6L), pair, NoiseClock 1L)
                   let cell = new NoisyGruCell(4L, 6L, pair, NoiseClock 2L, Backend = engine)
                   take cell layers
-                  let y, gradients = pass cell x (gru cell ofLayer 5L)
+                  let y, gradients = pass cell x (gru cell sampling 5L)
                   let expected, expectedGradients = pass layers x (fun x -> let struct (y, _) = layers.forward (x, null, sampling) in y)
                   closeTensor tensor32 expected y "GRU"
                   for e, a in List.zip expectedGradients gradients do closeTensor tensor32Slope e a "gradient, GRU"
-                  let y, gradients = pass cell x (sequence cell.Steps ofLayer)
+                  let y, gradients = pass cell x (sequence cell.Steps sampling)
                   closeTensor tensor32 expected y "GRU, one sequence"
                   for e, a in List.zip expectedGradients gradients do closeTensor tensor32Slope e a "gradient, GRU, one sequence"
 
                   let layers = new NoisyLstm(RecurrentShape(4L, 6L), pair, NoiseClock 1L)
                   let cell = new NoisyLstmCell(4L, 6L, pair, NoiseClock 2L, Backend = engine)
                   take cell layers
-                  let y, gradients = pass cell x (lstm cell ofLayer 5L)
+                  let y, gradients = pass cell x (lstm cell sampling 5L)
                   let expected, expectedGradients = pass layers x (fun x -> let struct (y, _, _) = layers.forward (x, Nullable(), sampling) in y)
                   closeTensor tensor32 expected y "LSTM"
                   for e, a in List.zip expectedGradients gradients do closeTensor tensor32Slope e a "gradient, LSTM"
-                  let y, gradients = pass cell x (sequence cell.Steps ofLayer)
+                  let y, gradients = pass cell x (sequence cell.Steps sampling)
                   closeTensor tensor32 expected y "LSTM, one sequence"
                   for e, a in List.zip expectedGradients gradients do closeTensor tensor32Slope e a "gradient, LSTM, one sequence")
 

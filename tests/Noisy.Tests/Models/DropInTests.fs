@@ -65,20 +65,20 @@ let private identity =
               let report = unchanged model (inputs 2) (fun i -> model.Run(i[0], i[1], i[2]))
               Expect.equal (paths report.Replaced) [ "lstm" ] "replaced"
               let shape' = (box model.Inner :?> NoisyLstm).Shape
-              Expect.equal shape' (RecurrentShape(3L, 4L, int layers, first, 0.0, both)) "shape")
+              Expect.equal shape' (RecurrentShape(3L, 4L, int layers, bias, first, 0.0, both)) "shape")
 
           torchTest $"a GRU made soft is unchanged, value and gradients: {what}" (fun () ->
               let model = new GruModel(torch.nn.GRU(3L, 4L, layers, bias, first, 0.0, both))
               unchanged model (inputs 1) (fun i -> model.Run(i[0], i[1])) |> ignore
               let shape' = (box model.Inner :?> NoisyGru).Shape
-              Expect.equal shape' (RecurrentShape(3L, 4L, int layers, first, 0.0, both)) "shape")
+              Expect.equal shape' (RecurrentShape(3L, 4L, int layers, bias, first, 0.0, both)) "shape")
 
       for bias in [ true; false ] do
           torchTest $"""cells made soft are unchanged, value and gradients{(if bias then "" else ": no biases")}""" (fun () ->
               let model = new Cells(bias)
               let report = unchanged model [ filled 1L [ 2L; 3L ]; filled 2L [ 2L; 4L ]; filled 3L [ 2L; 4L ] ] (fun i -> model.Run(i[0], i[1], i[2]))
               Expect.equal (paths report.Replaced) [ "lstm"; "gru" ] "replaced"
-              let note' = if bias then "3 -> 4" else "3 -> 4; it has no biases: those of the new one are zero and frozen"
+              let note' = if bias then "3 -> 4" else "3 -> 4, no biases"
               Expect.equal [ note report "lstm"; note report "gru" ] [ note'; note' ] "notes")
 
       torchTest "a cell made noisy has noise of its own at every step" (fun () ->
@@ -96,14 +96,12 @@ let private identity =
           let report = unchanged model [ filled 3L [ 6L; 4L ] * 3 ] (fun i -> [ model.call i[0] ])
           Expect.hasLength report.Replaced 16 "every activation")
 
-      torchTest "missing biases are zero, frozen and reported" (fun () ->
+      torchTest "what has no biases gets none, and the report says so" (fun () ->
           let model = new LstmModel(torch.nn.LSTM(3L, 4L, bias = false))
           let report = replace model Variants.Nan
-          let bias = model.get_buffer "lstm.bias_hh_l0"
-          Expect.isTrue (values bias |> Array.forall ((=) 0.0)) "zero"
-          Expect.isFalse bias.requires_grad "frozen"
-          Expect.equal (names model) [ "lstm.weight_ih_l0"; "lstm.weight_hh_l0"; "lstm.p_l0" ] "they are no parameters"
-          Expect.equal (note report "lstm") "3 -> 4; it has no biases: those of the new one are zero and frozen" "note") ]
+          Expect.equal (names model) [ "lstm.weight_ih_l0"; "lstm.weight_hh_l0"; "lstm.p_l0" ] "parameters"
+          Expect.isEmpty (model.buffers ()) "buffers"
+          Expect.equal (note report "lstm") "3 -> 4, no biases" "note") ]
 
 let private places =
     [ torchTest "every place that holds an activation gets the new one, and none keeps the old" (fun () ->

@@ -2,23 +2,32 @@
 module Noisy.Tests.EngineTests
 
 open System
+open System.IO
 open Expecto
 open FsCheck
 open FsCheck.FSharp
 open Noisy.Core
 open Noisy.Models
 open Noisy.Experiments
+open Noisy.OwnCell
 open Noisy.Tests.TorchHelpers
 open TorchSharp
 
+/// Whose layers: the library's two, and a cell that it does not have.
+type Kind =
+    | Lstm
+    | Gru
+    | Minimal
+
 /// One random layer stack, its activations and how it is run.
 type Stack =
-    { Gru: bool
+    { Kind: Kind
       Variant: ActivationPair
       Input: int64
       Hidden: int64
       Layers: int
       Bidirectional: bool
+      Bias: bool
       Dropout: float
       Steps: int64
       Batch: int64
@@ -28,7 +37,7 @@ type Stack =
       Seed: int64 }
 
     member s.Rows = int64 (s.Layers * (if s.Bidirectional then 2 else 1))
-    member s.Shape = RecurrentShape(s.Input, s.Hidden, s.Layers, Dropout = s.Dropout, Bidirectional = s.Bidirectional)
+    member s.Shape = RecurrentShape(s.Input, s.Hidden, s.Layers, s.Bias, Dropout = s.Dropout, Bidirectional = s.Bidirectional)
 
 let private widths = [ VectorWidth.Scalar; VectorWidth.Bits128; VectorWidth.Bits256; VectorWidth.Bits512 ]
 
@@ -44,12 +53,13 @@ let private activations =
 type StackArbitrary =
     static member Stack() =
         gen {
-            let! gru = Gen.elements [ false; true ]
+            let! kind = Gen.elements [ Lstm; Gru; Minimal ]
             let! variant = Gen.elements activations
             let! input = Gen.choose (1, 40)
             let! hidden = Gen.choose (1, 70)
             let! layers = Gen.choose (1, 3)
             let! both = Gen.frequency [ 3, Gen.constant false; 1, Gen.constant true ]
+            let! bias = Gen.frequency [ 3, Gen.constant true; 1, Gen.constant false ]
             let! dropout = Gen.elements [ 0.0; 0.3 ]
             let! steps = Gen.choose (1, 9)
             let! batch = Gen.choose (1, 33)
@@ -58,7 +68,7 @@ type StackArbitrary =
             let! mode = Gen.frequency [ 4, Gen.constant NoiseMode.Sample; 1, Gen.constant NoiseMode.Mean; 1, Gen.constant NoiseMode.Off ]
             let! seed = Gen.choose (0, 1_000_000)
             return
-                { Gru = gru; Variant = variant; Input = int64 input; Hidden = int64 hidden; Layers = layers; Bidirectional = both
+                { Kind = kind; Variant = variant; Input = int64 input; Hidden = int64 hidden; Layers = layers; Bidirectional = both; Bias = bias
                   Dropout = dropout; Steps = int64 steps; Batch = int64 batch; Width = width; Threads = threads; Mode = mode; Seed = int64 seed }
         }
         |> Arb.fromGen
@@ -71,19 +81,19 @@ let private run (s: Stack) (seed: int64) (path: Backend) : Result =
     let leaf n size = (filled (seed + n) size).mul((3.0f).ToScalar()).detach().requires_grad_ ()
     let x, h, c = leaf 1L [ s.Steps; s.Batch; s.Input ], leaf 2L [ s.Rows; s.Batch; s.Hidden ], leaf 3L [ s.Rows; s.Batch; s.Hidden ]
     let context = NoiseContext(s.Mode, NoiseKey.FromSeed seed, 5L, 2, Nullable())
-    let clock = NoiseClock seed
-    let gru, lstm = new NoisyGru(s.Shape, s.Variant, clock), new NoisyLstm(s.Shape, s.Variant, NoiseClock seed)
-    gru.Backend <- path
-    lstm.Backend <- path
-    let outputs: Tensor list =
-        if s.Gru then
-            let struct (y, hn) = gru.forward (x, h, context)
-            [ y; hn ]
-        else
-            let struct (y, hn, cn) = lstm.forward (x, Nullable<struct (Tensor * Tensor)>(struct (h, c)), context)
-            [ y; hn; cn ]
-    let m: torch.nn.Module = if s.Gru then gru else lstm
-    let leaves: (string * Tensor) list = [ "x", x; "h", h; if not s.Gru then "c", c ]
+    let one (m: RecurrentModule<Tensor, struct (Tensor * Tensor)>) : torch.nn.Module * Tensor list =
+        m.Backend <- path
+        let struct (y, hn) = m.forward (x, h, context)
+        m, [ y; hn ]
+    let m, outputs =
+        match s.Kind with
+        | Gru -> one (new NoisyGru(s.Shape, s.Variant, NoiseClock seed))
+        | Minimal -> one (new MinimalGatedUnit(s.Shape, s.Variant, NoiseClock seed))
+        | Lstm ->
+            let m = new NoisyLstm(s.Shape, s.Variant, NoiseClock seed, Backend = path)
+            let struct (y, hn, cn) = m.forward (x, struct (h, c), context)
+            m, [ y; hn; cn ]
+    let leaves: (string * Tensor) list = [ "x", x; "h", h; if s.Kind = Lstm then "c", c ]
     let loss = outputs |> List.mapi (fun i o -> (o * filled (seed + 10L + int64 i) (shape o)).sum ()) |> List.reduce (fun a b -> a + b)
     loss.backward ()
     outputs |> List.mapi (fun i o -> $"output {i}", values o),
@@ -93,9 +103,13 @@ let private run (s: Stack) (seed: int64) (path: Backend) : Result =
 /// The same of the gates of a single step, from products and a state that are given. Takes the stack's cell, batch and units.
 let private runStep (s: Stack) (seed: int64) (path: Backend) : Result =
     use _ = torch.NewDisposeScope()
-    let cell: RecurrentCell = if s.Gru then GruCell s.Variant else LstmCell s.Variant
+    let cell: RecurrentCell =
+        match s.Kind with
+        | Gru -> GruCell s.Variant
+        | Minimal -> MinimalCell s.Variant
+        | Lstm -> LstmCell s.Variant
     let leaf n size = (filled (seed + n) size).mul((3.0f).ToScalar()).detach().requires_grad_ ()
-    let products = [ s.Batch; int64 cell.Gates * s.Hidden ]
+    let products = [ s.Batch; int64 cell.Layout.Gates * s.Hidden ]
     let fromInput, fromState, carried = leaf 1L products, leaf 2L products, leaf 3L [ s.Batch; s.Hidden ]
     let gains = if cell.Sites |> Seq.exists _.UsesP then leaf 4L [ int64 cell.Sites.Count; s.Hidden ] else null
     let context = NoiseContext(s.Mode, NoiseKey.FromSeed seed, 5L, 2, Nullable())
@@ -105,7 +119,7 @@ let private runStep (s: Stack) (seed: int64) (path: Backend) : Result =
         SiteActivation.Apply(spec, pre, p, context.Child(uint32 site), Backend.Composed)
     let states =
         if path = Backend.Composed then
-            cell.Step(fromInput, (fun _ -> fromState), [| (if s.Gru then carried else torch.zeros_like carried); carried |], activate)
+            cell.Step(fromInput, (fun _ -> fromState), [| (if s.Kind = Lstm then torch.zeros_like carried else carried); carried |], activate)
         else
             FusedStep.Run(cell, fromInput, fromState, gains, carried, context)
     let loss = states |> Seq.mapi (fun i o -> (o * filled (seed + 10L + int64 i) (shape o)).sum ()) |> Seq.reduce (fun a b -> a + b)
@@ -119,6 +133,13 @@ let private property name count (body: Stack -> unit) =
         body s)
 
 let private fused (pass: Stack -> int64 -> Backend -> Result) (s: Stack) = fusedAgrees 1e-3 s.Width s.Threads s.Seed (pass s)
+
+/// A cell with a site more than its operator has.
+type private TwoSites() =
+    inherit RecurrentCell([| Variants.Nah.Tanh; Variants.Nah.Tanh |])
+    override _.Accept<'V when 'V: struct and 'V :> ValueType and 'V: (new: unit -> 'V) and 'V :> ICellVisitor>(scale: Nullable<float>, visitor: byref<'V>) =
+        DenseOperator.Accept<'V>(Variants.Nah.Tanh, scale, &visitor)
+    override _.Step(input, _, _, activate) = [| activate.Invoke(0, input) |]
 
 /// Passes a tensor on, and gives no gradient back.
 type NoWayBack() =
@@ -211,6 +232,28 @@ let tests =
         property "a single step: every width and every number of threads gives the same bits" 40 (fun s ->
             let reference = withEngine VectorWidth.Bits512 1 (fun () -> runStep s s.Seed Backend.Auto)
             Expect.equal (withEngine s.Width s.Threads (fun () -> runStep s s.Seed Backend.Auto)) reference "bits")
+
+        torchTest "a cell says its gates, states and sites once, and one that contradicts itself is refused" (fun () ->
+            let layout (cell: RecurrentCell) = cell.Layout
+            Expect.equal (layout (LstmCell Variants.Nah)) (CellLayout(4, 5, 2, true, true)) "LSTM"
+            Expect.equal (layout (GruCell Variants.Nah)) (CellLayout(3, 3, 1, true, false)) "GRU"
+            Expect.equal (layout (MinimalCell Variants.Nah)) (CellLayout(2, 2, 1, true, false)) "minimal gated unit"
+            Expect.equal (layout (DenseCell Variants.Nah.Tanh)) (CellLayout(1, 1, 1, false, true)) "dense"
+            Tol.throws<ArgumentException> "TwoSites has 2 sites, its operator 1" (fun () -> layout (TwoSites()) |> ignore)
+            Tol.throws<ArgumentException> "the two products of a controller's gate must add up in the same block (Parameter 'cell')" (fun () ->
+                NtmKernel.Create(MinimalCell Variants.Nah, Nullable(), VectorWidth.Auto) |> ignore))
+
+        test "the cell that the documentation works through is the compiled one" {
+            let rec root (folder: string) : string =
+                if File.Exists(Path.Combine(folder, "Noisy.sln")) then folder else root (Path.GetDirectoryName(folder: string))
+            let root = root (AppContext.BaseDirectory.TrimEnd Path.DirectorySeparatorChar)
+            let page = File.ReadAllText(Path.Combine(root, "docs", "extending.md"))
+            let worked = page.Substring(page.IndexOf("## A recurrent cell, worked"))
+            let blocks = worked.Split("```csharp\n") |> Array.skip 1 |> Array.map (fun (b: string) -> b.Substring(0, b.IndexOf("```")).TrimEnd())
+            let sources = [ for f in Directory.GetFiles(Path.Combine(root, "tests", "Noisy.OwnCell"), "*.cs") -> File.ReadAllText f ]
+            Expect.hasLength blocks 4 "blocks"
+            for b in blocks do Expect.isTrue (sources |> List.exists (fun s -> s.Contains b)) b
+        }
 
         torchTest "a single step goes back from either state alone, and twice" (fun () ->
             let leaf n size = (filled n size).detach().requires_grad_ ()

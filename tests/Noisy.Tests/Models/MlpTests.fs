@@ -34,13 +34,13 @@ let private rows = 6
 let private network (spec: NoisyActivationSpec) (clock: NoiseClock) = new NoisyMlp([| for w in widths -> int64 w |], spec, clock)
 let private context mode = NoiseContext(mode, NoiseKey.FromSeed(8L).Child("noise"), 11L, 2, Nullable 0.75)
 
-/// The noise of a context by layer and element, as the documentation has it.
+/// The noise of a context by layer and element: the network is module 0, its activations are the next ones.
 let private draws (spec: NoisyActivationSpec) (context: NoiseContext) =
     let layers =
         [| for layer in 0u .. 1u ->
                let all = Array.zeroCreate<float32> (rows * 8)
                if context.Mode = NoiseMode.Sample then
-                   NoiseSampler.Normal(context.Key.Child(layer).At(context.Update, context.TimeStep), 0L, all.AsSpan())
+                   NoiseSampler.Normal(context.Key.Child(layer + 1u).At(context.Update, context.TimeStep), 0L, all.AsSpan())
                else
                    Array.Fill(all, float32 (if context.Mode = NoiseMode.Mean then NoisyMoments.PlugInNoise spec.Noise else 0.0))
                all |]
@@ -98,7 +98,7 @@ let tests =
             widen model
             let x = filled 1L [ 4L; 3L ] * 2
             clock.Advance(7L, 0.25)
-            let expected step = model.forward (x, NoiseContext(NoiseMode.Sample, clock.Key.Child("noise").Child(0u), 7L, step, Nullable 0.25))
+            let expected step = model.forward (x, NoiseContext(NoiseMode.Sample, clock.Key.Child("noise"), 7L, step, Nullable 0.25))
             sameTensor (expected 0) (model.forward x) "first call of an update"
             sameTensor (expected 1) (model.forward x) "second call"
             model.eval ()
@@ -153,7 +153,7 @@ let tests =
                     closeTensor tensor32 (model.forward (x, context mode)) output $"{spec}, {mode}"
                     if mode <> NoiseMode.ExactMean then
                         let pre = (column trace.PreActivation).detach().requires_grad_ ()
-                        model.Activations[1].forward(pre, (context mode).Child(1u)).sum().backward ()
+                        model.Activations[1].forward(pre, context mode).sum().backward ()
                         closeTensor tensor32 pre.grad (column trace.Slope) $"{spec}, {mode}: slopes"
                     Expect.equal trace.Gains.Length (if spec.UsesP then 4 else 0) "gains")
 

@@ -28,7 +28,7 @@ let private againstReference (spec: NoisyActivationSpec) engine (mode: NoiseMode
     let context = NoiseContext(mode, sampling.Key, 3L, 2)
     let draws =
         match mode, spec.Noise with
-        | NoiseMode.Sample, _ -> values (NoiseSource.Normal(context.Key, 3L, 2, [| 1L; units |], torch.CPU))
+        | NoiseMode.Sample, _ -> values (NoiseSource.Normal(context.Key.Child 0u, 3L, 2, [| 1L; units |], torch.CPU))
         | NoiseMode.Mean, NoiseKind.HalfNormal -> Array.create points.Length NoisyMoments.HalfNormalMean
         | _ -> Array.zeroCreate points.Length
     let y = unit.forward (x, context)

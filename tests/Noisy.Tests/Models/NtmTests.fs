@@ -106,7 +106,7 @@ let private reference (m: Machine) (parameters: Map<string, float[]>) (x: float[
                [| for t in 0 .. int m.Steps - 1 ->
                       let draws = Array.zeroCreate<float32> m.Shape.Hidden
                       let c = context m
-                      NoiseSampler.Normal(c.Key.Child(uint32 site).At(c.Update, c.TimeStep + t), 0L, Span draws)
+                      NoiseSampler.Normal(c.Key.Child(0u).Child(uint32 site).At(c.Update, c.TimeStep + t), 0L, Span draws)
                       draws |> Array.map float |] |]
     let spec site = if m.Shape.Controller = NtmController.FeedForward || site = 2 || site = 4 then m.Variant.Tanh else m.Variant.Sigmoid
     let activate site x xi p = let s = spec site in NoisyFunction.Value(s, x, xi, p, defaultArg m.Scale s.C)

@@ -49,7 +49,7 @@ let private ranks =
 
           torchTest $"layers take one example alone: what a batch of one gives: {engine}" (fun () ->
               for first in [ false; true ] do
-                  let dims = RecurrentShape(4L, 5L, 2, first, Bidirectional = true)
+                  let dims = RecurrentShape(4L, 5L, 2, BatchFirst = first, Bidirectional = true)
                   let x, h, c = filled 1L [ 3L; 4L ], filled 2L [ 4L; 5L ], filled 3L [ 4L; 5L ]
                   let batch (t: Tensor) = t.unsqueeze 1L
                   let lstm = new NoisyLstm(dims, Variants.Nah, NoiseClock 1L, Backend = engine)

@@ -132,7 +132,7 @@ let tests =
             clock.Advance 8L
             let struct (a, _) = m.call (pack x [ 4L; 2L ], null)
             let struct (b, _) = m.forward (x, null)
-            let context = NoiseContext(NoiseMode.Sample, clock.Key.Child("noise").Child(0u), 8L)
+            let context = NoiseContext(NoiseMode.Sample, clock.Key.Child("noise"), 8L)
             let struct (first, _) = m.call (pack x [ 4L; 2L ], null, context)
             let struct (second, _) = m.forward (x, null, context.Later 4)
             sameTensor first.data a.data "first"

@@ -23,7 +23,7 @@ type Sizes =
       Batch: int64
       Seed: int64 }
 
-    member s.Shape = RecurrentShape(s.Input, s.Hidden, s.Layers, s.BatchFirst, Bidirectional = s.Bidirectional)
+    member s.Shape = RecurrentShape(s.Input, s.Hidden, s.Layers, BatchFirst = s.BatchFirst, Bidirectional = s.Bidirectional)
     member s.Rows = int64 (s.Layers * (if s.Bidirectional then 2 else 1))
     member s.NewInput() = filled s.Seed (if s.BatchFirst then [ s.Batch; s.Steps; s.Input ] else [ s.Steps; s.Batch; s.Input ])
     member s.NewState n = filled (s.Seed + n) [ s.Rows; s.Batch; s.Hidden ]
@@ -145,7 +145,7 @@ let private againstScalar cell (activations: ActivationPair) =
     let x = leaf (filled 31L [ int64 steps; int64 batch; int64 inputs ] * 2)
     let state n = leaf (filled n [ int64 layers; int64 batch; int64 hidden ])
     let h, c = state 32L, state 33L
-    let key = NoiseKey.FromSeed(99L).Child "lstm"
+    let key = NoiseKey.FromSeed(99L).Child "noise"
     let context = NoiseContext(NoiseMode.Sample, key, update)
     let results =
         match m with
@@ -160,7 +160,7 @@ let private againstScalar cell (activations: ActivationPair) =
         @ (if cell = RecurrentReference.Lstm then [ "c", c ] else [])
         @ [ for name, p in parameters m -> name, (p :> Tensor) ]
     let data = Dictionary(dict [ for name, t in leaves -> name, values t ])
-    let scalar () = RecurrentReference.run cell activations key update layers inputs hidden steps batch data
+    let scalar () = RecurrentReference.run cell activations (key.Child 0u) update layers inputs hidden steps batch data
     for name, e, a in List.zip3 (List.truncate results.Length [ "output"; "hidden"; "cell" ]) (scalar ()) results do
         Array.iteri2 (fun i e a -> Tol.close tensor32 e a $"{activations.Name}, {name} {i}") e (values a)
 
@@ -230,7 +230,7 @@ let private addressTests =
 
       sizesProperty "batch first is a matter of layout alone" 20 (fun s ->
           let s = { s with BatchFirst = false }
-          let first = RecurrentShape(s.Input, s.Hidden, s.Layers, true, Bidirectional = s.Bidirectional)
+          let first = RecurrentShape(s.Input, s.Hidden, s.Layers, BatchFirst = true, Bidirectional = s.Bidirectional)
           let x = s.NewInput()
           let context = NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 3L, 1L)
           let struct (a, ha, ca) = (new NoisyLstm(s.Shape, Variants.Nan, NoiseClock 1L)).forward (x, none, context)
@@ -301,7 +301,7 @@ let private faceTests =
           clock.Advance 8L
           let struct (a, _) = gru.forward (x, null)
           let struct (b, _) = gru.forward (x, null)
-          let context = NoiseContext(NoiseMode.Sample, clock.Key.Child("noise").Child(0u), 8L)
+          let context = NoiseContext(NoiseMode.Sample, clock.Key.Child("noise"), 8L)
           let struct (first, _) = gru.forward (x, null, context)
           let struct (second, _) = gru.forward (x, null, context.Later 5)
           sameTensor first a "first"
@@ -324,7 +324,7 @@ let private faceTests =
 
 let private errorTests =
     let run (x: Tensor) (m: NoisyLstm) = m.forward (x, none) |> ignore
-    let lstm first = new NoisyLstm(RecurrentShape(3L, 4L, 2, first), Variants.Nan, NoiseClock 1L)
+    let lstm first = new NoisyLstm(RecurrentShape(3L, 4L, 2, BatchFirst = first), Variants.Nan, NoiseClock 1L)
     [ torchTest "a wrong input is an error that shows both shapes" (fun () ->
           for size, text in [ [| 5L; 2L; 4L |], "5, 2, 4"; [| 5L; 4L |], "5, 4"; [| 0L; 2L; 3L |], "0, 2, 3"; [| 3L |], "3" ] do
               Tol.throws<ArgumentException> $"input is [{text}]: must be [T, B, 3] or [T, 3], with T >= 1 (Parameter 'input')" (fun () ->

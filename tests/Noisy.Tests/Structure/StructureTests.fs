@@ -14,14 +14,12 @@ let private graphs =
 let private graph name = (List.find (fst >> (=) name) graphs |> snd).Value
 
 /// Folders that use one another although they should not; each is to go.
-let private knownCycles =
-    [ "Noisy.Core", [ "Engine/Gemm", "Engine/Ntm"; "Engine/Gemm", "Engine/Recurrent"; "Engine/Recurrent", "Engine/Ntm" ]
-      "Noisy.Models", [ "Fused", "Attention"; "Fused", "Cells"; "Fused", "Modules"; "Fused", "Ntm"; "Modules", "Cells" ] ]
+let private knownCycles: (string * (string * string) list) list = []
 
 let private known name = knownCycles |> List.tryFind (fst >> (=) name) |> Option.map snd |> Option.defaultValue []
 
 /// Public types that lie in a file of another name; each is to go.
-let private knownElsewhere = [ "Backend"; "RecurrentShape" ]
+let private knownElsewhere: string list = []
 
 /// As many as a reader can get to know.
 let private limits = [ "Noisy.Core", 50; "Noisy.Models", 60 ]

@@ -46,8 +46,8 @@ internal readonly struct SigmoidOperator : INoisyOperator
 /// <summary>α h + (1 − α) u, without noise; at α = 1 the plain hard function.</summary>
 internal readonly struct LeakyOperator(NoisyActivationSpec spec) : INoisyOperator
 {
-    private readonly UnitLanes _unit = new(spec.Unit);
-    private readonly LeakTerm _leak = new(spec);
+    private readonly UnitLanes unit = new(spec.Unit);
+    private readonly LeakTerm leak = new(spec);
 
     public static bool ReadsNoise => false;
 
@@ -56,13 +56,13 @@ internal readonly struct LeakyOperator(NoisyActivationSpec spec) : INoisyOperato
     public static bool Sticks => true;
 
     [MethodImpl(AggressiveInlining)]
-    public V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V> => _leak.Of(_unit.At(x));
+    public V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V> => leak.Of(unit.At(x));
 
     [MethodImpl(AggressiveInlining)]
     public Slopes<V> Backward<V>(V x, V xi, V p) where V : struct, ILanes<V>
     {
-        var zone = _unit.At(x);
-        return new(_leak.Of(zone), V.Select(zone.Saturated, _leak.Slope, _unit.Slope), 0f);
+        var zone = unit.At(x);
+        return new(leak.Of(zone), V.Select(zone.Saturated, leak.Slope, unit.Slope), 0f);
     }
 }
 
@@ -70,8 +70,8 @@ internal readonly struct LeakyOperator(NoisyActivationSpec spec) : INoisyOperato
 internal readonly struct ClippedOperator<TInner>(TInner inner, NoisyActivationSpec spec) : INoisyOperator
     where TInner : struct, INoisyOperator
 {
-    private readonly TInner _inner = inner;
-    private readonly UnitLanes _unit = new(spec.Unit);
+    private readonly TInner inner = inner;
+    private readonly UnitLanes unit = new(spec.Unit);
 
     public static bool ReadsNoise => TInner.ReadsNoise;
 
@@ -80,13 +80,13 @@ internal readonly struct ClippedOperator<TInner>(TInner inner, NoisyActivationSp
     public static bool Sticks => true;
 
     [MethodImpl(AggressiveInlining)]
-    public V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V> => _unit.Clip(_inner.Forward(x, xi, p));
+    public V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V> => unit.Clip(inner.Forward(x, xi, p));
 
     [MethodImpl(AggressiveInlining)]
     public Slopes<V> Backward<V>(V x, V xi, V p) where V : struct, ILanes<V>
     {
-        var slopes = _inner.Backward(x, xi, p);
-        var outside = _unit.Outside(slopes.Value);
-        return new(_unit.Clip(slopes.Value), V.Select(_unit.At(x).Saturated & outside, 0f, slopes.Dx), V.Select(outside, 0f, slopes.Dp));
+        var slopes = inner.Backward(x, xi, p);
+        var outside = unit.Outside(slopes.Value);
+        return new(unit.Clip(slopes.Value), V.Select(unit.At(x).Saturated & outside, 0f, slopes.Dx), V.Select(outside, 0f, slopes.Dp));
     }
 }

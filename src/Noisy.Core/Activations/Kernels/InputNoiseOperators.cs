@@ -6,9 +6,9 @@ namespace Noisy.Core;
 /// <summary>h(x + c ε): NANI.</summary>
 internal readonly struct InputOperator(NoisyActivationSpec spec, double c) : INoisyOperator
 {
-    private readonly UnitLanes _unit = new(spec.Unit);
-    private readonly NoiseTerm _noise = new(spec.Noise);
-    private readonly float _c = (float)c;
+    private readonly UnitLanes unit = new(spec.Unit);
+    private readonly NoiseTerm noise = new(spec.Noise);
+    private readonly float c = (float)c;
 
     public static bool ReadsNoise => true;
 
@@ -23,19 +23,19 @@ internal readonly struct InputOperator(NoisyActivationSpec spec, double c) : INo
     public Slopes<V> Backward<V>(V x, V xi, V p) where V : struct, ILanes<V>
     {
         var shifted = Shifted(x, xi);
-        return new(shifted.Hard, V.Select(shifted.Saturated, 0f, _unit.Slope), 0f);
+        return new(shifted.Hard, V.Select(shifted.Saturated, 0f, unit.Slope), 0f);
     }
 
     [MethodImpl(AggressiveInlining)]
-    private Zone<V> Shifted<V>(V x, V xi) where V : struct, ILanes<V> => _unit.At(V.MultiplyAdd(_noise.Of(xi), _c, x));
+    private Zone<V> Shifted<V>(V x, V xi) where V : struct, ILanes<V> => unit.At(V.MultiplyAdd(noise.Of(xi), c, x));
 }
 
 /// <summary>h(x + c ε) where x saturates, else h(x): NANIS.</summary>
 internal readonly struct InputWhenSaturatedOperator(NoisyActivationSpec spec, double c) : INoisyOperator
 {
-    private readonly UnitLanes _unit = new(spec.Unit);
-    private readonly NoiseTerm _noise = new(spec.Noise);
-    private readonly float _c = (float)c;
+    private readonly UnitLanes unit = new(spec.Unit);
+    private readonly NoiseTerm noise = new(spec.Noise);
+    private readonly float c = (float)c;
 
     public static bool ReadsNoise => true;
 
@@ -50,21 +50,21 @@ internal readonly struct InputWhenSaturatedOperator(NoisyActivationSpec spec, do
     public Slopes<V> Backward<V>(V x, V xi, V p) where V : struct, ILanes<V>
     {
         var shifted = Shifted(x, xi);
-        return new(shifted.Hard, V.Select(shifted.Saturated, 0f, _unit.Slope), 0f);
+        return new(shifted.Hard, V.Select(shifted.Saturated, 0f, unit.Slope), 0f);
     }
 
     [MethodImpl(AggressiveInlining)]
     private Zone<V> Shifted<V>(V x, V xi) where V : struct, ILanes<V> =>
-        _unit.At(V.Select(_unit.At(x).Saturated, V.MultiplyAdd(_noise.Of(xi), _c, x), x));
+        unit.At(V.Select(unit.At(x).Saturated, V.MultiplyAdd(noise.Of(xi), c, x), x));
 }
 
 /// <summary>h(x + σ(x) ε) with the deviation of Eq. 9: NANIL as the paper has it.</summary>
 internal readonly struct InputGapOperator(NoisyActivationSpec spec, double c) : INoisyOperator
 {
-    private readonly UnitLanes _unit = new(spec.Unit);
-    private readonly NoiseTerm _noise = new(spec.Noise);
-    private readonly float _quarter = (float)(c / 4);
-    private readonly float _quarterSlope = (float)(c / 4 * spec.Unit.Slope);
+    private readonly UnitLanes unit = new(spec.Unit);
+    private readonly NoiseTerm noise = new(spec.Noise);
+    private readonly float quarter = (float)(c / 4);
+    private readonly float quarterSlope = (float)(c / 4 * spec.Unit.Slope);
 
     public static bool ReadsNoise => true;
 
@@ -75,28 +75,28 @@ internal readonly struct InputGapOperator(NoisyActivationSpec spec, double c) : 
     [MethodImpl(AggressiveInlining)]
     public V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V>
     {
-        var (tanh, _) = Elementary.HalfTanh(p * UnitLanes.Bounded(_unit.At(x).Gap));
+        var (tanh, _) = Elementary.HalfTanh(p * UnitLanes.Bounded(unit.At(x).Gap));
         return Shifted(x, xi, tanh).Hard;
     }
 
     [MethodImpl(AggressiveInlining)]
     public Slopes<V> Backward<V>(V x, V xi, V p) where V : struct, ILanes<V>
     {
-        var zone = _unit.At(x);
+        var zone = unit.At(x);
         var gap = UnitLanes.Bounded(zone.Gap);
         var (tanh, slope) = Elementary.HalfTanh(p * gap);
         var shifted = Shifted(x, xi, tanh);
         var stuck = shifted.Saturated;
-        var noise = slope * _noise.Of(xi);
-        var sigmaDx = Elementary.FlipBy(Elementary.Abs(p) * _quarterSlope, zone.Left);
-        var dx = V.MultiplyAdd(sigmaDx * noise, _unit.Slope, _unit.Slope);
-        var dp = Elementary.FlipBy(Elementary.Abs(gap) * noise * _quarterSlope, p);
+        var noise = slope * this.noise.Of(xi);
+        var sigmaDx = Elementary.FlipBy(Elementary.Abs(p) * quarterSlope, zone.Left);
+        var dx = V.MultiplyAdd(sigmaDx * noise, unit.Slope, unit.Slope);
+        var dp = Elementary.FlipBy(Elementary.Abs(gap) * noise * quarterSlope, p);
         return new(shifted.Hard, V.Select(stuck, 0f, dx), V.Select(stuck, 0f, dp));
     }
 
     [MethodImpl(AggressiveInlining)]
     private Zone<V> Shifted<V>(V x, V xi, V tanh) where V : struct, ILanes<V> =>
-        _unit.At(V.MultiplyAdd(tanh * tanh * _quarter, _noise.Of(xi), x));
+        unit.At(V.MultiplyAdd(tanh * tanh * quarter, noise.Of(xi), x));
 }
 
 /// <summary>h(x + c softplus(p|Δ|/|ξ|) ε): NANIL as the authors released it.</summary>
@@ -104,9 +104,9 @@ internal readonly struct InputRatioOperator(NoisyActivationSpec spec, double c) 
 {
     private const float Guard = (float)NoiseDeviation.RatioGuard;
 
-    private readonly UnitLanes _unit = new(spec.Unit);
-    private readonly NoiseTerm _noise = new(spec.Noise);
-    private readonly float _c = (float)c;
+    private readonly UnitLanes unit = new(spec.Unit);
+    private readonly NoiseTerm noise = new(spec.Noise);
+    private readonly float c = (float)c;
 
     public static bool ReadsNoise => true;
 
@@ -117,9 +117,9 @@ internal readonly struct InputRatioOperator(NoisyActivationSpec spec, double c) 
     [MethodImpl(AggressiveInlining)]
     public V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V>
     {
-        var noise = _noise.Of(xi);
+        var noise = this.noise.Of(xi);
         var size = Elementary.Abs(xi) + Guard;
-        var distance = Elementary.Abs(UnitLanes.Bounded(_unit.At(x).Gap));
+        var distance = Elementary.Abs(UnitLanes.Bounded(unit.At(x).Gap));
         var (exp, _) = Elementary.Exp(Elementary.Abs(p * distance / size) | Elementary.SignBit);
         return Shifted(x, noise, noise / size * distance, p, exp).Hard;
     }
@@ -127,8 +127,8 @@ internal readonly struct InputRatioOperator(NoisyActivationSpec spec, double c) 
     [MethodImpl(AggressiveInlining)]
     public Slopes<V> Backward<V>(V x, V xi, V p) where V : struct, ILanes<V>
     {
-        var zone = _unit.At(x);
-        var noise = _noise.Of(xi);
+        var zone = unit.At(x);
+        var noise = this.noise.Of(xi);
         var size = Elementary.Abs(xi) + Guard;
         var direction = noise / size;
         var distance = Elementary.Abs(UnitLanes.Bounded(zone.Gap));
@@ -136,9 +136,9 @@ internal readonly struct InputRatioOperator(NoisyActivationSpec spec, double c) 
         var (exp, _) = Elementary.Exp(Elementary.Abs(product / size) | Elementary.SignBit);
         var shifted = Shifted(x, noise, direction * distance, p, exp);
         var stuck = shifted.Saturated;
-        var pull = V.Select(product < 0f, exp, 1f) / (1f + exp) * direction * (_c * _unit.Slope);
-        var distanceDx = Elementary.FlipBy(zone.Saturated & _unit.Slope, zone.Left);
-        return new(shifted.Hard, V.Select(stuck, 0f, V.MultiplyAdd(pull * p, distanceDx, _unit.Slope)), V.Select(stuck, 0f, pull * distance));
+        var pull = V.Select(product < 0f, exp, 1f) / (1f + exp) * direction * (c * unit.Slope);
+        var distanceDx = Elementary.FlipBy(zone.Saturated & unit.Slope, zone.Left);
+        return new(shifted.Hard, V.Select(stuck, 0f, V.MultiplyAdd(pull * p, distanceDx, unit.Slope)), V.Select(stuck, 0f, pull * distance));
     }
 
     /// <summary>The shift as c (max(p, 0) |Δ| ε/|ξ| + ε log(1 + exp(−p|Δ|/|ξ|))), which no small ξ can make overflow. It moves no
@@ -147,6 +147,6 @@ internal readonly struct InputRatioOperator(NoisyActivationSpec spec, double c) 
     private Zone<V> Shifted<V>(V x, V noise, V reach, V p, V exp) where V : struct, ILanes<V>
     {
         var shift = V.MultiplyAdd(noise, Elementary.LogOnePlus(exp), V.Select(p < 0f, 0f, p) * reach);
-        return _unit.At(V.Select(Elementary.Abs(x) > float.MaxValue, x, V.MultiplyAdd(shift, _c, x)));
+        return unit.At(V.Select(Elementary.Abs(x) > float.MaxValue, x, V.MultiplyAdd(shift, c, x)));
     }
 }

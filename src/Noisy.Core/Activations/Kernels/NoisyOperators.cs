@@ -42,6 +42,43 @@ internal static class NoisyOperators
         }
     }
 
+    /// <summary>Makes the operators of two specs and hands them to a visitor.</summary>
+    /// <param name="first">An activation; valid.</param>
+    /// <param name="second">Another one; valid.</param>
+    /// <param name="scale">Noise scale of both; null takes each spec's own.</param>
+    /// <param name="visitor">Receives the operators under their own types.</param>
+    internal static void Accept<TVisitor>(NoisyActivationSpec first, NoisyActivationSpec second, double? scale, ref TVisitor visitor)
+        where TVisitor : struct, IOperatorPairVisitor
+    {
+        var outer = new FirstVisitor<TVisitor>(second, scale ?? second.C, visitor);
+        Accept(first, scale ?? first.C, ref outer);
+        visitor = outer.Visitor;
+    }
+
+    private struct FirstVisitor<TVisitor>(NoisyActivationSpec second, double scale, TVisitor visitor) : IOperatorVisitor
+        where TVisitor : struct, IOperatorPairVisitor
+    {
+        internal TVisitor Visitor = visitor;
+
+        public void Visit<TFirst>(TFirst op)
+            where TFirst : struct, INoisyOperator
+        {
+            var inner = new SecondVisitor<TFirst, TVisitor>(op, Visitor);
+            Accept(second, scale, ref inner);
+            Visitor = inner.Visitor;
+        }
+    }
+
+    private struct SecondVisitor<TFirst, TVisitor>(TFirst first, TVisitor visitor) : IOperatorVisitor
+        where TFirst : struct, INoisyOperator
+        where TVisitor : struct, IOperatorPairVisitor
+    {
+        internal TVisitor Visitor = visitor;
+
+        public void Visit<TSecond>(TSecond op)
+            where TSecond : struct, INoisyOperator => Visitor.Visit(first, op);
+    }
+
     private static void Clipped<TOperator, TVisitor>(NoisyActivationSpec spec, TOperator op, ref TVisitor visitor)
         where TOperator : struct, INoisyOperator
         where TVisitor : struct, IOperatorVisitor, allows ref struct

@@ -10,11 +10,11 @@ namespace Noisy.Core;
 /// </remarks>
 internal readonly struct OutputGapOperator(NoisyActivationSpec spec, double c) : INoisyOperator
 {
-    private readonly UnitLanes _unit = new(spec.Unit);
-    private readonly NoiseTerm _noise = new(spec.Noise);
-    private readonly LeakTerm _leak = new(spec);
-    private readonly float _push = (float)(spec.LeakSign * c / 4);
-    private readonly float _pushSlope = (float)(-spec.LeakSign * c / 4 * spec.Unit.Slope);
+    private readonly UnitLanes unit = new(spec.Unit);
+    private readonly NoiseTerm noise = new(spec.Noise);
+    private readonly LeakTerm leak = new(spec);
+    private readonly float push = (float)(spec.LeakSign * c / 4);
+    private readonly float pushSlope = (float)(-spec.LeakSign * c / 4 * spec.Unit.Slope);
 
     public static bool ReadsNoise => true;
 
@@ -25,36 +25,36 @@ internal readonly struct OutputGapOperator(NoisyActivationSpec spec, double c) :
     [MethodImpl(AggressiveInlining)]
     public V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V>
     {
-        var zone = _unit.At(x);
+        var zone = unit.At(x);
         var (tanh, _) = Elementary.HalfTanh(p * UnitLanes.Bounded(zone.Gap));
-        var push = Elementary.FlipBy(tanh * tanh * _push, zone.Right);
-        return V.MultiplyAdd(push, _noise.Of(xi), _leak.Of(zone));
+        var push = Elementary.FlipBy(tanh * tanh * this.push, zone.Right);
+        return V.MultiplyAdd(push, noise.Of(xi), leak.Of(zone));
     }
 
     [MethodImpl(AggressiveInlining)]
     public Slopes<V> Backward<V>(V x, V xi, V p) where V : struct, ILanes<V>
     {
-        var zone = _unit.At(x);
+        var zone = unit.At(x);
         var gap = UnitLanes.Bounded(zone.Gap);
         var (tanh, slope) = Elementary.HalfTanh(p * gap);
-        var epsilon = _noise.Of(xi);
-        var push = Elementary.FlipBy(tanh * tanh * _push, zone.Right);
+        var epsilon = this.noise.Of(xi);
+        var push = Elementary.FlipBy(tanh * tanh * this.push, zone.Right);
         var noise = slope * epsilon;
-        var dx = V.MultiplyAdd(Elementary.Abs(p) * _pushSlope, noise, _leak.Slope);
+        var dx = V.MultiplyAdd(Elementary.Abs(p) * pushSlope, noise, leak.Slope);
         return new(
-            V.MultiplyAdd(push, epsilon, _leak.Of(zone)),
-            V.Select(zone.Saturated, dx, _unit.Slope), Elementary.FlipBy(gap * noise * _push, p));
+            V.MultiplyAdd(push, epsilon, leak.Of(zone)),
+            V.Select(zone.Saturated, dx, unit.Slope), Elementary.FlipBy(gap * noise * this.push, p));
     }
 }
 
 /// <summary>Output noise with the deviation of Eq. 9 in the excess over the threshold, without p (decision 8).</summary>
 internal readonly struct OutputExcessOperator(NoisyActivationSpec spec, double c) : INoisyOperator
 {
-    private readonly UnitLanes _unit = new(spec.Unit);
-    private readonly NoiseTerm _noise = new(spec.Noise);
-    private readonly LeakTerm _leak = new(spec);
-    private readonly float _push = (float)(spec.LeakSign * c / 4);
-    private readonly float _pushSlope = (float)(-spec.LeakSign * c / 2);
+    private readonly UnitLanes unit = new(spec.Unit);
+    private readonly NoiseTerm noise = new(spec.Noise);
+    private readonly LeakTerm leak = new(spec);
+    private readonly float push = (float)(spec.LeakSign * c / 4);
+    private readonly float pushSlope = (float)(-spec.LeakSign * c / 2);
 
     public static bool ReadsNoise => true;
 
@@ -65,33 +65,33 @@ internal readonly struct OutputExcessOperator(NoisyActivationSpec spec, double c
     [MethodImpl(AggressiveInlining)]
     public V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V>
     {
-        var zone = _unit.At(x);
-        var excess = UnitLanes.Bounded(_unit.Excess(x, zone));
+        var zone = unit.At(x);
+        var excess = UnitLanes.Bounded(unit.Excess(x, zone));
         var (tanh, _) = Elementary.HalfTanh(excess * excess);
-        var push = Elementary.FlipBy(tanh * tanh * _push, zone.Right);
-        return V.MultiplyAdd(push, _noise.Of(xi), _leak.Of(zone));
+        var push = Elementary.FlipBy(tanh * tanh * this.push, zone.Right);
+        return V.MultiplyAdd(push, noise.Of(xi), leak.Of(zone));
     }
 
     [MethodImpl(AggressiveInlining)]
     public Slopes<V> Backward<V>(V x, V xi, V p) where V : struct, ILanes<V>
     {
-        var zone = _unit.At(x);
-        var excess = UnitLanes.Bounded(_unit.Excess(x, zone));
+        var zone = unit.At(x);
+        var excess = UnitLanes.Bounded(unit.Excess(x, zone));
         var (tanh, slope) = Elementary.HalfTanh(excess * excess);
-        var epsilon = _noise.Of(xi);
-        var push = Elementary.FlipBy(tanh * tanh * _push, zone.Right);
-        var dx = V.MultiplyAdd(excess * slope * _pushSlope, epsilon, _leak.Slope);
+        var epsilon = noise.Of(xi);
+        var push = Elementary.FlipBy(tanh * tanh * this.push, zone.Right);
+        var dx = V.MultiplyAdd(excess * slope * pushSlope, epsilon, leak.Slope);
         return new(
-            V.MultiplyAdd(push, epsilon, _leak.Of(zone)),
-            V.Select(zone.Saturated, dx, _unit.Slope), 0f);
+            V.MultiplyAdd(push, epsilon, leak.Of(zone)),
+            V.Select(zone.Saturated, dx, unit.Slope), 0f);
     }
 }
 
 /// <summary>ε from ξ: as it is, or without its sign.</summary>
 internal readonly struct NoiseTerm(NoiseKind noise)
 {
-    private readonly float _mask = BitConverter.Int32BitsToSingle(noise == NoiseKind.HalfNormal ? 0x7FFFFFFF : -1);
+    private readonly float mask = BitConverter.Int32BitsToSingle(noise == NoiseKind.HalfNormal ? 0x7FFFFFFF : -1);
 
     [MethodImpl(AggressiveInlining)]
-    internal V Of<V>(V xi) where V : struct, ILanes<V> => xi & _mask;
+    internal V Of<V>(V xi) where V : struct, ILanes<V> => xi & mask;
 }

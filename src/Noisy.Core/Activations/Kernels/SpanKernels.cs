@@ -125,28 +125,28 @@ public static class SpanKernels
         ReadOnlySpan<float> x, ReadOnlySpan<float> noise, ReadOnlySpan<float> p, Span<float> y, VectorWidth width)
         : IOperatorVisitor
     {
-        private readonly ReadOnlySpan<float> _x = x;
-        private readonly ReadOnlySpan<float> _noise = noise;
-        private readonly ReadOnlySpan<float> _p = p;
-        private readonly Span<float> _y = y;
-        private readonly VectorWidth _width = width;
+        private readonly ReadOnlySpan<float> x = x;
+        private readonly ReadOnlySpan<float> noise = noise;
+        private readonly ReadOnlySpan<float> p = p;
+        private readonly Span<float> y = y;
+        private readonly VectorWidth width = width;
 
         public void Visit<TOperator>(TOperator op)
             where TOperator : struct, INoisyOperator
         {
-            var p = Widen(_p, Copies(_p.Length), stackalloc float[2 * ShortRow]);
-            var row = TOperator.ReadsP ? p.Length : _x.Length;
-            for (var start = 0; start < _x.Length; start += row)
+            var p = Widen(this.p, Copies(this.p.Length), stackalloc float[2 * ShortRow]);
+            var row = TOperator.ReadsP ? p.Length : this.x.Length;
+            for (var start = 0; start < this.x.Length; start += row)
             {
-                var length = Math.Min(row, _x.Length - start);
-                ref readonly var x = ref MemoryMarshal.GetReference(_x[start..]);
-                ref readonly var noise = ref MemoryMarshal.GetReference(TOperator.ReadsNoise ? _noise[start..] : _x);
-                ref readonly var gain = ref MemoryMarshal.GetReference(TOperator.ReadsP ? p : _x);
-                ref var y = ref MemoryMarshal.GetReference(_y[start..]);
+                var length = Math.Min(row, this.x.Length - start);
+                ref readonly var x = ref MemoryMarshal.GetReference(this.x[start..]);
+                ref readonly var noise = ref MemoryMarshal.GetReference(TOperator.ReadsNoise ? this.noise[start..] : this.x);
+                ref readonly var gain = ref MemoryMarshal.GetReference(TOperator.ReadsP ? p : this.x);
+                ref var y = ref MemoryMarshal.GetReference(this.y[start..]);
                 var done = 0;
-                if (_width >= VectorWidth.Bits512) done = Row<TOperator, Lanes16>(op, in x, in noise, in gain, ref y, done, length);
-                if (_width >= VectorWidth.Bits256) done = Row<TOperator, Lanes8>(op, in x, in noise, in gain, ref y, done, length);
-                if (_width >= VectorWidth.Bits128) done = Row<TOperator, Lanes4>(op, in x, in noise, in gain, ref y, done, length);
+                if (width >= VectorWidth.Bits512) done = Row<TOperator, Lanes16>(op, in x, in noise, in gain, ref y, done, length);
+                if (width >= VectorWidth.Bits256) done = Row<TOperator, Lanes8>(op, in x, in noise, in gain, ref y, done, length);
+                if (width >= VectorWidth.Bits128) done = Row<TOperator, Lanes4>(op, in x, in noise, in gain, ref y, done, length);
                 Row<TOperator, Lanes1>(op, in x, in noise, in gain, ref y, done, length);
             }
         }
@@ -173,46 +173,46 @@ public static class SpanKernels
         Span<float> gradX, Span<float> gradP, VectorWidth width)
         : IOperatorVisitor
     {
-        private readonly ReadOnlySpan<float> _x = x;
-        private readonly ReadOnlySpan<float> _noise = noise;
-        private readonly ReadOnlySpan<float> _p = p;
-        private readonly ReadOnlySpan<float> _gradY = gradY;
-        private readonly Span<float> _gradX = gradX;
-        private readonly Span<float> _gradP = gradP;
-        private readonly VectorWidth _width = width;
+        private readonly ReadOnlySpan<float> x = x;
+        private readonly ReadOnlySpan<float> noise = noise;
+        private readonly ReadOnlySpan<float> p = p;
+        private readonly ReadOnlySpan<float> gradY = gradY;
+        private readonly Span<float> gradX = gradX;
+        private readonly Span<float> gradP = gradP;
+        private readonly VectorWidth width = width;
 
         public void Visit<TOperator>(TOperator op)
             where TOperator : struct, INoisyOperator
         {
-            var copies = Copies(_p.Length);
-            var p = Widen(_p, copies, stackalloc float[2 * ShortRow]);
+            var copies = Copies(this.p.Length);
+            var p = Widen(this.p, copies, stackalloc float[2 * ShortRow]);
             Span<float> partial = stackalloc float[2 * ShortRow];
             partial.Clear();
-            var sums = _gradP.IsEmpty ? default : copies == 1 ? _gradP : partial;
-            var row = TOperator.ReadsP ? p.Length : _x.Length;
-            for (var start = 0; start < _x.Length; start += row) Columns(op, start, Math.Min(row, _x.Length - start), p, sums);
-            if (_gradP.IsEmpty || copies == 1) return;
+            var sums = gradP.IsEmpty ? default : copies == 1 ? gradP : partial;
+            var row = TOperator.ReadsP ? p.Length : this.x.Length;
+            for (var start = 0; start < this.x.Length; start += row) Columns(op, start, Math.Min(row, this.x.Length - start), p, sums);
+            if (gradP.IsEmpty || copies == 1) return;
             for (var copy = 0; copy < copies; copy++)
-                for (var unit = 0; unit < _gradP.Length; unit++)
-                    _gradP[unit] += partial[copy * _gradP.Length + unit];
+                for (var unit = 0; unit < gradP.Length; unit++)
+                    gradP[unit] += partial[copy * gradP.Length + unit];
         }
 
         private void Columns<TOperator>(TOperator op, int start, int length, ReadOnlySpan<float> p, Span<float> sums)
             where TOperator : struct, INoisyOperator
         {
-            ref readonly var x = ref MemoryMarshal.GetReference(_x[start..]);
-            ref readonly var noise = ref MemoryMarshal.GetReference(TOperator.ReadsNoise ? _noise[start..] : _x);
-            ref readonly var gain = ref MemoryMarshal.GetReference(TOperator.ReadsP ? p : _x);
-            ref readonly var gradY = ref MemoryMarshal.GetReference(_gradY[start..]);
-            ref var gradX = ref MemoryMarshal.GetReference(_gradX[start..]);
+            ref readonly var x = ref MemoryMarshal.GetReference(this.x[start..]);
+            ref readonly var noise = ref MemoryMarshal.GetReference(TOperator.ReadsNoise ? this.noise[start..] : this.x);
+            ref readonly var gain = ref MemoryMarshal.GetReference(TOperator.ReadsP ? p : this.x);
+            ref readonly var gradY = ref MemoryMarshal.GetReference(this.gradY[start..]);
+            ref var gradX = ref MemoryMarshal.GetReference(this.gradX[start..]);
             ref var sum = ref MemoryMarshal.GetReference(sums);
             var adds = !sums.IsEmpty;
             var done = 0;
-            if (_width >= VectorWidth.Bits512)
+            if (width >= VectorWidth.Bits512)
                 done = Row<TOperator, Lanes16>(op, in x, in noise, in gain, in gradY, ref gradX, ref sum, adds, done, length);
-            if (_width >= VectorWidth.Bits256)
+            if (width >= VectorWidth.Bits256)
                 done = Row<TOperator, Lanes8>(op, in x, in noise, in gain, in gradY, ref gradX, ref sum, adds, done, length);
-            if (_width >= VectorWidth.Bits128)
+            if (width >= VectorWidth.Bits128)
                 done = Row<TOperator, Lanes4>(op, in x, in noise, in gain, in gradY, ref gradX, ref sum, adds, done, length);
             Row<TOperator, Lanes1>(op, in x, in noise, in gain, in gradY, ref gradX, ref sum, adds, done, length);
         }

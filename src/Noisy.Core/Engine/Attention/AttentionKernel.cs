@@ -244,7 +244,7 @@ internal sealed unsafe class AttentionKernel<V>(NoisyActivationSpec spec, double
     private static void EachPart(AttentionSize size, int floats, int threads, Part body)
     {
         var (rows, parts) = (PartRows(size), Parts(size));
-        var own = (((long)rows * floats) + RecurrentSize.Lanes - 1) / RecurrentSize.Lanes * RecurrentSize.Lanes;
+        var own = (((long)rows * floats) + Padding.Lanes - 1) / Padding.Lanes * Padding.Lanes;
         var workers = Math.Min(threads, parts);
         var room = BufferPool.Rent(own * workers);
         ThreadTeam.Shared.Run(workers, member =>

@@ -23,8 +23,8 @@ internal sealed unsafe class ActivationKernel(
     // With less work than this, waking a thread takes longer than it saves.
     private const int BlocksOfThread = 4;
 
-    private readonly VectorWidth _width = VectorWidths.Resolve(width);
-    private readonly bool _reads = spec.Noise != NoiseKind.None;
+    private readonly VectorWidth width = VectorWidths.Resolve(width);
+    private readonly bool reads = spec.Noise != NoiseKind.None;
 
     private delegate void Block(int number, long first, int count, ReadOnlySpan<float> noise);
 
@@ -37,7 +37,7 @@ internal sealed unsafe class ActivationKernel(
     /// <param name="threads">Threads, ≥ 1.</param>
     internal void Forward(float* x, float* p, float* y, long length, int units, int threads) =>
         EachBlock(length, units, threads, (_, first, count, noise) =>
-            SpanKernels.Run(spec, c, new(x + first, count), noise, Gains(p, units), new(y + first, count), _width));
+            SpanKernels.Run(spec, c, new(x + first, count), noise, Gains(p, units), new(y + first, count), width));
 
     /// <summary>gradX = gradY · ∂φ/∂x, and gradY · ∂φ/∂p summed over the rows.</summary>
     /// <param name="x">Pre-activations of the forward pass.</param>
@@ -59,7 +59,7 @@ internal sealed unsafe class ActivationKernel(
             var part = wanted ? new Span<float>(parts.Start + ((long)block * units), units) : default;
             part.Clear();
             SpanKernels.Backward(
-                spec, c, new(x + first, count), noise, Gains(p, units), new(gradY + first, count), new(gradX + first, count), part, _width);
+                spec, c, new(x + first, count), noise, Gains(p, units), new(gradY + first, count), new(gradX + first, count), part, width);
         });
         if (wanted)
         {
@@ -87,14 +87,14 @@ internal sealed unsafe class ActivationKernel(
         ThreadTeam.Shared.Run(Math.Clamp(blocks / BlocksOfThread, 1, threads), member =>
         {
             var (start, end) = member.Share(blocks);
-            var room = ArrayPool<float>.Shared.Rent(_reads ? size : 0);
+            var room = ArrayPool<float>.Shared.Rent(reads ? size : 0);
             if (draws is null) Array.Fill(room, constant);
             for (var block = start; block < end; block++)
             {
                 var first = (long)block * size;
                 var count = (int)Math.Min(size, length - first);
-                var noise = _reads ? room.AsSpan(0, count) : default;
-                if (draws is { } stream && _reads) NoiseSampler.Normal(stream, first, noise, _width);
+                var noise = reads ? room.AsSpan(0, count) : default;
+                if (draws is { } stream && reads) NoiseSampler.Normal(stream, first, noise, width);
                 body(block, first, count, noise);
             }
 

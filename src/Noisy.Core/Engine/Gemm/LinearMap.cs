@@ -8,10 +8,10 @@ internal readonly unsafe struct LinearMap<V>
 {
     // Vectors of a panel.
     private const int Most = 3;
-    private const int Lanes = RecurrentSize.Lanes;
+    private const int Lanes = Padding.Lanes;
 
-    private readonly float* _weight, _panels;
-    private readonly int _rowLength, _blocks, _units, _padded;
+    private readonly float* weight, panels;
+    private readonly int rowLength, blocks, units, padded;
 
     /// <summary>Makes the map; nothing is packed yet.</summary>
     /// <param name="weight">First element of W.</param>
@@ -22,16 +22,16 @@ internal readonly unsafe struct LinearMap<V>
     /// <param name="panels">Room for <see cref="Length"/> floats.</param>
     internal LinearMap(float* weight, int rowLength, int blocks, int units, int depth, float* panels)
     {
-        _weight = weight;
-        _panels = panels;
-        (_rowLength, _blocks, _units, _padded, Depth) = (rowLength, blocks, units, NtmSize.Pad(units), depth);
+        this.weight = weight;
+        this.panels = panels;
+        (this.rowLength, this.blocks, this.units, padded, Depth) = (rowLength, blocks, units, Padding.Of(units), depth);
     }
 
     /// <summary>Length of x.</summary>
     internal int Depth { get; }
 
     /// <summary>Length of y, padding included.</summary>
-    internal int Outputs => _blocks * _padded;
+    internal int Outputs => blocks * padded;
 
     private static int Width => Most * V.Count;
 
@@ -39,20 +39,20 @@ internal readonly unsafe struct LinearMap<V>
 
     /// <summary>Floats of the panels, whichever way they are packed.</summary>
     internal static long Length(int blocks, int units, int depth) =>
-        Math.Max((long)blocks * NtmSize.Pad(units) * depth, (long)blocks * units * Count(depth) * Width);
+        Math.Max((long)blocks * Padding.Of(units) * depth, (long)blocks * units * Count(depth) * Width);
 
     /// <summary>Packs W for <see cref="Forward"/>; a member has panels.</summary>
     internal void Pack(TeamMember member)
     {
-        var perBlock = _padded / V.Count;
+        var perBlock = padded / V.Count;
         var (first, end) = member.Share((Vectors + Most - 1) / Most);
         for (var vector = Most * first; vector < Math.Min(Vectors, Most * end); vector++)
         {
             var unit = vector % perBlock * V.Count;
-            var row = ((nint)(vector / perBlock) * _units) + unit;
+            var row = ((nint)(vector / perBlock) * units) + unit;
             Panels.PackColumns(
-                _weight + (row * _rowLength), _rowLength, Math.Clamp(_units - unit, 0, V.Count), Depth,
-                _panels + ((nint)(vector / Most) * Width * Depth) + (vector % Most * V.Count), V.Count, Wide(vector / Most) * V.Count);
+                weight + (row * rowLength), rowLength, Math.Clamp(units - unit, 0, V.Count), Depth,
+                panels + ((nint)(vector / Most) * Width * Depth) + (vector % Most * V.Count), V.Count, Wide(vector / Most) * V.Count);
         }
     }
 
@@ -71,15 +71,15 @@ internal readonly unsafe struct LinearMap<V>
             nint place = panel * Width;
             var wide = Wide(panel);
             MatrixProduct.Multiply<V, RowMajor>(
-                rows, wide, x, rowX, _panels + (place * Depth), wide * V.Count, Depth, y + place, rowY, V.Count, start + place, rowStart);
+                rows, wide, x, rowX, panels + (place * Depth), wide * V.Count, Depth, y + place, rowY, V.Count, start + place, rowStart);
         }
     }
 
     /// <summary>Packs W for <see cref="Back"/>; a member has rows.</summary>
     internal void PackBack(TeamMember member)
     {
-        var (first, end) = member.Share(_blocks * _units);
-        Panels.PackRows<V>(Most, _weight, _rowLength, first, end, Depth, _panels, BackPanel);
+        var (first, end) = member.Share(blocks * units);
+        Panels.PackRows<V>(Most, weight, rowLength, first, end, Depth, panels, BackPanel);
     }
 
     /// <summary>Gradient in x: start + Wᵀ gradY.</summary>
@@ -97,11 +97,11 @@ internal readonly unsafe struct LinearMap<V>
             var wide = Panels.Wide<V>(Most, Depth - column);
             var from = start == null ? null : start + column;
             var to = gradX + column;
-            for (var block = 0; block < _blocks; block++, from = to)
+            for (var block = 0; block < blocks; block++, from = to)
             {
                 MatrixProduct.Multiply<V, RowMajor>(
-                    rows, wide, gradY + (block * _padded), rowY, _panels + (panel * BackPanel) + ((nint)block * _units * wide * V.Count), wide * V.Count,
-                    _units, to, rowX, V.Count, from, rowX);
+                    rows, wide, gradY + (block * padded), rowY, panels + (panel * BackPanel) + ((nint)block * units * wide * V.Count), wide * V.Count,
+                    units, to, rowX, V.Count, from, rowX);
             }
         }
     }
@@ -119,21 +119,21 @@ internal readonly unsafe struct LinearMap<V>
     {
         if (grad.At == null) return;
         const int most = MatrixTile.MaxRowsOfThree;
-        var tiles = (_units + most - 1) / most;
-        var (first, end) = member.Share(_blocks * tiles);
+        var tiles = (units + most - 1) / most;
+        var (first, end) = member.Share(blocks * tiles);
         for (var task = first; task < end; task++)
         {
             var (block, unit) = (task / tiles, task % tiles * most);
-            var count = Math.Min(most, _units - unit);
+            var count = Math.Min(most, units - unit);
             for (var column = 0; column < Depth; column += Width)
             {
                 var there = Math.Min(Width, Depth - column);
-                var target = grad.At + ((((nint)block * _units) + unit) * _rowLength) + column;
+                var target = grad.At + ((((nint)block * units) + unit) * rowLength) + column;
                 var whole = there == Width;
                 var to = whole ? target : edge;
                 MatrixProduct.MultiplyMany<V, InterleavedRows>(
-                    count, Panels.Wide<V>(Most, there), gradY + (block * _padded) + unit, rowY, x + column, rowX, rows,
-                    to, whole ? _rowLength : Width, V.Count, whole && grad.Add ? to : null, _rowLength);
+                    count, Panels.Wide<V>(Most, there), gradY + (block * padded) + unit, rowY, x + column, rowX, rows,
+                    to, whole ? rowLength : Width, V.Count, whole && grad.Add ? to : null, rowLength);
                 if (!whole) CopyEdge(edge, count, there, target, grad.Add);
             }
         }
@@ -147,7 +147,7 @@ internal readonly unsafe struct LinearMap<V>
     {
         if (grad.At == null) return;
         var sums = stackalloc float[Lanes];
-        var perBlock = _padded / V.Count;
+        var perBlock = padded / V.Count;
         var (first, end) = member.Share(Vectors);
         for (var vector = first; vector < end; vector++)
         {
@@ -155,7 +155,7 @@ internal readonly unsafe struct LinearMap<V>
             V sum = 0f;
             for (nint r = 0; r < rows; r++) sum += V.Load(in *(gradY + (r * rowY) + ((nint)vector * V.Count)), 0);
             sum.Store(ref *sums, 0);
-            for (var i = 0; i < Math.Min(V.Count, _units - unit); i++) grad.Put((block * _units) + unit + i, sums[i]);
+            for (var i = 0; i < Math.Min(V.Count, units - unit); i++) grad.Put((block * units) + unit + i, sums[i]);
         }
     }
 
@@ -165,11 +165,11 @@ internal readonly unsafe struct LinearMap<V>
     /// <summary>Vectors of a panel of <see cref="Pack"/>.</summary>
     private int Wide(int panel) => Math.Min(Most, Vectors - (Most * panel));
 
-    private nint BackPanel => (nint)_blocks * _units * Width;
+    private nint BackPanel => (nint)blocks * units * Width;
 
     private void CopyEdge(float* edge, int rows, int columns, float* target, bool add)
     {
-        for (var r = 0; r < rows; r++, edge += Width, target += _rowLength)
+        for (var r = 0; r < rows; r++, edge += Width, target += rowLength)
         {
             for (var i = 0; i < columns; i++) target[i] = add ? target[i] + edge[i] : edge[i];
         }

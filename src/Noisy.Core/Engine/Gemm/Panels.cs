@@ -129,7 +129,7 @@ internal static unsafe class Panels
     internal static void Interleave<V>(float* source, nint stride, int rows, int wholeRows, int columns, float* target, nint tileSize, float* sums)
         where V : struct, ILanes<V>
     {
-        const int tile = MatrixTile.MaxRowsOfThree, room = RecurrentSize.Lanes;
+        const int tile = MatrixTile.MaxRowsOfThree, room = Padding.Lanes;
         var tiles = (columns + tile - 1) / tile;
         new Span<float>(sums, tiles * room).Clear();
         for (nint k = 0; k < rows; k++, source += stride)

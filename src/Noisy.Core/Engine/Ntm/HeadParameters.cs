@@ -10,7 +10,7 @@ namespace Noisy.Core;
 /// </remarks>
 internal static unsafe class HeadParameters
 {
-    private const int Lanes = RecurrentSize.Lanes;
+    private const int Lanes = Padding.Lanes;
 
     /// <summary>Makes the parameters; the record's padding of the vectors may hold anything finite.</summary>
     /// <param name="from">First number of the head; up to 15 floats beyond the last are read.</param>
@@ -93,17 +93,17 @@ internal static unsafe class HeadParameters
 /// <summary>Room for the gradients in a head's parameters; laid out as in <see cref="HeadTurn"/>.</summary>
 internal readonly unsafe struct HeadGradients(float* start, NtmSize size)
 {
-    private readonly float* _start = start;
-    private readonly int _width = size.PaddedWidth;
+    private readonly float* start = start;
+    private readonly int width = size.PaddedWidth;
 
-    internal static int Length(NtmSize size) => (3 * size.PaddedWidth) + RecurrentSize.Lanes;
+    internal static int Length(NtmSize size) => (3 * size.PaddedWidth) + Padding.Lanes;
 
-    internal float* Key => _start;
+    internal float* Key => start;
 
-    internal float* Erase => _start + _width;
+    internal float* Erase => start + width;
 
-    internal float* Add => _start + (2 * _width);
+    internal float* Add => start + (2 * width);
 
     /// <summary>In strength, gate, shifts, sharpening.</summary>
-    internal float* Scalars => _start + (3 * _width);
+    internal float* Scalars => start + (3 * width);
 }

@@ -4,35 +4,35 @@ namespace Noisy.Core;
 /// back. Every row is as long as the padded memory; its padding holds zeros unless a remark says otherwise.</summary>
 internal readonly unsafe struct HeadTurn
 {
-    private const int Scalar = RecurrentSize.Lanes;
+    private const int Scalar = Padding.Lanes;
 
-    private readonly float* _start;
-    private readonly int _width, _slots;
+    private readonly float* start;
+    private readonly int width, slots;
 
     /// <summary>The record that begins at an address.</summary>
     internal HeadTurn(float* start, NtmSize size)
     {
-        _start = start;
-        (_width, _slots) = (size.PaddedWidth, size.PaddedSlots);
+        this.start = start;
+        (width, slots) = (size.PaddedWidth, size.PaddedSlots);
     }
 
     /// <summary>Floats of a record.</summary>
     internal static int Length(NtmSize size) => (3 * size.PaddedWidth) + (2 * Scalar) + (6 * size.PaddedSlots) + (2 * Halo);
 
     /// <summary>Room on either side of a row for its neighbours round the circle.</summary>
-    internal const int Halo = RecurrentSize.Lanes;
+    internal const int Halo = Padding.Lanes;
 
     /// <summary>The key that is looked for.</summary>
-    internal float* Key => _start;
+    internal float* Key => start;
 
     /// <summary>The erase vector, each number in (0, 1); of write heads.</summary>
-    internal float* Erase => _start + _width;
+    internal float* Erase => start + width;
 
     /// <summary>The add vector; of write heads.</summary>
-    internal float* Add => _start + (2 * _width);
+    internal float* Add => start + (2 * width);
 
     /// <summary>Strength, gate, three shifts, sharpening.</summary>
-    internal float* Scalars => _start + (3 * _width);
+    internal float* Scalars => start + (3 * width);
 
     /// <summary>The logistic function of what <see cref="Scalars"/> was made from: slopes of the softplus.</summary>
     internal float* Sigmoids => Scalars + Scalar;
@@ -41,17 +41,17 @@ internal readonly unsafe struct HeadTurn
     internal float* Similarity => Sigmoids + Scalar;
 
     /// <summary>Attention by content.</summary>
-    internal float* Content => Similarity + _slots;
+    internal float* Content => Similarity + slots;
 
     /// <summary>Interpolated with the last time step's attention; has a halo, which reaches into the padding.</summary>
-    internal float* Gated => Content + _slots + Halo;
+    internal float* Gated => Content + slots + Halo;
 
     /// <summary>Moved round the circle; padding holds anything positive.</summary>
-    internal float* Shifted => Gated + _slots + Halo;
+    internal float* Shifted => Gated + slots + Halo;
 
     /// <summary>Logarithm of <see cref="Shifted"/> less the greatest; padding holds anything finite.</summary>
-    internal float* Log => Shifted + _slots;
+    internal float* Log => Shifted + slots;
 
     /// <summary>The attention: positive numbers that add up to 1.</summary>
-    internal float* Attention => Log + _slots;
+    internal float* Attention => Log + slots;
 }

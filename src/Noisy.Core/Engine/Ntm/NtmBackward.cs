@@ -8,7 +8,7 @@ internal sealed unsafe partial class NtmKernel<V, TCell>
         var size = tape.Size;
         using var maps = new NtmMaps<V>(size, TCell.Gates, IsRecurrent, x);
         var members = Math.Min(threads, size.Batch);
-        using var work = new NtmWork<V>(size, TCell.Gates, TCell.Sites, TCell.HasCell, TCell.ReadsP, members);
+        using var work = new NtmWork<V>(size, TCell.Gates, TCell.Sites, TCell.HasCell, TCell.ReadsP, CellSite.ScratchLength<TCell>(), members);
         ThreadTeam.Shared.Run(members, member =>
         {
             EngineProfile.Start(member);
@@ -106,7 +106,7 @@ internal sealed unsafe partial class NtmKernel<V, TCell>
             for (var count = at.Count; count > 0; count -= CellPlace.MaxCount, at.Advance())
             {
                 at.Count = Math.Min(CellPlace.MaxCount, count);
-                _cell.Backward<V>(at);
+                cell.Backward<V>(at);
             }
         }
 

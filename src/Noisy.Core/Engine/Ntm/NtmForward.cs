@@ -8,7 +8,7 @@ internal sealed unsafe partial class NtmKernel<V, TCell>
         var tape = new NtmTape(size, TCell.Gates, TCell.Sites, TCell.HasCell, TCell.ReadsNoise, TCell.ReadsP, noise.Constants);
         using var maps = new NtmMaps<V>(size, TCell.Gates, IsRecurrent, x);
         var members = Math.Min(threads, size.Batch);
-        var room = BufferPool.Rent(((long)size.Rows * size.PaddedOutputs) + (members * CellSite.ScratchLength));
+        var room = BufferPool.Rent(((long)size.Rows * size.PaddedOutputs) + (members * CellSite.ScratchLength<TCell>()));
         var sums = room.Start;
         var scratch = sums + ((nint)size.Rows * size.PaddedOutputs);
         Share(tape, x);
@@ -28,7 +28,7 @@ internal sealed unsafe partial class NtmKernel<V, TCell>
             EngineProfile.Mark(member, EngineStage.Noise);
             for (var t = 0; t < size.Steps; t++)
             {
-                Control(tape, maps, part, t, scratch + (member.Index * CellSite.ScratchLength));
+                Control(tape, maps, part, t, scratch + (member.Index * CellSite.ScratchLength<TCell>()));
                 EngineProfile.Mark(member, EngineStage.NtmController);
                 for (var b = part.First; b < part.End; b++) TakeTurns(tape, member, t, b);
             }
@@ -117,7 +117,7 @@ internal sealed unsafe partial class NtmKernel<V, TCell>
             for (var count = at.Count; count > 0; count -= CellPlace.MaxCount, at.Advance())
             {
                 at.Count = Math.Min(CellPlace.MaxCount, count);
-                _cell.Forward<V>(at);
+                cell.Forward<V>(at);
             }
         }
 

@@ -11,17 +11,14 @@ namespace Noisy.Core;
 internal abstract unsafe class NtmKernel
 {
     /// <summary>The kernel of a controller with its activations.</summary>
-    /// <param name="controller">The controller's cell; not a GRU, whose two products do not add up in the same blocks.</param>
-    /// <param name="sigmoid">What replaces the controller's sigmoid; valid.</param>
-    /// <param name="tanh">What replaces the controller's tanh; valid.</param>
+    /// <param name="controller">The controller's cell, whose two products add up in the same blocks; its activations are valid.</param>
     /// <param name="scale">Noise scale c of every site; null takes each spec's own.</param>
     /// <param name="width">Vector width.</param>
-    internal static NtmKernel Create(
-        RecurrentCellKind controller, NoisyActivationSpec sigmoid, NoisyActivationSpec tanh, double? scale, VectorWidth width)
+    /// <exception cref="ArgumentException">The two products of a gate add up in different blocks, as a GRU's do.</exception>
+    internal static NtmKernel Create(ICellSource controller, double? scale, VectorWidth width)
     {
-        if (controller == RecurrentCellKind.Gru) throw new ArgumentOutOfRangeException(nameof(controller), controller, "must be Dense or Lstm");
         var visitor = new Visitor(VectorWidths.Resolve(width));
-        Cells.Accept(controller, sigmoid, tanh, scale, ref visitor);
+        controller.Accept(scale, ref visitor);
         return visitor.Kernel!;
     }
 
@@ -46,13 +43,18 @@ internal abstract unsafe class NtmKernel
         internal NtmKernel? Kernel { get; private set; }
 
         public void Visit<TCell>(TCell cell)
-            where TCell : struct, ICell => Kernel = width switch
+            where TCell : struct, ICell
+        {
+            if (TCell.RecurrentBlocks.Length > 0 && !TCell.RecurrentBlocks.SequenceEqual(TCell.InputBlocks))
+                throw new ArgumentException("the two products of a controller's gate must add up in the same block", nameof(cell));
+            Kernel = width switch
             {
                 VectorWidth.Bits512 => new NtmKernel<Lanes16, TCell>(cell),
                 VectorWidth.Bits256 => new NtmKernel<Lanes8, TCell>(cell),
                 VectorWidth.Bits128 => new NtmKernel<Lanes4, TCell>(cell),
                 _ => new NtmKernel<Lanes1, TCell>(cell),
             };
+        }
     }
 }
 
@@ -61,7 +63,7 @@ internal sealed unsafe partial class NtmKernel<V, TCell>(TCell cell) : NtmKernel
     where V : struct, ILanes<V>, IBitLanes<V>
     where TCell : struct, ICell
 {
-    private readonly TCell _cell = cell;
+    private readonly TCell cell = cell;
 
     /// <summary>Whether the controller sees its own last output.</summary>
     private static bool IsRecurrent => TCell.RecurrentBlocks.Length > 0;

@@ -62,7 +62,7 @@ internal sealed unsafe class NtmMaps<V> : IDisposable
 
     private static float* Pad(float* from, int blocks, int units, float* to)
     {
-        var padded = NtmSize.Pad(units);
+        var padded = Padding.Of(units);
         for (var block = 0; block < blocks; block++)
         {
             var row = new Span<float>(to + (block * padded), padded);

@@ -31,17 +31,17 @@ internal readonly record struct NtmSize(
     /// erase and the add vector.</summary>
     internal int HeadOutputs => HeadStart(Heads);
 
-    internal int PaddedHidden => Pad(Hidden);
+    internal int PaddedHidden => Padding.Of(Hidden);
 
-    internal int PaddedSeen => Pad(Seen);
+    internal int PaddedSeen => Padding.Of(Seen);
 
-    internal int PaddedHeads => Pad(HeadOutputs);
+    internal int PaddedHeads => Padding.Of(HeadOutputs);
 
-    internal int PaddedOutputs => Pad(Outputs);
+    internal int PaddedOutputs => Padding.Of(Outputs);
 
-    internal int PaddedSlots => Pad(Slots);
+    internal int PaddedSlots => Padding.Of(Slots);
 
-    internal int PaddedWidth => Pad(Width);
+    internal int PaddedWidth => Padding.Of(Width);
 
     /// <summary>Floats of a state of the memory: a row of slots for each number of a slot, and one for the inverse lengths.</summary>
     internal int MemoryLength => (Width + 1) * PaddedSlots;
@@ -50,7 +50,4 @@ internal readonly record struct NtmSize(
     internal int HeadStart(int head) => (head * (Width + Scalars)) + (2 * Width * Math.Max(0, head - Readers));
 
     internal bool Writes(int head) => head >= Readers;
-
-    /// <summary>The next multiple of the widest vector.</summary>
-    internal static int Pad(int count) => (count + RecurrentSize.Lanes - 1) / RecurrentSize.Lanes * RecurrentSize.Lanes;
 }

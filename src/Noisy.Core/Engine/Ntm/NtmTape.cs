@@ -13,7 +13,7 @@ internal sealed unsafe class NtmTape : IDisposable
         Blocks = gates;
         long rows = size.Rows, states = (rows + size.Batch) * size.PaddedHidden;
         var draws = readsNoise && constants is null;
-        NoiseSite = draws ? NtmSize.Pad(size.Batch * size.Hidden) : size.PaddedHidden;
+        NoiseSite = draws ? Padding.Of(size.Batch * size.Hidden) : size.PaddedHidden;
         NoiseStride = draws ? NoiseSite * sites : 0;
         NoiseRow = draws ? size.Hidden : 0;
         long seen = (rows + size.Batch) * size.PaddedSeen, gain = readsP ? sites * size.PaddedHidden : 0;

@@ -9,11 +9,11 @@ internal sealed unsafe class NtmWork<V> : IDisposable
     private readonly float* memories, attentions, own;
     private readonly int ownLength;
 
-    internal NtmWork(NtmSize size, int gates, int sites, bool hasCell, bool readsP, int members)
+    internal NtmWork(NtmSize size, int gates, int sites, bool hasCell, bool readsP, int scratch, int members)
     {
         this.size = size;
-        ReadRow = NtmSize.Pad(size.Reads);
-        ownLength = HeadGradients.Length(size) + Addressing.RoomLength(size) + LinearMap<V>.EdgeLength + CellSite.ScratchLength;
+        ReadRow = Padding.Of(size.Reads);
+        ownLength = HeadGradients.Length(size) + Addressing.RoomLength(size) + LinearMap<V>.EdgeLength + scratch;
         long batch = size.Batch, hidden = batch * size.PaddedHidden;
 
         // What carries from step to step comes first: it starts from zeros.

@@ -7,14 +7,12 @@ namespace Noisy.Core;
 /// what the compiler inlines; one that holds five does not, and is ten times slower.</summary>
 internal static unsafe class CellSite
 {
-    /// <summary>Most sites of a cell.</summary>
-    internal const int MaxSites = 5;
-
-    /// <summary>Floats of scratch: three vectors for each site and place.</summary>
-    internal const int ScratchLength = MaxSites * Site;
-
     // Of each place three vectors: value, slope in x, slope in p.
-    private const int Part = RecurrentSize.Lanes, Place = 3 * Part, Site = CellPlace.MaxCount * Place;
+    private const int Part = Padding.Lanes, Place = 3 * Part, Site = CellPlace.MaxCount * Place;
+
+    /// <summary>Floats of scratch that a cell's gate arithmetic needs.</summary>
+    internal static int ScratchLength<TCell>()
+        where TCell : struct, ICell => (TCell.Sites + TCell.Rooms) * Site;
 
     /// <summary>φ of a site.</summary>
     [MethodImpl(AggressiveInlining)]
@@ -96,8 +94,11 @@ internal static unsafe class CellSite
             .Store(ref *sum, 0);
     }
 
-    /// <summary>Scratch of a site that the cell does not have: a vector for each place.</summary>
-    internal static float* Room(in CellPlace at, int site) => At(at, site, 0);
+    /// <summary>Scratch beside that of the sites: a vector for each place.</summary>
+    /// <param name="at">Where everything is.</param>
+    /// <param name="room">Number of the room, below <see cref="ICell.Rooms"/>.</param>
+    internal static float* Room<TCell>(in CellPlace at, int room)
+        where TCell : struct, ICell => At(at, TCell.Sites + room, 0);
 
     /// <summary>Floats from place to place of the scratch.</summary>
     internal const int RoomStep = Place;

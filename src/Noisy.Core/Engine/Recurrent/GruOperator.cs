@@ -3,6 +3,36 @@ using static System.Runtime.CompilerServices.MethodImplOptions;
 
 namespace Noisy.Core;
 
+/// <summary>A GRU: the activations of its sites, and its operator for a pair of them.</summary>
+internal static class GruOperator
+{
+    /// <summary>The activation at each nonlinearity, in the order of the rows of p and of the noise keys: reset, update, candidate.</summary>
+    internal static NoisyActivationSpec[] Sites(ActivationPair activations)
+    {
+        var (sigmoid, tanh) = (activations.Sigmoid, activations.Tanh);
+        return [sigmoid, sigmoid, tanh];
+    }
+
+    /// <summary>Makes the operator and hands it to a visitor; see <see cref="ICellSource.Accept"/>.</summary>
+    internal static void Accept<TVisitor>(ActivationPair activations, double? scale, ref TVisitor visitor)
+        where TVisitor : struct, ICellVisitor
+    {
+        var operators = new Operators<TVisitor>(visitor);
+        NoisyOperators.Accept(activations.Sigmoid, activations.Tanh, scale, ref operators);
+        visitor = operators.Visitor;
+    }
+
+    private struct Operators<TVisitor>(TVisitor visitor) : IOperatorPairVisitor
+        where TVisitor : struct, ICellVisitor
+    {
+        internal TVisitor Visitor = visitor;
+
+        public void Visit<TSigmoid, TTanh>(TSigmoid sigmoid, TTanh tanh)
+            where TSigmoid : struct, INoisyOperator
+            where TTanh : struct, INoisyOperator => Visitor.Visit(new GruOperator<TSigmoid, TTanh>(sigmoid, tanh));
+    }
+}
+
 /// <summary>
 /// GRU in torch's form: gates and sites reset, update, candidate; blocks reset, update, the candidate's recurrent part and the
 /// candidate's input part, which stay apart because the reset gate multiplies only the first of the two.
@@ -11,14 +41,16 @@ internal readonly unsafe struct GruOperator<TSigmoid, TTanh>(TSigmoid sigmoid, T
     where TSigmoid : struct, INoisyOperator
     where TTanh : struct, INoisyOperator
 {
-    private const int Reset = 0, Update = 1, Candidate = 2, Spare = 3;
+    private const int Reset = 0, Update = 1, Candidate = 2;
 
-    private readonly TSigmoid _sigmoid = sigmoid;
-    private readonly TTanh _tanh = tanh;
+    private readonly TSigmoid sigmoid = sigmoid;
+    private readonly TTanh tanh = tanh;
 
     public static int Gates => 3;
 
     public static int Sites => 3;
+
+    public static int Rooms => 1;
 
     public static bool HasCell => false;
 
@@ -33,9 +65,9 @@ internal readonly unsafe struct GruOperator<TSigmoid, TTanh>(TSigmoid sigmoid, T
     [MethodImpl(NoInlining | AggressiveOptimization)]
     public void Forward<V>(in CellPlace at) where V : struct, ILanes<V>
     {
-        CellSite.Values<TSigmoid, V>(_sigmoid, at, Reset, at.Gates, at.GateStride);
-        CellSite.Values<TSigmoid, V>(_sigmoid, at, Update, at.Gates + at.Block, at.GateStride);
-        CellSite.Values<TTanh, V>(_tanh, at, Candidate, Inside<V>(at), CellSite.RoomStep);
+        CellSite.Values<TSigmoid, V>(sigmoid, at, Reset, at.Gates, at.GateStride);
+        CellSite.Values<TSigmoid, V>(sigmoid, at, Update, at.Gates + at.Block, at.GateStride);
+        CellSite.Values<TTanh, V>(tanh, at, Candidate, Inside<V>(at), CellSite.RoomStep);
         for (var i = 0; i < at.Count; i++)
         {
             var candidate = CellSite.Value<V>(at, Candidate, i);
@@ -47,9 +79,9 @@ internal readonly unsafe struct GruOperator<TSigmoid, TTanh>(TSigmoid sigmoid, T
     [MethodImpl(NoInlining | AggressiveOptimization)]
     public void Backward<V>(in CellPlace at) where V : struct, ILanes<V>
     {
-        CellSite.Slopes<TSigmoid, V>(_sigmoid, at, Reset, at.Gates, at.GateStride);
-        CellSite.Slopes<TSigmoid, V>(_sigmoid, at, Update, at.Gates + at.Block, at.GateStride);
-        CellSite.Slopes<TTanh, V>(_tanh, at, Candidate, Inside<V>(at), CellSite.RoomStep);
+        CellSite.Slopes<TSigmoid, V>(sigmoid, at, Reset, at.Gates, at.GateStride);
+        CellSite.Slopes<TSigmoid, V>(sigmoid, at, Update, at.Gates + at.Block, at.GateStride);
+        CellSite.Slopes<TTanh, V>(tanh, at, Candidate, Inside<V>(at), CellSite.RoomStep);
         for (var i = 0; i < at.Count; i++)
         {
             var gates = at.Gates + (i * at.GateStride);
@@ -75,11 +107,11 @@ internal readonly unsafe struct GruOperator<TSigmoid, TTanh>(TSigmoid sigmoid, T
         }
     }
 
-    /// <summary>The candidate's pre-activation of all places, in the scratch of a site that does not exist.</summary>
+    /// <summary>The candidate's pre-activation of all places, in a room of the scratch.</summary>
     [MethodImpl(AggressiveInlining)]
     private static float* Inside<V>(in CellPlace at) where V : struct, ILanes<V>
     {
-        var to = CellSite.Room(at, Spare);
+        var to = CellSite.Room<GruOperator<TSigmoid, TTanh>>(at, 0);
         for (var i = 0; i < at.Count; i++)
         {
             var gates = at.Gates + (i * at.GateStride);

@@ -3,6 +3,36 @@ using static System.Runtime.CompilerServices.MethodImplOptions;
 
 namespace Noisy.Core;
 
+/// <summary>An LSTM: the activations of its sites, and its operator for a pair of them.</summary>
+internal static class LstmOperator
+{
+    /// <summary>The activation at each nonlinearity, in the order of the rows of p and of the noise keys: input, forget, candidate, output, cell output.</summary>
+    internal static NoisyActivationSpec[] Sites(ActivationPair activations)
+    {
+        var (sigmoid, tanh) = (activations.Sigmoid, activations.Tanh);
+        return [sigmoid, sigmoid, tanh, sigmoid, tanh];
+    }
+
+    /// <summary>Makes the operator and hands it to a visitor; see <see cref="ICellSource.Accept"/>.</summary>
+    internal static void Accept<TVisitor>(ActivationPair activations, double? scale, ref TVisitor visitor)
+        where TVisitor : struct, ICellVisitor
+    {
+        var operators = new Operators<TVisitor>(visitor);
+        NoisyOperators.Accept(activations.Sigmoid, activations.Tanh, scale, ref operators);
+        visitor = operators.Visitor;
+    }
+
+    private struct Operators<TVisitor>(TVisitor visitor) : IOperatorPairVisitor
+        where TVisitor : struct, ICellVisitor
+    {
+        internal TVisitor Visitor = visitor;
+
+        public void Visit<TSigmoid, TTanh>(TSigmoid sigmoid, TTanh tanh)
+            where TSigmoid : struct, INoisyOperator
+            where TTanh : struct, INoisyOperator => Visitor.Visit(new LstmOperator<TSigmoid, TTanh>(sigmoid, tanh));
+    }
+}
+
 /// <summary>LSTM: blocks and gates input, forget, candidate, output; sites the same, then the cell output.</summary>
 internal readonly unsafe struct LstmOperator<TSigmoid, TTanh>(TSigmoid sigmoid, TTanh tanh) : ICell
     where TSigmoid : struct, INoisyOperator
@@ -10,8 +40,8 @@ internal readonly unsafe struct LstmOperator<TSigmoid, TTanh>(TSigmoid sigmoid, 
 {
     private const int Input = 0, Forget = 1, Candidate = 2, Output = 3, Squashed = 4;
 
-    private readonly TSigmoid _sigmoid = sigmoid;
-    private readonly TTanh _tanh = tanh;
+    private readonly TSigmoid sigmoid = sigmoid;
+    private readonly TTanh tanh = tanh;
 
     public static int Gates => 4;
 
@@ -30,10 +60,10 @@ internal readonly unsafe struct LstmOperator<TSigmoid, TTanh>(TSigmoid sigmoid, 
     [MethodImpl(NoInlining | AggressiveOptimization)]
     public void Forward<V>(in CellPlace at) where V : struct, ILanes<V>
     {
-        CellSite.Values<TSigmoid, V>(_sigmoid, at, Input, at.Gates, at.GateStride);
-        CellSite.Values<TSigmoid, V>(_sigmoid, at, Forget, at.Gates + at.Block, at.GateStride);
-        CellSite.Values<TTanh, V>(_tanh, at, Candidate, at.Gates + (2 * at.Block), at.GateStride);
-        CellSite.Values<TSigmoid, V>(_sigmoid, at, Output, at.Gates + (3 * at.Block), at.GateStride);
+        CellSite.Values<TSigmoid, V>(sigmoid, at, Input, at.Gates, at.GateStride);
+        CellSite.Values<TSigmoid, V>(sigmoid, at, Forget, at.Gates + at.Block, at.GateStride);
+        CellSite.Values<TTanh, V>(tanh, at, Candidate, at.Gates + (2 * at.Block), at.GateStride);
+        CellSite.Values<TSigmoid, V>(sigmoid, at, Output, at.Gates + (3 * at.Block), at.GateStride);
         for (var i = 0; i < at.Count; i++)
         {
             var state = i * at.StateStep;
@@ -42,7 +72,7 @@ internal readonly unsafe struct LstmOperator<TSigmoid, TTanh>(TSigmoid sigmoid, 
                 CellSite.Value<V>(at, Input, i) * CellSite.Value<V>(at, Candidate, i)).Store(ref *(at.Cell + state), 0);
         }
 
-        CellSite.Values<TTanh, V>(_tanh, at, Squashed, at.Cell, at.StateStep);
+        CellSite.Values<TTanh, V>(tanh, at, Squashed, at.Cell, at.StateStep);
         for (var i = 0; i < at.Count; i++)
             (CellSite.Value<V>(at, Output, i) * CellSite.Value<V>(at, Squashed, i)).Store(ref *(at.Hidden + (i * at.StateStep)), 0);
     }
@@ -50,11 +80,11 @@ internal readonly unsafe struct LstmOperator<TSigmoid, TTanh>(TSigmoid sigmoid, 
     [MethodImpl(NoInlining | AggressiveOptimization)]
     public void Backward<V>(in CellPlace at) where V : struct, ILanes<V>
     {
-        CellSite.Slopes<TSigmoid, V>(_sigmoid, at, Input, at.Gates, at.GateStride);
-        CellSite.Slopes<TSigmoid, V>(_sigmoid, at, Forget, at.Gates + at.Block, at.GateStride);
-        CellSite.Slopes<TTanh, V>(_tanh, at, Candidate, at.Gates + (2 * at.Block), at.GateStride);
-        CellSite.Slopes<TSigmoid, V>(_sigmoid, at, Output, at.Gates + (3 * at.Block), at.GateStride);
-        CellSite.Slopes<TTanh, V>(_tanh, at, Squashed, at.Cell, at.StateStep);
+        CellSite.Slopes<TSigmoid, V>(sigmoid, at, Input, at.Gates, at.GateStride);
+        CellSite.Slopes<TSigmoid, V>(sigmoid, at, Forget, at.Gates + at.Block, at.GateStride);
+        CellSite.Slopes<TTanh, V>(tanh, at, Candidate, at.Gates + (2 * at.Block), at.GateStride);
+        CellSite.Slopes<TSigmoid, V>(sigmoid, at, Output, at.Gates + (3 * at.Block), at.GateStride);
+        CellSite.Slopes<TTanh, V>(tanh, at, Squashed, at.Cell, at.StateStep);
         for (var i = 0; i < at.Count; i++)
         {
             var gradHidden = V.Load(in *(at.GradHidden + (i * at.GradHiddenStep)), 0);

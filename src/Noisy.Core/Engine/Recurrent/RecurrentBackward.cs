@@ -6,7 +6,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
     // Vectors of a panel in products over all time steps; the recurrence itself has two.
     private const int Most = 3;
 
-    private const int Slack = RecurrentSize.Lanes;
+    private const int Slack = Padding.Lanes;
 
     internal override void Backward(RecurrentTape tape, RecurrentInputs x, RecurrentGradients grad, int threads)
     {
@@ -156,7 +156,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
         for (; count > 0; count -= CellPlace.MaxCount, at.Advance())
         {
             at.Count = Math.Min(CellPlace.MaxCount, count);
-            _cell.Backward<V>(at);
+            cell.Backward<V>(at);
         }
     }
 
@@ -207,7 +207,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
             Panels.Interleave<V>(
                 work.Gates + (block * padded) + unit, RecurrentTape.Blocks * padded, size.Rows, size.Rows,
                 Math.Min(group * MatrixTile.MaxRowsOfThree, size.Hidden - unit), work.Interleaved + (number * work.TileSize), work.TileSize,
-                work.Sums + (number * RecurrentSize.Lanes));
+                work.Sums + (number * Padding.Lanes));
         }
     }
 
@@ -313,7 +313,9 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
     /// <summary>Memory of one backward pass.</summary>
     private sealed class Workspace : IDisposable
     {
-        private const int EdgeLength = MatrixProduct.BlockRows * Most * RecurrentSize.Lanes, Own = EdgeLength + CellSite.ScratchLength;
+        private const int EdgeLength = MatrixProduct.BlockRows * Most * Padding.Lanes;
+
+        private static readonly int Own = EdgeLength + CellSite.ScratchLength<TCell>();
 
         private readonly NativeBuffer buffer;
         private readonly float* own;
@@ -330,12 +332,12 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
             long gates = size.Rows * RecurrentTape.Blocks * padded, tiles = (long)RecurrentTape.Blocks * UnitTiles(size.Hidden);
             long hidden = size.Batch * RowHidden, carry = size.Batch * padded, gains = TCell.ReadsP ? size.Batch * TCell.Sites * padded : 0;
             buffer = BufferPool.Rent(
-                gates + Slack + (tiles * (TileSize + RecurrentSize.Lanes)) + hidden + carry + gains
+                gates + Slack + (tiles * (TileSize + Padding.Lanes)) + hidden + carry + gains
                 + (Pairs(size.Hidden) * WeightPanelHh) + (panelsIh * WeightPanelIh) + ((panelsHh + panelsIh) * ValuePanel) + (threads * Own) + Slack);
             Gates = buffer.Start;
             Interleaved = Gates + gates + Slack;
             Sums = Interleaved + (tiles * TileSize);
-            GradHidden = Sums + (tiles * RecurrentSize.Lanes);
+            GradHidden = Sums + (tiles * Padding.Lanes);
             Carry = GradHidden + hidden;
             Gains = Carry + carry;
             WeightHh = Gains + gains;
@@ -392,6 +394,6 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
         internal float* Scratch(int member) => Edge(member) + EdgeLength;
 
         internal float Sum(int block, int tiles, int unit) =>
-            Sums[(((block * tiles) + (unit / MatrixTile.MaxRowsOfThree)) * RecurrentSize.Lanes) + (unit % MatrixTile.MaxRowsOfThree)];
+            Sums[(((block * tiles) + (unit / MatrixTile.MaxRowsOfThree)) * Padding.Lanes) + (unit % MatrixTile.MaxRowsOfThree)];
     }
 }

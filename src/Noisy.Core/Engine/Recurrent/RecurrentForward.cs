@@ -8,7 +8,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
         var tape = new RecurrentTape(size, TCell.Sites, TCell.HasCell, TCell.ReadsNoise, TCell.ReadsP, noise.Constants);
         var (panels, triples) = (GatePanels(size.Hidden), TCell.Gates * Triples(size.Hidden));
         long padded = size.Padded, panelIh = 3L * V.Count * size.Inputs, panelHh = 2L * V.Count * size.Hidden;
-        var scratch = BufferPool.Rent((triples * panelIh) + (panels * panelHh) + (RecurrentTape.Blocks * padded) + (threads * CellSite.ScratchLength));
+        var scratch = BufferPool.Rent((triples * panelIh) + (panels * panelHh) + (RecurrentTape.Blocks * padded) + (threads * CellSite.ScratchLength<TCell>()));
         var ih = scratch.Start;
         var hh = ih + (triples * panelIh);
         var bias = hh + (panels * panelHh);
@@ -25,7 +25,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
             member.Barrier();
             EngineProfile.Mark(member, EngineStage.Pack);
             Project(tape, x.Input, ih, panelIh, bias, member);
-            var part = new Part(member, size.Batch, Pairs(size.Hidden), room + (member.Index * CellSite.ScratchLength));
+            var part = new Part(member, size.Batch, Pairs(size.Hidden), room + (member.Index * CellSite.ScratchLength<TCell>()));
             Draw(tape, part, noise, size.StepAt(0));
             member.Barrier();
             EngineProfile.Mark(member, EngineStage.Project);
@@ -188,7 +188,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
         for (var r = 0; r < part.Rows; r += CellPlace.MaxCount, at.Advance())
         {
             at.Count = Math.Min(CellPlace.MaxCount, part.Rows - r);
-            _cell.Forward<V>(at);
+            cell.Forward<V>(at);
         }
     }
 

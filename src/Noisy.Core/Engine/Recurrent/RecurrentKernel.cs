@@ -11,16 +11,13 @@ namespace Noisy.Core;
 internal abstract class RecurrentKernel
 {
     /// <summary>The kernel of a cell with its activations.</summary>
-    /// <param name="kind">Which recurrence.</param>
-    /// <param name="sigmoid">What replaces the sigmoid; valid.</param>
-    /// <param name="tanh">What replaces the tanh; valid.</param>
+    /// <param name="cell">The cell; its activations are valid.</param>
     /// <param name="scale">Noise scale c of every site; null takes each spec's own.</param>
     /// <param name="width">Vector width.</param>
-    internal static RecurrentKernel Create(
-        RecurrentCellKind kind, NoisyActivationSpec sigmoid, NoisyActivationSpec tanh, double? scale, VectorWidth width)
+    internal static RecurrentKernel Create(ICellSource cell, double? scale, VectorWidth width)
     {
         var visitor = new Visitor(VectorWidths.Resolve(width));
-        Cells.Accept(kind, sigmoid, tanh, scale, ref visitor);
+        cell.Accept(scale, ref visitor);
         return visitor.Kernel!;
     }
 
@@ -41,7 +38,7 @@ internal abstract class RecurrentKernel
     /// <summary>Runs the layer back.</summary>
     /// <param name="tape">From the forward pass; read only.</param>
     /// <param name="x">As in the forward pass; weights and input are read.</param>
-    /// <param name="grad">Gradients from above, and those that are asked for.</param>
+    /// <param name="grad">Upstream gradients, and where the gradients go.</param>
     /// <param name="threads">Threads, ≥ 1.</param>
     internal abstract void Backward(RecurrentTape tape, RecurrentInputs x, RecurrentGradients grad, int threads);
 
@@ -52,12 +49,12 @@ internal abstract class RecurrentKernel
     /// <param name="noise">Where ξ comes from.</param>
     /// <param name="y">Receives the states after the step, the output as <see cref="RecurrentOutputs.Output"/>.</param>
     /// <param name="threads">Threads, ≥ 1.</param>
-    /// <returns>What the way back needs; the caller disposes it.</returns>
+    /// <returns>What the backward pass needs; the caller disposes it.</returns>
     internal abstract RecurrentTape Step(int batch, int hidden, StepInputs x, RecurrentNoise noise, RecurrentOutputs y, int threads);
 
     /// <summary>Runs a single time step back.</summary>
     /// <param name="tape">From <see cref="Step"/>; read only.</param>
-    /// <param name="grad">Gradients from above, and those that are asked for.</param>
+    /// <param name="grad">Upstream gradients, and where the gradients go.</param>
     /// <param name="threads">Threads, ≥ 1.</param>
     internal abstract void StepBack(RecurrentTape tape, StepGradients grad, int threads);
 
@@ -81,7 +78,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>(TCell cell) : Rec
     where V : struct, ILanes<V>
     where TCell : struct, ICell
 {
-    private readonly TCell _cell = cell;
+    private readonly TCell cell = cell;
 
     internal override bool ReadsNoise => TCell.ReadsNoise;
 
@@ -95,7 +92,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>(TCell cell) : Rec
     {
         internal readonly int FirstRow, EndRow, FirstPair, EndPair, FirstDrawn, EndDrawn;
         internal readonly TeamMember Member;
-        private readonly bool _waits;
+        private readonly bool waits;
 
         /// <summary>Room for the gate arithmetic.</summary>
         internal readonly float* Scratch;
@@ -113,7 +110,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>(TCell cell) : Rec
             }
 
             (FirstPair, EndPair) = member.Share(pairs);
-            _waits = true;
+            waits = true;
         }
 
         internal int Rows => EndRow - FirstRow;
@@ -121,7 +118,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>(TCell cell) : Rec
         /// <summary>Waits for the others where they depend on each other within a step.</summary>
         internal void EndStep()
         {
-            if (_waits) Member.Barrier();
+            if (waits) Member.Barrier();
         }
     }
 

@@ -1,31 +1,5 @@
 namespace Noisy.Core;
 
-/// <summary>What a single time step takes.</summary>
-internal unsafe struct StepInputs
-{
-    /// <summary>Products with the input and with the last output, biases added: [B, G H] each, in torch's gate order.</summary>
-    internal float* FromInput, FromState;
-
-    /// <summary>[sites, H]; read if the cell reads p.</summary>
-    internal float* Gains;
-
-    /// <summary>The state that the gates read beside the products, [B, H]: an LSTM's c, a GRU's h.</summary>
-    internal float* Carried;
-}
-
-/// <summary>Gradients of a single time step that come from above (null means zeros) and those that are asked for.</summary>
-internal unsafe struct StepGradients
-{
-    /// <summary>From above: in the states after the step, [B, H].</summary>
-    internal float* Hidden, Cell;
-
-    /// <summary>Asked for and overwritten, shaped as the values in <see cref="StepInputs"/>; null if not wanted.</summary>
-    internal float* FromInput, FromState, Carried;
-
-    /// <summary>Asked for, [sites, H].</summary>
-    internal GradientTarget Gains;
-}
-
 /// <summary>Single time steps, for models that decide between them.</summary>
 internal sealed unsafe partial class RecurrentKernel<V, TCell>
 {
@@ -35,10 +9,10 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
         var tape = new RecurrentTape(size, TCell.Sites, TCell.HasCell, TCell.ReadsNoise, TCell.ReadsP, noise.Constants);
         if (TCell.ReadsP) Pad(x.Gains, TCell.Sites, hidden, tape.Gains, size.Padded);
         Pad(x.Carried, batch, hidden, TCell.HasCell ? tape.Cell : tape.Hidden, size.Padded);
-        var scratch = BufferPool.Rent(threads * CellSite.ScratchLength);
+        var scratch = BufferPool.Rent(threads * CellSite.ScratchLength<TCell>());
         ThreadTeam.Shared.Run(threads, member =>
         {
-            var part = new Part(member, batch, Pairs(hidden), scratch.Start + (member.Index * CellSite.ScratchLength));
+            var part = new Part(member, batch, Pairs(hidden), scratch.Start + (member.Index * CellSite.ScratchLength<TCell>()));
             var (first, end) = member.Share(batch);
             for (var row = first; row < end; row++) Join(tape, x, row);
             Draw(tape, part, noise, 0);
@@ -56,7 +30,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
         var size = tape.Size;
         var (batch, hidden, padded) = (size.Batch, size.Hidden, size.Padded);
         long gates = (long)batch * RecurrentTape.Blocks * padded, states = (long)batch * padded, gains = TCell.ReadsP ? states * TCell.Sites : 0;
-        var work = BufferPool.Rent(gates + (2 * states) + gains + ((long)threads * CellSite.ScratchLength));
+        var work = BufferPool.Rent(gates + (2 * states) + gains + ((long)threads * CellSite.ScratchLength<TCell>()));
         var flow = new GradientFlow
         {
             Gates = work.Start, Hidden = work.Start + gates, Carry = work.Start + gates + states, Gains = work.Start + gates + (2 * states), RowHidden = padded,
@@ -66,7 +40,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
         new Span<float>(flow.Gains, checked((int)gains)).Clear();
         ThreadTeam.Shared.Run(threads, member =>
         {
-            var part = new Part(member, batch, Pairs(hidden), work.Start + gates + (2 * states) + gains + (member.Index * CellSite.ScratchLength));
+            var part = new Part(member, batch, Pairs(hidden), work.Start + gates + (2 * states) + gains + (member.Index * CellSite.ScratchLength<TCell>()));
             for (var row = part.FirstRow; row < part.EndRow; row++) Retreat(tape, part, 0, 0, row, flow);
             member.Barrier();
             var (first, end) = member.Share(batch);

@@ -25,19 +25,16 @@ internal static class FusedNtm
     internal static Tensor Run(
         NtmShape shape, RecurrentCell cell, Func<string, Tensor?> find, Tensor x, NoiseContext context, Func<Tensor, Func<string, Tensor?>, Tensor> compose)
     {
-        var (sigmoid, tanh) = (cell.Sites[0], cell.Sites[cell.Kind == RecurrentCellKind.Lstm ? 2 : 0]);
-        var kernel = NtmKernel.Create(cell.Kind, sigmoid, tanh, context.Scale, FusedEngine.Width);
+        var kernel = NtmKernel.Create(cell, context.Scale, FusedEngine.Width);
         var size = new NtmSize(
             (int)x.shape[0], (int)x.shape[1], shape.Inputs, shape.Outputs, shape.Hidden, shape.MemoryRows, shape.MemoryWidth, shape.ReadHeads, shape.WriteHeads);
-        var constants = context.Mode == NoiseMode.Sample ? null : cell.Sites.Select(s => NoiseModes.Constant(s, context.Mode)).ToArray();
-        var noise = new RecurrentNoise(context.Key, context.Update, context.TimeStep, constants);
-        var call = new NtmCall(kernel, size, noise, cell.Sites.Select(s => s.UsesP && s.LearnP).ToArray(), FusedEngine.Threads, compose);
+        var call = new NtmCall(kernel, size, cell, cell.Noise(context), FusedEngine.Threads, compose);
         return NtmFunction.Of([x, .. Names.Select(find), call])[0];
     }
 }
 
 /// <summary>What a machine's pass is besides tensors.</summary>
-internal sealed record NtmCall(NtmKernel Kernel, NtmSize Size, RecurrentNoise Noise, bool[] LearnsGain, int Threads, Func<Tensor, Func<string, Tensor?>, Tensor> Compose) : FusedCall;
+internal sealed record NtmCall(NtmKernel Kernel, NtmSize Size, RecurrentCell Cell, RecurrentNoise Noise, int Threads, Func<Tensor, Func<string, Tensor?>, Tensor> Compose) : FusedCall;
 
 /// <summary>The machine as a function with a gradient. Arguments: input, those that <see cref="FusedNtm.Names"/> names, call.</summary>
 internal sealed unsafe class NtmFunction : FusedFunction<NtmFunction, NtmCall>
@@ -56,7 +53,7 @@ internal sealed unsafe class NtmFunction : FusedFunction<NtmFunction, NtmCall>
 
     protected override void Backward(NtmCall call, FusedOperands operands, Tensor?[] upstream)
     {
-        operands.HasGains(Gains, call.LearnsGain);
+        operands.HasGains(Gains, call.Cell.LearnedGains());
         var grad = new NtmGradients
         {
             Logits = FusedEngine.Pointer(upstream[0]),

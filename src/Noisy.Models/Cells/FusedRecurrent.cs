@@ -8,7 +8,7 @@ namespace Noisy.Models;
 internal static class FusedRecurrent
 {
     /// <summary>Runs the layer.</summary>
-    /// <param name="cell">The recurrence and its activations: the sigmoid's site first, the tanh's third.</param>
+    /// <param name="cell">The cell.</param>
     /// <param name="w">The layer's weights.</param>
     /// <param name="x">[T, B, I].</param>
     /// <param name="start">Initial states [B, H]; null starts from zeros.</param>
@@ -18,12 +18,9 @@ internal static class FusedRecurrent
     internal static (Tensor Output, Tensor[] End) Run(
         RecurrentCell cell, RecurrentWeights w, Tensor x, Tensor[]? start, bool backwards, NoiseContext context)
     {
-        var sites = cell.Sites;
-        var kernel = RecurrentKernel.Create(cell.Kind, sites[0], sites[2], context.Scale, FusedEngine.Width);
+        var kernel = RecurrentKernel.Create(cell, context.Scale, FusedEngine.Width);
         var size = new RecurrentSize((int)x.shape[0], (int)x.shape[1], (int)x.shape[2], (int)w.WeightHh.shape[1], backwards);
-        var constants = context.Mode == NoiseMode.Sample ? null : sites.Select(s => NoiseModes.Constant(s, context.Mode)).ToArray();
-        var noise = new RecurrentNoise(context.Key, context.Update, context.TimeStep, constants);
-        var call = new RecurrentCall(kernel, size, noise, sites.Select(s => s.UsesP && s.LearnP).ToArray(), FusedEngine.Threads, cell, context);
+        var call = new RecurrentCall(kernel, size, cell.Noise(context), FusedEngine.Threads, cell, context);
         var result = RecurrentFunction.Of(
             x, w.WeightIh, w.WeightHh, w.BiasIh, w.BiasHh, w.P, start?[0], start is { Length: > 1 } ? start[1] : null, call);
         return (result[0], [.. result.Skip(1)]);
@@ -32,7 +29,7 @@ internal static class FusedRecurrent
 
 /// <summary>What a layer's pass is besides tensors.</summary>
 internal sealed record RecurrentCall(
-    RecurrentKernel Kernel, RecurrentSize Size, RecurrentNoise Noise, bool[] LearnsGain, int Threads, RecurrentCell Cell, NoiseContext Context) : FusedCall;
+    RecurrentKernel Kernel, RecurrentSize Size, RecurrentNoise Noise, int Threads, RecurrentCell Cell, NoiseContext Context) : FusedCall;
 
 /// <summary>The layer as a function with a gradient. Arguments: input, weight_ih, weight_hh, bias_ih, bias_hh, p, hidden, cell, call.</summary>
 internal sealed unsafe class RecurrentFunction : FusedFunction<RecurrentFunction, RecurrentCall>
@@ -42,7 +39,7 @@ internal sealed unsafe class RecurrentFunction : FusedFunction<RecurrentFunction
     protected override List<Tensor> Forward(RecurrentCall call, FusedOperands operands)
     {
         var size = call.Size;
-        List<Tensor> results = [empty([size.Steps, size.Batch, size.Hidden]), .. Enumerable.Range(0, call.Cell.States).Select(_ => empty([size.Batch, size.Hidden]))];
+        List<Tensor> results = [empty([size.Steps, size.Batch, size.Hidden]), .. Enumerable.Range(0, call.Cell.Layout.States).Select(_ => empty([size.Batch, size.Hidden]))];
         var y = new RecurrentOutputs
         {
             Output = FusedEngine.Pointer(results[0]),
@@ -55,7 +52,7 @@ internal sealed unsafe class RecurrentFunction : FusedFunction<RecurrentFunction
 
     protected override void Backward(RecurrentCall call, FusedOperands operands, Tensor?[] upstream)
     {
-        operands.HasGains(Gains, call.LearnsGain);
+        operands.HasGains(Gains, call.Cell.LearnedGains());
         var grad = new RecurrentGradients
         {
             Output = FusedEngine.Pointer(upstream[0]),
@@ -75,8 +72,8 @@ internal sealed unsafe class RecurrentFunction : FusedFunction<RecurrentFunction
 
     protected override List<Tensor> Compose(RecurrentCall call, Tensor?[] operands)
     {
-        var w = new RecurrentWeights(operands[1]!, operands[2]!, operands[3]!, operands[4]!, operands[Gains]);
-        Tensor[] start = [.. Enumerable.Range(Hidden, call.Cell.States).Select(i => operands[i] ?? zeros(call.Size.Batch, call.Size.Hidden))];
+        var w = new RecurrentWeights(operands[1]!, operands[2]!, operands[3], operands[4], operands[Gains]);
+        Tensor[] start = [.. Enumerable.Range(Hidden, call.Cell.Layout.States).Select(i => operands[i] ?? zeros(call.Size.Batch, call.Size.Hidden))];
         var (output, end) = call.Cell.Run(w, operands[0]!, start, call.Size.Backwards, call.Context);
         return [output, .. end];
     }

@@ -15,24 +15,22 @@ internal static class FusedStep
         && (gains is null || FusedEngine.Takes(gains));
 
     /// <summary>Takes the step.</summary>
-    /// <param name="cell">An LSTM or a GRU.</param>
+    /// <param name="cell">The cell; it reads its last output.</param>
     /// <param name="fromInput">Product with the input, bias added, [B, G H].</param>
     /// <param name="fromState">Product with the last output, bias added, [B, G H].</param>
     /// <param name="gains">Gap gains [sites, H]; null if there are none.</param>
-    /// <param name="carried">The state that the gates read beside the products, [B, H]: an LSTM's cell, a GRU's output.</param>
+    /// <param name="carried">The state that the gates read beside the products, [B, H]: the last one of the cell, an LSTM's c, a GRU's h.</param>
     /// <param name="context">Mode, key, update, time step and scale.</param>
     /// <returns>States after the step [B, H], owned by the caller.</returns>
     internal static Tensor[] Run(RecurrentCell cell, Tensor fromInput, Tensor fromState, Tensor? gains, Tensor carried, NoiseContext context)
     {
-        var kernel = RecurrentKernel.Create(cell.Kind, cell.Sites[0], cell.Sites[2], context.Scale, FusedEngine.Width);
-        var constants = context.Mode == NoiseMode.Sample ? null : cell.Sites.Select(s => NoiseModes.Constant(s, context.Mode)).ToArray();
-        var noise = new RecurrentNoise(context.Key, context.Update, context.TimeStep, constants);
-        var call = new StepCall(kernel, noise, [.. cell.Sites.Select(s => s.UsesP && s.LearnP)], FusedEngine.Threads, cell, context);
+        var kernel = RecurrentKernel.Create(cell, context.Scale, FusedEngine.Width);
+        var call = new StepCall(kernel, cell.Noise(context), FusedEngine.Threads, cell, context);
         return [.. StepFunction.Of(fromInput, fromState, gains, carried, call)];
     }
 
     /// <summary>What a step is besides tensors.</summary>
-    private sealed record StepCall(RecurrentKernel Kernel, RecurrentNoise Noise, bool[] LearnsGain, int Threads, RecurrentCell Cell, NoiseContext Context) : FusedCall;
+    private sealed record StepCall(RecurrentKernel Kernel, RecurrentNoise Noise, int Threads, RecurrentCell Cell, NoiseContext Context) : FusedCall;
 
     /// <summary>The step as a function with a gradient. Arguments: product with the input, product with the last output, p, carried
     /// state, call.</summary>
@@ -43,7 +41,7 @@ internal static class FusedStep
         protected override List<Tensor> Forward(StepCall call, FusedOperands operands)
         {
             var shape = operands.Shape(Carried)!;
-            List<Tensor> results = [.. Enumerable.Range(0, call.Cell.States).Select(_ => empty(shape))];
+            List<Tensor> results = [.. Enumerable.Range(0, call.Cell.Layout.States).Select(_ => empty(shape))];
             var x = new StepInputs
             {
                 FromInput = operands.At(FromInput), FromState = operands.At(FromState), Gains = operands.At(Gains), Carried = operands.At(Carried),
@@ -55,7 +53,7 @@ internal static class FusedStep
 
         protected override void Backward(StepCall call, FusedOperands operands, Tensor?[] upstream)
         {
-            operands.HasGains(Gains, call.LearnsGain);
+            operands.HasGains(Gains, call.Cell.LearnedGains());
             var grad = new StepGradients
             {
                 Hidden = FusedEngine.Pointer(upstream[0]),

@@ -4,12 +4,6 @@ using Rnn = TorchSharp.torch.nn.utils.rnn;
 
 namespace Noisy.Models;
 
-/// <summary>Time steps of a sequence of batches in which the number of examples is the same.</summary>
-/// <param name="First">Its first time step.</param>
-/// <param name="Steps">Time steps, ≥ 1.</param>
-/// <param name="Batch">Examples: the first so many.</param>
-internal readonly record struct PackedSegment(int First, int Steps, long Batch);
-
 /// <summary>A packed sequence as segments: examples of different lengths, the longest first, none of them padded.</summary>
 internal sealed class PackedSegments
 {

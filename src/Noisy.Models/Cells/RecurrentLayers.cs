@@ -1,106 +1,56 @@
 using Noisy.Core;
 using TorchSharp;
-using TorchSharp.Modules;
 using static TorchSharp.torch;
 using Packed = TorchSharp.torch.nn.utils.rnn.PackedSequence;
 
 namespace Noisy.Models;
 
-/// <summary>Everything that changes the shape of a recurrent module; names and defaults are torch's.</summary>
-/// <param name="InputSize">Features of an input element, ≥ 1.</param>
-/// <param name="HiddenSize">Units H of a layer, ≥ 1.</param>
-/// <param name="NumLayers">Stacked layers, ≥ 1.</param>
-/// <param name="BatchFirst">Whether input and output are [B, T, ·] instead of [T, B, ·].</param>
-/// <param name="Dropout">Dropout on the output of every layer but the last, in [0, 1).</param>
-/// <param name="Bidirectional">Whether each layer also runs backwards; outputs are then 2H wide.</param>
-public sealed record RecurrentShape(
-    long InputSize, long HiddenSize, int NumLayers = 1, bool BatchFirst = false, double Dropout = 0, bool Bidirectional = false)
-{
-    /// <summary>Directions a layer runs in: 1 or 2.</summary>
-    public int Directions => Bidirectional ? 2 : 1;
-
-    /// <summary>Checks every rule.</summary>
-    /// <returns>This shape.</returns>
-    /// <exception cref="InvalidSpecException">A rule is broken; the message names each.</exception>
-    public RecurrentShape Validate()
-    {
-        List<string> broken = [];
-        if (InputSize < 1) broken.Add($"input size is {InputSize}: must be >= 1");
-        if (HiddenSize < 1) broken.Add($"hidden size is {HiddenSize}: must be >= 1");
-        if (NumLayers < 1) broken.Add($"number of layers is {NumLayers}: must be >= 1");
-        if (!(Dropout >= 0 && Dropout < 1)) broken.Add($"dropout is {Dropout}: must be in [0, 1)");
-        return broken.Count == 0 ? this : throw new InvalidSpecException(broken);
-    }
-}
-
-/// <summary>Recurrent layers of whatever cell, with as many states as the cell has.</summary>
-internal interface IRecurrentLayers
-{
-    /// <summary>Sizes, layers, dropout, directions.</summary>
-    RecurrentShape Shape { get; }
-
-    /// <summary>Which implementation to run on.</summary>
-    Backend Backend { get; set; }
-
-    /// <summary>Which implementation the last pass ran on.</summary>
-    string LastBackend { get; }
-
-    /// <summary>States of a cell: 2 for an LSTM (hidden, cell), 1 for a GRU.</summary>
-    int States { get; }
-
-    /// <summary>Runs the layers; see <see cref="NoisyRecurrent.Forward(Tensor, Tensor[], NoiseContext)"/>.</summary>
-    (Tensor Output, Tensor[] States) Forward(Tensor input, Tensor[]? states, NoiseContext context);
-}
-
 /// <summary>
 /// Layers, directions, dropout and parameters of a recurrent module; what a cell computes is its <see cref="RecurrentCell"/>.
 /// </summary>
-internal sealed class NoisyRecurrent
+internal sealed class RecurrentLayers : IRecurrence
 {
     private readonly nn.Module owner;
     private readonly RecurrentCell cell;
+    private readonly ModuleNoise noise;
 
-    /// <summary>Creates the parameters and hands them to the module for registration.</summary>
+    /// <summary>Creates the parameters.</summary>
     /// <param name="owner">The module whose parameters these are; weights are looked up there by name at each pass, since
     /// torch replaces them when the module moves to another device.</param>
-    /// <param name="shape">Sizes, layers, dropout, directions.</param>
-    /// <param name="cell">The cell's operator.</param>
-    /// <param name="init">Key of the initial weights.</param>
-    /// <param name="parameter">Registers a parameter.</param>
-    /// <param name="buffer">Registers a buffer.</param>
-    public NoisyRecurrent(
-        nn.Module owner, RecurrentShape shape, RecurrentCell cell, NoiseKey init, Action<string, Parameter> parameter, Action<string, Tensor> buffer)
+    /// <param name="shape">Sizes, layers, biases, dropout, directions.</param>
+    /// <param name="cell">The cell.</param>
+    /// <param name="noise">The module's address.</param>
+    public RecurrentLayers(nn.Module owner, RecurrentShape shape, RecurrentCell cell, ModuleNoise noise)
     {
         Shape = shape.Validate();
-        this.owner = owner;
-        this.cell = cell;
+        (this.owner, this.cell, this.noise) = (owner, cell, noise);
         for (var index = 0; index < Count; index++)
         {
             var inputs = index < shape.Directions ? shape.InputSize : shape.HiddenSize * shape.Directions;
-            RecurrentWeights.Register(cell, inputs, shape.HiddenSize, init.Child((uint)index), Suffix(index), parameter, buffer);
+            RecurrentWeights.Register(owner, cell, inputs, shape.HiddenSize, shape.Bias, noise.Init.Child((uint)index), Suffix(index));
         }
     }
 
-    /// <summary>Which implementation is asked for.</summary>
+    /// <inheritdoc/>
+    public RecurrentCell Cell => cell;
+
+    /// <inheritdoc/>
     public Backend Backend { get; set; } = FusedEngine.Default;
 
-    /// <summary>Which implementation the last pass ran on, by the name that summaries use.</summary>
+    /// <inheritdoc/>
     public string LastBackend { get; private set; } = FusedEngine.ComposedName;
-
-    /// <summary>States of the cell.</summary>
-    public int States => cell.States;
 
     private int Count => Shape.NumLayers * Shape.Directions;
 
-    /// <summary>Sizes, layers, dropout, directions.</summary>
+    /// <summary>Sizes, layers, biases, dropout, directions.</summary>
     public RecurrentShape Shape { get; }
 
     /// <summary>Runs all layers over a sequence.</summary>
     /// <param name="input">[T, B, I], or [B, T, I] if batch first; [T, I] for one example alone.</param>
     /// <param name="states">Initial states, each [layers × directions, B, H], or [layers × directions, H]; null starts from zeros.</param>
     /// <param name="context">Mode, key, update, time step and scale.</param>
-    /// <returns>Output [T, B, H × directions] (or batch first, or without B) and final states; owned by the caller.</returns>
-    public (Tensor Output, Tensor[] States) Forward(Tensor input, Tensor[]? states, NoiseContext context)
+    /// <returns>Output [T, B, H × directions] (or batch first, or without B), then final states; owned by the caller.</returns>
+    public Tensor[] Run(Tensor input, Tensor[]? states, NoiseContext context)
     {
         Check(input, states);
         using var scope = NewDisposeScope();
@@ -110,7 +60,7 @@ internal sealed class NoisyRecurrent
         var x = turned ? input.transpose(0, 1) : input.alias();
         var (outputs, final) = Layers([x], [new(0, (int)x.shape[0], x.shape[1])], states, context);
         var output = turned ? outputs[0].transpose(0, 1) : alone ? outputs[0].squeeze(1) : outputs[0];
-        return (output.MoveToOuterDisposeScope(), [.. final.Select(f => (alone ? f.squeeze(1) : f).MoveToOuterDisposeScope())]);
+        return [output.MoveToOuterDisposeScope(), .. final.Select(f => (alone ? f.squeeze(1) : f).MoveToOuterDisposeScope())];
     }
 
     /// <summary>Runs all layers over examples of different lengths.</summary>
@@ -119,7 +69,7 @@ internal sealed class NoisyRecurrent
     /// <param name="context">Mode, key, update, time step and scale.</param>
     /// <returns>Output, packed as the input is, and final states, each example's after its own last element (or its first, of the
     /// backward direction), in the examples' own order; owned by the caller.</returns>
-    public (Packed Output, Tensor[] States) Forward(Packed input, Tensor[]? states, NoiseContext context)
+    public (Packed Output, Tensor[] States) Run(Packed input, Tensor[]? states, NoiseContext context)
     {
         Check(input, states);
         using var scope = NewDisposeScope();
@@ -132,15 +82,16 @@ internal sealed class NoisyRecurrent
     /// <summary>All layers over the segments of a sequence, [T, B, ·] each.</summary>
     private (Tensor[] Outputs, Tensor[] States) Layers(Tensor[] x, IReadOnlyList<PackedSegment> segments, Tensor[]? states, NoiseContext context)
     {
+        context = noise.Own(context);
         var fused = Fuses(x[0], states, context);
         LastBackend = fused ? FusedEngine.FusedName : FusedEngine.ComposedName;
         if (!fused || segments.Count > 1)
         {
-            states ??= Enumerable.Range(0, cell.States)
+            states ??= Enumerable.Range(0, cell.Layout.States)
                 .Select(_ => zeros(Count, segments[0].Batch, Shape.HiddenSize, device: x[0].device, dtype: x[0].dtype)).ToArray();
         }
 
-        var finals = Enumerable.Range(0, cell.States).Select(_ => new Tensor[Count]).ToArray();
+        var finals = Enumerable.Range(0, cell.Layout.States).Select(_ => new Tensor[Count]).ToArray();
         for (var layer = 0; layer < Shape.NumLayers; layer++)
         {
             var drop = context.Child("layer").Child((uint)layer);
@@ -202,18 +153,18 @@ internal sealed class NoisyRecurrent
     private string Suffix(int index) =>
         $"_l{index / Shape.Directions}{(index % Shape.Directions == 1 ? "_reverse" : "")}";
 
-    /// <summary>Checks a pass's input and states, and tells its time steps, before the clock counts them.</summary>
-    /// <param name="input">As in <see cref="Forward(Tensor, Tensor[], NoiseContext)"/>.</param>
+    /// <summary>Checks a pass's input and states, and counts its time steps, before the clock does.</summary>
+    /// <param name="input">As in <see cref="Run(Tensor, Tensor[], NoiseContext)"/>.</param>
     /// <param name="states">The same.</param>
     /// <exception cref="ArgumentException">A shape or type does not fit.</exception>
-    public int Steps(Tensor input, Tensor[]? states)
+    public int TimeSteps(Tensor input, Tensor[]? states)
     {
         Check(input, states);
         return (int)input.shape[input.dim() == 3 && Shape.BatchFirst ? 1 : 0];
     }
 
-    /// <inheritdoc cref="Steps(Tensor, Tensor[])"/>
-    public int Steps(Packed input, Tensor[]? states)
+    /// <inheritdoc cref="TimeSteps(Tensor, Tensor[])"/>
+    public int TimeSteps(Packed input, Tensor[]? states)
     {
         Check(input, states);
         return (int)input.batch_sizes.shape[0];
