@@ -16,7 +16,7 @@ let private fail (code: int) (message: string) =
     eprintfn "%s" message
     exit code
 
-/// Says on standard error what goes on, and now and then that it still does.
+/// Says on standard error what happens, and now and then that it still does.
 let private withSignsOfLife what work =
     let watch = Stopwatch.StartNew()
     let inPlace = not Console.IsErrorRedirected
@@ -44,7 +44,7 @@ let private dotnet (arguments: string list) =
     child.ExitCode, (output + errors.Result).Trim()
 
 let private build () =
-    // Whoever edits a file while the compiler runs gets another build next time.
+    // Anyone who edits a file while the compiler runs gets another build next time.
     let before = Freshness.fingerprint scripts
 
     let what =
@@ -55,7 +55,7 @@ let private build () =
         withSignsOfLife what (fun () ->
             match dotnet [ "tool"; "restore"; "--verbosity"; "quiet" ] with
             | 0, _ ->
-                // No analyzers: whoever only runs a script waits half as long. No build server is left behind: it would
+                // No analyzers: anyone who only runs a script waits half as long. No build server is left behind: it would
                 // hold the pipes open that are read above.
                 dotnet [
                     "build"; "scripts/Noisy.Scripts/Noisy.Scripts.fsproj"; "--configuration"; "Release"

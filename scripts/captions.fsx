@@ -8,7 +8,7 @@
 //         all options, presets, rows and fields (without the --, fsi keeps --help to itself; "help" works too)
 //
 // Besides what every experiment leaves, a run's folder has gallery.html: pictures of the test with the model's captions and, for
-// each word, where the model looked.
+// each word, what the model attends to.
 #if !NOISY_BUILT && !EDITING
 #load "bootstrap.fsx"
 #else

@@ -8,7 +8,7 @@
 //     dotnet fsi scripts/gmm.fsx -- --help
 //         all options, presets, rows and fields (without the --, fsi keeps --help to itself; "help" works too)
 //
-// Ctrl+C at any moment, then the same command again: it goes on where it was. Results are in runs/gmm; units.html and
+// Ctrl+C at any moment, then the same command again: it resumes where it was. Results are in runs/gmm; units.html and
 // units.png of each run draw every unit's activation and slope against its pre-activation.
 #if !NOISY_BUILT && !EDITING
 #load "bootstrap.fsx"

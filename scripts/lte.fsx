@@ -2,7 +2,7 @@
 //
 //     dotnet fsi scripts/lte.fsx
 //         reference and NAH on one operation with numbers up to 100: a minute or so each on two cores; both end at a test
-//         accuracy of 61 to 63 %, where 38 % is had from the place in the answer alone
+//         accuracy of 61 to 63 %, where guessing from the position in the answer alone scores 38 %
 //     dotnet fsi scripts/lte.fsx --preset small
 //         up to two operations, numbers up to 10^4, the curriculum of the paper: an hour a row on one core
 //     dotnet fsi scripts/lte.fsx --preset paper --row nah

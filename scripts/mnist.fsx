@@ -7,7 +7,7 @@
 //     dotnet fsi scripts/mnist.fsx -- --help
 //         all options, presets and fields (without the --, fsi keeps --help to itself; "help" works too)
 //
-// Ctrl+C at any moment, then the same command again: it goes on where it was. Results are in runs/mnist; comparison.html and
+// Ctrl+C at any moment, then the same command again: it resumes where it was. Results are in runs/mnist; comparison.html and
 // comparison.png are the paper's figure: average negative log-likelihood of all variants in training and validation.
 #if !NOISY_BUILT && !EDITING
 #load "bootstrap.fsx"

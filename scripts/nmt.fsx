@@ -12,7 +12,7 @@
 //         all options, presets and fields (without the --, fsi keeps --help to itself; "help" works too)
 //
 // Besides what every experiment leaves, a run's folder has translations.html, the first sentences of the test with their
-// translations, and alignments.png, where each word of some of them looked.
+// translations, and alignments.png, what each word of some of them attends to.
 #if !NOISY_BUILT && !EDITING
 #load "bootstrap.fsx"
 #else

@@ -11,7 +11,7 @@
 //
 // All episodes are generated. A run ends once it has solved the task (stopAt); summary.json says at which update
 // (solvedAtUpdate). Besides what every experiment leaves, a run's folder has episode.html and episode.png: where the heads
-// looked in an episode of the test, what they wrote, what was answered.
+// attend to in an episode of the test, what they wrote, what was answered.
 #if !NOISY_BUILT && !EDITING
 #load "bootstrap.fsx"
 #else

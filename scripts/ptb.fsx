@@ -9,7 +9,7 @@
 //     dotnet fsi scripts/ptb.fsx -- --help
 //         all options, presets and fields (without the --, fsi keeps --help to itself; "help" works too)
 //
-// Ctrl+C at any moment, then the same command again: it goes on where it was. Results are in runs/ptb: for each run its
+// Ctrl+C at any moment, then the same command again: it resumes where it was. Results are in runs/ptb: for each run its
 // curves (curves.html, curves.png), log, weights and summary.json; for all of them comparison.html and results.csv.
 #if !NOISY_BUILT && !EDITING
 #load "bootstrap.fsx"

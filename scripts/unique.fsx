@@ -7,7 +7,7 @@
 //     dotnet fsi scripts/unique.fsx -- --help
 //         all options, presets, rows and fields (without the --, fsi keeps --help to itself; "help" works too)
 //
-// Ctrl+C at any moment, then the same command again: it goes on where it was. Results are in runs/unique: curves and
+// Ctrl+C at any moment, then the same command again: it resumes where it was. Results are in runs/unique: curves and
 // summary.json for each run; comparison.html and results.csv for all of them.
 #if !NOISY_BUILT && !EDITING
 #load "bootstrap.fsx"

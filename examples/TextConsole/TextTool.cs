@@ -143,8 +143,8 @@ public static class TextTool
         private static string Wanted(string name) => name switch
         {
             "--temperature" => "a number, 0 or more",
-            "--words" => "a whole number, 0 or more",
-            _ => "a whole number",
+            "--words" => "an integer, 0 or more",
+            _ => "an integer",
         };
     }
 

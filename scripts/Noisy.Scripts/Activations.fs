@@ -128,7 +128,7 @@ let private query (found: ParseResults<Argument>) =
       Calculator.C = spec.C
       Calculator.Points = Calculator.pair xs xis }
 
-/// The CSV that a command line asks for; None after --help.
+/// The CSV that a command line requests; None after --help.
 let table (words: string[]) =
     parse<Argument> "activations" explain words |> Option.map (query >> Calculator.table)
 

@@ -42,7 +42,7 @@ let settings threads =
 
     [ $"threads {threads} of {Environment.ProcessorCount} processors, for libtorch and for the engine; load {load} before the start"
       $"engine's vectors {int (VectorWidths.Resolve FusedEngine.Width)} bits; {spin}; {bits}"
-      $"huge pages {pages}: the engine asks for them, the baseline has libtorch's own allocation"
+      $"huge pages {pages}: the engine requests them, the baseline has libtorch's own allocation"
       $"Noisy {Host.version}, libtorch {torch.__version__}, .NET {Environment.Version}" ]
 
 /// Time of all processors since the machine started, in hundredths of a second: what programs used, what the host of a

@@ -41,7 +41,7 @@ type Mode =
     | MemoryOf of string
     | Soak of int64
 
-/// What the user asked for.
+/// What the user requested.
 type BenchOptions =
     { Suites: string list
       Sizes: Size list

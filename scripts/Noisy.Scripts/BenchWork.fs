@@ -121,7 +121,7 @@ let private ourLayers cell (size: Size) (activations: ActivationPair) (engine: B
         let m = new NoisyGru(shape, activations, clock, Backend = engine)
         gru m advance (fun () -> m.LastBackend)
 
-/// Weights in the interval that the training script starts from, whoever made the module.
+/// Weights in the interval that the training script starts from, however the module was made.
 let private start (m: torch.nn.Module) =
     use _ = torch.no_grad ()
 

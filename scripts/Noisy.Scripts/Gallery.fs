@@ -1,4 +1,4 @@
-/// Pictures of the test with a model's captions and, word by word, where it looked: one page that needs nothing else.
+/// Pictures of the test with a model's captions and, word by word, what it attends to: one page that needs nothing else.
 module Noisy.Scripts.Gallery
 
 open System
@@ -19,7 +19,7 @@ let private style =
 let private number (value: float) = value.ToString("0.##", CultureInfo.InvariantCulture)
 
 /// The picture, darkened where the word did not look.
-let private looked (image: string) (rows: int, columns: int) (weights: float32[]) =
+let private attended (image: string) (rows: int, columns: int) (weights: float32[]) =
     let top = float (Array.max weights)
 
     let cells =
@@ -49,17 +49,17 @@ let draw folder (task: ITrainingTask) (config: RunConfig) =
                     markup $"""<svg style="display: none"><symbol id="{id}" viewBox="0 0 1 1" preserveAspectRatio="none"><image href="{picture.DataAddress}" width="1" height="1" preserveAspectRatio="none"/></symbol></svg>"""
 
             let whole = markup $"""<svg viewBox="0 0 1 1"><use href="#{id}" width="1" height="1"/></svg>"""
-            let looks = captions.Looks(i, f.Found, context)
-            let word (word: string) weights = markup $"""<span class="word">{looked id (rows, columns) weights}{text word}</span>"""
+            let attention = captions.Attention(i, f.Found, context)
+            let word (word: string) weights = markup $"""<span class="word">{attended id (rows, columns) weights}{text word}</span>"""
             let caption = String.Join(" ", f.Found)
             let references = f.Image.Captions |> Seq.map (fun words -> text (String.Join(" ", words))) |> concat "<br>"
 
             markup $"""<div class="picture">{symbol}<p class="caption">{text caption}</p>
-<span class="word">{whole}{text f.Image.Name}</span>{Seq.map2 word f.Found looks |> concat ""}
+<span class="word">{whole}{text f.Image.Name}</span>{Seq.map2 word f.Found attention |> concat ""}
 <p class="references">{references}</p></div>"""
 
         let introduction =
-            $"""The first {found.Count} pictures of the test: the model's caption, where it looked at each word (bright), and the references. """
+            $"""The first {found.Count} pictures of the test: the model's caption, where it attended to for each word (bright), and the references. """
             + $"""Of the whole test: BLEU-4 {metric "bleu"}, METEOR (exact + stem) {metric "meteor"}."""
 
         let page = Html.page (Pages.title config summary) style introduction (found |> Seq.mapi entry |> concat "\n")

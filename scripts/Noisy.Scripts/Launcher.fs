@@ -86,6 +86,6 @@ let run (scripts: string) (script: string) (commandLine: string[]) =
             if isNull (Environment.GetEnvironmentVariable name) then start.Environment[name] <- value
 
         start.Environment["NOISY_PARENT"] <- string Environment.ProcessId
-        setDefault "DOTNET_gcServer" "0" // fsi asks for a heap a core, which a training run has no use for
+        setDefault "DOTNET_gcServer" "0" // fsi requests a heap a core, which a training run has no use for
         setDefault "DOTNET_SYSTEM_GLOBALIZATION_INVARIANT" "1" // numbers look the same on every machine
         Some(wait start)

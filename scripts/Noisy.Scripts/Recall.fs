@@ -1,4 +1,4 @@
-/// Where a Neural Turing Machine looks in an episode of associative recall, what it writes and what it answers.
+/// Where a Neural Turing Machine attends in an episode of associative recall, what it writes and what it answers.
 module internal Noisy.Scripts.Recall
 
 open Noisy.Models
@@ -39,7 +39,7 @@ let panels (found: RecallTrace) (shape: NtmShape) =
     let probability r t = if t < answer then nan else 1.0 / (1.0 + exp (-(logits[t][r])))
     let bits = Some(0.0, 1.0)
 
-    // Rows of the memory that no head ever looks at would fill the picture.
+    // Rows of the memory that no head ever attends to would fill the picture.
     let attention = [| for head in 0 .. shape.Heads - 1 -> matrix (trace.Attention.select(1, 0L).select (1, int64 head)) |]
     let seen = [| for row in 0 .. shape.MemoryRows - 1 do if attention |> Array.exists (Array.exists (fun step -> step[row] >= seenFrom)) then row |]
     let numbers = seen |> Array.map string
@@ -51,7 +51,7 @@ let panels (found: RecallTrace) (shape: NtmShape) =
           let writes = head >= shape.ReadHeads
           let number = if writes then head - shape.ReadHeads + 1 else head + 1
           let name = if writes then "write" else "read"
-          heat $"where {name} head {number} looks" "row of the memory" numbers bits (columns (fun i t -> attention.[head].[t].[seen[i]]) seen.Length)
+          heat $"where {name} head {number} attends" "row of the memory" numbers bits (columns (fun i t -> attention.[head].[t].[seen[i]]) seen.Length)
       let last = matrix (trace.Memory.select(1, 0L).select (0, -1L))
       { heat "these rows of the memory after the episode" "row" numbers None [| for row in seen -> last[row] |] with Horizontal = "column" } ]
 

@@ -1,4 +1,4 @@
-/// What a translation model makes of the first sentences of the test, and where it looks.
+/// What a translation model makes of the first sentences of the test, and what it attends to.
 module Noisy.Scripts.Translations
 
 open System
@@ -58,6 +58,6 @@ let draw folder (task: ITrainingTask) (config: RunConfig) =
             |> List.truncate drawn
 
         if not panels.IsEmpty then
-            let figure = { Title = $"{title}: how much each word of the translation (rows) looks at each word of the sentence"; Columns = 1; Panels = panels }
+            let figure = { Title = $"{title}: how much each word of the translation (rows) attends to each word of the sentence"; Columns = 1; Panels = panels }
             Pages.saveFigure folder "alignments" (1100, 520) figure
     | _ -> ()

@@ -50,7 +50,7 @@ let private lists = [
     PackedTests.tests
     OperandTests.tests
     AttentionTests.tests
-    LookTests.tests
+    AttentionStepTests.tests
     MlpTests.tests
     BleuTests.tests
     MeteorTests.tests
@@ -113,7 +113,7 @@ let main arguments =
     Console.Out.Flush()
 
     match counts with
-    | None -> code // help or a list was asked for, or the arguments are wrong: nothing ran
+    | None -> code // help or a list was requested, or the arguments are wrong: nothing ran
     | Some(passed, failed, skipped) ->
         if passed + failed = 0 then eprintfn "no test ran: is the filter right?"
         printf "\n%d passed, %d failed, %d skipped\n" passed failed skipped

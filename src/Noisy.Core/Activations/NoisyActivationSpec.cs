@@ -112,9 +112,9 @@ public sealed record NoisyActivationSpec(
         if (!double.IsFinite(C) || C < 0) yield return $"c is {C}: must be finite and >= 0";
         if (P is { } p && !double.IsFinite(p)) yield return $"p is {p}: must be finite";
         if (P == 0 && UsesP && LearnP) yield return "p is 0: a stationary point that learning never leaves; give another start or freeze it";
-        if (UseSoft && Unit.Soft == SoftFunction.None) yield return "soft is asked for, but the unit has no smooth original";
+        if (UseSoft && Unit.Soft == SoftFunction.None) yield return "soft is set, but the unit has no smooth original";
         if (UseSoft && (Noise != NoiseKind.None || Alpha != 1))
-            yield return $"soft is asked for with noise {Noise} and alpha {Alpha}: the smooth reference has neither noise nor leak";
+            yield return $"soft is set with noise {Noise} and alpha {Alpha}: the smooth reference has neither noise nor leak";
         if (!Enum.IsDefined(Noise) || !Enum.IsDefined(Placement) || !Enum.IsDefined(Scaling) || !Enum.IsDefined(AlphaOne))
             yield return $"an enumeration value is unknown: {Noise}, {Placement}, {Scaling}, {AlphaOne}";
         if (Noise == NoiseKind.None) yield break;

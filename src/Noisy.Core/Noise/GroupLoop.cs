@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 namespace Noisy.Core;
 
 /// <summary>The one loop of all samplers, over the groups of <see cref="NoiseStream.Group"/> elements that a span touches.</summary>
-/// <remarks>A group of which only a part is asked for is made whole in a buffer, and the part copied.</remarks>
+/// <remarks>A group of which only a part is requested is made whole in a buffer, and the part copied.</remarks>
 internal static class GroupLoop
 {
     private const int Blocks = 16;

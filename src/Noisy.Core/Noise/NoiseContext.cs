@@ -2,7 +2,7 @@ namespace Noisy.Core;
 
 internal static class NoiseModes
 {
-    /// <summary>What stands for ξ where it is not drawn and the exact mean is not asked for.</summary>
+    /// <summary>What stands for ξ where it is not drawn and the exact mean is not requested.</summary>
     internal static float Constant(NoisyActivationSpec spec, NoiseMode mode) =>
         mode == NoiseMode.Mean && spec.Noise == NoiseKind.HalfNormal ? (float)NoisyMoments.HalfNormalMean : 0;
 }

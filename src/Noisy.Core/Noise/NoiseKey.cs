@@ -2,7 +2,7 @@ namespace Noisy.Core;
 
 /// <summary>
 /// An address in the tree of all random numbers: a seed and the path of children that leads here. Two different paths give
-/// unrelated numbers; the same path gives the same numbers on every machine, in whatever order they are asked for.
+/// unrelated numbers; the same path gives the same numbers on every machine, in whatever order they are requested.
 /// </summary>
 /// <param name="K0">First word of the Philox key.</param>
 /// <param name="K1">Second word of the Philox key.</param>
@@ -39,7 +39,7 @@ public readonly record struct NoiseKey(uint K0, uint K1)
         return Derive((uint)hash, (uint)(hash >> 32), 1);
     }
 
-    /// <summary>The draws of this key at one moment.</summary>
+    /// <summary>The draws of this key at one time step of one update.</summary>
     /// <param name="update">Optimiser update, from 0; below 2⁶³.</param>
     /// <param name="timeStep">Position in the sequence, or number of the call within the update; from 0.</param>
     /// <exception cref="ArgumentOutOfRangeException">Either is negative.</exception>

@@ -20,7 +20,7 @@ public readonly record struct NoiseStream(NoiseKey Key, long Update, int TimeSte
         return (element / 16 % 4) switch { 0 => words.W0, 1 => words.W1, 2 => words.W2, _ => words.W3 };
     }
 
-    /// <summary>A whole number drawn uniformly, for generated examples.</summary>
+    /// <summary>An integer drawn uniformly, for generated examples.</summary>
     /// <param name="bound">How many numbers there are, ≥ 1.</param>
     /// <param name="element">Element number, 0 ≤ element &lt; 2³⁴.</param>
     /// <returns>⌊word · bound / 2³²⌋, in [0, bound); no number is more likely than another by more than 2⁻³².</returns>

@@ -131,7 +131,7 @@ internal static class ScheduleText
             var (start, token) = Token();
             return long.TryParse(token, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value)
                 ? value
-                : throw Error("a whole number", start);
+                : throw Error("an integer", start);
         }
 
         internal Reader Next() => Take(',') ? this : throw Error("','");

@@ -16,7 +16,7 @@ internal static class Elementary
     private const float Log2E = 1.44269504f;
     private const float Ln2High = 0.693359375f;
     private const float Ln2Low = -2.12194440e-4f;
-    private const float Shift = 12582912f; // 1.5 · 2²³: adding it rounds to a whole number
+    private const float Shift = 12582912f; // 1.5 · 2²³: adding it rounds to an integer
     private const float Smallest = -87f;
 
     /// <summary>The smallest m that the logarithm halves, halved: half of the next number after √2.</summary>

@@ -1,6 +1,6 @@
 namespace Noisy.Experiments;
 
-/// <summary>How a captioning model looks at places while it learns.</summary>
+/// <summary>How a captioning model attends to places while it learns.</summary>
 public enum AttentionKind
 {
     /// <summary>At all of them, weighted.</summary>

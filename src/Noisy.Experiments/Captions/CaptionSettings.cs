@@ -5,8 +5,8 @@ namespace Noisy.Experiments;
 /// <summary>Settings of the captioning experiment.</summary>
 public sealed record CaptionSettings : ISettings
 {
-    /// <summary>How places are looked at in training; the test looks at all, weighted.</summary>
-    public AttentionKind Look { get; init; }
+    /// <summary>How places are attended to in training; the test attends to all, weighted.</summary>
+    public AttentionKind AttentionKind { get; init; }
 
     /// <summary>Most words, the end of a caption and the unknown word among them, ≥ 3.</summary>
     public int Vocabulary { get; init; } = 10_000;
@@ -35,7 +35,7 @@ public sealed record CaptionSettings : ISettings
     /// <summary>Whether the readout sees what was seen.</summary>
     public bool ContextToOutput { get; init; }
 
-    /// <summary>Weight of the penalty on places that are looked at too much or too little over a caption, ≥ 0.</summary>
+    /// <summary>Weight of the penalty on places that are attended to too much or too little over a caption, ≥ 0.</summary>
     public double AlphaC { get; init; }
 
     /// <summary>Dropout on the LSTM's output and on the readout, in [0, 1).</summary>

@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 
 namespace Noisy.Experiments;
 
-/// <summary>Captions of pictures, by a model that looks at places.</summary>
+/// <summary>Captions of pictures, by a model that attends to places.</summary>
 /// <remarks>
 /// <para>The objective is the negative log-likelihood summed over a caption's words, averaged over the batch; for soft attention
 /// with <see cref="CaptionSettings.AlphaC"/> also that times the mean over places of the sum over the batch of (1 − Σ attention over
@@ -92,7 +92,7 @@ public sealed class CaptionTask : ITrainingTask
     /// <inheritdoc/>
     public IReadOnlyList<string> DataNotes => data.Notes;
 
-    /// <summary>The first pictures of the test, to be looked at; null where there is none.</summary>
+    /// <summary>The first pictures of the test, to be shown; null where there is none.</summary>
     /// <param name="count">How many.</param>
     public IReadOnlyList<Picture?> Pictures(int count)
     {
@@ -111,7 +111,7 @@ public sealed class CaptionTask : ITrainingTask
     {
         if (current?.Epoch != position.Epoch) current = (position.Epoch, Batches(position.Epoch));
         var batch = current!.Value.Batches[position.Index].Select(i => train[i]).ToArray();
-        var hard = settings.Look == AttentionKind.Hard;
+        var hard = settings.AttentionKind == AttentionKind.Hard;
         var score = Score(data.Train, batch, context, hard);
         var objective = score.Sum.Times(1.0 / batch.Length);
         if (settings.AlphaC > 0 && !hard)
@@ -184,12 +184,12 @@ public sealed class CaptionTask : ITrainingTask
         return found;
     }
 
-    /// <summary>Where each word of a caption looks in a picture of the test.</summary>
+    /// <summary>Where each word of a caption attends in a picture of the test.</summary>
     /// <param name="image">Index of the picture.</param>
     /// <param name="caption">Its caption's words.</param>
     /// <param name="context">How noise is treated.</param>
     /// <returns>A map for each word, places row by row, each summing to 1.</returns>
-    public float[][] Looks(int image, string[] caption, NoiseContext context)
+    public float[][] Attention(int image, string[] caption, NoiseContext context)
     {
         using var _ = no_grad();
         using var scope = NewDisposeScope();

@@ -64,7 +64,7 @@ internal static class Captions
             ExperimentRow.Create("nanil", Variants.Nanil, "soft attention, NANIL", t => t with { C = 0.5 }),
             ExperimentRow.LeakAlone with { Change = config => config with { Training = Bound(config.Training with { C = 0 }) } },
             new("hard-attention", Variants.Soft, "one place drawn at a time, learned by REINFORCE",
-                config => config with { Settings = config.SettingsAs<CaptionSettings>() with { Look = AttentionKind.Hard } }),
+                config => config with { Settings = config.SettingsAs<CaptionSettings>() with { AttentionKind = AttentionKind.Hard } }),
         ];
     }
 

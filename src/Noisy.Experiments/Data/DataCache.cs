@@ -6,7 +6,7 @@ namespace Noisy.Experiments;
 /// <remarks>
 /// <para>A folder that the user names (--data or NOISY_DATA) must hold the set: what is missing there is an error and never
 /// a reason to take other data. Without one, the set is taken from the user's cache if it is whole there; else
-/// <see cref="Find"/> answers null and the caller takes its built-in data. Nothing is downloaded unless the user asks for it
+/// <see cref="Find"/> answers null and the caller takes its built-in data. Nothing is downloaded unless the user requests it
 /// with "--data download", so a machine without a network never waits.</para>
 /// <para>Whether the contents are right is the loader's business; a download is checked here by size and SHA-256.</para>
 /// </remarks>

@@ -19,10 +19,10 @@ public sealed record DataCacheSettings(
     TimeSpan StallTimeout,
     TimeSpan TotalTimeout)
 {
-    /// <summary>Value of --data that asks for the built-in corpus, whatever else there is.</summary>
+    /// <summary>Value of --data that requests the built-in corpus, whatever else there is.</summary>
     public const string BuiltIn = "built-in";
 
-    /// <summary>Value of --data that asks for the real set, downloaded into the cache unless it is there.</summary>
+    /// <summary>Value of --data that requests the real set, downloaded into the cache unless it is there.</summary>
     public const string Download = "download";
 
     /// <summary>The settings of this process.</summary>

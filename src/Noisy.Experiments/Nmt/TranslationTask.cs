@@ -141,7 +141,7 @@ public sealed class TranslationTask : ITrainingTask
         return found;
     }
 
-    /// <summary>How a translation of the test's looks at its source.</summary>
+    /// <summary>The attention of a translation of the test to its source.</summary>
     /// <param name="index">Which sentence of the test.</param>
     /// <param name="translation">Its translation; the reference, or what <see cref="Translate"/> found.</param>
     /// <param name="context">How noise is treated.</param>
@@ -150,8 +150,8 @@ public sealed class TranslationTask : ITrainingTask
         using var _ = no_grad();
         using var scope = NewDisposeScope();
         var (from, to) = (test[index].Source, SentenceVocabulary.Encode(target, translation));
-        var (_, looks) = model.Loss(SentenceBatch.Create([from]), SentenceBatch.Create([to]), context);
-        var weights = looks.cpu().contiguous().data<float>().ToArray().Chunk(from.Length).ToArray();
+        var (_, attention) = model.Loss(SentenceBatch.Create([from]), SentenceBatch.Create([to]), context);
+        var weights = attention.cpu().contiguous().data<float>().ToArray().Chunk(from.Length).ToArray();
         return new(
             [.. test[index].Pair.Source, PennTreebank.EndOfSentence], [.. translation, PennTreebank.EndOfSentence], weights);
     }

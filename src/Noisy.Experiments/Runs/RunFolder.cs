@@ -72,7 +72,7 @@ public sealed class RunFolder : IDisposable
     /// <param name="path">The folder.</param>
     /// <param name="cause">What the system said.</param>
     public static UsageException CannotWrite(string path, Exception cause) => new(
-        $"cannot write to {path}: {cause.Message.TrimEnd('.')}. Make room or name another folder with --out; the last checkpoint is kept, and the same command goes on from there", cause);
+        $"cannot write to {path}: {cause.Message.TrimEnd('.')}. Make room or name another folder with --out; the last checkpoint is kept, and the same command resumes from there", cause);
 
     /// <summary>To be called before anything is written: makes sure that the folder is still the one that was opened, and whole. What
     /// is written to a deleted folder is lost, and one made anew in its place may belong to another process.</summary>

@@ -44,6 +44,7 @@ public static class ConfigJson
     /// <exception cref="InvalidSpecException">The value is no schedule, no curriculum or no variant.</exception>
     public static RunConfig With(this RunConfig config, string name, string value)
     {
+        if (!Fields(config).Contains(name, StringComparer.OrdinalIgnoreCase)) name = Renamed.GetValueOrDefault(name, name);
         if (name.Equals("activation", StringComparison.OrdinalIgnoreCase)) return config with { Activation = Variants.ByName(value) };
         if (name.Equals("seed", StringComparison.OrdinalIgnoreCase)) return config with { Seed = (long)Value("seed", typeof(long), value)!.GetValue<long>() };
         if (Field(typeof(TrainingSettings), name) is { } training)
@@ -80,6 +81,8 @@ public static class ConfigJson
     public static RunConfig Read(JsonObject json, Type? settings)
     {
         StrictJson.Check(json.ToJsonString(Line));
+        foreach (var (old, name) in Renamed)
+            if (json.TryGetPropertyValue(old, out var value) && !json.ContainsKey(name)) json[name] = value?.DeepClone();
         var head = json.Deserialize<Head>(Strict)!;
         try
         {
@@ -101,12 +104,15 @@ public static class ConfigJson
 
     /// <summary>The fields in which two JSON objects differ, as "name: left there, right now".</summary>
     /// <param name="there">What was found.</param>
-    /// <param name="now">What is asked for.</param>
+    /// <param name="now">What is requested.</param>
     public static IReadOnlyList<string> Differences(JsonObject there, JsonObject now) =>
         now.Select(f => f.Key).Union(there.Select(f => f.Key))
             .Where(k => !JsonNode.DeepEquals(there[k], now[k]))
             .Select(k => $"{k}: {there[k]?.ToJsonString(Line) ?? "null"} there, {now[k]?.ToJsonString(Line) ?? "null"} now")
             .ToList();
+
+    /// <summary>Fields that older versions called otherwise: their name then, and now.</summary>
+    internal static IReadOnlyDictionary<string, string> Renamed { get; } = new Dictionary<string, string>(StringComparer.OrdinalIgnoreCase) { ["look"] = "attentionKind" };
 
     private const string Definition = "activationDefinition";
 

@@ -60,7 +60,7 @@ public sealed record Curriculum
             ({ } k and not CurriculumKind.None, ["by", "results"]) => new(k, null),
             ({ } k, ["over", var n]) when long.TryParse(n, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var over) => new(k, over),
             _ => throw new InvalidSpecException(
-                [$"curriculum '{text}': must be none, naive, mix or combined; all but none may be followed by 'by results' or by 'over N', N a whole number of updates"]),
+                [$"curriculum '{text}': must be none, naive, mix or combined; all but none may be followed by 'by results' or by 'over N', N an integer of updates"]),
         };
     }
 

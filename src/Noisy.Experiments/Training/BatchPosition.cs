@@ -1,6 +1,6 @@
 namespace Noisy.Experiments;
 
-/// <summary>Where training stands when it asks for a batch.</summary>
+/// <summary>Where training stands when it takes a batch.</summary>
 /// <param name="Update">Updates done, ≥ 0.</param>
 /// <param name="Epoch">Epoch, from 1.</param>
 /// <param name="Index">Batch within the epoch, from 0.</param>

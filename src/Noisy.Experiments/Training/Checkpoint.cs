@@ -108,7 +108,7 @@ internal static class Checkpoint
         using var scope = NewDisposeScope();
         var (tensors, metadata) = Safetensors.Read(path);
         if (metadata.GetValueOrDefault(FormatKey) is var format && format != Format)
-            throw new UsageException($"checkpoint {path} has the form '{format}', this version of Noisy reads '{Format}': go on with the version that wrote it, or delete the run's folder to start it again");
+            throw new UsageException($"checkpoint {path} has the form '{format}', this version of Noisy reads '{Format}': continue with the version that wrote it, or delete the run's folder to start it again");
         var state = ConfigJson.Parse<TrainState>(metadata[StateKey]);
         using var _ = no_grad();
         var targets = task.Model.state_dict().Select(t => ("model." + t.Key, t.Value)).Concat(optimizer.Select(t => ("optimizer." + t.Key, t.Value)));

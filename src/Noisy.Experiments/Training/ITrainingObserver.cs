@@ -3,7 +3,7 @@ namespace Noisy.Experiments;
 /// <summary>Sees a run's progress; never changes it. Called on the training thread.</summary>
 public interface ITrainingObserver
 {
-    /// <summary>A run starts or goes on.</summary>
+    /// <summary>A run starts or resumes.</summary>
     /// <param name="folder">Its folder.</param>
     /// <param name="config">Its config.</param>
     /// <param name="data">Its data.</param>

@@ -72,7 +72,7 @@ public interface ITrainingTask : IDisposable
 
     /// <summary>Evaluates a split without changing anything that training sees.</summary>
     /// <param name="split">Validation or test.</param>
-    /// <param name="stage">Stage of difficulty; test is always asked for at the last.</param>
+    /// <param name="stage">Stage of difficulty; test is always evaluated at the last.</param>
     /// <param name="context">How noise is treated.</param>
     /// <param name="stop">Asks to give up.</param>
     /// <returns>Values by name; <see cref="Metric"/> is among them.</returns>

@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 
 namespace Noisy.Experiments;
 
-/// <summary>Trains runs: one readable loop (<see cref="TrainingSession"/>) that can be killed at any moment and goes on exactly.</summary>
+/// <summary>Trains runs: one readable loop (<see cref="TrainingSession"/>) that can be killed at any moment and resumes exactly.</summary>
 public static class Trainer
 {
     /// <summary>Trains a run to its end, or from where it stopped.</summary>

@@ -175,7 +175,7 @@ internal sealed class TrainingSession : IDisposable
         // At the last stage, whichever was reached: runs are compared by these.
         var known = state.Evaluations * perEvaluation == Tested && state.ValidStage == task.Stages ? state.Valid : null;
         var valid = known ?? task.Evaluate(Split.Valid, task.Stages, context, stop);
-        var test = task.Evaluate(Split.Test, task.Stages, context, stop); // before the path is asked for, which a pass decides
+        var test = task.Evaluate(Split.Test, task.Stages, context, stop); // before the path is requested, which a pass decides
         var ended = state.EndedBy ?? (state.Update >= total ? RunEnd.Epochs : null);
         return new RunSummary
         {

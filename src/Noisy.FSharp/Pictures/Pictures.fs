@@ -48,10 +48,10 @@ let private evaluated view (values: LogEvent -> IReadOnlyDictionary<string, floa
     |> Seq.choose (fun e -> valueOf view.Metric (values e) |> Option.map (fun value -> at view e, value))
     |> Array.ofSeq
 
-/// Validation, at the stage of the moment.
+/// Validation, at the current stage.
 let validation view events = evaluated view _.Valid events
 
-/// Validation at the last stage alone, whose values can be compared: the metric where that is the stage of the moment,
+/// Validation at the last stage alone, whose values can be compared: the metric where that is the current stage,
 /// elsewhere what the task tells of it besides, such as targetAccuracy.
 let validationAtLast view (events: LogEvent seq) =
     let target = $"target{Char.ToUpperInvariant view.Metric[0]}{view.Metric[1..]}"

@@ -33,7 +33,7 @@ type Argument =
             | Preset _ -> "size of the experiment; see below"
             | Activation _ -> "one or more activations, separated by commas, trained one after another and compared; see below"
             | Row _ -> "one or more rows of the paper's table, separated by commas, instead of activations; see below"
-            | Seed _ -> "one or more whole numbers, separated by commas; the table gives mean ± standard deviation (default: 1)"
+            | Seed _ -> "one or more integers, separated by commas; the table gives mean ± standard deviation (default: 1)"
             | Device _ -> "cpu or cuda (default: cuda if there is one)"
             | Threads _ -> $"CPU threads (default: all, here {Environment.ProcessorCount})"
             | Backend _ | Engine _ -> "auto (the fused engine where it can) or composed (torch's operations, slow)"
@@ -41,10 +41,10 @@ type Argument =
                 "folder of the data sets (ptb, charlm: or a text file; nmt: or two, or one with tabs); or 'built-in', or 'download'. Default: NOISY_DATA if that is set, else what an earlier "
                 + "download left in the user's cache, else the data that the experiment generates itself"
             | Out _ -> "folder of the results, with one folder a run beneath it"
-            | Max_Updates _ -> "stop each run there; a later command with a larger number, or without it, goes on from that point"
+            | Max_Updates _ -> "stop each run there; a later command with a larger number, or without it, resumes from that point"
             | Set _ -> "name=value, or name=value,value,...: override a field of the preset, as often as needed; every combination is a run of its own; see below"
 
-/// What the user asked for.
+/// What the user requested.
 type Options =
     { Preset: string
       /// Rows of the experiment, or names of activations.
@@ -73,12 +73,12 @@ let someElements option words =
     | [] -> refuse $"{option} needs at least one value"
     | list -> List.distinct list
 
-/// A whole number at or above a limit.
+/// An integer at or above a limit.
 let wholeNumber option (least: int64) (text: string) =
     match Int64.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture) with
     | true, value when value >= least -> value
     | true, value when least > Int64.MinValue -> refuse $"{option} is {value}: must be at least {least}"
-    | _ -> refuse $"{option} is '{text}': must be a whole number"
+    | _ -> refuse $"{option} is '{text}': must be an integer"
 
 /// Edits that turn one word into the other.
 let private distance (a: string) (b: string) =
@@ -185,6 +185,16 @@ let private assignment (text: string) =
         | _, many when many.Length > 1 && List.contains "" many -> refuse $"--set {text}: a value of the list is empty"
         | _, many -> name.Trim(), List.distinct many
     | _ -> refuse $"--set {text}: must have the form name=value"
+
+/// A setting under the name that its field has now.
+let private underPresentName (experiment: Experiment) (name: string, values: string list) =
+    let known = ConfigJson.Fields(experiment.Config experiment.Presets[0].Name)
+
+    match ConfigJson.Renamed.TryGetValue name with
+    | true, now when not (Seq.contains name known) && Seq.contains now known ->
+        eprintfn "--set %s is now called %s; the next version takes the new name alone" name now
+        now, values
+    | _ -> name, values
 
 /// Refuses a field that is set twice.
 let private once (settings: (string * string list) list) =
@@ -318,4 +328,4 @@ let ofExperiment (experiment: Experiment) (words: string[]) =
           Set =
             match found.GetResults Argument.Set with
             | results when List.exists List.isEmpty results -> refuse "--set needs name=value"
-            | results -> results |> List.concat |> List.map assignment |> once })
+            | results -> results |> List.concat |> List.map (assignment >> underPresentName experiment) |> once })

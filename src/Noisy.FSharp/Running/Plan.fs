@@ -1,4 +1,4 @@
-/// Which runs a command asks for: rows × combinations of settings × seeds.
+/// Which runs a command requests: rows × combinations of settings × seeds.
 module internal Noisy.FSharp.Plan
 
 open System
@@ -9,7 +9,7 @@ open System.Text.Json.Nodes
 open Noisy.Core
 open Noisy.Experiments
 
-/// A run that was asked for.
+/// A run that was requested.
 type Run =
     { /// Its row's name, with the settings that differ from the row's: "nah", "nah c=0.25".
       Row: string

@@ -86,7 +86,7 @@ type Reporter(terminal: bool, where: string, name: string, task: ITrainingTask) 
     interface ITrainingObserver with
         member _.Started(folder, config, data, update, stopAt) =
             last <- Stopwatch.GetTimestamp()
-            let from = if update = 0L then "starts" else $"goes on from update {update}"
+            let from = if update = 0L then "starts" else $"resumes from update {update}"
             line $"{folder}: {name}, seed {config.Seed}, on {data.Name} ({data.Source}), {where}; {from}, to update {stopAt}"
 
         member _.Updated p =

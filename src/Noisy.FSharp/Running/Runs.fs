@@ -109,7 +109,7 @@ let private trainAll experiment options extras runs stop =
             | Interrupted -> List.rev outcomes
             | Diverged error when not rest.IsEmpty ->
                 printfn "%s" error.Message
-                printfn "the other runs go on"
+                printfn "the other runs continue"
                 go outcomes rest
             | _ -> go outcomes rest
 

@@ -6,7 +6,7 @@ using F = TorchSharp.torch.nn.functional;
 
 namespace Noisy.Models;
 
-/// <summary>Looks at a sequence of annotations (words of a sentence, places of a picture) and returns a weighted mean of them: scores
+/// <summary>Attends to a sequence of annotations (words of a sentence, places of a picture) and returns a weighted mean of them: scores
 /// are v · tanh(W q + U a + b), the weights their softmax over the annotations; the tanh is a noisy one.</summary>
 /// <remarks>
 /// Parameters: <c>weight_query</c> W [A, Q], <c>weight_context</c> U [A, C], <c>bias</c> b [A], <c>score</c> v [1, A], and
@@ -49,7 +49,7 @@ public sealed class AdditiveAttention : nn.Module
         }
     }
 
-    /// <summary>Which implementation the looks run on; default the fused engine where it can.</summary>
+    /// <summary>Which implementation the attention steps run on; default the fused engine where it can.</summary>
     public Backend Backend
     {
         get => activation.Backend;
@@ -66,7 +66,7 @@ public sealed class AdditiveAttention : nn.Module
         return F.linear(annotations, get_parameter("weight_context")!, get_parameter("bias"));
     }
 
-    /// <summary>Looks.</summary>
+    /// <summary>One attention step.</summary>
     /// <param name="query">[B, Q].</param>
     /// <param name="annotations">[S, B, C].</param>
     /// <param name="keys">Their <see cref="Keys"/>.</param>
@@ -82,7 +82,7 @@ public sealed class AdditiveAttention : nn.Module
         return (mean.MoveToOuterDisposeScope(), weights.MoveToOuterDisposeScope());
     }
 
-    /// <summary>Looks in the module's mode; each call in an update is the next time step.</summary>
+    /// <summary>One attention step in the module's mode; each call in an update is the next time step.</summary>
     /// <param name="query">[B, Q].</param>
     /// <param name="annotations">[S, B, C].</param>
     /// <param name="keys">Their <see cref="Keys"/>.</param>
@@ -92,14 +92,14 @@ public sealed class AdditiveAttention : nn.Module
     public (Tensor Context, Tensor Weights) forward(Tensor query, Tensor annotations, Tensor keys, Tensor? mask = null) =>
         forward(query, annotations, keys, mask, noise.Next(training));
 
-    /// <summary>Looks at the same annotations, for models that look at them in many time steps: the gradients in what all looks share
+    /// <summary>Attention steps over the same annotations, for models that attend to them in many time steps: the gradients in what all attention steps share
     /// are then added up in place.</summary>
     /// <param name="annotations">[S, B, C].</param>
     /// <param name="keys">Their <see cref="Keys"/>.</param>
     /// <param name="mask">As in <see cref="forward(Tensor, Tensor, Tensor, Tensor, NoiseContext)"/>.</param>
     /// <returns>To be used for one sequence and one backward pass.</returns>
     /// <exception cref="ArgumentException">A shape or type does not fit.</exception>
-    public AttentionLooks Over(Tensor annotations, Tensor keys, Tensor? mask)
+    public AttentionSteps Over(Tensor annotations, Tensor keys, Tensor? mask)
     {
         CheckAnnotations(annotations);
         var (places, batch) = (annotations.shape[0], annotations.shape[1]);

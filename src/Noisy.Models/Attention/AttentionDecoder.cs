@@ -6,7 +6,7 @@ using F = TorchSharp.torch.nn.functional;
 
 namespace Noisy.Models;
 
-/// <summary>The conditional GRU with attention: in each step one GRU takes the word before, its state looks at the annotations,
+/// <summary>The conditional GRU with attention: in each step one GRU takes the word before, its state attends to the annotations,
 /// and a second GRU takes what was seen.</summary>
 /// <remarks>
 /// <para>s⁰ = tanh(W mean + b); s' = GRU₁(word, s); c = attention(s'); s = GRU₂(c, s'); readout r = tanh(W s + W word + W c + b), and
@@ -105,7 +105,7 @@ public sealed class AttentionDecoder : nn.Module
     /// <param name="words">The sentences [T, B], int64, end tokens among them; what stands after an end is not counted.</param>
     /// <param name="targets">The same [T B], with <see cref="LinearCrossEntropy.IgnoreIndex"/> after each end.</param>
     /// <param name="context">Mode, key, update and scale.</param>
-    /// <returns>Sum over all words that count, in nats; and how much each word looked at each annotation, [T, S, B]; owned by the
+    /// <returns>Sum over all words that count, in nats; and the attention of each word to each annotation, [T, S, B]; owned by the
     /// caller.</returns>
     /// <exception cref="ArgumentException">The words do not fit the state.</exception>
     public (Tensor Sum, Tensor Attention) Loss(DecoderState state, Tensor words, Tensor targets, NoiseContext context)
@@ -118,25 +118,25 @@ public sealed class AttentionDecoder : nn.Module
         var before = steps == 1 ? none : cat([none, EmbeddingLookup.Rows(get_parameter("embedding")!, words.narrow(0, 0, steps - 1), Backend)], 0);
         var sequence = new Sequence(this, state);
         var projected = sequence.First.Project(before).unbind(0);
-        var (hidden, seen, looks) = (new Tensor[steps], new Tensor[steps], new Tensor[steps]);
+        var (hidden, seen, attention) = (new Tensor[steps], new Tensor[steps], new Tensor[steps]);
         var now = state.Hidden;
         for (var t = 0; t < steps; t++)
         {
-            (now, seen[t], looks[t]) = sequence.Step(projected[t], now, context.Later(t));
+            (now, seen[t], attention[t]) = sequence.Step(projected[t], now, context.Later(t));
             hidden[t] = now;
         }
 
         var top = Readout(stack(hidden), before, stack(seen), context);
         var sum = LinearCrossEntropy.Sum(
             top.reshape(-1, width), get_parameter("output_weight")!, get_parameter("output_bias"), targets, Backend);
-        return (sum.MoveToOuterDisposeScope(), stack(looks).MoveToOuterDisposeScope());
+        return (sum.MoveToOuterDisposeScope(), stack(attention).MoveToOuterDisposeScope());
     }
 
     /// <summary>Reads one word in each row.</summary>
     /// <param name="state">State before it; stays as it is.</param>
     /// <param name="last">Ids [B] of the words, int64; null before the first.</param>
     /// <param name="context">Mode, key, update, time step and scale.</param>
-    /// <returns>Log-probabilities of the next word [B, V], how much was looked at each annotation [S, B], and the hidden state after
+    /// <returns>Log-probabilities of the next word [B, V], the attention to each annotation [S, B], and the hidden state after
     /// it [B, H]; owned by the caller.</returns>
     /// <exception cref="ArgumentException">The words do not fit the state.</exception>
     public (Tensor LogProbabilities, Tensor Attention, Tensor Hidden) Next(DecoderState state, Tensor? last, NoiseContext context)
@@ -169,14 +169,14 @@ public sealed class AttentionDecoder : nn.Module
     private sealed class Sequence(AttentionDecoder owner, DecoderState state)
     {
         private readonly NoisyCellSteps second = owner.second.Steps();
-        private readonly AttentionLooks looks = owner.attention.Over(state.Encoded.Annotations, state.Keys, state.Encoded.Mask);
+        private readonly AttentionSteps attention = owner.attention.Over(state.Encoded.Annotations, state.Keys, state.Encoded.Mask);
 
         internal NoisyCellSteps First { get; } = owner.first.Steps();
 
-        internal (Tensor Hidden, Tensor Seen, Tensor Look) Step(Tensor projected, Tensor hidden, NoiseContext context)
+        internal (Tensor Hidden, Tensor Seen, Tensor Attention) Step(Tensor projected, Tensor hidden, NoiseContext context)
         {
             var between = First.Step(projected, [hidden], context)[0];
-            var (seen, look) = looks.forward(between, context);
+            var (seen, look) = attention.forward(between, context);
             return (second.Step(second.Project(seen), [between], context)[0], seen, look);
         }
     }

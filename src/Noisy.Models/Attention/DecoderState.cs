@@ -4,7 +4,7 @@ namespace Noisy.Models;
 
 /// <summary>Where a decoder stands in a batch of sentences.</summary>
 /// <param name="Hidden">State after the last word, [B, H].</param>
-/// <param name="Encoded">What it looks at.</param>
+/// <param name="Encoded">What it attends to.</param>
 /// <param name="Keys">Its attention's keys of that, [S, B, A].</param>
 /// <remarks>Owns all of its tensors.</remarks>
 public sealed record DecoderState(Tensor Hidden, EncodedSentences Encoded, Tensor Keys) : StepState
@@ -21,7 +21,7 @@ public sealed record DecoderState(Tensor Hidden, EncodedSentences Encoded, Tenso
             Keys.index_select(1, index));
     }
 
-    /// <summary>The state after one more word; shares what is looked at, and may outlive this one.</summary>
+    /// <summary>The state after one more word; shares what is attended to, and may outlive this one.</summary>
     /// <param name="hidden">[B, H]; the new state takes it over.</param>
     public DecoderState After(Tensor hidden) => new(
         hidden, new(Encoded.Annotations.alias(), Encoded.Mask.alias(), Encoded.Mean.alias()), Keys.alias());

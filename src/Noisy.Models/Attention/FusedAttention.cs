@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 
 namespace Noisy.Models;
 
-/// <summary>Looks of additive attention at the same annotations, one for each time step, as nodes of torch's graph; the gradients
-/// in what all looks share are added up in place.</summary>
+/// <summary>Steps of additive attention over the same annotations, one for each time step, as nodes of torch's graph; the gradients
+/// in what all attention steps share are added up in place.</summary>
 internal sealed unsafe class FusedAttention
 {
     private const int Keys = 0, Annotations = 1, Score = 2, Gains = 3, Tensors = 6;
@@ -31,7 +31,7 @@ internal sealed unsafe class FusedAttention
         values = shared?.Values ?? given;
     }
 
-    /// <summary>The looks, if the fused engine can do them.</summary>
+    /// <summary>The attention steps, if the fused engine can do them.</summary>
     /// <param name="spec">The activation; valid.</param>
     /// <param name="keys">[S, B, A].</param>
     /// <param name="annotations">[S, B, C].</param>
@@ -47,14 +47,14 @@ internal sealed unsafe class FusedAttention
     }
 
     /// <summary>One look.</summary>
-    /// <param name="asked">The query as the scores see it, [B, A].</param>
+    /// <param name="query">The query as the scores see it, [B, A].</param>
     /// <param name="context">Mode, key, update, time step and scale of the activation; not the exact mean.</param>
     /// <returns>Weighted mean [B, C] and weights [S, B]; owned by the caller.</returns>
-    internal (Tensor Mean, Tensor Weights) Look(Tensor asked, NoiseContext context)
+    internal (Tensor Mean, Tensor Weights) Attend(Tensor query, NoiseContext context)
     {
         NoiseStream? draws = context.Mode == NoiseMode.Sample ? context.Key.At(context.Update, context.TimeStep) : null;
         var kernel = AttentionKernel.Create(spec, context.Scale ?? spec.C, draws, NoiseModes.Constant(spec, context.Mode), FusedEngine.Width);
-        var result = LookFunction.Of([asked, .. values, mask, new LookCall(this, kernel, FusedEngine.Threads, shared?.NextNumber() ?? 0, context)]);
+        var result = LookFunction.Of([query, .. values, mask, new StepCall(this, kernel, FusedEngine.Threads, shared?.NextNumber() ?? 0, context)]);
         return (result[0], result[1]);
     }
 
@@ -82,42 +82,42 @@ internal sealed unsafe class FusedAttention
     }
 
     /// <summary>What a look is besides tensors.</summary>
-    private sealed record LookCall(FusedAttention Looks, AttentionKernel Kernel, int Threads, int Number, NoiseContext Context) : FusedCall;
+    private sealed record StepCall(FusedAttention Attention, AttentionKernel Kernel, int Threads, int Number, NoiseContext Context) : FusedCall;
 
     /// <summary>A look. Arguments: query, keys, annotations, score, gains, mask, call.</summary>
-    private sealed class LookFunction : FusedFunction<LookFunction, LookCall>
+    private sealed class LookFunction : FusedFunction<LookFunction, StepCall>
     {
-        protected override List<Tensor> Forward(LookCall call, FusedOperands operands)
+        protected override List<Tensor> Forward(StepCall call, FusedOperands operands)
         {
-            var size = call.Looks.size;
+            var size = call.Attention.size;
             var (weights, mean) = (empty([size.Places, size.Batch]), empty([size.Batch, size.Channels]));
             call.Kernel.Forward(size, Inputs(operands), FusedEngine.Pointer(weights), FusedEngine.Pointer(mean), call.Threads);
             call.Tape = weights.clone().DetachFromDisposeScope(); // the caller may change the weights that it gets
             return [mean, weights];
         }
 
-        protected override void Backward(LookCall call, FusedOperands operands, Tensor?[] upstream)
+        protected override void Backward(StepCall call, FusedOperands operands, Tensor?[] upstream)
         {
-            var (looks, size) = (call.Looks, call.Looks.size);
+            var (attention, size) = (call.Attention, call.Attention.size);
             using var unused = operands.RequiresGrad[0] ? null : empty([size.Batch, size.Units]);
-            if (looks.shared?.BeginsAnew(call.Number) == true) looks.Forget();
+            if (attention.shared?.BeginsAnew(call.Number) == true) attention.Forget();
             var grad = new AttentionGradients
             {
                 Mean = FusedEngine.Pointer(upstream[0]),
                 Weights = FusedEngine.Pointer(upstream[1]),
                 Asked = unused is null ? operands.Gradient(0) : FusedEngine.Pointer(unused),
-                Keys = looks.Sum(Keys, size.Places, size.Batch, size.Units),
-                Annotations = looks.Sum(Annotations, size.Places, size.Batch, size.Channels),
-                Score = looks.Sum(Score, AttentionKernel.Parts(size), size.Units),
-                Gains = looks.Sum(FusedAttention.Gains, AttentionKernel.Parts(size), looks.shapes[FusedAttention.Gains]?[0] ?? 0),
+                Keys = attention.Sum(Keys, size.Places, size.Batch, size.Units),
+                Annotations = attention.Sum(Annotations, size.Places, size.Batch, size.Channels),
+                Score = attention.Sum(Score, AttentionKernel.Parts(size), size.Units),
+                Gains = attention.Sum(FusedAttention.Gains, AttentionKernel.Parts(size), attention.shapes[FusedAttention.Gains]?[0] ?? 0),
             };
             call.Kernel.Backward(size, Inputs(operands), FusedEngine.Pointer((Tensor)call.Tape!), grad, call.Threads);
         }
 
-        protected override List<Tensor> Compose(LookCall call, Tensor?[] operands)
+        protected override List<Tensor> Compose(StepCall call, Tensor?[] operands)
         {
-            var (mean, weights) = AttentionLooks.Compose(
-                pre => SiteActivation.Apply(call.Looks.spec, pre, operands[1 + FusedAttention.Gains], call.Context, Backend.Composed),
+            var (mean, weights) = AttentionSteps.Compose(
+                pre => SiteActivation.Apply(call.Attention.spec, pre, operands[1 + FusedAttention.Gains], call.Context, Backend.Composed),
                 operands[0]!, operands[1 + Keys]!, operands[1 + Annotations]!, operands[1 + Score]!, operands[Tensors - 1]);
             return [mean, weights];
         }

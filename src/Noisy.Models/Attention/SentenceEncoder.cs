@@ -58,7 +58,7 @@ public sealed class SentenceEncoder : nn.Module
     }
 
     /// <summary>Reads sentences.</summary>
-    /// <param name="tokens">Word ids [S, B], int64; whatever stands after a sentence's end is not looked at.</param>
+    /// <param name="tokens">Word ids [S, B], int64; whatever stands after a sentence's end is not attended to.</param>
     /// <param name="lengths">Words of each sentence, each in [1, S].</param>
     /// <param name="context">Mode, key, update and scale.</param>
     /// <returns>What was found; owned by the caller.</returns>

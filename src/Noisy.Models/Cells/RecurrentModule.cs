@@ -52,7 +52,7 @@ public abstract class RecurrentModule<TState, TResult> : nn.Module<Tensor, TStat
     /// <summary>The module's address.</summary>
     internal ModuleNoise Noise { get; }
 
-    /// <summary>A pass in the module's mode: layers run over a sequence, each call going on where the update's last one ended; a cell
+    /// <summary>A pass in the module's mode: layers run over a sequence, each call continuing where the update's last one ended; a cell
     /// takes a step, each call being the next time step of the update.</summary>
     /// <param name="input">Of layers [T, B, I], [B, T, I] if batch first, or [T, I] for one example alone; of a cell [B, I] or [I].</param>
     /// <param name="state">States before it: of layers [layers × directions, B, H] each, of a cell [B, H], without B for one example

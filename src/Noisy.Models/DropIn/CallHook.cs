@@ -10,7 +10,7 @@ namespace Noisy.Models;
 /// next to nothing in the place of the input, another the noisy result in the place of the output.
 /// </summary>
 /// <remarks>
-/// The old module runs on one element for each call, which costs some 50 µs for a cell and 100 µs for a layer. Its <c>train()</c> and <c>eval()</c> go on
+/// The old module runs on one element for each call, which costs some 50 µs for a cell and 100 µs for a layer. Its <c>train()</c> and <c>eval()</c> pass on
 /// to the noisy module, whatever else is done to it alone does not. <c>forward</c> called directly runs no hook, so
 /// <see cref="DirectCalls"/> looks for that first.
 /// </remarks>

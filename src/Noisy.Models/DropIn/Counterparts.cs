@@ -31,7 +31,7 @@ internal sealed class Counterparts(
     Func<string, long>? widths,
     Func<string, double?>? dropouts)
 {
-    // register_parameter registers no name twice, so the table itself is asked for; its type names it.
+    // register_parameter registers no name twice, so the table itself is requested; its type names it.
     private static readonly FieldInfo RegisteredParameters = typeof(nn.Module)
         .GetFields(BindingFlags.Instance | BindingFlags.NonPublic)
         .Single(f => f.FieldType == typeof(OrderedDict<string, Parameter>));
@@ -126,7 +126,7 @@ internal sealed class Counterparts(
             $"{inputs} -> {units}" + (bias ? "" : ", no biases"));
     }
 
-    /// <summary>The very parameters of the old module under their names, so that whoever knows them still does; then all else that
+    /// <summary>The very parameters of the old module under their names, so that whatever holds them still does; then all else that
     /// <see cref="Settle"/> hands on. One of the weights tells device and type of numbers.</summary>
     private static void TakeOver(nn.Module made, nn.Module old, Parameter like)
     {

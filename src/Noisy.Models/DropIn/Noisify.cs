@@ -28,7 +28,7 @@ namespace Noisy.Models;
 /// caller holds outside the model.</para>
 /// <para>Recurrent modules keep the very <c>Parameter</c> objects of the old ones, under the same names; the gap gains p are new
 /// (<see cref="NoisifyReport.NewParameters"/>). So make the optimiser afterwards. One made before from a list of the parameters
-/// goes on training the old ones only. One made from <c>model.parameters()</c> itself, as in a model's constructor, has torch enumerate
+/// keeps training the old ones only. One made from <c>model.parameters()</c> itself, as in a model's constructor, has torch enumerate
 /// them anew, and its next step throws <c>KeyNotFoundException</c> with a number for a key. If it cannot be made later, freeze the
 /// gains: <c>Variants.Nah.Map(s => s.WithLearnP(false))</c> has no new parameters.</para>
 /// <para>Weights saved before the replacement have no gains: <see cref="Load"/> reads them and names what keeps its initial value;
@@ -36,7 +36,7 @@ namespace Noisy.Models;
 /// </remarks>
 public static class Noisify
 {
-    /// <summary>Exchanges the saturating modules of a model; all or, if one that was asked for cannot be, none.</summary>
+    /// <summary>Exchanges the saturating modules of a model; all or, if one that was requested cannot be, none.</summary>
     /// <param name="root">The model.</param>
     /// <param name="activations">What replaces tanh and sigmoid, for example <see cref="Variants.Nah"/>; <see cref="Variants.Soft"/>
     /// changes no number but by rounding.</param>
@@ -55,7 +55,7 @@ public static class Noisify
     /// <param name="example">A pass of the model, <c>() => model.call(x)</c>, that gives its output: a tensor, a tuple or a sequence of them. It is
     /// run once, before the replacement, in <c>eval()</c> without gradients, to see which activations give the model's output.</param>
     /// <returns>What was replaced, what was not, and why.</returns>
-    /// <exception cref="UsageException">A module that was asked for cannot be replaced; the message names each with its reason and
+    /// <exception cref="UsageException">A module that was requested cannot be replaced; the message names each with its reason and
     /// remedy, and nothing was changed. Not thrown if <paramref name="allowPartial"/>.</exception>
     /// <exception cref="InvalidSpecException">A spec or a dropout breaks a rule; nothing was changed.</exception>
     /// <example>

@@ -6,9 +6,9 @@ public enum NoisifyOutcome
     /// <summary>A noisy module has taken its place.</summary>
     Replaced,
 
-    /// <summary>It stayed as it was because nobody asked for it, or because it has no noisy counterpart.</summary>
+    /// <summary>It stayed as it was because nobody requested it, or because it has no noisy counterpart.</summary>
     LeftOut,
 
-    /// <summary>It was asked for and could not be replaced; the note says why and what to do.</summary>
+    /// <summary>It was requested and could not be replaced; the note says why and what to do.</summary>
     Refused,
 }

@@ -14,7 +14,7 @@ public sealed record NoisifyReport(IReadOnlyList<NoisifyEntry> Entries)
     /// <summary>What was left as it is, on purpose or for want of a counterpart.</summary>
     public IEnumerable<NoisifyEntry> LeftOut => With(NoisifyOutcome.LeftOut);
 
-    /// <summary>What was asked for and could not be replaced; empty unless partial replacement was allowed.</summary>
+    /// <summary>What was requested and could not be replaced; empty unless partial replacement was allowed.</summary>
     public IEnumerable<NoisifyEntry> Refused => With(NoisifyOutcome.Refused);
 
     /// <summary>What was replaced by a hook and no call has reached since: after the first pass, what is listed here runs without noise

@@ -6,9 +6,9 @@ using F = TorchSharp.torch.nn.functional;
 
 namespace Noisy.Models;
 
-/// <summary>An LSTM that looks at the places of a picture and describes it.</summary>
+/// <summary>An LSTM that attends to the places of a picture and describes it.</summary>
 /// <remarks>
-/// <para>h⁰ = tanh(W mean + b), c⁰ likewise; in each step the state before looks at the places, z = what it saw, scaled by
+/// <para>h⁰ = tanh(W mean + b), c⁰ likewise; in each step the state before attends to the places, z = what it saw, scaled by
 /// sigmoid(W h + b) with a selector; the LSTM takes the word before and z; readout tanh(W h + b [+ word] [+ W z]), and logits are
 /// linear in it. Each tanh and sigmoid is a noisy one. The word before the first is a zero vector.</para>
 /// <para>Parameters: <c>embedding</c> [V, E], <c>hidden_weight</c>, <c>cell_weight</c> [H, D] with their biases, those of
@@ -148,7 +148,7 @@ public sealed class CaptionModel : nn.Module
     /// <param name="state">State before it; stays as it is.</param>
     /// <param name="last">Ids of the words; null before the first.</param>
     /// <param name="context">Mode, key, update, time step and scale.</param>
-    /// <returns>Log-probabilities of the next word [B, V], how much was looked at each place [L, B], and the state after it; owned by
+    /// <returns>Log-probabilities of the next word [B, V], the attention to each place [L, B], and the state after it; owned by
     /// the caller.</returns>
     public (Tensor LogProbabilities, Tensor Attention, CaptionState State) Next(CaptionState state, int[]? last, NoiseContext context)
     {
@@ -193,14 +193,14 @@ public sealed class CaptionModel : nn.Module
     private sealed class Sequence(CaptionModel owner, CaptionState state)
     {
         private readonly NoisyCellSteps lstm = owner.lstm.Steps();
-        private readonly AttentionLooks looks = owner.attention.Over(state.Annotations, state.Keys, null);
+        private readonly AttentionSteps attention = owner.attention.Over(state.Annotations, state.Keys, null);
         private readonly StepLinear? selector =
             owner.selector is null ? null : new(owner.get_parameter("selector_weight")!, owner.get_parameter("selector_bias"), owner.Backend);
 
         internal (Tensor Hidden, Tensor Cell, Tensor Seen, Tensor Weights, Tensor Looked) Step(
             Tensor word, Tensor hidden, Tensor cell, NoiseContext context, bool draw)
         {
-            var (seen, weights) = looks.forward(hidden, context);
+            var (seen, weights) = attention.forward(hidden, context);
             var looked = weights.detach();
             if (draw)
             {

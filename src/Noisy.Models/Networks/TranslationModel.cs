@@ -64,15 +64,15 @@ public sealed class TranslationModel : nn.Module
     /// <param name="source">Sentences, end tokens included.</param>
     /// <param name="target">Their translations, end tokens included.</param>
     /// <param name="context">Mode, key, update and scale.</param>
-    /// <returns>Sum over all words in nats, a scalar, and how much each word looked at each word of the source, [T, S, B]; owned by
+    /// <returns>Sum over all words in nats, a scalar, and the attention of each word to each word of the source, [T, S, B]; owned by
     /// the caller.</returns>
     public (Tensor Sum, Tensor Attention) Loss(SentenceBatch source, SentenceBatch target, NoiseContext context)
     {
         using var scope = NewDisposeScope();
         using var state = Start(source, context);
         var counted = target.Tokens.Select((token, i) => target.Mask[i] > 0 ? token : LinearCrossEntropy.IgnoreIndex).ToArray();
-        var (sum, looks) = decoder.Loss(state, Ids(target.Tokens, target), Ids(counted).reshape(-1), context);
-        return (sum.MoveToOuterDisposeScope(), looks.MoveToOuterDisposeScope());
+        var (sum, attention) = decoder.Loss(state, Ids(target.Tokens, target), Ids(counted).reshape(-1), context);
+        return (sum.MoveToOuterDisposeScope(), attention.MoveToOuterDisposeScope());
     }
 
     /// <summary>Reads one word in each row; see <see cref="AttentionDecoder.Next"/>.</summary>

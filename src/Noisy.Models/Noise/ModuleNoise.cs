@@ -3,7 +3,7 @@ using Noisy.Core;
 namespace Noisy.Models;
 
 /// <summary>Where a module's random numbers lie: child <em>id</em> of the model's keys, of initial weights as of draws.</summary>
-/// <remarks>A module adds its address itself, so it draws the same whoever calls it: by <c>forward(x)</c> with the clock, by
+/// <remarks>A module adds its address itself, so it draws the same whatever calls it: by <c>forward(x)</c> with the clock, by
 /// <c>forward(x, context)</c>, or from within another module. A module that contains others hands its context on as it is.</remarks>
 /// <param name="clock">The model's clock, which gives the id.</param>
 /// <param name="first">Id of the first module that this one contains, if they were created before it; default none.</param>

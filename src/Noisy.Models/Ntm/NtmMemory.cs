@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace Noisy.Models;
 
-/// <summary>Where a head looks in the memory, and what it does there, as tensor operations.</summary>
+/// <summary>Where a head attends in the memory, and what it does there, as tensor operations.</summary>
 /// <remarks>Source: Graves, Wayne, Danihelka, "Neural Turing Machines", 2014, Sections 3.1 to 3.3; docs/paper.md, decision 22,
 /// for what they leave open.</remarks>
 internal static class NtmMemory

@@ -35,13 +35,13 @@ let private unreadable =
       "inverseSqrt(3x)", "schedule 'inverseSqrt(3x)': found '3x' at position 13, expected a number"
       "inverseSqrt()", "schedule 'inverseSqrt()': found ')' at position 13, expected a number"
       "linear(1, 2)", "schedule 'linear(1, 2)': found ')' at position 12, expected ','"
-      "linear(1, 2, 3.5)", "schedule 'linear(1, 2, 3.5)': found '3' at position 14, expected a whole number"
+      "linear(1, 2, 3.5)", "schedule 'linear(1, 2, 3.5)': found '3' at position 14, expected an integer"
       "3 every(2)", "schedule '3 every(2)': found 'every' at position 3, expected '|' or the end"
       "3 | ", "schedule '3 | ': found the end at position 5, expected every, clampMin, clampMax, then"
       "3 | min(2)", "schedule '3 | min(2)': found 'min' at position 5, expected every, clampMin, clampMax, then"
       "3 | then(5, )", $"schedule '3 | then(5, )': found ')' at position 13, expected {starts}"
       "3 | every(99999999999999999999)",
-      "schedule '3 | every(99999999999999999999)': found '99999999999999999999' at position 11, expected a whole number" ]
+      "schedule '3 | every(99999999999999999999)': found '99999999999999999999' at position 11, expected an integer" ]
 
 /// A parameter out of range, and the whole message.
 let private outOfRange =

@@ -22,8 +22,8 @@ let private broken =
       Variants.Nani.Tanh.WithScaling NoiseScaling.Excess, "input noise with scaling Excess: must be Constant, Gap or Ratio"
       Variants.Nanis.Tanh.WithScaling NoiseScaling.Gap, "noise at the input when saturated with scaling Gap: must be Constant"
       Variants.Nani.Tanh.WithAlpha 1.1, "alpha is 1.1 with noise at the input: the leak belongs to output noise, must be 1"
-      Variants.Soft.Tanh.WithUnit SaturatingUnit.Relu, "soft is asked for, but the unit has no smooth original"
-      Variants.Soft.Tanh.WithAlpha 0.9, "soft is asked for with noise None and alpha 0.9: the smooth reference has neither noise nor leak"
+      Variants.Soft.Tanh.WithUnit SaturatingUnit.Relu, "soft is set, but the unit has no smooth original"
+      Variants.Soft.Tanh.WithAlpha 0.9, "soft is set with noise None and alpha 0.9: the smooth reference has neither noise nor leak"
       tanh.WithAlpha(nan).WithC(-1.0).WithP(Nullable infinity),
       "alpha is NaN: must be finite; c is -1: must be finite and >= 0; p is Infinity: must be finite" ]
 

@@ -86,7 +86,7 @@ let private findTests =
             Expect.isNull (DataCache(settings None cache.Path).Find(DataSet("toy", "toy", [| toySet.Files[0]; DataSource("more.txt", "", "", 1L) |]))) "a part"
         }
 
-        test "built-in data can be asked for by name" {
+        test "built-in data can be requested by name" {
             use cache = new TempFolder()
             cache.Write("toy/toy.txt", toyContent)
             Expect.isNull (find (Some "built-in") cache.Path) "despite the cache"

@@ -22,7 +22,7 @@ let private within (standardError: float) (expected: float) (found: float) what 
 
 let tests =
     testList "mixture of Gaussians" [
-        test "a point is a function of key and index, in whatever order it is asked for" {
+        test "a point is a function of key and index, in whatever order it is requested" {
             let points, classes = sample.Value
             let some = [| 150_000L; 3L; 3L; 77_777L |]
             let p, c = draw key some

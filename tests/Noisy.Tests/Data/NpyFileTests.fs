@@ -86,7 +86,7 @@ let tests =
         bad "rubbish for a header" [ "the header 'rubbish' does not tell" ] (npy 1 "rubbish" [||])
         bad "records" [ "does not tell 'descr'" ] (npy 1 "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2,), }" [||])
         bad "Fortran's order" [ "Fortran's order"; "C order" ] (npy 1 "{'descr': '<f4', 'fortran_order': True, 'shape': (2,), }" (bytesOf [| 1.0f; 2.0f |]))
-        bad "whole numbers" [ "another kind of numbers"; "<i8" ] (npy 1 (header "<i8" "(1,)") (bytesOf [| 1L |]))
+        bad "integers" [ "another kind of numbers"; "<i8" ] (npy 1 (header "<i8" "(1,)") (bytesOf [| 1L |]))
         bad "numbers of other machines" [ ">f4" ] (npy 1 (header ">f4" "(1,)") (bytesOf [| 1.0f |]))
         bad "a size that is no number of 32 bits" [ "a size that is too large" ] (npy 1 (header "|u1" "(99999999999,)") [||])
         bad "more than an array holds" [ "2147483647 x 2147483647 = 4,611,686,014,132,420,609 numbers" ] (npy 1 (header "|u1" "(2147483647, 2147483647)") [||])

@@ -177,7 +177,7 @@ let private distribution =
                     Expect.isLessThanOrEqual nested.Length 1 $"index {index}: %A{slots}"
         }
 
-        test "there are as many operations as asked for, equalities aside" {
+        test "there are as many operations as requested, equalities aside" {
             for nesting in 1..10 do
                 let counts = [ for index in 0..999 -> (operations (parse (program 2 nesting index).Question)).Length ]
                 for count in counts do Expect.isLessThanOrEqual count nesting "at most"

@@ -141,14 +141,14 @@ let tests =
             Expect.isFalse (forms |> Seq.contains PennTreebank.EndOfSentence) "the end token is none of them"
         }
 
-        testPropertyWithConfig { FsCheckConfig.defaultConfig with maxTest = 400 } "the way back gives the source again, and everything agrees"
+        testPropertyWithConfig { FsCheckConfig.defaultConfig with maxTest = 400 } "the backward pass gives the source again, and everything agrees"
         <| Prop.forAll places (fun (clauses, split, index) ->
             let pair = TranslationWorld.Pair(clauses, key, split, index)
             Expect.equal (text (back pair.Target)) (text pair.Source) "source"
             Expect.isLessThanOrEqual (max pair.Source.Length pair.Target.Length) (15 * clauses) "length"
             Expect.equal (TranslationWorld.SplitOf pair.Source) split "split")
 
-        test "a pair is a function of its arguments, in whatever order it is asked for" {
+        test "a pair is a function of its arguments, in whatever order it is requested" {
             let pair split index = TranslationWorld.Pair(2, key, split, index)
             let first = [ for i in 0L .. 20L -> text (pair Split.Train i).Source ]
             Expect.equal [ for i in 20L .. -1L .. 0L -> text (pair Split.Train i).Source ] (List.rev first) "backwards"

@@ -184,9 +184,9 @@ let private evaluation =
           Expect.equal again["nll"] found["nll"] "repeats"
           Expect.equal [ for w in task.Describe(2, NoiseContext.Test, never) -> w.Found ] [ for w in Seq.take 2 written -> w.Found ] "the first ones")
 
-      torchTest "each word has a map of where it looked" (fun () ->
+      torchTest "each word has a map of what it attends to" (fun () ->
           use task = newTask config :?> CaptionTask
-          let looks = task.Looks(1, [| "a"; "large"; "circle" |], NoiseContext.Test)
+          let looks = task.Attention(1, [| "a"; "large"; "circle" |], NoiseContext.Test)
           Expect.equal looks.Length 3 "words"
           let struct (rows, columns) = task.Grid
           for look in looks do

@@ -85,7 +85,7 @@ let private largest (text: string) =
     digits.Split(' ', StringSplitOptions.RemoveEmptyEntries) |> Array.map int64 |> Array.max
 
 let private data =
-    [ torchTest "programs are new in each epoch and at each stage, and the same when asked for again" (fun () ->
+    [ torchTest "programs are new in each epoch and at each stage, and the same when requested again" (fun () ->
           use task = newTask config
           let first = texts (task.Training(1, 1))
           let others = [ texts (task.Training(2, 1)); texts (task.Training(1, 2)); texts (task.Training(2, 2)) ]
@@ -114,7 +114,7 @@ let private data =
           for a, b in [ train, valid; train, test; valid, test ] do Expect.isEmpty (Set.intersect a b) "common"
           Expect.isGreaterThan train.Count 100 "the test can tell")
 
-      torchTest "each curriculum trains on its stages; validation is at the stage asked for" (fun () ->
+      torchTest "each curriculum trains on its stages; validation is at the stage requested" (fun () ->
           let wide = config |> set [ "length", "4"; "nesting", "1"; "epochUpdates", "100"; "batch", "10" ]
           let found curriculum stage =
               use task = newTask (wide |> set [ "curriculum", curriculum ])

@@ -98,7 +98,7 @@ let private data =
           let train (task: NtmRecallTask) = [ for update in 0L .. 19L -> List.ofArray (task.Training(update, 4)).Input ]
           let own = train task
           Expect.equal (List.distinct own).Length 20 "new at each update"
-          Expect.equal (train task) own "the same when asked for again"
+          Expect.equal (train task) own "the same when requested again"
           Expect.isEmpty (Set.intersect (Set.ofList own) (Set.ofList (train another))) "another seed has others"
           Expect.equal (another :> ITrainingTask).Data.Sha256 (task :> ITrainingTask).Data.Sha256 "what is measured"
           for split in [ Split.Valid; Split.Test ] do

@@ -8,7 +8,7 @@ open Noisy.Models
 open Noisy.Experiments
 open TorchSharp
 
-/// The smallest ELF file that asks for versions: one segment over all of it, and in it a dynamic section, a string table
+/// The smallest ELF file that requests versions: one segment over all of it, and in it a dynamic section, a string table
 /// and the needs of one library.
 let private elf (versions: string list) =
     let strings = versions |> List.scan (fun text version -> text + version + "\000") "libstdc++.so.6\000"
@@ -61,7 +61,7 @@ let tests =
             TorchNative.EnsureLoaded()
             Expect.notEqual TorchNative.Report "not loaded" "a tensor could be made"
         }
-        test "only the version asked for becomes optional" {
+        test "only the version requested becomes optional" {
             let file, flags = elf [ "GLIBCXX_3.4.3"; "GLIBCXX_3.4.32"; "GLIBCXX_3.4.321" ]
             Expect.equal (ElfVersions.Weaken(file.AsSpan(), "GLIBCXX_3.4.32")) 1 "one reference"
             Expect.equal [ flags 0; flags 1; flags 2 ] [ 0us; 2us; 0us ] "its weak flag, and no other"

@@ -61,7 +61,7 @@ let private optionTests =
         refusal [ "--config"; "S,L" ] "--config is 'L': must be S, M or both"
         refusal [ "--config"; "," ] "--config needs at least one value"
         refusal [ "--threads"; "0" ] "--threads is 0: must be at least 1"
-        refusal [ "--threads"; "two" ] "--threads is 'two': must be a whole number"
+        refusal [ "--threads"; "two" ] "--threads is 'two': must be an integer"
         refusal [ "--seconds"; "0" ] "--seconds is '0': must be a number above 0"
         refusal [ "--seconds"; "NaN" ] "--seconds is 'NaN': must be a number above 0"
         refusal [ "--quick"; "--seconds"; "3" ] "give one"

@@ -36,7 +36,7 @@ let private after (curriculum: Curriculum) stages checks =
     (start, checks) ||> List.scan (fun state (train, valid) -> curriculum.After(train, valid, stages, state)) |> List.tail
 
 let private messages =
-    let known = "must be none, naive, mix or combined; all but none may be followed by 'by results' or by 'over N', N a whole number of updates"
+    let known = "must be none, naive, mix or combined; all but none may be followed by 'by results' or by 'over N', N an integer of updates"
     [ "", $"curriculum '': {known}"
       "fast", $"curriculum 'fast': {known}"
       "Naive", $"curriculum 'Naive': {known}"
@@ -123,7 +123,7 @@ let private draws =
           let drawn = c.Draw(stage, stages, stream, int64 index)
           Expect.isTrue (drawn >= 1 && drawn <= stages) "within"
           Expect.equal (c.Draw(stage, stages, stream, int64 index)) drawn "again")
-      test "whole numbers below a bound are alike, and a bound below 1 is refused" {
+      test "integers below a bound are alike, and a bound below 1 is refused" {
           let counts = [| for i in 0 .. count - 1 -> stream.Below(7, int64 i) |] |> Array.countBy id |> dict
           Expect.equal (Seq.sort counts.Keys |> List.ofSeq) [ 0..6 ] "values"
           for value in 0..6 do near (1.0 / 7.0) counts[value] $"{value}"

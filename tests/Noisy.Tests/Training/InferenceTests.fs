@@ -199,7 +199,7 @@ let private written (tensors: (string * Tensor) list) (metadata: (string * strin
 let private metadata () = SafetensorsReader.Read(new MemoryStream(snd nah.Value)).Metadata |> Seq.map (fun m -> m.Key, m.Value) |> List.ofSeq
 
 let private files =
-    [ torchTest "single, double, half and bfloat16 numbers are read, whole numbers are left out" (fun () ->
+    [ torchTest "single, double, half and bfloat16 numbers are read, integers are left out" (fun () ->
           let source = filled 2L [ 3L; 5L ]
           let types = [ torch.ScalarType.Float32; torch.ScalarType.Float64; torch.ScalarType.Float16; torch.ScalarType.BFloat16 ]
           let bytes = written ([ for t in types -> $"{t}", source.to_type t ] @ [ "ids", torch.zeros ([| 3L |], dtype = torch.ScalarType.Int64); "one", torch.tensor 2.5f ]) [ "a", "ü\n" ]
@@ -333,7 +333,7 @@ let private tool =
                 [ "sample" ], 2, "'sample' needs a model; see textconsole --help"
                 [ "sample"; path; "--word"; "3" ], 2, "unknown option '--word'; known are --words, --temperature, --seed, --prompt"
                 [ "sample"; path; "--words" ], 2, "--words needs a value"
-                [ "sample"; path; "--words"; "-3" ], 2, "--words -3: must be a whole number, 0 or more"
+                [ "sample"; path; "--words"; "-3" ], 2, "--words -3: must be an integer, 0 or more"
                 [ "sample"; path; "--temperature"; "warm" ], 2, "--temperature warm: must be a number, 0 or more"
                 [ "sample"; folder.In "none" ], 3, folder.In "none" + ": there is no such file"
                 [ "sample"; bad ], 3, $"{bad}: its header has an impossible length: it is damaged or not a safetensors file" ] do

@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace Noisy.Core;
 
-/// <summary>Sizes of a look at annotations.</summary>
+/// <summary>Sizes of an attention step.</summary>
 /// <param name="Places">Annotations S of an example, ≥ 1.</param>
 /// <param name="Batch">Examples B, ≥ 1.</param>
 /// <param name="Units">Units A of the scores, ≥ 1.</param>
@@ -28,7 +28,7 @@ internal unsafe struct AttentionInputs
     internal int GainCount;
 }
 
-/// <summary>Gradients of a look: those from above (null means zeros), and those that are asked for (null if not wanted).</summary>
+/// <summary>Gradients of an attention step: the upstream ones (null means zeros), and those to compute (null if not required).</summary>
 internal unsafe struct AttentionGradients
 {
     /// <summary>From above: in the mean [B, C] and in the weights [S, B].</summary>
@@ -81,7 +81,7 @@ internal abstract unsafe class AttentionKernel(NoisyActivationSpec spec, double 
     /// <summary>Parts of a batch.</summary>
     internal static int Parts(AttentionSize size) => (size.Batch + PartRows(size) - 1) / PartRows(size);
 
-    /// <summary>Looks.</summary>
+    /// <summary>One attention step.</summary>
     /// <param name="size">Sizes.</param>
     /// <param name="x">Inputs.</param>
     /// <param name="weights">Receives the weights [S, B].</param>
@@ -89,11 +89,11 @@ internal abstract unsafe class AttentionKernel(NoisyActivationSpec spec, double 
     /// <param name="threads">Threads, ≥ 1.</param>
     internal abstract void Forward(AttentionSize size, AttentionInputs x, float* weights, float* mean, int threads);
 
-    /// <summary>The way back.</summary>
+    /// <summary>The backward pass.</summary>
     /// <param name="size">Sizes.</param>
     /// <param name="x">Inputs of the forward pass.</param>
     /// <param name="weights">What it gave.</param>
-    /// <param name="grad">Gradients from above, and those that are asked for.</param>
+    /// <param name="grad">Upstream gradients, and the gradients to compute.</param>
     /// <param name="threads">Threads, ≥ 1.</param>
     internal abstract void Backward(AttentionSize size, AttentionInputs x, float* weights, AttentionGradients grad, int threads);
 

@@ -1,6 +1,6 @@
 namespace Noisy.Core;
 
-/// <summary>A linear map of rows, y = start + W x, with its way back and the gradient in W.</summary>
+/// <summary>A linear map of rows, y = start + W x, with its backward pass and the gradient in W.</summary>
 /// <remarks>The rows of W come in blocks of units; in y each block begins at a multiple of the widest vector. As everywhere in the
 /// engine an element is one chain of fused multiply-adds, so the bits depend on no width and no number of threads.</remarks>
 internal readonly unsafe struct LinearMap<V>

@@ -3,7 +3,7 @@ using static System.Runtime.CompilerServices.MethodImplOptions;
 
 namespace Noisy.Core;
 
-/// <summary>Where a head looks: by content, by its last place, moved and sharpened; forward and back.</summary>
+/// <summary>Where a head attends: by content, by its last place, moved and sharpened; forward and back.</summary>
 /// <remarks>
 /// With k the key, β the strength, g the gate, s the shifts, γ the sharpening and v the attention of the last time step:
 /// c = softmax(β cosine(k, M)), a = g c + (1 − g) v, ãᵢ = s₋₁ aᵢ₊₁ + s₀ aᵢ + s₁ aᵢ₋₁ round the circle, attention =
@@ -28,7 +28,7 @@ internal static unsafe class Addressing
         Sharpen<V>(size, turn);
     }
 
-    /// <summary>The way back through <see cref="Forward"/>.</summary>
+    /// <summary>The backward pass through <see cref="Forward"/>.</summary>
     /// <param name="size">Sizes.</param>
     /// <param name="memory">State of the memory.</param>
     /// <param name="before">Attention of the last time step.</param>

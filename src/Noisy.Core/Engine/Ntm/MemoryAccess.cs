@@ -34,7 +34,7 @@ internal static unsafe class MemoryAccess
     /// <summary>Σ over the slots of attention · slot.</summary>
     /// <param name="size">Sizes.</param>
     /// <param name="memory">State of the memory.</param>
-    /// <param name="attention">Where the head looks.</param>
+    /// <param name="attention">Where the head attends.</param>
     /// <param name="to">Receives [M].</param>
     [MethodImpl(AggressiveOptimization)]
     internal static void Read<V>(NtmSize size, float* memory, float* attention, float* to) where V : struct, ILanes<V>
@@ -42,10 +42,10 @@ internal static unsafe class MemoryAccess
         for (var m = 0; m < size.Width; m++) to[m] = LaneSums.Dot<V>(memory + ((nint)m * size.PaddedSlots), attention, size.PaddedSlots);
     }
 
-    /// <summary>The way back through <see cref="Read"/>.</summary>
+    /// <summary>The backward pass through <see cref="Read"/>.</summary>
     /// <param name="size">Sizes.</param>
     /// <param name="memory">State of the memory.</param>
-    /// <param name="attention">Where the head looks.</param>
+    /// <param name="attention">Where the head attends.</param>
     /// <param name="grad">Gradient in what was read.</param>
     /// <param name="gradMemory">Added to.</param>
     /// <param name="gradAttention">Added to.</param>
@@ -95,7 +95,7 @@ internal static unsafe class MemoryAccess
         }
     }
 
-    /// <summary>The way back through <see cref="Write"/>.</summary>
+    /// <summary>The backward pass through <see cref="Write"/>.</summary>
     /// <param name="size">Sizes.</param>
     /// <param name="memory">State before the write.</param>
     /// <param name="turn">Attention, erase and add vector.</param>

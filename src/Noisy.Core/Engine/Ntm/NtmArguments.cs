@@ -23,7 +23,7 @@ internal unsafe struct NtmInputs
     internal float* Memory, Attention, Reads, Hidden, Cell;
 }
 
-/// <summary>Gradients asked for; each shaped as the value in <see cref="NtmInputs"/>.</summary>
+/// <summary>Gradients to compute; each shaped as the value in <see cref="NtmInputs"/>.</summary>
 internal unsafe struct NtmGradients
 {
     /// <summary>From above: in the logits [T B, O].</summary>

@@ -3,7 +3,7 @@ namespace Noisy.Core;
 /// <summary>A Neural Turing Machine over whole sequences, forward and backward, with a cell as its controller.</summary>
 /// <remarks>
 /// <para>In a time step the controller sees the input and the last reads; a linear map of its output gives all heads their
-/// parameters; then the heads take turns, readers first: each looks for its place in the memory as it finds it, and reads or
+/// parameters; then the heads take turns, readers first: each finds its place in the memory as it finds it, and reads or
 /// writes there. A linear map of the controller's output and the reads gives the logits.</para>
 /// <para>Precision: single. The same bits for every number of threads and every vector width: an example belongs to one thread,
 /// and sums over rows have an order of their own. Noise: as in <see cref="RecurrentKernel"/>.</para>
@@ -34,7 +34,7 @@ internal abstract unsafe class NtmKernel
     /// <summary>Runs the machine back.</summary>
     /// <param name="tape">From the forward pass; read only.</param>
     /// <param name="x">As in the forward pass; the weights are read.</param>
-    /// <param name="grad">Gradients from above, and those that are asked for.</param>
+    /// <param name="grad">Upstream gradients, and the gradients to compute.</param>
     /// <param name="threads">Threads, ≥ 1.</param>
     internal abstract void Backward(NtmTape tape, NtmInputs x, NtmGradients grad, int threads);
 

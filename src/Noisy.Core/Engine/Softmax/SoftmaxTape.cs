@@ -34,7 +34,7 @@ internal unsafe struct SoftmaxGradients
 /// <summary>What the forward pass leaves for the backward pass, and how classes are divided.</summary>
 /// <remarks>
 /// Classes come in groups, whose sums are made apart and then added in their order, and groups in chunks, which a core keeps in
-/// its caches. Both depend on the sizes alone: the bits are the same whoever does the work. Exponentials are taken relative
+/// its caches. Both depend on the sizes alone: the bits are the same whichever thread does the work. Exponentials are taken relative
 /// to the greatest logit of the row so far in its group, so each chunk has its own.
 /// </remarks>
 internal sealed unsafe class SoftmaxTape : IDisposable

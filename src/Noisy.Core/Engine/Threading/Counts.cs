@@ -1,6 +1,6 @@
 namespace Noisy.Core;
 
-/// <summary>A whole number as a type, so that code is compiled for it.</summary>
+/// <summary>An integer as a type, so that code is compiled for it.</summary>
 internal interface ICount
 {
     static abstract int Value { get; }

@@ -89,7 +89,7 @@ internal static unsafe partial class HugePages
     private static partial int MAdvise(void* start, nuint length, int advice);
 }
 
-/// <summary>Buffers that wait for their next use: a training loop asks for the same sizes at every update.</summary>
+/// <summary>Buffers that wait for their next use: a training loop needs the same sizes at every update.</summary>
 internal static class BufferPool
 {
     private const int MaxWaiting = 64;

@@ -26,7 +26,7 @@ public static class GeneratedCorpus
         {
             throw new UsageException(
                 "The built-in corpus needs at least 2 tokens for training, validation and test each; " +
-                $"{config.Train}, {config.Valid} and {config.Test} were asked for.");
+                $"{config.Train}, {config.Valid} and {config.Test} were requested.");
         }
 
         var source = Source(config);

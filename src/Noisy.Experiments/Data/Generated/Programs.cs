@@ -9,7 +9,7 @@ namespace Noisy.Experiments;
 /// <para>A program makes N operations, each uniform over six kinds; the last result is printed. An operation's slots are filled
 /// in a random order: the first one takes the result of the operation before, if there is one, the others fresh numbers
 /// uniform over 1 … 10^L. So one result at most is pending at any time, and it lands in a random slot.</para>
-/// <para>Every fresh number, every multiplier and every count of a loop asks for the hardness anew, and so does the program for
+/// <para>Every fresh number, every multiplier and every count of a loop requests the hardness anew, and so does the program for
 /// the number of its operations, as in the released code. Source: docs/paper.md, reference systems. Randomness: the key at
 /// (program's number, 0) for the program, at (program's number, 1) for the hardness.</para>
 /// </remarks>
@@ -163,7 +163,7 @@ public static class Programs
 
         private bool Heads() => UpTo(2) == 1;
 
-        /// <summary>A whole number uniform over 1 … n; uneven by less than n / 2⁶⁴.</summary>
+        /// <summary>An integer uniform over 1 … n; uneven by less than n / 2⁶⁴.</summary>
         private long UpTo(long n)
         {
             var word = ((ulong)Word() << 32) | Word();

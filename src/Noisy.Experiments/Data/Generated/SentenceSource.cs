@@ -37,7 +37,7 @@ public sealed class SentenceSource
         if (topics is < 2 or > 30 || speakers is < 2 or > 200)
         {
             throw new UsageException(
-                $"The built-in corpus takes 2 to 30 topics and 2 to 200 speakers; {topics} and {speakers} were asked for.");
+                $"The built-in corpus takes 2 to 30 topics and 2 to 200 speakers; {topics} and {speakers} were requested.");
         }
 
         var lexicon = new SentenceLexicon(topics, speakers, key);
@@ -67,7 +67,7 @@ public sealed class SentenceSource
     /// <summary>Number of states; they are 0, 1, 2 …</summary>
     public int States => steps.Length;
 
-    /// <summary>All ways to go on from a state; their probabilities sum to 1.</summary>
+    /// <summary>All ways to continue from a state; their probabilities sum to 1.</summary>
     /// <param name="state">0 ≤ state &lt; <see cref="States"/>.</param>
     /// <exception cref="ArgumentOutOfRangeException">There is no such state.</exception>
     public IReadOnlyList<SourceStep> Next(int state)

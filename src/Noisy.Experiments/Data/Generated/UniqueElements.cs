@@ -3,7 +3,7 @@ using Noisy.Models;
 
 namespace Noisy.Experiments;
 
-/// <summary>Sequences of random whole numbers, whose distinct values are to be counted.</summary>
+/// <summary>Sequences of random integers, whose distinct values are to be counted.</summary>
 /// <remarks>Source: paper, Section 6.6, Table 5; decision 23. Element t of an example is uniform in [0, values), independent of
 /// all others, and a function of (key, index, t) alone: a shorter example is the beginning of the longer one of the same
 /// index.</remarks>

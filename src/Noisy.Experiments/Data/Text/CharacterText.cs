@@ -4,7 +4,7 @@ using Noisy.Core;
 namespace Noisy.Experiments;
 
 /// <summary>Texts as streams of characters: Unicode scalar values, blanks and line feeds among them.</summary>
-/// <remarks>The vocabulary is that of all three splits: whoever models characters knows the alphabet beforehand.</remarks>
+/// <remarks>The vocabulary is that of all three splits: anyone who models characters knows the alphabet beforehand.</remarks>
 public static class CharacterText
 {
     /// <summary>The character that ends a line.</summary>

@@ -7,9 +7,9 @@ namespace Noisy.Experiments;
 /// every token but the first (which no model predicts): what a perfect model scores on this very text.</param>
 public sealed record SourceEntropy(double TestNats)
 {
-    /// <summary>Perplexity of <see cref="TestNats"/>: the floor to set beside a reported test perplexity.</summary>
+    /// <summary>Perplexity of <see cref="TestNats"/>: the floor to compare with a reported test perplexity.</summary>
     public double TestPerplexity => Math.Exp(TestNats);
 
-    /// <summary><see cref="TestNats"/> in bits: the floor to set beside reported bits per character.</summary>
+    /// <summary><see cref="TestNats"/> in bits: the floor to compare with reported bits per character.</summary>
     public double TestBits => TestNats / Math.Log(2);
 }

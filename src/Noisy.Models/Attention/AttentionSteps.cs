@@ -4,10 +4,10 @@ using F = TorchSharp.torch.nn.functional;
 
 namespace Noisy.Models;
 
-/// <summary>Looks of <see cref="AdditiveAttention"/> at the same annotations, one after the other.</summary>
+/// <summary>Steps of <see cref="AdditiveAttention"/> over the same annotations, one after the other.</summary>
 /// <remarks>On the CPU in single precision each is one node of torch's graph. The tensors of a sequence belong to the scope that it
 /// was begun in, which is to outlive its forward pass; begun in none, they are never freed.</remarks>
-public sealed class AttentionLooks
+public sealed class AttentionSteps
 {
     private readonly NoisyActivation activation;
     private readonly StepLinear ask;
@@ -16,7 +16,7 @@ public sealed class AttentionLooks
     private readonly Tensor score, annotations, keys;
     private readonly Tensor? mask;
 
-    internal AttentionLooks(NoisyActivation activation, Backend path, Tensor query, Tensor score, Tensor annotations, Tensor keys, Tensor? mask)
+    internal AttentionSteps(NoisyActivation activation, Backend path, Tensor query, Tensor score, Tensor annotations, Tensor keys, Tensor? mask)
     {
         (this.activation, this.score, this.annotations, this.keys, this.mask) = (activation, score, annotations, keys, mask);
         ask = new StepLinear(query, null, path);
@@ -24,7 +24,7 @@ public sealed class AttentionLooks
         fused = path == Backend.Composed ? null : FusedAttention.Of(activation.Spec, keys, annotations, mask, score, activation.Gains);
     }
 
-    /// <summary>Looks.</summary>
+    /// <summary>One attention step.</summary>
     /// <param name="query">[B, Q].</param>
     /// <param name="context">Mode, key, update, time step and scale.</param>
     /// <returns>Weighted mean [B, C], and the weights [S, B], which sum to 1 over S; owned by the caller.</returns>
@@ -34,24 +34,24 @@ public sealed class AttentionLooks
         Operand.Sized(query, nameof(query), annotations.shape[1], queries);
         Operand.Like(annotations, query, nameof(query));
         using var scope = NewDisposeScope();
-        var asked = ask.Apply(query);
+        var projected = ask.Apply(query);
         var (mean, weights) = fused is not null && context.Mode != NoiseMode.ExactMean
-            ? fused.Look(asked, activation.Own(context))
-            : Compose(pre => activation.forward(pre, context), asked, keys, annotations, score, mask);
+            ? fused.Attend(projected, activation.Own(context))
+            : Compose(pre => activation.forward(pre, context), projected, keys, annotations, score, mask);
         return (mean.MoveToOuterDisposeScope(), weights.MoveToOuterDisposeScope());
     }
 
-    /// <summary>The looks as tensor operations.</summary>
+    /// <summary>The attention steps as tensor operations.</summary>
     /// <param name="activate">The activation.</param>
-    /// <param name="asked">The query as the scores see it, [B, A].</param>
+    /// <param name="query">The query as the scores see it, [B, A].</param>
     /// <param name="keys">[S, B, A].</param>
     /// <param name="annotations">[S, B, C].</param>
     /// <param name="score">[1, A].</param>
     /// <param name="mask">[S, B]; null for zeros.</param>
     internal static (Tensor Mean, Tensor Weights) Compose(
-        Func<Tensor, Tensor> activate, Tensor asked, Tensor keys, Tensor annotations, Tensor score, Tensor? mask)
+        Func<Tensor, Tensor> activate, Tensor query, Tensor keys, Tensor annotations, Tensor score, Tensor? mask)
     {
-        var scores = F.linear(activate(keys.Plus(asked)), score).squeeze(-1);
+        var scores = F.linear(activate(keys.Plus(query)), score).squeeze(-1);
         var weights = (mask is null ? scores : scores.Plus(mask)).softmax(0);
         return ((weights.unsqueeze(-1) * annotations).sum([0]), weights);
     }

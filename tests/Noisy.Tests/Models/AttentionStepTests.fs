@@ -1,5 +1,5 @@
 /// Fused looks of attention against composed tensor operations, and against themselves at other widths and thread counts.
-module Noisy.Tests.LookTests
+module Noisy.Tests.AttentionStepTests
 
 open System
 open Expecto
