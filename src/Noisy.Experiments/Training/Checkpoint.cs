@@ -15,7 +15,7 @@ namespace Noisy.Experiments;
 internal static class Checkpoint
 {
     private const string Extension = ".safetensors", ChecksumExtension = ".sha256", StateKey = "state";
-    private const string FormatKey = "format", Format = "noisy-checkpoint-2", BestPrefix = "best.", CarriedPrefix = "carried.";
+    private const string FormatKey = "format", Format = "noisy-checkpoint-3", BestPrefix = "best.", CarriedPrefix = "carried.";
     private const int Kept = 2;
 
     /// <summary>Writes a checkpoint and removes all but the newest two.</summary>

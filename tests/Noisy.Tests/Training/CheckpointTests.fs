@@ -130,7 +130,7 @@ let private checkpointTests =
           let sum = Convert.ToHexStringLower(Security.Cryptography.SHA256.HashData(File.ReadAllBytes path))
           File.WriteAllText(path + ".sha256", $"{sum}  {Path.GetFileName path}\n")
           let error = try loadCheckpoint folder task |> ignore; "" with :? UsageException as e -> e.Message
-          Expect.stringStarts error $"checkpoint {path} has the form 'noisy-checkpoint-1', this version of Noisy reads 'noisy-checkpoint-2'" "message") ]
+          Expect.stringStarts error $"checkpoint {path} has the form 'noisy-checkpoint-1', this version of Noisy reads 'noisy-checkpoint-3'" "message") ]
 
 let private folderTests =
     [ torchTest "another config's folder is refused with the fields that differ" (fun () ->
