@@ -20,10 +20,10 @@ public sealed record LearningToExecuteSettings : ISettings
     /// <summary>Characters of a window: time steps of truncated back-propagation, ≥ 1.</summary>
     public int Bptt { get; init; } = 50;
 
-    /// <summary>Columns of programs side by side, ≥ 1.</summary>
+    /// <summary>Streams of programs side by side, ≥ 1.</summary>
     public int Batch { get; init; } = 100;
 
-    /// <summary>Windows of the validation and test columns, ≥ 1; a program must fit into them.</summary>
+    /// <summary>Windows of the validation and test streams, ≥ 1; a program must fit into them.</summary>
     public int EvaluationWindows { get; init; } = 10;
 
     /// <summary>Half-width of the interval of all initial weights, &gt; 0.</summary>
@@ -59,9 +59,9 @@ public sealed record LearningToExecuteSettings : ISettings
         {
             var characters = ((long)windows * Bptt) + 1;
             if (windows >= 1 && characters < Target.LongestText)
-                yield return $"{name} is {windows} of bptt {Bptt}: a column of {characters} characters is too short for programs of length {Length} and nesting {Nesting}, which may have {Target.LongestText}";
+                yield return $"{name} is {windows} of bptt {Bptt}: a stream of {characters} characters is too short for programs of length {Length} and nesting {Nesting}, which may have {Target.LongestText}";
             if (characters * Math.Max(1, Batch) > int.MaxValue)
-                yield return $"{name} is {windows} of bptt {Bptt} in {Batch} columns: together at most {int.MaxValue} characters";
+                yield return $"{name} is {windows} of bptt {Bptt} in {Batch} streams: together at most {int.MaxValue} characters";
         }
     }
 }

@@ -6,11 +6,11 @@ using static TorchSharp.torch;
 
 namespace Noisy.Experiments;
 
-/// <summary>Learning to Execute: programs side by side in columns, read character by character, state carried from window to
+/// <summary>Learning to Execute: programs side by side in streams, read character by character, state carried from window to
 /// window and from program to program, zeroed at the start of each epoch.</summary>
 /// <remarks>
 /// <para>The objective is the negative log-likelihood of the answers' characters, summed over time and divided by the number of
-/// columns. Accuracy is the share of the answers' characters that the model expects most, given the true ones before.</para>
+/// streams. Accuracy is the share of the answers' characters that the model expects most, given the true ones before.</para>
 /// <para>Training programs are new in every epoch and whenever the stage changes; a change within an epoch takes effect at the
 /// next window. They are drawn from the run's seed, those of validation and test from a fixed one, so that all runs are
 /// measured on the same programs; no program of one part is in another. Source: docs/paper.md, reference systems.</para>
@@ -24,8 +24,8 @@ public sealed class LearningToExecuteTask : ITrainingTask
     private readonly RecurrentLanguageModel model;
     private readonly Device device;
     private readonly CarriedState state;
-    private readonly Dictionary<(Split Split, int Stage), ProgramColumns> evaluated = [];
-    private (int Epoch, int Stage, ProgramColumns Columns)? current;
+    private readonly Dictionary<(Split Split, int Stage), ProgramStreams> evaluated = [];
+    private (int Epoch, int Stage, ProgramStreams Streams)? current;
 
     /// <summary>Builds the model.</summary>
     /// <param name="config">A valid config.</param>
@@ -96,33 +96,33 @@ public sealed class LearningToExecuteTask : ITrainingTask
     /// <summary>The training programs of an epoch.</summary>
     /// <param name="epoch">Epoch, from 1.</param>
     /// <param name="stage">Current stage of the curriculum, from 1.</param>
-    public ProgramColumns Training(int epoch, int stage)
+    public ProgramStreams Training(int epoch, int stage)
     {
         if (current is not { } found || found.Epoch != epoch || found.Stage != stage)
         {
             var key = Programs(config.Seed, Split.Train).Child((uint)epoch).Child((uint)stage);
             ProgramDifficulty Drawn(NoiseStream stream, int draw) => ProgramDifficulty.OfStage(plan.Draw(stage, Stages, stream, draw), settings.Length);
-            found = (epoch, stage, ProgramColumns.Create(Drawn, Split.Train, key, settings.Batch, config.Training.EpochUpdates!.Value, settings.Bptt));
+            found = (epoch, stage, ProgramStreams.Create(Drawn, Split.Train, key, settings.Batch, config.Training.EpochUpdates!.Value, settings.Bptt));
             current = found;
         }
 
-        return found.Columns;
+        return found.Streams;
     }
 
     /// <summary>The programs of validation or test at a stage.</summary>
     /// <param name="split">Validation or test.</param>
     /// <param name="stage">Stage of difficulty, from 1.</param>
-    public ProgramColumns Evaluation(Split split, int stage)
+    public ProgramStreams Evaluation(Split split, int stage)
     {
-        if (!evaluated.TryGetValue((split, stage), out var columns))
+        if (!evaluated.TryGetValue((split, stage), out var streams))
         {
             var difficulty = ProgramDifficulty.OfStage(stage, settings.Length);
-            columns = ProgramColumns.Create(
+            streams = ProgramStreams.Create(
                 (_, _) => difficulty, split, Programs(FixedSeed, split).Child((uint)stage), settings.Batch, settings.EvaluationWindows, settings.Bptt);
-            evaluated[(split, stage)] = columns;
+            evaluated[(split, stage)] = streams;
         }
 
-        return columns;
+        return streams;
     }
 
     /// <inheritdoc/>
@@ -158,18 +158,18 @@ public sealed class LearningToExecuteTask : ITrainingTask
     /// <param name="context">How noise is treated.</param>
     public IReadOnlyList<ProgramPrediction> Predict(int count, NoiseContext context)
     {
-        var columns = Evaluation(Split.Test, Stages);
-        var expected = new long[columns.Windows][];
-        Run(columns.Windows, (window, running) =>
+        var streams = Evaluation(Split.Test, Stages);
+        var expected = new long[streams.Windows][];
+        Run(streams.Windows, (window, running) =>
         {
-            var (logits, next) = model.forward(Window(columns.At(window).Inputs), running, context);
+            var (logits, next) = model.forward(Window(streams.At(window).Inputs), running, context);
             expected[window] = logits.argmax(1).cpu().data<long>().ToArray();
             return next;
         }, CancellationToken.None);
 
-        char At(int column, int row) => ProgramAlphabet.Characters[(int)expected[(row - 1) / columns.Steps][((row - 1) % columns.Steps * columns.Columns) + column]];
-        return [.. columns.Programs.Take(count).Select(p => new ProgramPrediction(p.Program, string.Concat(
-            Enumerable.Range(p.Program.Question.Length, p.Program.Target.Length).Select(i => At(p.Column, p.Start + i)))))];
+        char At(int stream, int row) => ProgramAlphabet.Characters[(int)expected[(row - 1) / streams.Steps][((row - 1) % streams.Steps * streams.Streams) + stream]];
+        return [.. streams.Programs.Take(count).Select(p => new ProgramPrediction(p.Program, string.Concat(
+            Enumerable.Range(p.Program.Question.Length, p.Program.Target.Length).Select(i => At(p.Stream, p.Start + i)))))];
     }
 
     /// <inheritdoc/>
@@ -181,12 +181,12 @@ public sealed class LearningToExecuteTask : ITrainingTask
 
     private Tensor Window(long[] inputs) => tensor(inputs).reshape(settings.Bptt, settings.Batch).to(device);
 
-    private LossSums Measure(ProgramColumns columns, NoiseContext context, CancellationToken stop)
+    private LossSums Measure(ProgramStreams streams, NoiseContext context, CancellationToken stop)
     {
         var total = new LossSums(0, 0, 0);
-        Run(columns.Windows, (window, running) =>
+        Run(streams.Windows, (window, running) =>
         {
-            var (inputs, targets, counted) = columns.At(window);
+            var (inputs, targets, counted) = streams.At(window);
             var (sum, correct, next) = model.Score(Window(inputs), tensor(targets).to(device), running, context);
             total += new LossSums(sum.item<float>(), correct.item<long>(), counted);
             return next;

@@ -24,7 +24,7 @@ public sealed record LanguageModelSettings : ISettings
     /// the whole epoch.</summary>
     public int CarryWindows { get; init; }
 
-    /// <summary>Columns of text side by side, ≥ 1.</summary>
+    /// <summary>Streams of text side by side, ≥ 1.</summary>
     public int Batch { get; init; } = 20;
 
     /// <summary>Dropout on every layer's input and before the output layer, in [0, 1).</summary>

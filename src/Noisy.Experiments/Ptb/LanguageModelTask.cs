@@ -9,8 +9,8 @@ namespace Noisy.Experiments;
 /// <remarks>
 /// The objective is the negative log-likelihood summed over time and averaged over the batch, as in Zaremba's code: the
 /// gradients of the time steps add up, and the clip acts on their sum. Texts are evaluated as they are learned: validation runs
-/// in the training's number of columns; test of words in one column, one after another, state never reset (decision 26); of
-/// characters, of which there are many more, in as many columns as validation. Source: docs/paper.md, reference systems.
+/// in the training's number of streams; test of words in one stream, one after another, state never reset (decision 26); of
+/// characters, of which there are many more, in as many streams as validation. Source: docs/paper.md, reference systems.
 /// </remarks>
 public sealed class LanguageModelTask : ITrainingTask
 {
@@ -97,8 +97,8 @@ public sealed class LanguageModelTask : ITrainingTask
     /// <inheritdoc/>
     public IReadOnlyDictionary<string, double> Evaluate(Split split, int stage, NoiseContext context, CancellationToken stop) => split switch
     {
-        Split.Valid => Evaluate(data.Valid, Columns(data.Valid), settings.Bptt, context, stop),
-        Split.Test when Characters => Evaluate(data.Test, Columns(data.Test), settings.Bptt, context, stop),
+        Split.Valid => Evaluate(data.Valid, Streams(data.Valid), settings.Bptt, context, stop),
+        Split.Test when Characters => Evaluate(data.Test, Streams(data.Test), settings.Bptt, context, stop),
         Split.Test => Evaluate(data.Test, 1, settings.CarryWindows > 0 ? settings.Bptt : TestWindow, context, stop),
         _ => throw new ArgumentOutOfRangeException(nameof(split), split, "only validation and test are evaluated"),
     };
@@ -114,28 +114,28 @@ public sealed class LanguageModelTask : ITrainingTask
 
     private bool StartsAnew(long window) => window == 0 || (settings.CarryWindows > 0 && window % settings.CarryWindows == 0);
 
-    private int Columns(int[] text) => Math.Min(settings.Batch, Math.Max(1, text.Length / 2));
+    private int Streams(int[] text) => Math.Min(settings.Batch, Math.Max(1, text.Length / 2));
 
-    private IReadOnlyDictionary<string, double> Evaluate(int[] text, int columns, int window, NoiseContext context, CancellationToken stop)
+    private IReadOnlyDictionary<string, double> Evaluate(int[] text, int streams, int window, NoiseContext context, CancellationToken stop)
     {
         using var _ = no_grad();
         using var scope = NewDisposeScope();
-        var length = text.Length / columns;
-        if (length < 2) throw new UsageException($"a text of {text.Length} tokens is too short to be evaluated in {columns} columns");
-        var grid = tensor(text.AsSpan(0, length * columns).ToArray(), ScalarType.Int64).reshape(columns, length).t().contiguous().to(device);
+        var length = text.Length / streams;
+        if (length < 2) throw new UsageException($"a text of {text.Length} tokens is too short to be evaluated in {streams} streams");
+        var grid = tensor(text.AsSpan(0, length * streams).ToArray(), ScalarType.Int64).reshape(streams, length).t().contiguous().to(device);
         IReadOnlyList<Tensor> running = [];
         double sum = 0;
         for (var start = 0; start < length - 1; start += window)
         {
             stop.ThrowIfCancellationRequested();
             using var inner = NewDisposeScope();
-            if (StartsAnew(start / window)) running = model.ZeroState(columns, device);
+            if (StartsAnew(start / window)) running = model.ZeroState(streams, device);
             var steps = Math.Min(window, length - 1 - start);
             var (nll, next) = model.Loss(grid.narrow(0, start, steps), grid.narrow(0, start + 1, steps).reshape(-1), running, context);
             sum += nll.item<float>();
             running = [.. next.Select(s => s.MoveToOuterDisposeScope())];
         }
 
-        return Metrics(new LossSums(sum, double.NaN, (length - 1L) * columns));
+        return Metrics(new LossSums(sum, double.NaN, (length - 1L) * streams));
     }
 }

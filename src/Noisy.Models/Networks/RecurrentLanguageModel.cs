@@ -66,7 +66,7 @@ public sealed class RecurrentLanguageModel : nn.Module
     public string LastBackend => layers.LastBackend;
 
     /// <summary>A zero state for a batch.</summary>
-    /// <param name="batch">Columns B.</param>
+    /// <param name="batch">Streams B.</param>
     /// <param name="device">Where the state lives.</param>
     /// <returns>Hidden state and, of an LSTM, cell state, each [layers, B, H].</returns>
     public IReadOnlyList<Tensor> ZeroState(long batch, Device device) =>

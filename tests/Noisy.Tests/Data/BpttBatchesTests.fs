@@ -8,7 +8,7 @@ open Noisy.Models
 open Noisy.Experiments
 open Noisy.Tests.DataHelpers
 
-/// A stream length, a number of columns and of steps for which there is at least one window.
+/// A text length, a number of streams and of steps for which there is at least one window.
 let private layouts =
     gen {
         let! batch = Gen.choose (1, 12)
@@ -22,8 +22,8 @@ let private lay (length, batch, steps) = BpttBatches(Array.init length id, batch
 
 let tests =
     testList "BpttBatches" [
-        test "a small stream is laid out as by hand" {
-            // 23 tokens in 3 columns: starts at round(0), round(7.67) and round(15.33), 7 tokens each; two windows of 3.
+        test "a small text is laid out as by hand" {
+            // 23 tokens in 3 streams: starts at round(0), round(7.67) and round(15.33), 7 tokens each; two windows of 3.
             let batches = BpttBatches(Array.init 23 id, 3, 3)
             Expect.equal (batches.ColumnLength, batches.Count, batches.TokensPerPass) (7, 2, 18L) "sizes"
             let struct (inputs, targets) = batches.At 0
@@ -42,18 +42,18 @@ let tests =
             let batches = lay (length, batch, steps)
             batches.Count = (length / batch - 1) / steps && batches.Count >= 1)
 
-        testProperty "every target follows its input, and columns go on from window to window"
+        testProperty "every target follows its input, and streams go on from window to window"
         <| Prop.forAll layouts (fun (length, batch, steps) ->
             let batches = lay (length, batch, steps)
             let windows = [| for w in 0 .. batches.Count - 1 -> batches.At w |]
 
             for struct (inputs, targets) in windows do
-                Expect.equal targets (inputs |> Array.map ((+) 1)) "the stream counts up"
+                Expect.equal targets (inputs |> Array.map ((+) 1)) "the text counts up"
 
             for b in 0 .. batch - 1 do
-                let column = [| for struct (inputs, _) in windows do for t in 0 .. steps - 1 -> inputs[t * batch + b] |]
+                let stream = [| for struct (inputs, _) in windows do for t in 0 .. steps - 1 -> inputs[t * batch + b] |]
                 let start = int (floor (float b * float length / float batch + 0.5))
-                Expect.equal column (Array.init column.Length (fun i -> start + i)) $"column {b}")
+                Expect.equal stream (Array.init stream.Length (fun i -> start + i)) $"stream {b}")
 
         testProperty "a window is a function of its index, in whatever order"
         <| Prop.forAll layouts (fun layout ->
@@ -62,20 +62,20 @@ let tests =
             let backwards = [ for w in batches.Count - 1 .. -1 .. 0 -> batches.At w ]
             forwards = List.rev backwards)
 
-        test "one column of one step reads the whole text" {
+        test "one stream of one step reads the whole text" {
             let batches = BpttBatches(Array.init 100 id, 1, 1)
             Expect.equal batches.Count 99 "all but the first token are predicted"
             Expect.equal (batches.At 98) (struct ([| 98 |], [| 99 |])) "the last"
         }
 
         test "a text too short is wrong usage, with the numbers" {
-            refused<UsageException> [ "419 tokens"; "20 columns of 20 steps"; "420"; "smaller batch or bptt" ] (fun () ->
+            refused<UsageException> [ "419 tokens"; "20 streams of 20 steps"; "420"; "smaller batch or bptt" ] (fun () ->
                 BpttBatches(Array.zeroCreate 419, 20, 20) |> ignore)
             Expect.equal (BpttBatches(Array.zeroCreate 420, 20, 20).Count) 1 "one more token is enough"
             refused<UsageException> [ "0 tokens" ] (fun () -> BpttBatches([||], 1, 1) |> ignore)
         }
 
-        test "no column and no step is wrong usage" {
+        test "no stream and no step is wrong usage" {
             refused<UsageException> [ "batch is 0"; "20 steps" ] (fun () -> BpttBatches(Array.zeroCreate 999, 0, 20) |> ignore)
             refused<UsageException> [ "batch is 20"; "-1 steps" ] (fun () -> BpttBatches(Array.zeroCreate 999, 20, -1) |> ignore)
         }

@@ -1,4 +1,4 @@
-/// The programs of Learning to Execute: what they print, their distribution, their splits, their columns.
+/// The programs of Learning to Execute: what they print, their distribution, their splits, their streams.
 module Noisy.Tests.ProgramTests
 
 open System
@@ -265,69 +265,69 @@ let private identity =
         }
     ]
 
-/// Columns, windows, characters of a window, and how hard their programs are; a program always fits.
+/// Streams, windows, characters of a window, and how hard their programs are; a program always fits.
 let private layouts =
     gen {
-        let! columns = Gen.choose (1, 5)
+        let! streams = Gen.choose (1, 5)
         let! windows = Gen.choose (3, 12)
         let! steps = Gen.choose (40, 60)
         let! length = Gen.choose (1, 3)
         let! nesting = Gen.choose (1, 2)
         let! seed = Gen.choose (0, 1000)
         let! split = Gen.elements [ Split.Train; Split.Valid; Split.Test ]
-        return columns, windows, steps, ProgramDifficulty(length, nesting), NoiseKey.FromSeed(int64 seed), split
+        return streams, windows, steps, ProgramDifficulty(length, nesting), NoiseKey.FromSeed(int64 seed), split
     }
     |> Arb.fromGen
 
-let private lay (columns, windows, steps, difficulty, key, split) =
-    ProgramColumns.Create(Hardness(fun _ _ -> difficulty), split, key, columns, windows, steps)
+let private lay (streams, windows, steps, difficulty, key, split) =
+    ProgramStreams.Create(Hardness(fun _ _ -> difficulty), split, key, streams, windows, steps)
 
 let private columnTests =
-    testList "columns" [
+    testList "streams" [
         test "the reference's sizes: 10,001 characters are 200 windows of 50, 501 are 10" {
             let big = lay (2, 200, 50, ProgramDifficulty(6, 3), key, Split.Train)
             Expect.equal (big.Height, (lay (1, 10, 50, ProgramDifficulty(6, 3), key, Split.Test)).Height) (10_001, 501) "characters"
         }
 
-        testPropertyWithConfig { FsCheckConfig.defaultConfig with maxTest = 30 } "columns are the programs of the part, one after another, as many as fit"
+        testPropertyWithConfig { FsCheckConfig.defaultConfig with maxTest = 30 } "streams are the programs of the part, one after another, as many as fit"
         <| Prop.forAll layouts (fun layout ->
-            let columns, windows, steps, difficulty, key, split = layout
+            let streams, windows, steps, difficulty, key, split = layout
             let c = lay layout
             let height = windows * steps + 1
             let expected = Seq.initInfinite (fun i -> Programs.At(difficulty, key, int64 i)) |> Seq.filter (fun p -> p.Split = split) |> Seq.take (c.Programs.Count + 1) |> List.ofSeq
             Expect.equal [ for p in c.Programs -> p.Program.Text ] [ for p in List.take c.Programs.Count expected -> p.Text ] "programs"
-            for column in 0 .. columns - 1 do
-                let own = c.Programs |> Seq.filter (fun p -> p.Column = column) |> List.ofSeq
+            for stream in 0 .. streams - 1 do
+                let own = c.Programs |> Seq.filter (fun p -> p.Stream = stream) |> List.ofSeq
                 let text = own |> List.map _.Program.Text |> String.concat ""
-                Expect.equal (c.Text column) (text.PadRight height) "text"
+                Expect.equal (c.Text stream) (text.PadRight height) "text"
                 Expect.equal [ for p in own -> p.Start ] (own |> List.map _.Program.Text.Length |> List.scan (+) 0 |> List.take own.Length) "places"
-                let next = expected[(Seq.filter (fun (p: PlacedProgram) -> p.Column <= column) c.Programs |> Seq.length)]
+                let next = expected[(Seq.filter (fun (p: PlacedProgram) -> p.Stream <= stream) c.Programs |> Seq.length)]
                 Expect.isGreaterThan (text.Length + next.Text.Length) height "the next one would not have fitted")
 
-        testPropertyWithConfig { FsCheckConfig.defaultConfig with maxTest = 30 } "windows show the columns; targets are the next characters of answers, and no others"
+        testPropertyWithConfig { FsCheckConfig.defaultConfig with maxTest = 30 } "windows show the streams; targets are the next characters of answers, and no others"
         <| Prop.forAll layouts (fun layout ->
-            let columns, windows, steps, _, _, _ = layout
+            let streams, windows, steps, _, _, _ = layout
             let c = lay layout
             let mutable total = 0
-            let answer = HashSet(seq { for p in c.Programs do for i in p.Program.Question.Length .. p.Program.Text.Length - 1 -> p.Column, p.Start + i })
+            let answer = HashSet(seq { for p in c.Programs do for i in p.Program.Question.Length .. p.Program.Text.Length - 1 -> p.Stream, p.Start + i })
             for w in windows - 1 .. -1 .. 0 do
                 let struct (inputs, targets, counted) = c.At w
                 total <- total + counted
                 Expect.equal counted (targets |> Array.filter (fun t -> t <> LinearCrossEntropy.IgnoreIndex) |> Array.length) "counted"
-                for b in 0 .. columns - 1 do
+                for b in 0 .. streams - 1 do
                     let text = c.Text b
                     let id place = int64 (ProgramAlphabet.Id text[place])
                     let places = [| for t in 0 .. steps - 1 -> w * steps + t |]
-                    Expect.equal [| for t in 0 .. steps - 1 -> inputs[t * columns + b] |] (Array.map id places) "inputs"
+                    Expect.equal [| for t in 0 .. steps - 1 -> inputs[t * streams + b] |] (Array.map id places) "inputs"
                     let target place = if answer.Contains((b, place + 1)) then id (place + 1) else LinearCrossEntropy.IgnoreIndex
-                    Expect.equal [| for t in 0 .. steps - 1 -> targets[t * columns + b] |] (Array.map target places) "targets"
+                    Expect.equal [| for t in 0 .. steps - 1 -> targets[t * streams + b] |] (Array.map target places) "targets"
             Expect.equal total answer.Count "every character of every answer")
 
-        test "a program that no column holds, and a window that is not there, are refused" {
-            refused<UsageException> [ "does not fit into a column of 11"; "take more windows" ] (fun () -> lay (2, 1, 10, ProgramDifficulty(6, 3), key, Split.Train) |> ignore)
+        test "a program that no stream holds, and a window that is not there, are refused" {
+            refused<UsageException> [ "does not fit into a stream of 11"; "take more windows" ] (fun () -> lay (2, 1, 10, ProgramDifficulty(6, 3), key, Split.Train) |> ignore)
             let c = lay (2, 3, 50, ProgramDifficulty(1, 1), key, Split.Train)
             for window in [ -1; 3 ] do refused<ArgumentOutOfRangeException> [] (fun () -> c.At window |> ignore)
-            for column in [ -1; 2 ] do refused<ArgumentOutOfRangeException> [] (fun () -> c.Text column |> ignore)
+            for stream in [ -1; 2 ] do refused<ArgumentOutOfRangeException> [] (fun () -> c.Text stream |> ignore)
         }
     ]
 

@@ -30,9 +30,9 @@ let private moment update epoch position stage = BatchPosition(update, epoch, po
 let private sampling update = NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 4L, update, 0, Nullable 0.5)
 
 /// Rows of log-probabilities of a window, and their targets that count.
-let private answers (model: RecurrentLanguageModel) state context (columns: ProgramColumns) window =
-    let struct (inputs, targets, _) = columns.At window
-    let tokens = torch.tensor(inputs).reshape (int64 columns.Steps, int64 columns.Columns)
+let private answers (model: RecurrentLanguageModel) state context (streams: ProgramStreams) window =
+    let struct (inputs, targets, _) = streams.At window
+    let tokens = torch.tensor(inputs).reshape (int64 streams.Steps, int64 streams.Streams)
     let struct (logits, next) = model.forward (tokens, state, context)
     let rows = values logits |> Array.chunkBySize ProgramAlphabet.Characters.Length
     let counted = [ for i in 0 .. targets.Length - 1 do if targets[i] <> LinearCrossEntropy.IgnoreIndex then rows[i], int targets[i] ]
@@ -42,14 +42,14 @@ let private nll (counted: (float[] * int) list) = counted |> List.sumBy (fun (ro
 let private right (counted: (float[] * int) list) = counted |> List.filter (fun (row, target) -> row[target] = Array.max row) |> List.length
 
 let private batches =
-    [ torchTest "the objective is the answers' cross-entropy over the number of columns, and right answers are counted" (fun () ->
+    [ torchTest "the objective is the answers' cross-entropy over the number of streams, and right answers are counted" (fun () ->
           use task = newTask config
           let model = task.Model :?> RecurrentLanguageModel
-          let columns = task.Training(1, 3)
+          let streams = task.Training(1, 3)
           let mutable state = model.ZeroState(4L, torch.CPU)
           for window in 0 .. 2 do
               let context = sampling (int64 window)
-              let counted, next = answers model state context columns window
+              let counted, next = answers model state context streams window
               let loss = (task :> ITrainingTask).Loss(moment (int64 window) 1 (int64 window) 3, context)
               Tol.close tensor32 (nll counted) (scalarOf loss.NllSum) "sum"
               Tol.close tensor32 (nll counted / 4.0) (scalarOf loss.Objective) "objective"
@@ -77,7 +77,7 @@ let private batches =
           Expect.equal ((task :> ITrainingTask).UpdatesPerEpoch, (task :> ITrainingTask).Stages) (200L, 18) "epoch and stages")
     ]
 
-let private texts (columns: ProgramColumns) = [ for p in columns.Programs -> p.Program.Text ]
+let private texts (streams: ProgramStreams) = [ for p in streams.Programs -> p.Program.Text ]
 
 /// The largest number that a program reads.
 let private largest (text: string) =
@@ -141,11 +141,11 @@ let private evaluation =
           use task = newTask config
           let model = task.Model :?> RecurrentLanguageModel
           for split, stage in [ Split.Test, 4; Split.Valid, 2 ] do
-              let columns = task.Evaluation(split, stage)
+              let streams = task.Evaluation(split, stage)
               let mutable state = model.ZeroState(4L, torch.CPU)
               let counted =
-                  [ for window in 0 .. columns.Windows - 1 do
-                        let counted, next = answers model state NoiseContext.Test columns window
+                  [ for window in 0 .. streams.Windows - 1 do
+                        let counted, next = answers model state NoiseContext.Test streams window
                         state <- next
                         yield! counted ]
               let found = (task :> ITrainingTask).Evaluate(split, stage, NoiseContext.Test, CancellationToken.None)
@@ -265,8 +265,8 @@ let private rules =
             [ "evaluationWindows", "0" ], "evaluationWindows is 0: must be >= 1"
             [ "initRange", "0" ], "initRange is 0: must be finite and > 0"
             [ "curriculum", "hard" ], "curriculum 'hard': must be"
-            [ "evaluationWindows", "1"; "bptt", "30" ], "evaluationWindows is 1 of bptt 30: a column of 31 characters is too short for programs of length 2 and nesting 1, which may have 61"
-            [ "batch", "100000000" ], "epochUpdates is 100 of bptt 50 in 100000000 columns: together at most 2147483647 characters" ] do
+            [ "evaluationWindows", "1"; "bptt", "30" ], "evaluationWindows is 1 of bptt 30: a stream of 31 characters is too short for programs of length 2 and nesting 1, which may have 61"
+            [ "batch", "100000000" ], "epochUpdates is 100 of bptt 50 in 100000000 streams: together at most 2147483647 characters" ] do
           test $"%A{fields} is refused" {
               match broken fields with
               | [] -> failtest "accepted"

