@@ -79,7 +79,7 @@ type private FunctionTask<'Settings, 'Model, 'Batch when 'Model :> torch.nn.Modu
 
     interface ITrainingTask with
         member _.Model = model
-        member _.Backend = if FusedEngine.Default = Backend.Auto && device.``type`` = DeviceType.CPU then FusedEngine.FusedName else FusedEngine.ComposedName
+        member _.Backend = ModelDescription.LastBackend model
         member _.Data = identity
         member _.UpdatesPerEpoch = int64 config.Training.EpochUpdates.Value
         member _.RepeatsData = false

@@ -34,6 +34,23 @@ internal static class ModelDescription
         return entries;
     }
 
+    /// <summary>Which implementation a model's last pass ran on: the fused engine only if every noisy module did.</summary>
+    /// <param name="model">The model.</param>
+    internal static string LastBackend(torch.nn.Module model)
+    {
+        var backends = model.named_modules().Select(m => m.module switch
+        {
+            NoisyActivation a => a.LastBackend,
+            NoisyLstm l => l.LastBackend,
+            NoisyGru g => g.LastBackend,
+            NoisyLstmCell l => l.LastBackend,
+            NoisyGruCell g => g.LastBackend,
+            NeuralTuringMachine n => n.LastBackend,
+            _ => null,
+        }).OfType<string>().ToList();
+        return backends.Count > 0 && backends.All(b => b == FusedEngine.FusedName) ? FusedEngine.FusedName : FusedEngine.ComposedName;
+    }
+
     private static Dictionary<string, NoisyActivationSpec> Specs(torch.nn.Module module)
     {
         static Dictionary<string, NoisyActivationSpec> Both(ActivationPair pair) => new() { ["tanh"] = pair.Tanh, ["sigmoid"] = pair.Sigmoid };

@@ -102,6 +102,10 @@ let private running =
             Expect.equal (let code, _, _ = run (signs 0.01) folder.Path [ "--activation"; "mine"; "--max-updates"; "2" ] in code) 0 "given"
             let found = modules folder
             Expect.equal [ for m in found -> string m.["path"], ofActivation "alpha" m, ofActivation "c" m ] [ "1", 1.05, 0.3 ] "as given"
+            for backend, row in [ [], "fused-cpu"; [ "--backend"; "composed" ], "composed" ] do
+                use folder = new TempFolder()
+                run (signs 0.01) folder.Path ([ "--activation"; "mine"; "--max-updates"; "1" ] @ backend) |> ignore
+                Expect.equal (RunSummary.Read(folder.In("tiny-mine-s1", "summary.json"))).Backend row "backend"
             Expect.stringContains (entry folder "activations") "\"name\":\"mine\"" "pair"
             use other = new TempFolder()
             let stubborn =
