@@ -18,8 +18,8 @@ open Noisy.FSharp
 /// Its fields are what --set takes besides the training's.
 type Settings = { Length: int; Hidden: int; Batch: int }
 
-/// NAH with a smaller leak and less noise: --activation mine.
-let mine = Variants.nah |> Variant.named "mine" |> Variant.map (Spec.alpha 1.05 >> Spec.c 0.3)
+/// NAH with a smaller leak: --activation mine.
+let mine = Variants.nah |> Variant.named "mine" |> Variant.map (Spec.alpha 1.05)
 
 /// The noise scale, a function of the update.
 let cosine = Schedule.ofFunction "cosine(0.5, 2000)" (fun update -> 0.25 * (1.0 + cos (Math.PI * float (min update 2000L) / 2000.0)))

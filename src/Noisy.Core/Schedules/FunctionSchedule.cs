@@ -9,7 +9,9 @@ namespace Noisy.Core;
 /// a million, each to ten digits, so that another function is noticed as far as that can be.</remarks>
 internal sealed record FunctionSchedule : Schedule
 {
-    private const string Mark = " [function ";
+    /// <summary>What stands between a function's name and its fingerprint.</summary>
+    internal const string Mark = " [function ";
+
     private const int Digits = 8;
     private readonly Func<long, double>? function;
 

@@ -48,7 +48,14 @@ public static class ConfigJson
         if (name.Equals("activation", StringComparison.OrdinalIgnoreCase)) return config with { Activation = Variants.ByName(value) };
         if (name.Equals("seed", StringComparison.OrdinalIgnoreCase)) return config with { Seed = (long)Value("seed", typeof(long), value)!.GetValue<long>() };
         if (Field(typeof(TrainingSettings), name) is { } training)
-            return config with { Training = (TrainingSettings)Changed(config.Training, training, value) };
+        {
+            var changed = (TrainingSettings)Changed(config.Training, training, value);
+            if (training.PropertyType != typeof(Schedule)) return config with { Training = changed with { Schedule = config.Training.Schedule } }; // text does not hold a function
+            if (changed.Schedule?.ToString().Contains(FunctionSchedule.Mark, StringComparison.Ordinal) == true)
+                throw new UsageException($"--set {name}={value}: this schedule is a function, which only the script that defines it can give");
+            return config with { Training = changed };
+        }
+
         if (config.Settings is { } settings && Field(settings.GetType(), name) is { } own)
             return config with { Settings = Changed(settings, own, value) };
         throw new UsageException($"--set {name}={value}: there is no field '{name}'; known are {string.Join(", ", Fields(config))}");

@@ -131,6 +131,17 @@ let private running =
             refused [ "--set"; "unit=3" ] "there is no field 'unit'; known are epochs"
             refused [ "--activation"; "nah" ] "unknown activation 'nah': known are soft, mine")
 
+        testCase "a function as schedule stays when --set changes another field, and cannot be given as text" (fun () ->
+            use folder = new TempFolder()
+            let code, _, errors = run (signs 0.01) folder.Path [ "--activation"; "mine"; "--set"; "learningRate=0.02"; "epochs=1"; "--max-updates"; "3" ]
+            Expect.equal (code, errors) (0, "") "command"
+            let place = Directory.GetDirectories folder.Path |> Array.exactlyOne
+            let scales = [ for line in File.ReadAllLines(Path.Combine(place, "log.jsonl")) -> (JsonNode.Parse line).["scale"].GetValue<float>() ]
+            Expect.equal scales [ 0.0; 0.01; 0.02 ] "the function's values"
+            let code, _, errors = run (signs 0.01) folder.Path [ "--activation"; "mine"; "--set"; "schedule=ramp [function 00000000]" ]
+            Expect.equal code 2 "text"
+            Expect.stringContains errors "this schedule is a function" "message")
+
         testCase "can be started from code, for interactive use" (fun () ->
             use folder = new TempFolder()
             use output = new StringWriter()
