@@ -5,7 +5,7 @@
 //     dotnet fsi examples/adding.fsx -- --activation soft,nah,mine --seed 1,2 --set hidden=16,32 --max-updates 200
 //     dotnet fsi examples/adding.fsx -- --help                     all options and fields
 //
-// Outside a clone, the lines from #if to #else become:  #r "nuget: Noisy.FSharp"  and  #r "nuget: libtorch-cpu-linux-x64, 2.10.0".
+// Outside a clone, the lines from the first #if to #load "../scripts/refs.fsx" become:  #r "nuget: Noisy.FSharp"  and  #r "nuget: libtorch-cpu-linux-x64, 2.10.0".
 #if !NOISY_BUILT && !EDITING
 #load "../scripts/bootstrap.fsx"
 #else
@@ -47,5 +47,7 @@ let adding =
     |> Experiment.rules (fun s -> [ if s.Length < 2 then $"length is {s.Length}: must be >= 2" ])
     |> Experiment.baseline "always 1, the mean" (fun _ -> 1.0 / 6.0)
 
+#if !EDITING // editors, and sessions that load the script, only define it
 exit (Run.main adding)
+#endif
 #endif

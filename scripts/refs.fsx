@@ -1,7 +1,7 @@
-// What every script refers to, in the child that bootstrap.fsx starts. The build writes refs.g.fsx (Noisy's own
+// What every script refers to, in the child that bootstrap.fsx starts. The build writes assemblies.g.fsx (Noisy's own
 // assemblies, Argu and TorchSharp), refs.g.txt (all files behind them) and packages.g.fsx: load that one too in a script
 // that itself uses Deedle, Plotly.NET, ScottPlot or Spectre.Console, at the price of a second or two at its start.
-#load "refs.g.fsx"
+#load "assemblies.g.fsx"
 
 Noisy.Scripts.References.register (System.IO.Path.Combine(__SOURCE_DIRECTORY__, "refs.g.txt"))
 

@@ -26,7 +26,7 @@ type Argument =
     interface IArgParserTemplate with
         member this.Usage =
             match this with
-            | Table -> "print the exact values as CSV instead of drawing the figures"
+            | Table -> "print the exact values as CSV instead of drawing"
             | Function _ -> "tanh or sigmoid (default: tanh)"
             | Activation _ -> "name of a variant, see below (default: nah)"
             | X _ -> "pre-activations, separated by commas"
@@ -38,7 +38,7 @@ type Argument =
             | Scaling _ -> "another law of σ: constant, gap (Eq. 9), excess (without p) or ratio (released NANIL)"
             | Alpha_One _ -> "direction of the noise at α = 1: inward (default) or silent"
             | Clip -> "clip the output to the range of the hard function"
-            | Out _ -> "folder of the figures (default: runs/activations)"
+            | Out _ -> "folder of the pictures (default: runs/activations)"
 
 let private explain () =
     let width = Variants.All |> Seq.map _.Name.Length |> Seq.max
@@ -50,7 +50,11 @@ let private explain () =
 
 COLUMNS of --table, in 17 significant digits: {Calculator.header}
 
-EXAMPLE: dotnet fsi scripts/activations.fsx --table --function tanh --activation nah --x -2,0.5,3 --xi 1.2 --p -0.7"""
+WITHOUT OPTIONS the script draws the paper's figures; with options of an activation, but without --table, that one alone: mean,
+deviation, draws and expected gradient.
+
+EXAMPLES: dotnet fsi scripts/activations.fsx --table --function tanh --activation nah --x -2,0.5,3 --xi 1.2 --p -0.7
+          dotnet fsi scripts/activations.fsx --activation nah --alpha 1.3 --c 0.25 --p 2"""
 
 /// Options that the variant's formula does not contain change nothing; the user is told on standard error.
 let private ignored (spec: NoisyActivationSpec) (given: (string * bool) list) =
@@ -68,7 +72,8 @@ let private ignored (spec: NoisyActivationSpec) (given: (string * bool) list) =
     [ for name, present in given do
           if present && not (applies name) then name ]
 
-let private query (found: ParseResults<Argument>) =
+/// The spec that the options describe, checked, and its gap gain.
+let private spec (found: ParseResults<Argument>) =
     let variant = Variants.ByName(found.GetResult(Argument.Activation, "nah"))
     let number option value = value |> Option.map (Calculator.real option)
     let alpha = found.TryGetResult Argument.Alpha |> number "--alpha"
@@ -110,27 +115,40 @@ let private query (found: ParseResults<Argument>) =
     let leak = if laws.Placement = NoisePlacement.Output && not laws.UseSoft then alpha else None
     let clip = laws.Placement = NoisePlacement.Output && found.Contains Argument.Clip
 
-    let spec =
+    let whole =
         laws.WithLearnP(false).WithP(p |> Option.toNullable).WithClipOutput clip
         |> change leak (fun s v -> s.WithAlpha v)
         |> change c (fun s v -> s.WithC v)
         |> change rule (fun s v -> s.WithAlphaOne v)
+
+    whole.Validate(), defaultArg p 1.0
+
+let private query (found: ParseResults<Argument>) =
+    let spec, p = spec found
 
     let xs =
         match found.GetResults Argument.X with
         | [] -> refuse "--table needs --x, the pre-activations"
         | words -> Calculator.reals "--x" (List.concat words)
 
+    let xis = found.GetResults Argument.Xi
     let xis = if xis.IsEmpty then [ 0.0 ] else Calculator.reals "--xi" (List.concat xis)
 
-    { Calculator.Query.Spec = spec.Validate()
-      Calculator.P = defaultArg p 1.0
+    { Calculator.Query.Spec = spec
+      Calculator.P = p
       Calculator.C = spec.C
       Calculator.Points = Calculator.pair xs xis }
 
 /// The CSV that a command line requests; None after --help.
 let table (words: string[]) =
     parse<Argument> "activations" explain words |> Option.map (query >> Calculator.table)
+
+/// Draws one activation, as the options describe it; the files.
+let private draw (found: ParseResults<Argument>) folder =
+    let spec, p = spec found
+    let name = found.GetResult(Argument.Activation, "nah").ToLowerInvariant() + "-" + found.GetResult(Argument.Function, "tanh")
+    let chart = Chart.spec (spec.WithP(System.Nullable p))
+    [ for extension in [ ".png"; ".html" ] -> Chart.save (System.IO.Path.Combine(folder, name + extension)) chart ]
 
 /// The script; the exit code.
 let main (words: string[]) =
@@ -143,10 +161,11 @@ let main (words: string[]) =
 
             0
         | Some found ->
-            if found.GetAllResults() |> List.exists (fun a -> not a.IsOut) then
-                refuse "without --table only --out is read: add --table for numbers, or leave the other options away for the figures"
+            if found.Contains Argument.X || found.Contains Argument.Xi then
+                refuse "--x and --xi are for the numbers: add --table, or leave them away for the pictures"
 
             let folder = found.GetResult(Argument.Out, "runs/activations")
-            writing "--out" folder (fun () -> for file in Figures.save folder do printfn "%s" file)
+            let own = found.GetAllResults() |> List.exists (fun a -> not a.IsOut)
+            writing "--out" folder (fun () -> for file in (if own then draw found folder else Figures.save folder) do printfn "%s" file)
 
             0)

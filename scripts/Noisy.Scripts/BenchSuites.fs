@@ -96,23 +96,23 @@ let private onOneThread (work: unit -> Work) threads () =
 let private tanhOfTorch count () =
     let x = NoiseSource.Uniform(NoiseKey.FromSeed(1L).At(0L, 0), [| int64 count |], -3.0f, 3.0f, torch.CPU)
     x.requires_grad_ () |> ignore
-    let above = torch.ones (int64 count)
+    let upstream = torch.ones (int64 count)
 
     let run () =
         use _ = torch.NewDisposeScope()
         x.grad <- null
-        x.tanh().backward [| above |]
+        x.tanh().backward [| upstream |]
 
     { Run = run
       Path = (fun () -> "libtorch")
       Free =
         fun () ->
             x.Dispose()
-            above.Dispose() }
+            upstream.Dispose() }
 
 let private tanhOfOurs count () =
     let width = min count 1024
-    let x, noise, above, y, gradX = Array.zeroCreate<float32> count, Array.zeroCreate<float32> count, Array.create count 1.0f, Array.zeroCreate<float32> count, Array.zeroCreate<float32> count
+    let x, noise, upstream, y, gradX = Array.zeroCreate<float32> count, Array.zeroCreate<float32> count, Array.create count 1.0f, Array.zeroCreate<float32> count, Array.zeroCreate<float32> count
     let p, gradP = Array.create width 1.0f, Array.zeroCreate<float32> width
     NoiseSampler.Uniform(NoiseKey.FromSeed(1L).At(0L, 0), 0L, Span x)
     for i in 0 .. count - 1 do x[i] <- 6.0f * x[i] - 3.0f
@@ -121,7 +121,7 @@ let private tanhOfOurs count () =
 
     let run () =
         SpanKernels.Forward(spec, spec.C, ReadOnlySpan x, ReadOnlySpan noise, ReadOnlySpan p, Span y, FusedEngine.Width)
-        SpanKernels.Backward(spec, spec.C, ReadOnlySpan x, ReadOnlySpan noise, ReadOnlySpan p, ReadOnlySpan above, Span gradX, Span gradP, FusedEngine.Width)
+        SpanKernels.Backward(spec, spec.C, ReadOnlySpan x, ReadOnlySpan noise, ReadOnlySpan p, ReadOnlySpan upstream, Span gradX, Span gradP, FusedEngine.Width)
 
     { Run = run; Path = (fun () -> "span-kernels"); Free = ignore }
 

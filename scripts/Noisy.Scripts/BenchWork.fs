@@ -176,7 +176,7 @@ let dropIn cell size activations = torchStep cell size ZeroGrad (ourLayers cell 
 
 /// A step of our own loop: loss gives the summed negative log-likelihood and the states after it.
 let private ourLoop cell (size: Size) (model: torch.nn.Module) (loss: int64 -> Tensor -> Tensor -> Tensor list -> Tensor * Tensor list) path =
-    let optimizer = Optimizer.Of(OptimizerSpec.Sgd, model)
+    let optimizer = Optimizer.Create(OptimizerSpec.Sgd, model)
     let text, carried = Text size, Carried(cell, size)
 
     let run () =
@@ -219,7 +219,7 @@ let private stack cell (size: Size) (layers: Layers) =
         NoiseSource.Uniform(NoiseKey.FromSeed(1L).Child(name: string).At(0L, 0), [| int64 size.Steps; int64 size.Batch; int64 size.Hidden |], -1.0f, 1.0f, torch.CPU)
 
     let input = (random "input").requires_grad_ ()
-    let above = random "gradient"
+    let upstream = random "gradient"
     let parameters = layers.Module.parameters () |> Array.ofSeq
     let zero = Carried(cell, size)
     let mutable update = 0L
@@ -231,7 +231,7 @@ let private stack cell (size: Size) (layers: Layers) =
         input.grad <- null
         for parameter in parameters do parameter.grad <- null
         let output, _ = layers.Forward input zero.Now
-        output.backward ([| above |])
+        output.backward ([| upstream |])
 
     { Run = run
       Path = layers.Path
@@ -239,7 +239,7 @@ let private stack cell (size: Size) (layers: Layers) =
         fun () ->
             zero.Free()
             input.Dispose()
-            above.Dispose()
+            upstream.Dispose()
             layers.Module.Dispose() }
 
 /// libtorch's layers, forward and backward.
@@ -378,7 +378,7 @@ let theirPerceptron () =
 /// Our step with noise.
 let ourPerceptron (variant: ActivationPair) (engine: Backend) () =
     let model = new NoisyMlp(perceptron, variant.Tanh, NoiseClock 1L, Backend = engine)
-    let optimizer = Optimizer.Of(OptimizerSpec.Sgd, model)
+    let optimizer = Optimizer.Create(OptimizerSpec.Sgd, model)
     let noise = NoiseKey.FromSeed(1L).Child "noise"
     let forward update (x: Tensor) = model.forward (x, NoiseContext(NoiseMode.Sample, noise, update))
     perceptronStep model forward (fun update -> optimizer.Step(rate, update + 1L)) (fun () -> model.LastBackend) optimizer.Dispose
@@ -388,7 +388,7 @@ let activationModule (variant: ActivationPair) (engine: Backend) () =
     let clock = NoiseClock 1L
     let unit = new NoisyActivation(variant.Tanh, perceptron[1], clock, Backend = engine)
     let x = ((random "values" [| examples; perceptron[1] |]) * (3.0f).ToScalar()).detach().requires_grad_ ()
-    let above = random "above" x.shape
+    let upstream = random "upstream" x.shape
     let p = unit.get_parameter "p"
     let mutable update = 0L
 
@@ -398,12 +398,12 @@ let activationModule (variant: ActivationPair) (engine: Backend) () =
         update <- update + 1L
         x.grad <- null
         if not (isNull p) then p.grad <- null
-        unit.forward(x).backward [| above |]
+        unit.forward(x).backward [| upstream |]
 
     { Run = run
       Path = (fun () -> unit.LastBackend)
       Free =
         fun () ->
             x.Dispose()
-            above.Dispose()
+            upstream.Dispose()
             unit.Dispose() }

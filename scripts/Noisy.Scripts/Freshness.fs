@@ -41,7 +41,7 @@ let fingerprint (scripts: string) =
 /// All files that the build counted on are still there: bin/ was not cleaned, the package cache not emptied.
 let isComplete scripts =
     let list = Path.Combine(scripts, "refs.g.txt")
-    File.Exists(Path.Combine(scripts, "refs.g.fsx")) && File.Exists list && File.ReadAllLines list |> Array.forall File.Exists
+    File.Exists(Path.Combine(scripts, "assemblies.g.fsx")) && File.Exists list && File.ReadAllLines list |> Array.forall File.Exists
 
 /// The library was built from these sources, and nothing of it is missing.
 let isFresh scripts =

@@ -24,6 +24,7 @@ type Experiment<'Settings, 'Model, 'Batch when 'Model :> torch.nn.Module> =
           Metrics: (string * bool * ('Settings -> 'Model -> 'Batch -> float)) list
           Batches: int * int
           Rules: 'Settings -> string list
+          StopWhen: 'Settings -> Validation list -> bool
           Floor: ('Settings -> float) option
           Baseline: (string * ('Settings -> float)) option }
 
@@ -95,6 +96,8 @@ type private FunctionTask<'Settings, 'Model, 'Batch when 'Model :> torch.nn.Modu
             let loss = scalar (experiment.Loss.Value settings model batch)
             BatchLoss(loss, loss.detach().to_type torch.ScalarType.Float32, 1L)
 
+        member _.IsOver history = experiment.StopWhen settings (List.ofSeq history)
+
         member _.Metrics sums = values [ "loss", sums.MeanNll ]
 
         member _.Evaluate(split, _, context, stop) =
@@ -133,7 +136,7 @@ module Experiment =
         plainName "the experiment's name" name
 
         { Name = name; Title = title; Presets = []; Activations = Variants.all; Rows = []; Model = None; Data = None; Loss = None; Metrics = []
-          Batches = 10, 20; Rules = (fun _ -> []); Floor = None; Baseline = None }
+          Batches = 10, 20; Rules = (fun _ -> []); StopWhen = (fun _ _ -> false); Floor = None; Baseline = None }
 
     /// Adds a size to start from, --preset; the first is the default. settings: the experiment's own; training: how its runs are trained.
     let preset (name: string) (settings: 'Settings) (training: Training) (experiment: Experiment<'Settings, 'Model, 'Batch>) =
@@ -179,6 +182,11 @@ module Experiment =
 
     /// Rules of the settings: one sentence for each that is broken.
     let rules (broken: 'Settings -> string list) (experiment: Experiment<'Settings, 'Model, 'Batch>) = { experiment with Rules = broken }
+
+    /// Your own rule for ending a run before its last epoch, besides Training.StopAt and Training.Patience: asked after each validation
+    /// with all of them so far, the latest last. It must depend on its arguments alone, or a resumed run may end elsewhere.
+    /// Experiment.stopWhen (fun settings history -> (List.last history).["mse"] < 0.001)
+    let stopWhen (rule: 'Settings -> Validation list -> bool) (experiment: Experiment<'Settings, 'Model, 'Batch>) = { experiment with StopWhen = rule }
 
     /// The best attainable value of the metric, drawn as a line.
     let floor (value: 'Settings -> float) (experiment: Experiment<'Settings, 'Model, 'Batch>) = { experiment with Floor = Some value }

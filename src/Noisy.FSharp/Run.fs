@@ -18,7 +18,8 @@ type RunOptions =
       /// Stops after this many updates; None goes to the end.
       Updates: int64 option
       Threads: int
-      /// The folder of the results; the run has a folder of its own beneath it.
+      /// The folder of the results, as --out takes it; the run has a folder of its own beneath it. "" takes runs/ and the
+      /// experiment's name.
       Out: string }
 
 /// Runs experiments.
@@ -43,9 +44,9 @@ module Run =
     let mainWith (words: string list) (experiment: Experiment<'Settings, 'Model, 'Batch>) : int =
         Host.run (fun stop -> Runs.work (Experiment.build experiment) (Array.ofList words) stop)
 
-    /// One row of the first preset with seed 1, all threads, into runs/.
+    /// One row of the first preset with seed 1, all threads, into runs/ and the experiment's name.
     let defaults =
-        { Preset = ""; Row = ""; Seed = 1L; Set = []; Updates = None; Threads = Environment.ProcessorCount; Out = "runs" }
+        { Preset = ""; Row = ""; Seed = 1L; Set = []; Updates = None; Threads = Environment.ProcessorCount; Out = "" }
 
     /// Trains one run, for interactive use: { Run.defaults with Row = "mine"; Updates = Some 50L } |> Run.train experiment. Progress and
     /// curves are as with Run.main; a run that was begun is resumed. Returns the run's folder and its summary; None if it was interrupted.
@@ -54,6 +55,7 @@ module Run =
         let built = Experiment.build experiment
         let preset = if options.Preset = "" then built.Presets[0].Name else options.Preset
         let row = if options.Row = "" then built.DefaultRows[0] else options.Row
-        let runs, notes = Plan.make built preset [ row ] [ options.Seed ] [ for name, value in options.Set -> name, [ value ] ] (Path.Combine(options.Out, built.Name))
+        let out = if options.Out = "" then Path.Combine("runs", built.Name) else options.Out
+        let runs, notes = Plan.make built preset [ row ] [ options.Seed ] [ for name, value in options.Set -> name, [ value ] ] out
         for note in notes do printfn "%s" note
         Runs.one built (List.exactlyOne runs) options.Threads options.Updates CancellationToken.None

@@ -13,6 +13,9 @@ public sealed record ActivationPair(string Name, NoisyActivationSpec Tanh, Noisy
     public ActivationPair Map(Func<NoisyActivationSpec, NoisyActivationSpec> change) =>
         this with { Tanh = change(Tanh), Sigmoid = change(Sigmoid) };
 
+    /// <summary>The name and both specs, in one line.</summary>
+    public override string ToString() => $"{Name} (tanh: {Tanh}; sigmoid: {Sigmoid})";
+
     /// <summary>Whether either activation draws noise.</summary>
     public bool IsNoisy => Tanh.Noise != NoiseKind.None || Sigmoid.Noise != NoiseKind.None;
 }

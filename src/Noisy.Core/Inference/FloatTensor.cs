@@ -12,7 +12,7 @@ public sealed record FloatTensor(string Name, IReadOnlyList<int> Shape, float[] 
     /// <summary>This tensor, if it has a shape.</summary>
     /// <param name="shape">The sizes that it must have.</param>
     /// <exception cref="InvalidDataException">It has another shape; the message names both.</exception>
-    internal FloatTensor Of(params int[] shape) => Shape.SequenceEqual(shape)
+    internal FloatTensor WithShape(params int[] shape) => Shape.SequenceEqual(shape)
         ? this
         : throw new InvalidDataException($"the tensor {this} should be [{string.Join(", ", shape)}]: these are weights of another model");
 }

@@ -29,13 +29,13 @@ public sealed class LanguageModel
         (Activations, Test, Codec, this.width) = (activations, test, codec, VectorWidths.Resolve(width));
         var layersName = file.Tensors.ContainsKey("gru.weight_hh_l0") ? "gru" : "lstm";
         Layers = new RecurrentStack(file, layersName + ".", activations, test.Scale, width);
-        encoder.Of(codec.Tokens.Count, Layers.InputSize);
-        weight.Of(codec.Tokens.Count, Layers.HiddenSize);
-        bias.Of(codec.Tokens.Count);
+        encoder.WithShape(codec.Tokens.Count, Layers.InputSize);
+        weight.WithShape(codec.Tokens.Count, Layers.HiddenSize);
+        bias.WithShape(codec.Tokens.Count);
         decoder = new(() => PackedMatrix.Create(weight, 1, this.width));
         paddedBias = new(() =>
         {
-            var padded = new float[Padding.Of(bias.Values.Length)];
+            var padded = new float[Padding.RoundUp(bias.Values.Length)];
             bias.Values.CopyTo(padded, 0);
             return padded;
         });

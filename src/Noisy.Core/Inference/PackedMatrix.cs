@@ -54,10 +54,10 @@ internal sealed unsafe class PackedMatrix<V> : PackedMatrix
     private readonly NativeBuffer panels;
 
     internal PackedMatrix(float[] weight, int blocks, int units, int depth)
-        : base(depth, blocks * Padding.Of(units))
+        : base(depth, blocks * Padding.RoundUp(units))
     {
         panels = new NativeBuffer((long)Outputs * depth);
-        var perBlock = Padding.Of(units) / V.Count;
+        var perBlock = Padding.RoundUp(units) / V.Count;
         fixed (float* source = weight)
         {
             for (var vector = 0; vector < Vectors; vector++)

@@ -38,23 +38,23 @@ internal sealed class RecurrentLayer
         if (units == 0 || hh.Shape[0] != gates * units) throw new InvalidDataException($"its tensor {hh} is neither an LSTM's nor a GRU's");
         var ih = Get("weight_ih");
         if (ih.Shape.Count != 2 || ih.Shape[1] == 0) throw new InvalidDataException($"its tensor {ih} should be [{gates * units}, inputs]");
-        ih.Of(gates * units, ih.Shape[1]);
+        ih.WithShape(gates * units, ih.Shape[1]);
         sites = isGru ? GruOperator.Sites(activations) : LstmOperator.Sites(activations);
         scales = [.. sites.Select(s => scale ?? s.C)];
         this.width = width;
-        padded = Padding.Of(units);
+        padded = Padding.RoundUp(units);
         inputs = PackedMatrix.Create(ih, gates, width);
         recurrent = PackedMatrix.Create(hh, gates, width);
         inputBias = new float[gates * padded];
         recurrentBias = new float[gates * padded];
         if (file.Tensors.ContainsKey($"{prefix}bias_ih_l{layer}") || file.Tensors.ContainsKey($"{prefix}bias_hh_l{layer}"))
         {
-            Add(Get("bias_ih").Of(gates * units), gates, inputBias);
-            Add(Get("bias_hh").Of(gates * units), isGru ? 2 : gates, inputBias);
+            Add(Get("bias_ih").WithShape(gates * units), gates, inputBias);
+            Add(Get("bias_hh").WithShape(gates * units), isGru ? 2 : gates, inputBias);
             if (isGru) Add(Get("bias_hh"), gates, recurrentBias);
         }
 
-        var p = sites.Any(s => s.UsesP) ? Get("p").Of(sites.Length, units) : null;
+        var p = sites.Any(s => s.UsesP) ? Get("p").WithShape(sites.Length, units) : null;
         gains = [.. sites.Select((s, i) => p is null || !s.UsesP ? [] : Pad(p.Values.AsSpan(i * units, units)))];
     }
 

@@ -118,10 +118,10 @@ internal static class GroupLoop
             {
                 var (w0, w1, w2, w3) = Philox.Block(stream.Key.K0, stream.Key.K1, block + (uint)lane,
                     (uint)stream.TimeStep, (uint)stream.Update, (uint)(stream.Update >> 32));
-                destination[lane] = draw.Of(w0);
-                destination[lane + Blocks] = draw.Of(w1);
-                destination[lane + (2 * Blocks)] = draw.Of(w2);
-                destination[lane + (3 * Blocks)] = draw.Of(w3);
+                destination[lane] = draw.Draw(w0);
+                destination[lane + Blocks] = draw.Draw(w1);
+                destination[lane + (2 * Blocks)] = draw.Draw(w2);
+                destination[lane + (3 * Blocks)] = draw.Draw(w3);
             }
         }
     }

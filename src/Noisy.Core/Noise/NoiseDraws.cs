@@ -6,7 +6,7 @@ namespace Noisy.Core;
 /// <summary>What a sampler makes of random words: the scalar form is the specification, the vector form gives its bits.</summary>
 internal interface INoiseDraw
 {
-    float Of(uint word);
+    float Draw(uint word);
 
     /// <summary>Turns words, which come as the bits of numbers, into draws, in place.</summary>
     /// <param name="words">At least as many as the count.</param>
@@ -18,7 +18,7 @@ internal interface INoiseDraw
 /// <summary>ξ.</summary>
 internal readonly struct NormalDraw : INoiseDraw
 {
-    public float Of(uint word) => NoiseTransform.Normal(word);
+    public float Draw(uint word) => NoiseTransform.Normal(word);
 
     [MethodImpl(AggressiveOptimization)]
     public void Replace<V>(ref float words, ref float scratch, nuint count) where V : struct, ILanes<V>, IBitLanes<V>
@@ -35,7 +35,7 @@ internal readonly struct NormalDraw : INoiseDraw
 /// <summary>|ξ|.</summary>
 internal readonly struct HalfNormalDraw : INoiseDraw
 {
-    public float Of(uint word) => NoiseTransform.HalfNormal(word);
+    public float Draw(uint word) => NoiseTransform.HalfNormal(word);
 
     [MethodImpl(AggressiveOptimization)]
     public void Replace<V>(ref float words, ref float scratch, nuint count) where V : struct, ILanes<V>, IBitLanes<V>
@@ -58,7 +58,7 @@ internal readonly struct HalfNormalDraw : INoiseDraw
 /// <summary>Uniform in (0, 1).</summary>
 internal readonly struct UniformDraw : INoiseDraw
 {
-    public float Of(uint word) => NoiseTransform.Uniform(word);
+    public float Draw(uint word) => NoiseTransform.Uniform(word);
 
     [MethodImpl(AggressiveOptimization)]
     public void Replace<V>(ref float words, ref float scratch, nuint count) where V : struct, ILanes<V>, IBitLanes<V>
@@ -82,7 +82,7 @@ internal readonly struct MaskDraw : INoiseDraw
         if (threshold < probability) threshold = MathF.BitIncrement(threshold);
     }
 
-    public float Of(uint word) => NoiseTransform.Uniform(word) < threshold ? 0f : kept;
+    public float Draw(uint word) => NoiseTransform.Uniform(word) < threshold ? 0f : kept;
 
     [MethodImpl(AggressiveOptimization)]
     public void Replace<V>(ref float words, ref float scratch, nuint count) where V : struct, ILanes<V>, IBitLanes<V>

@@ -23,5 +23,5 @@ internal sealed record ClampMaxSchedule : Schedule
     protected internal override double ValueAt(long update) => Math.Min(Ceiling, Inner.ValueAt(update));
 
     /// <inheritdoc/>
-    protected internal override string Text => $"{Inner.Text} | clampMax({ScheduleText.Of(Ceiling)})";
+    protected internal override string Text => $"{Inner.Text} | clampMax({ScheduleText.Format(Ceiling)})";
 }

@@ -23,5 +23,5 @@ internal sealed record ClampMinSchedule : Schedule
     protected internal override double ValueAt(long update) => Math.Max(Floor, Inner.ValueAt(update));
 
     /// <inheritdoc/>
-    protected internal override string Text => $"{Inner.Text} | clampMin({ScheduleText.Of(Floor)})";
+    protected internal override string Text => $"{Inner.Text} | clampMin({ScheduleText.Format(Floor)})";
 }

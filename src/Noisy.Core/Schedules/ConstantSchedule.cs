@@ -18,5 +18,5 @@ internal sealed record ConstantSchedule : Schedule
     protected internal override double ValueAt(long update) => Value;
 
     /// <inheritdoc/>
-    protected internal override string Text => ScheduleText.Of(Value);
+    protected internal override string Text => ScheduleText.Format(Value);
 }

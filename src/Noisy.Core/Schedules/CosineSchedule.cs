@@ -48,6 +48,6 @@ internal sealed record CosineSchedule : Schedule
 
     /// <inheritdoc/>
     protected internal override string Text => Growth == 0
-        ? $"cosine({ScheduleText.Of(Start)}, {ScheduleText.Of(End)}, {ScheduleText.Of(Updates)})"
-        : $"warmRestarts({ScheduleText.Of(Start)}, {ScheduleText.Of(End)}, {ScheduleText.Of(Updates)}, {ScheduleText.Of(Growth)})";
+        ? $"cosine({ScheduleText.Format(Start)}, {ScheduleText.Format(End)}, {ScheduleText.Format(Updates)})"
+        : $"warmRestarts({ScheduleText.Format(Start)}, {ScheduleText.Format(End)}, {ScheduleText.Format(Updates)}, {ScheduleText.Format(Growth)})";
 }

@@ -23,5 +23,5 @@ internal sealed record EverySchedule : Schedule
     protected internal override double ValueAt(long update) => Inner.ValueAt(update / Updates);
 
     /// <inheritdoc/>
-    protected internal override string Text => $"{Inner.Text} | every({ScheduleText.Of(Updates)})";
+    protected internal override string Text => $"{Inner.Text} | every({ScheduleText.Format(Updates)})";
 }

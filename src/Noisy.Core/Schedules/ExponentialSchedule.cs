@@ -8,7 +8,7 @@ internal sealed record ExponentialSchedule : Schedule
     internal ExponentialSchedule(double start, double factor)
     {
         Check("exponential", NotNegative("start", start),
-            factor > 0 && factor <= 1 ? null : $"factor is {ScheduleText.Of(factor)}: must be above 0 and at most 1");
+            factor > 0 && factor <= 1 ? null : $"factor is {ScheduleText.Format(factor)}: must be above 0 and at most 1");
         (Start, Factor) = (start, factor);
     }
 
@@ -22,5 +22,5 @@ internal sealed record ExponentialSchedule : Schedule
     protected internal override double ValueAt(long update) => Start * Math.Pow(Factor, update);
 
     /// <inheritdoc/>
-    protected internal override string Text => $"exponential({ScheduleText.Of(Start)}, {ScheduleText.Of(Factor)})";
+    protected internal override string Text => $"exponential({ScheduleText.Format(Start)}, {ScheduleText.Format(Factor)})";
 }

@@ -62,7 +62,7 @@ internal sealed record FunctionSchedule : Schedule
             : function(update);
         return double.IsFinite(value) && value >= 0
             ? value
-            : throw new InvalidSpecException([$"schedule '{Name}' is {ScheduleText.Of(value)} at update {ScheduleText.Of(update)}: must be finite and >= 0"]);
+            : throw new InvalidSpecException([$"schedule '{Name}' is {ScheduleText.Format(value)} at update {ScheduleText.Format(update)}: must be finite and >= 0"]);
     }
 
     /// <inheritdoc/>

@@ -18,5 +18,5 @@ internal sealed record InverseSqrtSchedule : Schedule
     protected internal override double ValueAt(long update) => Start / Math.Sqrt(update + 1.0);
 
     /// <inheritdoc/>
-    protected internal override string Text => $"inverseSqrt({ScheduleText.Of(Start)})";
+    protected internal override string Text => $"inverseSqrt({ScheduleText.Format(Start)})";
 }

@@ -28,5 +28,5 @@ internal sealed record LinearSchedule : Schedule
 
     /// <inheritdoc/>
     protected internal override string Text =>
-        $"linear({ScheduleText.Of(Start)}, {ScheduleText.Of(End)}, {ScheduleText.Of(Updates)})";
+        $"linear({ScheduleText.Format(Start)}, {ScheduleText.Format(End)}, {ScheduleText.Format(Updates)})";
 }

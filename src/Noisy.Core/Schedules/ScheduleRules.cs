@@ -4,10 +4,10 @@ namespace Noisy.Core;
 internal static class ScheduleRules
 {
     internal static string? NotNegative(string name, double value) =>
-        double.IsFinite(value) && value >= 0 ? null : $"{name} is {ScheduleText.Of(value)}: must be finite and >= 0";
+        double.IsFinite(value) && value >= 0 ? null : $"{name} is {ScheduleText.Format(value)}: must be finite and >= 0";
 
     internal static string? Positive(string name, long value) =>
-        value >= 1 ? null : $"{name} is {ScheduleText.Of(value)}: must be >= 1";
+        value >= 1 ? null : $"{name} is {ScheduleText.Format(value)}: must be >= 1";
 
     // A value is computed by as many calls, one within the other: a stack that is full ends the process.
     internal static string? NotTooDeep(Schedule inner) =>

@@ -13,9 +13,9 @@ internal static class ScheduleText
     private const int MaxQuoted = 400;
     private const string Changes = "every, clampMin, clampMax, then";
 
-    internal static string Of(double value) => value.ToString("R", CultureInfo.InvariantCulture);
+    internal static string Format(double value) => value.ToString("R", CultureInfo.InvariantCulture);
 
-    internal static string Of(long value) => value.ToString(CultureInfo.InvariantCulture);
+    internal static string Format(long value) => value.ToString(CultureInfo.InvariantCulture);
 
     internal static Schedule Parse(string text)
     {
@@ -153,7 +153,7 @@ internal static class ScheduleText
             var end = at;
             while (end < text.Length && char.IsAsciiLetterOrDigit(text[end])) end++;
             var found = at >= text.Length ? "the end" : $"'{Shortened(text[at..Math.Max(end, at + 1)])}'";
-            return new([$"schedule '{Shortened(text)}': found {found} at position {Of(at + 1L)}, expected {expected}"]);
+            return new([$"schedule '{Shortened(text)}': found {found} at position {Format(at + 1L)}, expected {expected}"]);
         }
 
         private (int Start, string Token) Token()

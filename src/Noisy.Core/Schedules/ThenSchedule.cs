@@ -27,5 +27,5 @@ internal sealed record ThenSchedule : Schedule
         update < Update ? First.ValueAt(update) : Next.ValueAt(update - Update);
 
     /// <inheritdoc/>
-    protected internal override string Text => $"{First.Text} | then({ScheduleText.Of(Update)}, {Next.Text})";
+    protected internal override string Text => $"{First.Text} | then({ScheduleText.Format(Update)}, {Next.Text})";
 }

@@ -11,16 +11,16 @@ internal readonly partial struct Lanes1 : IBitLanes<Lanes1>
     public static Lanes1 Bits(uint bits) => new(BitConverter.UInt32BitsToSingle(bits));
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes1 AddBits(Lanes1 a, Lanes1 b) => Of(unchecked(a.Integer + b.Integer));
+    public static Lanes1 AddBits(Lanes1 a, Lanes1 b) => FromBits(unchecked(a.Integer + b.Integer));
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes1 operator <<(Lanes1 a, int places) => Of(a.Integer << places);
+    public static Lanes1 operator <<(Lanes1 a, int places) => FromBits(a.Integer << places);
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes1 operator >>(Lanes1 a, int places) => Of(a.Integer >> places);
+    public static Lanes1 operator >>(Lanes1 a, int places) => FromBits(a.Integer >> places);
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes1 operator >>>(Lanes1 a, int places) => Of(a.Integer >>> places);
+    public static Lanes1 operator >>>(Lanes1 a, int places) => FromBits(a.Integer >>> places);
 
     [MethodImpl(AggressiveInlining)]
     public static Lanes1 FromIntegers(Lanes1 bits) => new(bits.Integer);

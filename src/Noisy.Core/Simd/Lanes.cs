@@ -33,13 +33,13 @@ internal readonly partial struct Lanes1(float value) : ILanes<Lanes1>
     public static Lanes1 operator /(Lanes1 a, Lanes1 b) => new(a.value / b.value);
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes1 operator &(Lanes1 a, Lanes1 b) => Of(a.Integer & b.Integer);
+    public static Lanes1 operator &(Lanes1 a, Lanes1 b) => FromBits(a.Integer & b.Integer);
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes1 operator |(Lanes1 a, Lanes1 b) => Of(a.Integer | b.Integer);
+    public static Lanes1 operator |(Lanes1 a, Lanes1 b) => FromBits(a.Integer | b.Integer);
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes1 operator ^(Lanes1 a, Lanes1 b) => Of(a.Integer ^ b.Integer);
+    public static Lanes1 operator ^(Lanes1 a, Lanes1 b) => FromBits(a.Integer ^ b.Integer);
 
     [MethodImpl(AggressiveInlining)]
     public static Lanes1 operator <(Lanes1 a, Lanes1 b) => Mask(a.value < b.value);
@@ -69,7 +69,7 @@ internal readonly partial struct Lanes1(float value) : ILanes<Lanes1>
     public static Lanes1 Clamp(Lanes1 a, float low, float high) => a.value < low ? low : a.value > high ? high : a;
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes1 PowerOfTwo(Lanes1 shifted) => Of((shifted.Integer << 23) + 0x3F800000);
+    public static Lanes1 PowerOfTwo(Lanes1 shifted) => FromBits((shifted.Integer << 23) + 0x3F800000);
 
     private int Integer
     {
@@ -78,10 +78,10 @@ internal readonly partial struct Lanes1(float value) : ILanes<Lanes1>
     }
 
     [MethodImpl(AggressiveInlining)]
-    private static Lanes1 Of(int bits) => new(BitConverter.Int32BitsToSingle(bits));
+    private static Lanes1 FromBits(int bits) => new(BitConverter.Int32BitsToSingle(bits));
 
     [MethodImpl(AggressiveInlining)]
-    private static Lanes1 Mask(bool set) => Of(set ? -1 : 0);
+    private static Lanes1 Mask(bool set) => FromBits(set ? -1 : 0);
 }
 
 /// <summary>Four numbers in a Vector128.</summary>

@@ -7,5 +7,5 @@ internal static class Padding
     internal const int Lanes = 16;
 
     /// <summary>The next multiple of <see cref="Lanes"/>.</summary>
-    internal static int Of(int count) => (count + Lanes - 1) / Lanes * Lanes;
+    internal static int RoundUp(int count) => (count + Lanes - 1) / Lanes * Lanes;
 }

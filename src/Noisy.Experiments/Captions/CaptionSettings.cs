@@ -26,13 +26,13 @@ public sealed record CaptionSettings : ISettings
     /// <summary>Units of the attention, ≥ 1; null takes as many as an annotation has numbers.</summary>
     public int? Attention { get; init; }
 
-    /// <summary>Whether a gate scales what was seen.</summary>
+    /// <summary>Whether a gate scales the attended mean.</summary>
     public bool Selector { get; init; }
 
     /// <summary>Whether the readout sees the word before.</summary>
     public bool WordToOutput { get; init; }
 
-    /// <summary>Whether the readout sees what was seen.</summary>
+    /// <summary>Whether the readout sees the attended mean.</summary>
     public bool ContextToOutput { get; init; }
 
     /// <summary>Weight of the penalty on places that are attended to too much or too little over a caption, ≥ 0.</summary>

@@ -51,7 +51,7 @@ public sealed class CaptionTask : ITrainingTask
         var kept = data.Train.Captions
             .Where(c => c.Image < images && data.Train.Images[c.Image].Captions[c.Caption].Length < settings.MaxLength).ToArray();
         if (kept.Length == 0) throw new UsageException($"no training caption has fewer than {settings.MaxLength} words: raise maxLength");
-        vocabulary = SentenceVocabulary.Of(kept.Select(c => data.Train.Images[c.Image].Captions[c.Caption]), settings.Vocabulary);
+        vocabulary = SentenceVocabulary.FromSentences(kept.Select(c => data.Train.Images[c.Image].Captions[c.Caption]), settings.Vocabulary);
         train = Encode(data.Train, kept);
         valid = Encode(data.Valid, data.Valid.Captions);
         test = Encode(data.Test, data.Test.Captions);
@@ -59,7 +59,7 @@ public sealed class CaptionTask : ITrainingTask
         orders = NoiseKey.FromSeed(config.Seed).Child("captions");
         var channels = data.Train.Features.Channels;
         var scheme = settings.Init ?? (config.Activation.Tanh.UseSoft ? InitialScheme.Reference : InitialScheme.ScaledOrthogonal);
-        var sizes = new CaptionSizes(
+        var sizes = new CaptionShape(
             vocabulary.Count, channels, settings.Embedding, settings.Hidden, settings.Attention ?? channels, settings.Selector, settings.WordToOutput,
             settings.ContextToOutput, settings.Dropout);
         model = new CaptionModel(sizes, config.Activations(), scheme, new NoiseClock(config.Seed));
@@ -213,7 +213,7 @@ public sealed class CaptionTask : ITrainingTask
         var expected = baseline.item<float>() * words;
         baseline.copy_(baseline.Times(BaselineDecay).PlusTimes(score.Nats.mean().reshape(1).cpu(), 1 - BaselineDecay));
         var logs = score.Attention.Between(1e-10, 1).log();
-        var reward = (score.Looked * logs).sum([0, 1]) * costs.Plus(-expected).Times(RewardScale);
+        var reward = (score.Selected * logs).sum([0, 1]) * costs.Plus(-expected).Times(RewardScale);
         var entropy = (score.Attention * logs).sum([0, 1]).Times(EntropyWeight);
         return reward.Plus(entropy).sum().Times(1.0 / captions);
     }
@@ -225,7 +225,7 @@ public sealed class CaptionTask : ITrainingTask
         using var scope = NewDisposeScope();
         var state = model.Start(Features(split, [.. captions.Select(c => c.Image)]), context);
         var score = model.Score(state, SentenceBatch.Create([.. captions.Select(c => c.Words)]), context, draw);
-        foreach (var tensor in new[] { score.Sum, score.Nats, score.Attention, score.Looked }) tensor.MoveToOuterDisposeScope();
+        foreach (var tensor in new[] { score.Sum, score.Nats, score.Attention, score.Selected }) tensor.MoveToOuterDisposeScope();
         return score;
     }
 

@@ -74,13 +74,13 @@ internal static class Captions
         {
             var tiny = config.Preset == "tiny";
             var things = tiny ? 1 : 3;
-            var world = Latest.Of(
+            var world = Latest.Get(
                 $"{DataCacheSettings.BuiltIn} {things}", () => tiny ? CaptionWorld.Create(things, 600, 100, 100) : CaptionWorld.Create(things, 6_000, 1_000, 1_000));
             return new CaptionTask(config, world, device, images =>
                 [.. images.Select(i => Picture.OfPixels(CaptionWorld.Side, CaptionWorld.Example(things, CaptionWorld.KeyOf(1), Split.Test, i).Pixels))]);
         }
 
-        var flickr = Latest.Of(DataCache.Stamp(Flickr8k.Files, folder), () => Flickr8k.Load(folder));
+        var flickr = Latest.Get(DataCache.Stamp(Flickr8k.Files, folder), () => Flickr8k.Load(folder));
         var archive = Path.Combine(folder, "images128", "test.tar.gz");
         return new CaptionTask(config, flickr, device, !File.Exists(archive) ? null : images =>
         {

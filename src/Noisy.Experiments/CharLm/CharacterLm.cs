@@ -56,8 +56,8 @@ internal static class CharacterLm
         var file = files.Count == 1 ? files[0] : null;
         var folder = file is null ? cache.Find(PennTreebankCharacters.Files) : null;
         var key = file is not null ? DataFile.Stamp(file) : $"{DataCache.Stamp(PennTreebankCharacters.Files, folder)} {words}";
-        return Latest.Of(key, () => file is not null ? CharacterText.Load(file)
+        return Latest.Get(key, () => file is not null ? CharacterText.Load(file)
             : folder is not null ? PennTreebankCharacters.Load(folder)
-            : GeneratedCorpus.Spell(GeneratedCorpusConfig.Default.WithSizes(words, words / 10, words / 10)));
+            : GeneratedCorpus.Spell(GeneratedCorpusSettings.Default.WithSizes(words, words / 10, words / 10)));
     }
 }

@@ -11,5 +11,5 @@ internal static class ArraySize
 
     /// <summary>The product of all sizes, whatever they are: a file that lies may announce more than any number type holds.</summary>
     /// <param name="sizes">At most <see cref="MaxDimensions"/> numbers ≥ 0; none stand for one number.</param>
-    internal static BigInteger Of(IReadOnlyList<int> sizes) => sizes.Aggregate(BigInteger.One, (product, size) => product * size);
+    internal static BigInteger Product(IReadOnlyList<int> sizes) => sizes.Aggregate(BigInteger.One, (product, size) => product * size);
 }

@@ -13,7 +13,7 @@ internal sealed class LatestData<T>
     /// <param name="key">All that the data depend on: the files with their <see cref="DataFile.Stamp"/>, and every setting that
     /// <paramref name="read"/> looks at.</param>
     /// <param name="read">Reads them.</param>
-    public T Of(string key, Func<T> read)
+    public T Get(string key, Func<T> read)
     {
         lock (gate)
         {

@@ -28,7 +28,7 @@ public sealed record BleuCounts(IReadOnlyList<long> Matches, IReadOnlyList<long>
     /// <param name="hypothesis">Its tokens; may be none.</param>
     /// <param name="references">Tokens of each reference; at least one.</param>
     /// <exception cref="ArgumentException">There is no reference.</exception>
-    public static BleuCounts Of(string[] hypothesis, IReadOnlyList<string[]> references)
+    public static BleuCounts FromSentence(string[] hypothesis, IReadOnlyList<string[]> references)
     {
         ArgumentNullException.ThrowIfNull(hypothesis);
         ArgumentNullException.ThrowIfNull(references);

@@ -55,16 +55,16 @@ public sealed record CorpusBleu(
         if (hypotheses.Count != references.Count)
             throw new ArgumentException($"{hypotheses.Count} hypotheses, but references for {references.Count}", nameof(references));
         var counts = BleuCounts.Zero;
-        for (var i = 0; i < hypotheses.Count; i++) counts += BleuCounts.Of(Cased(hypotheses[i]), [.. references[i].Select(Cased)]);
+        for (var i = 0; i < hypotheses.Count; i++) counts += BleuCounts.FromSentence(Cased(hypotheses[i]), [.. references[i].Select(Cased)]);
         var numbers = references.Select(all => all.Length).Distinct().ToArray();
-        return Of(counts, numbers.Length == 1 ? numbers[0].ToString(CultureInfo.InvariantCulture) : "var");
+        return FromCounts(counts, numbers.Length == 1 ? numbers[0].ToString(CultureInfo.InvariantCulture) : "var");
     }
 
     /// <summary>The score of counts that were added up elsewhere.</summary>
     /// <param name="counts">The counts.</param>
     /// <param name="references">What the signature says of the number of references a sentence: a number, or "var".</param>
     /// <exception cref="ArgumentOutOfRangeException"><see cref="SmoothingValue"/> is not positive.</exception>
-    public BleuScore Of(BleuCounts counts, string references)
+    public BleuScore FromCounts(BleuCounts counts, string references)
     {
         ArgumentNullException.ThrowIfNull(counts);
         var value = SmoothingValue ?? (Smoothing == BleuSmoothing.Floor ? 0.1 : 1);

@@ -52,7 +52,7 @@ public sealed record Meteor(
     /// <param name="references">Words of each reference, at least one.</param>
     /// <returns>In [0, 1]; 0 where nothing matches.</returns>
     /// <exception cref="ArgumentException">There is no reference.</exception>
-    public double Score(string[] hypothesis, IReadOnlyList<string[]> references) => Of(Best(hypothesis, references));
+    public double Score(string[] hypothesis, IReadOnlyList<string[]> references) => Score(Best(hypothesis, references));
 
     /// <summary>The score of a corpus.</summary>
     /// <param name="hypotheses">Words of each sentence.</param>
@@ -69,16 +69,16 @@ public sealed record Meteor(
         {
             var counts = Best(hypotheses[i], references[i]);
             total += counts;
-            sum += Of(counts);
+            sum += Score(counts);
         }
 
-        return new(Of(total), hypotheses.Count == 0 ? 0 : sum / hypotheses.Count, total, Signature);
+        return new(Score(total), hypotheses.Count == 0 ? 0 : sum / hypotheses.Count, total, Signature);
     }
 
     /// <summary>The score of counts.</summary>
     /// <param name="counts">Of one sentence or of many.</param>
     /// <returns>In [0, 1].</returns>
-    public double Of(MeteorCounts counts)
+    public double Score(MeteorCounts counts)
     {
         ArgumentNullException.ThrowIfNull(counts);
         if (counts.Matches == 0 || counts.MatchedHypothesis <= 0 || counts.MatchedReference <= 0) return 0;
@@ -123,6 +123,6 @@ public sealed record Meteor(
         ArgumentNullException.ThrowIfNull(references);
         return references.Count == 0
             ? throw new ArgumentException("a hypothesis has no reference", nameof(references))
-            : references.Select(reference => Count(hypothesis, reference)).MaxBy(Of)!;
+            : references.Select(reference => Count(hypothesis, reference)).MaxBy(Score)!;
     }
 }

@@ -36,7 +36,7 @@ internal static class MnistMlp
     {
         var folder = cache.Find(Mnist.Files);
         var (train, valid, test) = config.Preset == "tiny" ? (5_000, 2_000, 5_000) : (50_000, 10_000, 10_000);
-        return Latest.Of(
+        return Latest.Get(
             $"{DataCache.Stamp(Mnist.Files, folder)} {train}", () => folder is not null ? Mnist.Load(folder) : DigitWorld.Create(train, valid, test));
     }
 }

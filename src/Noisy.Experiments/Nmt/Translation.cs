@@ -50,13 +50,13 @@ internal static class Translation
             if (files.Count > 2) throw new UsageException($"--data names {files.Count} files; {Name} takes two, or one with a tab in each line");
             if (settings.Text != TranslationTexts.Multi30k || settings.TestPart is not null)
                 throw new UsageException($"text and testPart choose among known texts, and --data names files of your own ({string.Join(", ", files)}): leave out one or the other");
-            return Latest.Of($"{string.Join("; ", files.Select(DataFile.Stamp))} {settings.MaxLength}", () => TranslationTexts.Load(files, settings.MaxLength));
+            return Latest.Get($"{string.Join("; ", files.Select(DataFile.Stamp))} {settings.MaxLength}", () => TranslationTexts.Load(files, settings.MaxLength));
         }
 
         var found = TranslationTexts.Sets(settings.Text).ToDictionary(set => set, cache.Find);
         var tiny = config.Preset == "tiny";
         var key = $"{string.Join("; ", found.Select(set => DataCache.Stamp(set.Key, set.Value)))} {settings.Text} {settings.TestPart} {settings.MaxLength} {tiny}";
-        return Latest.Of(key, () => TranslationTexts.Load(settings.Text, settings.TestPart, settings.MaxLength, set => found[set])
+        return Latest.Get(key, () => TranslationTexts.Load(settings.Text, settings.TestPart, settings.MaxLength, set => found[set])
             ?? (tiny ? TranslationWorld.Create(1, 2_000, 200, 200) : TranslationWorld.Create(2, 10_000, 1_000, 1_000)));
     }
 }

@@ -38,8 +38,8 @@ public sealed class TranslationTask : ITrainingTask
         if (settings.TrainPairs > 0) pairs = pairs.Take(settings.TrainPairs);
         SentencePair[] kept = [.. pairs];
         if (kept.Length == 0) throw new UsageException($"no training pair has fewer than {settings.MaxLength} words on both sides: raise maxLength");
-        source = SentenceVocabulary.Of(kept.Select(p => p.Source), settings.Vocabulary);
-        target = SentenceVocabulary.Of(kept.Select(p => p.Target), settings.Vocabulary);
+        source = SentenceVocabulary.FromSentences(kept.Select(p => p.Source), settings.Vocabulary);
+        target = SentenceVocabulary.FromSentences(kept.Select(p => p.Target), settings.Vocabulary);
         (train, valid, test) = (Encode(kept), Encode(data.Valid), Encode(data.Test));
         lengths = [.. train.Select(p => p.Target.Length)];
         orders = NoiseKey.FromSeed(config.Seed).Child("sentences");

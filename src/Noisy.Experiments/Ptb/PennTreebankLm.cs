@@ -62,12 +62,12 @@ internal static class PennTreebankLm
         var files = cache.NamedFiles;
         if (files.Count > 1) throw new UsageException($"--data names {files.Count} files; {Name} takes one text");
         if (files.Count == 1)
-            return Latest.Of($"{DataFile.Stamp(files[0])} {limit}", () => WordText.Load(files[0], limit ?? WordText.DefaultLimit));
+            return Latest.Get($"{DataFile.Stamp(files[0])} {limit}", () => WordText.Load(files[0], limit ?? WordText.DefaultLimit));
         if (limit is not null) throw new UsageException($"vocabulary is {limit}: it limits the words of a text of your own, and none is named; name one with --data FILE, or leave it out");
         var folder = cache.Find(PennTreebank.Files);
         var sizes = config.Preset == "tiny" ? (60_000, 6_000, 6_000) : (300_000, 30_000, 30_000);
-        return Latest.Of($"{DataCache.Stamp(PennTreebank.Files, folder)} {sizes}", () => folder is not null
+        return Latest.Get($"{DataCache.Stamp(PennTreebank.Files, folder)} {sizes}", () => folder is not null
             ? PennTreebank.Load(folder)
-            : GeneratedCorpus.Create(GeneratedCorpusConfig.Default.WithSeed(BuiltInSeed).WithSizes(sizes.Item1, sizes.Item2, sizes.Item3)));
+            : GeneratedCorpus.Create(GeneratedCorpusSettings.Default.WithSeed(BuiltInSeed).WithSizes(sizes.Item1, sizes.Item2, sizes.Item3)));
     }
 }

@@ -18,7 +18,7 @@ internal static class ExportedWeights
         try
         {
             var tensors = Safetensors.Read(path).Tensors;
-            if (WeightsHash.Of(tensors) != summary.WeightsSha256) return $"{path} has other weights than those that were tested";
+            if (WeightsHash.Compute(tensors) != summary.WeightsSha256) return $"{path} has other weights than those that were tested";
             foreach (var (name, weight) in model.state_dict()) weight.copy_(tensors[name]);
             return null;
         }

@@ -15,7 +15,7 @@ internal static class LogLine
     private static readonly int Tail = Sum.Length + Digits + End.Length;
 
     /// <summary>The line of an event, without a line end.</summary>
-    internal static string Of(LogEvent entry)
+    internal static string Format(LogEvent entry)
     {
         var fields = JsonSerializer.SerializeToNode(entry, ConfigJson.Line)!.AsObject();
         foreach (var empty in fields.Where(f => f.Value is null && f.Key != "scale").Select(f => f.Key).ToList()) fields.Remove(empty);

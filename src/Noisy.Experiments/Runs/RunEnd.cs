@@ -14,4 +14,7 @@ public enum RunEnd
 
     /// <summary>A curriculum that goes by results has lowered the learning rate to its end.</summary>
     LearningRate,
+
+    /// <summary>The experiment's own stop rule, <see cref="ITrainingTask.IsOver"/>.</summary>
+    Rule,
 }

@@ -25,7 +25,7 @@ internal sealed class RunLog : IDisposable
         var isWhole = complete.SequenceEqual(kept.Select(line => line.Event!));
         if (!isWhole) warn(Loss(path, lines, complete.Except(kept.Select(line => line.Event!))));
         if (!isWhole || kept is [.., { HasEnd: false }])
-            AtomicFile.Write(path, string.Concat(complete.Select(entry => LogLine.Of(entry) + "\n")));
+            AtomicFile.Write(path, string.Concat(complete.Select(entry => LogLine.Format(entry) + "\n")));
         var stream = new FileStream(path, FileMode.OpenOrCreate, FileAccess.Write, FileShare.Read);
         if (isWhole && kept is not [.., { HasEnd: false }]) stream.SetLength(kept is [.., var newest] ? newest.End : 0);
         stream.Position = stream.Length;
@@ -35,7 +35,7 @@ internal sealed class RunLog : IDisposable
     /// <summary>Appends an event and hands it to the operating system, so that a killed process loses none.</summary>
     internal void Write(LogEvent entry)
     {
-        stream.Write(Encoding.UTF8.GetBytes(LogLine.Of(entry) + "\n"));
+        stream.Write(Encoding.UTF8.GetBytes(LogLine.Format(entry) + "\n"));
         stream.Flush();
     }
 

@@ -11,12 +11,12 @@ internal static class WeightsHash
     /// <summary>SHA-256 over all parameters and buffers in ordinal order of their names: name, shape and bytes of each.</summary>
     /// <param name="model">The model, on any device.</param>
     /// <returns>64 lower-case hexadecimal digits.</returns>
-    public static string Of(torch.nn.Module model) => Of(model.state_dict());
+    public static string Compute(torch.nn.Module model) => Compute(model.state_dict());
 
     /// <summary>The same over tensors by name, such as those that <see cref="Safetensors.Read"/> finds in an exported file.</summary>
     /// <param name="tensors">Parameters and buffers, on any device.</param>
     /// <returns>64 lower-case hexadecimal digits.</returns>
-    public static string Of(IEnumerable<KeyValuePair<string, torch.Tensor>> tensors)
+    public static string Compute(IEnumerable<KeyValuePair<string, torch.Tensor>> tensors)
     {
         using var sha = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         foreach (var (name, tensor) in tensors.OrderBy(t => t.Key, StringComparer.Ordinal))

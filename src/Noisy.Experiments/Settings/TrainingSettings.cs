@@ -73,7 +73,7 @@ public sealed record TrainingSettings
     public double LearningRateAt(int epoch) => LearningRate / Math.Pow(Decay, Math.Max(0, epoch - DecayAfter));
 
     /// <summary>The optimiser with the momentum of these settings.</summary>
-    public OptimizerSpec OptimizerSpec() => Core.OptimizerSpec.Of(Optimizer) is var own && Momentum is { } m ? own with { Momentum = m } : own;
+    public OptimizerSpec OptimizerSpec() => Core.OptimizerSpec.Create(Optimizer) is var own && Momentum is { } m ? own with { Momentum = m } : own;
 
     /// <summary>A spec with the overrides of these settings; one without noise takes the clip alone.</summary>
     /// <param name="spec">The variant's own.</param>

@@ -60,6 +60,11 @@ public interface ITrainingTask : IDisposable
     {
     }
 
+    /// <summary>The experiment's own stop rule: whether the run is finished. Asked after each validation at the last stage; it must
+    /// depend on its argument alone, or a resumed run may end elsewhere. Default never.</summary>
+    /// <param name="history">All validations at the last stage so far, the latest last.</param>
+    bool IsOver(IReadOnlyList<Validation> history) => false;
+
     /// <summary>Forward pass of one update.</summary>
     /// <param name="position">Update, epoch, place in it, stage.</param>
     /// <param name="context">Mode, key, update and scale.</param>

@@ -43,6 +43,9 @@ internal sealed record TrainState
     /// <summary>The rule that ended the run before its last epoch; null if none has.</summary>
     public RunEnd? EndedBy { get; init; }
 
+    /// <summary>All validations at the last stage so far.</summary>
+    public IReadOnlyList<Validation> History { get; init; } = [];
+
     /// <summary>Training metrics up to the last evaluation; null before the first.</summary>
     public IReadOnlyDictionary<string, double>? Train { get; init; }
 

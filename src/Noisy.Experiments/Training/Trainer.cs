@@ -50,7 +50,7 @@ public static class Trainer
                 if (!session.Train(stop)) return null;
                 session.TakeTestedWeights();
                 var summary = done;
-                if (done?.WeightsSha256 != WeightsHash.Of(task.Model))
+                if (done?.WeightsSha256 != WeightsHash.Compute(task.Model))
                 {
                     observer.Note("evaluating");
                     summary = session.Summarise(stop);

@@ -38,7 +38,7 @@ internal sealed class TrainingSession : IDisposable
         if (perEvaluation * task.EvaluationsPerEpoch != perEpoch)
             throw new ArgumentException($"{perEpoch} updates an epoch are no multiple of {task.EvaluationsPerEpoch} evaluations", nameof(run));
 
-        optimizer = Optimizer.Of(config.Training.OptimizerSpec(), task.Model);
+        optimizer = Optimizer.Create(config.Training.OptimizerSpec(), task.Model);
         state = Checkpoint.Load(folder.Checkpoints, task, optimizer.State, best, observer.Note) ?? new TrainState();
         log = RunLog.Resume(folder.Log, new(state.Update, state.Evaluations * perEvaluation, perEvaluation, perEpoch), observer.Note);
         saver = new Saver(folder, task, optimizer, best, log, state.Update);
@@ -151,7 +151,8 @@ internal sealed class TrainingSession : IDisposable
         state = state with { Evaluations = state.Update / perEvaluation, Train = train, Valid = valid, ValidStage = stage };
         if (stage == task.Stages)
         {
-            state = rules.After(state, valid[task.Metric]);
+            state = rules.After(state, valid[task.Metric]) with { History = [.. state.History, new Validation(state.Update, valid)] };
+            if (state.EndedBy is null && task.IsOver(state.History)) state = state with { EndedBy = RunEnd.Rule };
             if (config.Training.KeepBest && state.BestUpdate == state.Update) best.Capture(task.Model.state_dict());
         }
 
@@ -197,7 +198,7 @@ internal sealed class TrainingSession : IDisposable
             EndedBy = ended,
             SolvedAtUpdate = state.SolvedAtUpdate,
             Stage = task.Stages > 1 ? stage : null,
-            WeightsSha256 = WeightsHash.Of(task.Model),
+            WeightsSha256 = WeightsHash.Compute(task.Model),
             Metric = task.Metric,
             Metrics = new SplitMetrics(task.Metrics(state.Sums), valid, test),
             Floor = run.Floor,

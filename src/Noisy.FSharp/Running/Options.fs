@@ -32,7 +32,7 @@ type Argument =
             match this with
             | Preset _ -> "size of the experiment; see below"
             | Activation _ -> "one or more activations, separated by commas, trained one after another and compared; see below"
-            | Row _ -> "one or more rows of the paper's table, separated by commas, instead of activations; see below"
+            | Row _ -> "one or more of the experiment's rows, separated by commas, instead of activations; see below"
             | Seed _ -> "one or more integers, separated by commas; the table gives mean ± standard deviation (default: 1)"
             | Device _ -> "cpu or cuda (default: cuda if there is one)"
             | Threads _ -> $"CPU threads (default: all, here {Environment.ProcessorCount})"
@@ -205,6 +205,11 @@ let private once (settings: (string * string list) list) =
 let private presets (experiment: Experiment) = experiment.Presets |> Seq.map (fun preset -> preset.Name, preset.Summary)
 let private firstPreset experiment = presets experiment |> Seq.head |> fst
 
+/// A variant in a line; one of the user's own with its specs, by which it differs from the variant that it was made of.
+let private about (variant: ActivationPair) =
+    let specs = $"tanh: {variant.Tanh}; sigmoid: {variant.Sigmoid}"
+    if Seq.contains variant Variants.All || variant.Summary = specs then variant.Summary else $"{variant.Summary} ({specs})"
+
 let private explain (experiment: Experiment) () =
     let table rows =
         let width = rows |> Seq.map (fst >> String.length) |> Seq.max
@@ -212,16 +217,22 @@ let private explain (experiment: Experiment) () =
 
     let preset = firstPreset experiment
     let noPeriod = experiment.Presets[0].Training.EpochUpdates |> Option.ofNullable |> Option.isNone
+    let own = experiment.Rows preset
+
+    // A row without noise has no schedule, which would hide the preset's.
+    let shown =
+        experiment.Activations
+        |> Seq.tryFind (fun variant -> variant.IsNoisy && own |> Seq.forall (fun row -> row.Name <> variant.Name))
+        |> Option.map (fun variant -> experiment.RowConfig(preset, variant.Name))
+        |> Option.defaultWith (fun () -> experiment.Config preset)
 
     let fields =
-        ConfigJson.ToJson(experiment.Config preset)
+        ConfigJson.ToJson shown
         |> Seq.filter (fun field -> not (List.contains field.Key [ "experiment"; "preset"; "activation"; "activationDefinition"; "seed" ]))
         |> Seq.filter (fun field -> not (noPeriod && field.Key = "epochUpdates"))
 
     let value (node: Nodes.JsonNode) = if isNull node then "null" else node.ToJsonString ConfigJson.Line
     let defaults = String.Join(",", experiment.DefaultRows)
-    let own = experiment.Rows preset
-
     let rows =
         if own.Count = 0 then
             ""
@@ -250,7 +261,7 @@ PRESETS (default: {preset}):
 
 ACTIVATIONS:
 
-{table (experiment.Activations |> Seq.map (fun variant -> variant.Name, variant.Summary))}{rows}
+{table (experiment.Activations |> Seq.map (fun variant -> variant.Name, about variant))}{rows}
 
 TRAINED if neither --activation nor --row is given: {defaults}.
 

@@ -50,6 +50,16 @@ let private unused (config: RunConfig) (field: string, value: string) =
     | null -> None
     | why -> Some $"--set {field}={value} does not apply to '{config.Activation.Name}', {why}: trained without it"
 
+/// Says that a schedule takes the place of a variant's own noise scales, if these are not those of one of the library's variants.
+let private replaced (config: RunConfig) =
+    let scales (variant: ActivationPair) = variant.Tanh.C, variant.Sigmoid.C
+
+    if isNull config.Training.Schedule || not config.Activation.IsNoisy || Variants.All |> Seq.exists (fun v -> scales v = scales config.Activation) then
+        None
+    else
+        let tanh, sigmoid = scales config.Activation
+        Some $"'{config.Activation.Name}' has noise scales of its own (tanh {tanh}, sigmoid {sigmoid}), which the schedule {config.Training.Schedule} replaces: --set schedule=null trains with them"
+
 /// All runs of a command, checked before the first one starts, and notes about settings that some rows do not take.
 ///
 /// settings: fields with the values to try, in order. Raises UsageException for an unknown preset or field, InvalidSpecException with
@@ -73,6 +83,7 @@ let make (experiment: Experiment) preset (rows: string list) (seeds: int64 list)
                   let taken, left = combination |> List.partition (fun setting -> (unused start setting).IsNone)
                   left |> List.choose (unused start) |> List.iter notes.Add
                   let config = (start, taken) ||> List.fold (fun config (name, value) -> config.With(name, value))
+                  replaced config |> Option.iter notes.Add
                   let changed = differences own (ConfigJson.ToJson config)
                   let label = String.Join(" ", row :: [ for name, text in changed -> $"{name}={text}" ])
                   let name = $"{preset}-{row}{inName changed}"

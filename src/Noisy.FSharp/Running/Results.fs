@@ -70,10 +70,14 @@ let cells (frame: Frame<int, string>) =
     let item = frame.GetColumn<string>("Item").GetAt 0
     let besides = [ for column, name in [ "Bleu", "bleu"; "Meteor", "meteor" ] do if frame.GetColumn<float>(column).Values |> Seq.isEmpty |> not then column, name ]
 
+    // Experiments without a known floor, and those that are not the paper's, have nothing to show there.
+    let references = [ "Floor"; "Paper" ] |> List.filter (fun column -> frame.GetColumn<float>(column).Values |> Seq.isEmpty |> not)
+
     let head =
         [ yield! [ "row"; "seeds"; $"train {Metrics.title metric}"; "valid"; "test" ]
           for _, name in besides do Metrics.title name
-          yield! [ "floor"; "paper"; "updates"; $"{Metrics.plural item}/s"; "folder" ] ]
+          for column in references do column.ToLowerInvariant()
+          yield! [ "updates"; $"{Metrics.plural item}/s"; "folder" ] ]
 
     let names = frame.GetColumn<string>("Row").Values |> Seq.distinct |> List.ofSeq
 
@@ -94,8 +98,7 @@ let cells (frame: Frame<int, string>) =
                 Metrics.spread metric (numbers "Valid")
                 Metrics.spread metric (numbers "Test")
                 for column, name in besides do Metrics.spread name (numbers column)
-                single "Floor"
-                single "Paper"
+                for column in references do single column
                 (if finished then count else $"{count}\nunfinished")
                 speed
                 texts "Folder" |> List.map Path.GetFileName |> String.concat "\n" ] ]

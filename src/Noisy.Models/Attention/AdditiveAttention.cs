@@ -97,7 +97,7 @@ public sealed class AdditiveAttention : nn.Module
     /// <param name="annotations">[S, B, C].</param>
     /// <param name="keys">Their <see cref="Keys"/>.</param>
     /// <param name="mask">As in <see cref="forward(Tensor, Tensor, Tensor, Tensor, NoiseContext)"/>.</param>
-    /// <returns>To be used for one sequence and one backward pass.</returns>
+    /// <returns>To be used for one sequence and one backward pass; the caller disposes it after the forward pass.</returns>
     /// <exception cref="ArgumentException">A shape or type does not fit.</exception>
     public AttentionSteps Over(Tensor annotations, Tensor keys, Tensor? mask)
     {

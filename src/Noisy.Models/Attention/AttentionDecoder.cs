@@ -7,7 +7,7 @@ using F = TorchSharp.torch.nn.functional;
 namespace Noisy.Models;
 
 /// <summary>The conditional GRU with attention: in each step one GRU takes the word before, its state attends to the annotations,
-/// and a second GRU takes what was seen.</summary>
+/// and a second GRU takes the attended mean.</summary>
 /// <remarks>
 /// <para>s⁰ = tanh(W mean + b); s' = GRU₁(word, s); c = attention(s'); s = GRU₂(c, s'); readout r = tanh(W s + W word + W c + b), and
 /// logits are linear in r. Each tanh and sigmoid is a noisy one. The word before the first is a zero vector.</para>
@@ -74,7 +74,7 @@ public sealed class AttentionDecoder : nn.Module
     }
 
     /// <summary>The state before the first word.</summary>
-    /// <param name="encoded">Sentences; the state takes them over.</param>
+    /// <param name="encoded">Sentences.</param>
     /// <param name="context">Mode, key, update and scale.</param>
     /// <returns>The state; owned by the caller.</returns>
     /// <exception cref="ArgumentException">The sentences do not fit each other or the module.</exception>
@@ -85,7 +85,10 @@ public sealed class AttentionDecoder : nn.Module
         Operand.Like(weights, encoded.Mean, nameof(encoded));
         using var scope = NewDisposeScope();
         var hidden = start.forward(F.linear(encoded.Mean, weights, get_parameter("start_bias")), context);
-        return new(hidden.MoveToOuterDisposeScope(), encoded, attention.Keys(encoded.Annotations).MoveToOuterDisposeScope());
+        Tensor Own(Tensor shared) => shared.alias().MoveToOuterDisposeScope();
+        return new(
+            hidden.MoveToOuterDisposeScope(), new(Own(encoded.Annotations), Own(encoded.Mask), Own(encoded.Mean)),
+            attention.Keys(encoded.Annotations).MoveToOuterDisposeScope());
     }
 
     /// <summary>The state before the first word, in the module's mode.</summary>
@@ -118,15 +121,15 @@ public sealed class AttentionDecoder : nn.Module
         var before = steps == 1 ? none : cat([none, EmbeddingLookup.Rows(get_parameter("embedding")!, words.narrow(0, 0, steps - 1), Backend)], 0);
         var sequence = new Sequence(this, state);
         var projected = sequence.First.Project(before).unbind(0);
-        var (hidden, seen, attention) = (new Tensor[steps], new Tensor[steps], new Tensor[steps]);
+        var (hidden, attended, attention) = (new Tensor[steps], new Tensor[steps], new Tensor[steps]);
         var now = state.Hidden;
         for (var t = 0; t < steps; t++)
         {
-            (now, seen[t], attention[t]) = sequence.Step(projected[t], now, context.Later(t));
+            (now, attended[t], attention[t]) = sequence.Step(projected[t], now, context.Later(t));
             hidden[t] = now;
         }
 
-        var top = Readout(stack(hidden), before, stack(seen), context);
+        var top = Readout(stack(hidden), before, stack(attended), context);
         var sum = LinearCrossEntropy.Sum(
             top.reshape(-1, width), get_parameter("output_weight")!, get_parameter("output_bias"), targets, Backend);
         return (sum.MoveToOuterDisposeScope(), stack(attention).MoveToOuterDisposeScope());
@@ -146,10 +149,10 @@ public sealed class AttentionDecoder : nn.Module
         var table = get_parameter("embedding")!;
         var word = last is null ? zeros([state.Hidden.shape[0], table.shape[1]], table.dtype, table.device) : table.index_select(0, last);
         var sequence = new Sequence(this, state);
-        var (hidden, seen, look) = sequence.Step(sequence.First.Project(word), state.Hidden, context);
-        var top = Readout(hidden.unsqueeze(0), word.unsqueeze(0), seen.unsqueeze(0), context).squeeze(0);
+        var (hidden, attended, weights) = sequence.Step(sequence.First.Project(word), state.Hidden, context);
+        var top = Readout(hidden.unsqueeze(0), word.unsqueeze(0), attended.unsqueeze(0), context).squeeze(0);
         var logs = F.linear(top, get_parameter("output_weight")!, get_parameter("output_bias")).log_softmax(-1);
-        return (logs.MoveToOuterDisposeScope(), look.MoveToOuterDisposeScope(), hidden.MoveToOuterDisposeScope());
+        return (logs.MoveToOuterDisposeScope(), weights.MoveToOuterDisposeScope(), hidden.MoveToOuterDisposeScope());
     }
 
     private static void Check(DecoderState state, Tensor words)
@@ -159,10 +162,10 @@ public sealed class AttentionDecoder : nn.Module
     }
 
     /// <summary>What the output layer sees, for all time steps of [T, B, ·] at once.</summary>
-    private Tensor Readout(Tensor hidden, Tensor before, Tensor seen, NoiseContext context) => readout.forward(
+    private Tensor Readout(Tensor hidden, Tensor before, Tensor attended, NoiseContext context) => readout.forward(
         F.linear(hidden, get_parameter("readout_state")!, get_parameter("readout_bias"))
             .Plus(F.linear(before, get_parameter("readout_word")!))
-            .Plus(F.linear(seen, get_parameter("readout_context")!)),
+            .Plus(F.linear(attended, get_parameter("readout_context")!)),
         context);
 
     /// <summary>Steps from one state on.</summary>
@@ -173,11 +176,11 @@ public sealed class AttentionDecoder : nn.Module
 
         internal NoisyCellSteps First { get; } = owner.first.Steps();
 
-        internal (Tensor Hidden, Tensor Seen, Tensor Attention) Step(Tensor projected, Tensor hidden, NoiseContext context)
+        internal (Tensor Hidden, Tensor Attended, Tensor Attention) Step(Tensor projected, Tensor hidden, NoiseContext context)
         {
             var between = First.Step(projected, [hidden], context)[0];
-            var (seen, look) = attention.forward(between, context);
-            return (second.Step(second.Project(seen), [between], context)[0], seen, look);
+            var (attended, weights) = attention.forward(between, context);
+            return (second.Step(second.Project(attended), [between], context)[0], attended, weights);
         }
     }
 }

@@ -5,9 +5,9 @@ using F = TorchSharp.torch.nn.functional;
 namespace Noisy.Models;
 
 /// <summary>Steps of <see cref="AdditiveAttention"/> over the same annotations, one after the other.</summary>
-/// <remarks>On the CPU in single precision each is one node of torch's graph. The tensors of a sequence belong to the scope that it
-/// was begun in, which is to outlive its forward pass; begun in none, they are never freed.</remarks>
-public sealed class AttentionSteps
+/// <remarks>On the CPU in single precision each is one node of torch's graph. Dispose it after the forward pass, or begin it in a
+/// dispose scope that outlives that; the backward pass needs it no more.</remarks>
+public sealed class AttentionSteps : IDisposable
 {
     private readonly NoisyActivation activation;
     private readonly StepLinear ask;
@@ -21,7 +21,7 @@ public sealed class AttentionSteps
         (this.activation, this.score, this.annotations, this.keys, this.mask) = (activation, score, annotations, keys, mask);
         ask = new StepLinear(query, null, path);
         queries = query.shape[1];
-        fused = path == Backend.Composed ? null : FusedAttention.Of(activation.Spec, keys, annotations, mask, score, activation.Gains);
+        fused = path == Backend.Composed ? null : FusedAttention.Create(activation.Spec, keys, annotations, mask, score, activation.Gains);
     }
 
     /// <summary>One attention step.</summary>
@@ -39,6 +39,13 @@ public sealed class AttentionSteps
             ? fused.Attend(projected, activation.Own(context))
             : Compose(pre => activation.forward(pre, context), projected, keys, annotations, score, mask);
         return (mean.MoveToOuterDisposeScope(), weights.MoveToOuterDisposeScope());
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        ask.Dispose();
+        fused?.Dispose();
     }
 
     /// <summary>The attention steps as tensor operations.</summary>

@@ -6,13 +6,13 @@ namespace Noisy.Models;
 
 /// <summary>Steps of additive attention over the same annotations, one for each time step, as nodes of torch's graph; the gradients
 /// in what all attention steps share are added up in place.</summary>
-internal sealed unsafe class FusedAttention
+internal sealed unsafe class FusedAttention : IDisposable
 {
     private const int Keys = 0, Annotations = 1, Score = 2, Gains = 3, Tensors = 6;
 
     private readonly NoisyActivationSpec spec;
-    private readonly AttentionSize size;
-    private readonly Tensor?[] values;
+    private readonly AttentionDimensions size;
+    private readonly Tensor?[] given, values;
     private readonly Tensor? mask;
     private readonly SharedOverSteps? shared;
 
@@ -25,9 +25,9 @@ internal sealed unsafe class FusedAttention
         this.spec = spec;
         this.mask = mask?.contiguous();
         size = new((int)keys.shape[0], (int)keys.shape[1], (int)keys.shape[2], (int)annotations.shape[2]);
-        Tensor?[] given = [keys.contiguous(), annotations.contiguous(), score.contiguous(), spec.UsesP ? gains!.contiguous() : null];
+        given = [keys.contiguous(), annotations.contiguous(), score.contiguous(), spec.UsesP ? gains!.contiguous() : null];
         shapes = [.. given.Select(v => v?.shape)];
-        shared = SharedOverSteps.Of(given, () => [.. Enumerable.Range(0, sums.Length).Select(Gradient)]);
+        shared = SharedOverSteps.Create(given, () => [.. Enumerable.Range(0, sums.Length).Select(Gradient)]);
         values = shared?.Values ?? given;
     }
 
@@ -38,7 +38,7 @@ internal sealed unsafe class FusedAttention
     /// <param name="mask">[S, B], added to the scores; null for zeros.</param>
     /// <param name="score">Weights of the score, [1, A].</param>
     /// <param name="gains">Gap gains [A]; null if the activation has none.</param>
-    internal static FusedAttention? Of(NoisyActivationSpec spec, Tensor keys, Tensor annotations, Tensor? mask, Tensor score, Tensor? gains)
+    internal static FusedAttention? Create(NoisyActivationSpec spec, Tensor keys, Tensor annotations, Tensor? mask, Tensor score, Tensor? gains)
     {
         Tensor?[] all = [keys, annotations, mask, score, gains];
         return all.All(t => t is null || FusedEngine.Takes(t)) && keys.numel() > 0 && annotations.numel() > 0
@@ -46,7 +46,7 @@ internal sealed unsafe class FusedAttention
             : null;
     }
 
-    /// <summary>One look.</summary>
+    /// <summary>One attention step.</summary>
     /// <param name="query">The query as the scores see it, [B, A].</param>
     /// <param name="context">Mode, key, update, time step and scale of the activation; not the exact mean.</param>
     /// <returns>Weighted mean [B, C] and weights [S, B]; owned by the caller.</returns>
@@ -54,8 +54,16 @@ internal sealed unsafe class FusedAttention
     {
         NoiseStream? draws = context.Mode == NoiseMode.Sample ? context.Key.At(context.Update, context.TimeStep) : null;
         var kernel = AttentionKernel.Create(spec, context.Scale ?? spec.C, draws, NoiseModes.Constant(spec, context.Mode), FusedEngine.Width);
-        var result = LookFunction.Of([query, .. values, mask, new StepCall(this, kernel, FusedEngine.Threads, shared?.NextNumber() ?? 0, context)]);
+        var result = AttentionFunction.Apply([query, .. values, mask, new StepCall(this, kernel, FusedEngine.Threads, shared?.NextNumber() ?? 0, context)]);
         return (result[0], result[1]);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        mask?.Dispose();
+        shared?.Dispose();
+        foreach (var value in given) value?.Dispose();
     }
 
     /// <summary>Where steps add a gradient; null if it is not wanted.</summary>
@@ -81,11 +89,11 @@ internal sealed unsafe class FusedAttention
         return whole.reshape(shapes[number]!);
     }
 
-    /// <summary>What a look is besides tensors.</summary>
+    /// <summary>What an attention step is besides tensors.</summary>
     private sealed record StepCall(FusedAttention Attention, AttentionKernel Kernel, int Threads, int Number, NoiseContext Context) : FusedCall;
 
-    /// <summary>A look. Arguments: query, keys, annotations, score, gains, mask, call.</summary>
-    private sealed class LookFunction : FusedFunction<LookFunction, StepCall>
+    /// <summary>An attention step. Arguments: query, keys, annotations, score, gains, mask, call.</summary>
+    private sealed class AttentionFunction : FusedFunction<AttentionFunction, StepCall>
     {
         protected override List<Tensor> Forward(StepCall call, FusedOperands operands)
         {
@@ -105,7 +113,7 @@ internal sealed unsafe class FusedAttention
             {
                 Mean = FusedEngine.Pointer(upstream[0]),
                 Weights = FusedEngine.Pointer(upstream[1]),
-                Asked = unused is null ? operands.Gradient(0) : FusedEngine.Pointer(unused),
+                Query = unused is null ? operands.Gradient(0) : FusedEngine.Pointer(unused),
                 Keys = attention.Sum(Keys, size.Places, size.Batch, size.Units),
                 Annotations = attention.Sum(Annotations, size.Places, size.Batch, size.Channels),
                 Score = attention.Sum(Score, AttentionKernel.Parts(size), size.Units),
@@ -124,7 +132,7 @@ internal sealed unsafe class FusedAttention
 
         private static AttentionInputs Inputs(FusedOperands operands) => new()
         {
-            Asked = operands.At(0),
+            Query = operands.At(0),
             Keys = operands.At(1 + Keys),
             Annotations = operands.At(1 + Annotations),
             Score = operands.At(1 + Score),

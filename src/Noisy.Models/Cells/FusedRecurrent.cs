@@ -19,9 +19,9 @@ internal static class FusedRecurrent
         RecurrentCell cell, RecurrentWeights w, Tensor x, Tensor[]? start, bool backwards, NoiseContext context)
     {
         var kernel = RecurrentKernel.Create(cell, context.Scale, FusedEngine.Width);
-        var size = new RecurrentSize((int)x.shape[0], (int)x.shape[1], (int)x.shape[2], (int)w.WeightHh.shape[1], backwards);
+        var size = new RecurrentDimensions((int)x.shape[0], (int)x.shape[1], (int)x.shape[2], (int)w.WeightHh.shape[1], backwards);
         var call = new RecurrentCall(kernel, size, cell.Noise(context), FusedEngine.Threads, cell, context);
-        var result = RecurrentFunction.Of(
+        var result = RecurrentFunction.Apply(
             x, w.WeightIh, w.WeightHh, w.BiasIh, w.BiasHh, w.P, start?[0], start is { Length: > 1 } ? start[1] : null, call);
         return (result[0], [.. result.Skip(1)]);
     }
@@ -29,7 +29,7 @@ internal static class FusedRecurrent
 
 /// <summary>What a layer's pass is besides tensors.</summary>
 internal sealed record RecurrentCall(
-    RecurrentKernel Kernel, RecurrentSize Size, RecurrentNoise Noise, int Threads, RecurrentCell Cell, NoiseContext Context) : FusedCall;
+    RecurrentKernel Kernel, RecurrentDimensions Size, RecurrentNoise Noise, int Threads, RecurrentCell Cell, NoiseContext Context) : FusedCall;
 
 /// <summary>The layer as a function with a gradient. Arguments: input, weight_ih, weight_hh, bias_ih, bias_hh, p, hidden, cell, call.</summary>
 internal sealed unsafe class RecurrentFunction : FusedFunction<RecurrentFunction, RecurrentCall>

@@ -26,7 +26,7 @@ internal static class FusedStep
     {
         var kernel = RecurrentKernel.Create(cell, context.Scale, FusedEngine.Width);
         var call = new StepCall(kernel, cell.Noise(context), FusedEngine.Threads, cell, context);
-        return [.. StepFunction.Of(fromInput, fromState, gains, carried, call)];
+        return [.. StepFunction.Apply(fromInput, fromState, gains, carried, call)];
     }
 
     /// <summary>What a step is besides tensors.</summary>

@@ -55,7 +55,7 @@ internal sealed class NoisyCell : IRecurrence
         using var scope = NewDisposeScope();
         var alone = input.dim() == 1;
         if (alone) (input, states) = (input.unsqueeze(0), states?.Select(s => s.unsqueeze(0)).ToArray());
-        var steps = Steps();
+        using var steps = Steps();
         var next = steps.Step(steps.Project(input), states, context);
         return [.. next.Select(s => (alone ? s.squeeze(0) : s).MoveToOuterDisposeScope())];
     }

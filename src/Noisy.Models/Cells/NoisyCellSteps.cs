@@ -6,9 +6,9 @@ namespace Noisy.Models;
 
 /// <summary>Time steps of <see cref="NoisyGruCell"/> or <see cref="NoisyLstmCell"/>, one after the other; the gradients in the weights are
 /// made for all of them in one product.</summary>
-/// <remarks>The tensors of a sequence belong to the scope that it was begun in, which is to outlive its forward pass; begun in
-/// none, they are never freed.</remarks>
-public sealed class NoisyCellSteps
+/// <remarks>Dispose it after the forward pass, or begin it in a dispose scope that outlives that; the backward pass needs it no
+/// more.</remarks>
+public sealed class NoisyCellSteps : IDisposable
 {
     private readonly NoisyCell owner;
     private readonly RecurrentCell cell;
@@ -19,7 +19,7 @@ public sealed class NoisyCellSteps
     internal NoisyCellSteps(nn.Module module, NoisyCell owner)
     {
         (this.owner, cell) = (owner, owner.Cell);
-        var w = RecurrentWeights.Of(module, cell, "");
+        var w = RecurrentWeights.FromModule(module, cell, "");
         (weights, gains) = (w.WeightHh, w.P);
         fromInput = new StepLinear(w.WeightIh, cell.InputBias(w), owner.Backend);
         fromState = new StepLinear(w.WeightHh, cell.RecurrentBias(w), owner.Backend);
@@ -35,6 +35,13 @@ public sealed class NoisyCellSteps
             throw new ArgumentException($"input is {Operand.Shape(input)}: its last dimension must be {owner.InputSize}", nameof(input));
         Operand.Like(weights, input, nameof(input));
         return fromInput.Apply(input);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        fromInput.Dispose();
+        fromState.Dispose();
     }
 
     /// <summary>The step.</summary>

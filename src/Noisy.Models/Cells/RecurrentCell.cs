@@ -23,7 +23,7 @@ internal abstract class RecurrentCell(IReadOnlyList<NoisyActivationSpec> sites) 
         get
         {
             if (layout is { } known) return known;
-            var read = CellLayout.Of(this);
+            var read = CellLayout.FromCell(this);
             if (read.Sites != Sites.Count) throw new ArgumentException($"{GetType().Name} has {Sites.Count} sites, its operator {read.Sites}");
             return (layout = read).Value;
         }

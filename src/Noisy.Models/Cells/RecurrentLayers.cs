@@ -148,7 +148,7 @@ internal sealed class RecurrentLayers : IRecurrence
         Backend == Backend.Auto && context.Mode != NoiseMode.ExactMean && x.shape[1] > 0 && FusedEngine.Takes(x)
         && (states ?? []).All(FusedEngine.Takes) && FusedEngine.Takes(owner.get_parameter("weight_hh_l0")!);
 
-    private RecurrentWeights Weights(int index) => RecurrentWeights.Of(owner, cell, Suffix(index));
+    private RecurrentWeights Weights(int index) => RecurrentWeights.FromModule(owner, cell, Suffix(index));
 
     private string Suffix(int index) =>
         $"_l{index / Shape.Directions}{(index % Shape.Directions == 1 ? "_reverse" : "")}";

@@ -55,7 +55,7 @@ internal sealed record RecurrentWeights(Tensor WeightIh, Tensor WeightHh, Tensor
     }
 
     /// <summary>The parameters that a module has now; torch replaces them when it moves to another device.</summary>
-    internal static RecurrentWeights Of(nn.Module owner, RecurrentCell cell, string suffix)
+    internal static RecurrentWeights FromModule(nn.Module owner, RecurrentCell cell, string suffix)
     {
         Tensor? Get(string name) => owner.get_parameter(name + suffix);
         return new(Get("weight_ih")!, Get("weight_hh")!, Get("bias_ih"), Get("bias_hh"),

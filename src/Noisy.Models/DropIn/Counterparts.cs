@@ -40,7 +40,7 @@ internal sealed class Counterparts(
     /// <param name="path">Dotted path.</param>
     /// <param name="module">The module.</param>
     /// <param name="home">Device and type of the numbers around it.</param>
-    public Counterpart? Of(string path, nn.Module module, (Device Device, ScalarType Type) home) => module switch
+    public Counterpart? For(string path, nn.Module module, (Device Device, ScalarType Type) home) => module switch
     {
         LSTM lstm => new(
             typeof(NoisyLstm),

@@ -35,7 +35,7 @@ internal sealed class DirectCalls
     }
 
     /// <summary>Where a module may be reached by another way than its <c>call</c>; null if nowhere.</summary>
-    public string? Of(nn.Module module)
+    public string? Find(nn.Module module)
     {
         var (type, signature) = (module.GetType(), TypeNames.Signature(module));
         foreach (var (by, called) in found)
@@ -69,7 +69,7 @@ internal sealed class DirectCalls
 
     private void Read(MethodBase method)
     {
-        foreach (var called in MethodCalls.Of(method))
+        foreach (var called in MethodCalls.From(method))
         {
             if (called.DeclaringType is not { } type) continue;
             var packed = called.Name == "call" && called.GetParameters() is [var first, ..] && first.ParameterType == typeof(nn.utils.rnn.PackedSequence);
@@ -88,6 +88,6 @@ internal sealed class DirectCalls
     {
         var type = method.DeclaringType!;
         while (type.DeclaringType is { } outer && type.Name.Contains('<')) type = outer;
-        return method.Name.Contains('<') || type != method.DeclaringType ? TypeNames.Of(type) : $"{TypeNames.Of(type)}.{method.Name}";
+        return method.Name.Contains('<') || type != method.DeclaringType ? TypeNames.Readable(type) : $"{TypeNames.Readable(type)}.{method.Name}";
     }
 }

@@ -10,7 +10,7 @@ internal static class MethodCalls
         .Select(f => (OpCode)f.GetValue(null)!).ToDictionary(c => c.Value);
 
     /// <summary>The methods, in the order of the code; empty for a method without code of its own.</summary>
-    public static IEnumerable<MethodBase> Of(MethodBase method)
+    public static IEnumerable<MethodBase> From(MethodBase method)
     {
         var code = method.GetMethodBody()?.GetILAsByteArray() ?? [];
         for (var at = 0; at < code.Length;)

@@ -12,7 +12,7 @@ namespace Noisy.Models;
 internal sealed record ModuleReference(string Where, Type? Declared, Action<object> Set, bool ByForward = false)
 {
     /// <summary>The place and why nothing else fits there.</summary>
-    public string Kind => Declared is null ? $"{Where} holds it for good" : $"{Where} is declared as {TypeNames.Of(Declared)}";
+    public string Kind => Declared is null ? $"{Where} holds it for good" : $"{Where} is declared as {TypeNames.Readable(Declared)}";
 
     /// <summary>Whether the place can hold a module of a type.</summary>
     public bool Accepts(Type type) => Declared is not null && Declared.IsAssignableFrom(type);
@@ -110,11 +110,11 @@ internal sealed class ModuleReferences
     private static string Named(object holder, string name, FieldInfo field)
     {
         if (IsCollection(holder.GetType())) return name; // an index will say which element
-        if (IsTorch(field.DeclaringType!)) return IsTorch(holder.GetType()) && name.Length > 0 ? name : TypeNames.Of(holder.GetType());
+        if (IsTorch(field.DeclaringType!)) return IsTorch(holder.GetType()) && name.Length > 0 ? name : TypeNames.Readable(holder.GetType());
 
         // The compilers' own names: <Name>k__BackingField in C#, Name@ and name@line in F#.
         var member = field.Name.StartsWith('<') ? field.Name[1..field.Name.IndexOf('>')] : field.Name.Split('@')[0];
-        return $"{TypeNames.Of(field.DeclaringType!)}.{member}";
+        return $"{TypeNames.Readable(field.DeclaringType!)}.{member}";
     }
 
     private static IEnumerable<FieldInfo> Fields(Type type)

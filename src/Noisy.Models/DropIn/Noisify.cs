@@ -129,7 +129,7 @@ public static class Noisify
 
             home = Home(module) ?? home;
             known[module] = null;
-            if (Of(path, module, home, role) is { } plan)
+            if (Plan(path, module, home, role) is { } plan)
             {
                 plans.Add(plan);
                 known[module] = plan;
@@ -145,10 +145,10 @@ public static class Noisify
             }
         }
 
-        Replacement? Of(string path, nn.Module module, (Device, ScalarType) home, OutputRole role)
+        Replacement? Plan(string path, nn.Module module, (Device, ScalarType) home, OutputRole role)
         {
             if (module is IRecurrence or NoisyActivation || CallHook.Has(module)) return null;
-            if (counterparts.Of(path, module, home) is { } counterpart)
+            if (counterparts.For(path, module, home) is { } counterpart)
             {
                 return where?.Invoke(path, module) ?? true
                     ? new(path, module) { Counterpart = counterpart, Preparation = counterpart.Prepare(), Role = role }
@@ -218,7 +218,7 @@ public static class Noisify
         if (ModuleHooks.Count(module) > 0) return "it has hooks of its own, which would see the wrong values";
         try
         {
-            return code.Value.Of(module);
+            return code.Value.Find(module);
         }
         catch (Exception e) when (e is ArgumentException or NotSupportedException or InvalidOperationException or BadImageFormatException)
         {
@@ -228,7 +228,7 @@ public static class Noisify
 
     private static string Remedy(nn.Module module, List<ModuleReference> closed)
     {
-        var type = $"nn.{TypeNames.Of(TypeNames.Signature(module))}";
+        var type = $"nn.{TypeNames.Readable(TypeNames.Signature(module))}";
         var declared = closed.Where(p => p.Declared is not null)
             .Select(p => p.Where.EndsWith(']') ? $"the elements of {p.Where[..p.Where.LastIndexOf('[')]}" : p.Where).Distinct().ToList();
         return declared.Count == 0 ? "keep the module there, not one of its methods"

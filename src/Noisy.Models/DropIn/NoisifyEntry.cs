@@ -22,10 +22,10 @@ public sealed record NoisifyEntry(string Path, Type Was, nn.Module Now, NoisifyO
     /// <summary>One line for people: path, old type, new type, note.</summary>
     public override string ToString()
     {
-        var line = new StringBuilder($"{(Path.Length == 0 ? "(root)" : Path)}: {TypeNames.Of(Was)}");
+        var line = new StringBuilder($"{(Path.Length == 0 ? "(root)" : Path)}: {TypeNames.Readable(Was)}");
         line.Append(Outcome switch
         {
-            NoisifyOutcome.Replaced => $" -> {TypeNames.Of(Now.GetType())}",
+            NoisifyOutcome.Replaced => $" -> {TypeNames.Readable(Now.GetType())}",
             NoisifyOutcome.LeftOut => " left as it is",
             _ => " cannot be replaced",
         });

@@ -23,7 +23,7 @@ internal static class SaturationCount
 
         return [.. entries.Select(e =>
         {
-            var seen = Specs(e.Now).Select(probe.Of).ToList();
+            var seen = Specs(e.Now).Select(probe.Count).ToList();
             return new NoisifySaturation(e.Path, seen.Sum(s => s.All), seen.Sum(s => s.Saturated));
         })];
     }

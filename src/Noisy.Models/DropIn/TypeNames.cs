@@ -7,12 +7,12 @@ namespace Noisy.Models;
 internal static class TypeNames
 {
     /// <summary>Names a type in C#, without namespaces.</summary>
-    public static string Of(Type type)
+    public static string Readable(Type type)
     {
-        if (Nullable.GetUnderlyingType(type) is { } value) return Of(value) + "?";
-        if (type.IsArray) return Of(type.GetElementType()!) + "[]";
+        if (Nullable.GetUnderlyingType(type) is { } value) return Readable(value) + "?";
+        if (type.IsArray) return Readable(type.GetElementType()!) + "[]";
         if (!type.IsGenericType) return type == typeof(object) ? "object" : type.Name;
-        var arguments = string.Join(", ", type.GetGenericArguments().Select(Of));
+        var arguments = string.Join(", ", type.GetGenericArguments().Select(Readable));
         if (type.FullName!.StartsWith("System.ValueTuple`", StringComparison.Ordinal)) return $"({arguments})";
         return $"{type.Name.Split('`')[0]}<{arguments}>";
     }

@@ -31,7 +31,7 @@ public static class EmbeddingLookup
         var rowCount = weight.shape[0];
         var outside = Array.FindIndex(numbers, n => n < 0 || n >= rowCount);
         if (outside >= 0) throw new ArgumentException($"token {outside} is {numbers[outside]}: must be in [0, {rowCount})", nameof(tokens));
-        return EmbeddingFunction.Of(weight, new EmbeddingCall(numbers, tokens.shape, weight.shape[0], weight.shape[1]))[0];
+        return EmbeddingFunction.Apply(weight, new EmbeddingCall(numbers, tokens.shape, weight.shape[0], weight.shape[1]))[0];
     }
 }
 

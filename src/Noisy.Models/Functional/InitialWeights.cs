@@ -33,11 +33,11 @@ public static class InitialWeights
     /// <param name="key">Key of the weight.</param>
     /// <param name="rows">Rows, ≥ 1.</param>
     /// <param name="columns">Columns, ≥ 1.</param>
-    /// <param name="scale">That length.</param>
+    /// <param name="gain">That length.</param>
     /// <returns>A float matrix on the CPU that the caller owns.</returns>
     /// <remarks>Gram and Schmidt's method, twice over, in double precision on normal draws: uniformly distributed among such
     /// matrices. Source: Saxe, McClelland, Ganguli, 2014; paper, Sections 6.4 and 6.5.</remarks>
-    public static Tensor Orthogonal(NoiseKey key, long rows, long columns, double scale)
+    public static Tensor Orthogonal(NoiseKey key, long rows, long columns, double gain)
     {
         var (count, length) = ((int)Math.Min(rows, columns), (int)Math.Max(rows, columns));
         using var draws = NoiseSource.Normal(key, 0, 0, [1, count, length], CPU);
@@ -60,7 +60,7 @@ public static class InitialWeights
         var to = MemoryMarshal.Cast<byte, float>(result.bytes);
         for (var i = 0; i < count; i++)
         {
-            for (var j = 0; j < length; j++) to[rows <= columns ? (i * length) + j : (j * count) + i] = (float)(scale * vectors[i][j]);
+            for (var j = 0; j < length; j++) to[rows <= columns ? (i * length) + j : (j * count) + i] = (float)(gain * vectors[i][j]);
         }
 
         return result;

@@ -73,7 +73,7 @@ public static class LinearCrossEntropy
         }
 
         var call = new SoftmaxCall(classes, FusedEngine.Width, FusedEngine.Threads);
-        var sum = LinearCrossEntropyFunction.Of(input, weight, bias, call)[0];
+        var sum = LinearCrossEntropyFunction.Apply(input, weight, bias, call)[0];
         return details ? (sum, tensor(call.Nats), tensor(call.Correct)) : (sum, null, null);
     }
 

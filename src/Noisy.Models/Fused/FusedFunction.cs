@@ -52,7 +52,7 @@ internal abstract class FusedFunction<TSelf, TCall> : autograd.MultiTensorFuncti
     /// <param name="vars">Its arguments.</param>
     /// <returns>Its results, owned by the caller.</returns>
     /// <exception cref="Exception">Whatever the forward pass throws.</exception>
-    internal static List<Tensor> Of(params object?[] vars)
+    internal static List<Tensor> Apply(params object?[] vars)
     {
         _ = TorchInternals.Verified; // tried out here, and not within a backward pass
         FusedOperands.NoteRecording();

@@ -100,7 +100,7 @@ internal sealed unsafe class FusedOperands
         if (!anyParameter || !TorchInternals.AccumulatesIntoLeaves) return GradientMemory.Hold.Nothing;
         for (var i = 0; i < Count; i++)
         {
-            if (parameters[i] is { IsInvalid: false, requires_grad: true } p) memories[i] = GradientMemory.Of(p);
+            if (parameters[i] is { IsInvalid: false, requires_grad: true } p) memories[i] = GradientMemory.For(p);
         }
 
         return GradientMemory.Take(memories.OfType<GradientMemory>());

@@ -26,7 +26,7 @@ internal sealed unsafe class GradientMemory
     private uint? version; // of the memory when it was last written here
 
     /// <summary>The memory of a parameter.</summary>
-    internal static GradientMemory Of(Parameter parameter) => Known.GetValue(parameter, static _ => new GradientMemory());
+    internal static GradientMemory For(Parameter parameter) => Known.GetValue(parameter, static _ => new GradientMemory());
 
     /// <summary>Keeps other threads from the memory of some parameters.</summary>
     internal static Hold Take(IEnumerable<GradientMemory> memories) => new([.. memories.Distinct().OrderBy(m => m.number)]);

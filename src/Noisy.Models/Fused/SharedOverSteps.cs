@@ -26,6 +26,12 @@ internal sealed class SharedOverSteps
     /// <summary>Which of them have a gradient.</summary>
     internal bool[] RequiresGrad { get; }
 
+    /// <summary>Frees the values; after the forward pass, and before the backward pass or after it.</summary>
+    internal void Dispose()
+    {
+        foreach (var value in Values) value?.Dispose();
+    }
+
     /// <summary>The number of a step that is being made.</summary>
     internal int NextNumber() => made++;
 
@@ -45,11 +51,11 @@ internal sealed class SharedOverSteps
     /// <param name="gradients">Gives the gradient in each value, null for none, and forgets what it was made from; called in the scope
     /// that is to own them.</param>
     /// <returns>The node, or null if no gradient is recorded: steps then need none of this.</returns>
-    internal static SharedOverSteps? Of(Tensor?[] values, Func<Tensor?[]> gradients)
+    internal static SharedOverSteps? Create(Tensor?[] values, Func<Tensor?[]> gradients)
     {
         if (!is_grad_enabled() || !values.Any(v => v is { requires_grad: true })) return null;
         var shared = new SharedOverSteps([.. values.Select(v => v is { requires_grad: true })], gradients);
-        var passed = SharedFunction.Of([.. values.Where(v => v is not null), new SharedCall(shared)]);
+        var passed = SharedFunction.Apply([.. values.Where(v => v is not null), new SharedCall(shared)]);
         var next = 0;
         shared.Values = [.. values.Select(v => v is null ? null : passed[next++])];
         return shared;

@@ -7,7 +7,7 @@ namespace Noisy.Models;
 /// <summary>A linear map that time steps use one after the other; the gradients in its weights are made for all of them in one
 /// product.</summary>
 /// <remarks>Without <see cref="Tensor.requires_grad"/> of the weights, or with gradients off, it is torch's own.</remarks>
-internal sealed class StepLinear
+internal sealed class StepLinear : IDisposable
 {
     private readonly Tensor weight;
     private readonly Tensor? bias;
@@ -20,14 +20,17 @@ internal sealed class StepLinear
     /// <param name="path">Composed takes torch's own.</param>
     internal StepLinear(Tensor weight, Tensor? bias, Backend path)
     {
-        shared = path == Backend.Composed ? null : SharedOverSteps.Of([weight, bias], Gradients);
+        shared = path == Backend.Composed ? null : SharedOverSteps.Create([weight, bias], Gradients);
         (this.weight, this.bias) = shared is null ? (weight, bias) : (shared.Values[0]!, shared.Values[1]);
     }
 
     /// <summary>x Wᵀ + b for one time step or several.</summary>
     /// <param name="input">[.., I].</param>
     /// <returns>[.., O]; owned by the caller.</returns>
-    internal Tensor Apply(Tensor input) => shared is null ? F.linear(input, weight, bias) : StepLinearFunction.Of(input, weight, bias, new StepCall(this, shared.NextNumber()))[0];
+    internal Tensor Apply(Tensor input) => shared is null ? F.linear(input, weight, bias) : StepLinearFunction.Apply(input, weight, bias, new StepCall(this, shared.NextNumber()))[0];
+
+    /// <inheritdoc/>
+    public void Dispose() => shared?.Dispose();
 
     private Tensor?[] Gradients()
     {

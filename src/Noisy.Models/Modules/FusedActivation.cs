@@ -26,7 +26,7 @@ internal static class FusedActivation
     {
         NoiseStream? draws = context.Mode == NoiseMode.Sample ? context.Key.At(context.Update, context.TimeStep) : null;
         var kernel = new ActivationKernel(spec, c, draws, NoiseModes.Constant(spec, context.Mode), FusedEngine.Width);
-        return ActivationFunction.Of(x, p, new ActivationCall(kernel, FusedEngine.Threads, spec, context with { Scale = c }))[0];
+        return ActivationFunction.Apply(x, p, new ActivationCall(kernel, FusedEngine.Threads, spec, context with { Scale = c }))[0];
     }
 }
 

@@ -14,7 +14,7 @@ internal sealed record LayerTrace(double[][] PreActivation, double[][] Activatio
     /// <param name="activation">The module.</param>
     /// <param name="pre">Pre-activations [B, H].</param>
     /// <param name="context">The context of the pass that the activation was called with.</param>
-    internal static LayerTrace Of(NoisyActivation activation, Tensor pre, NoiseContext context)
+    internal static LayerTrace Create(NoisyActivation activation, Tensor pre, NoiseContext context)
     {
         var spec = activation.Spec;
         context = activation.Own(context);

@@ -42,5 +42,5 @@ internal sealed class SaturationProbe
     }
 
     /// <summary>Pre-activations of a spec, and those of them that were at or beyond a threshold.</summary>
-    public (long All, long Saturated) Of(NoisyActivationSpec spec) => counts.GetValueOrDefault(spec);
+    public (long All, long Saturated) Count(NoisyActivationSpec spec) => counts.GetValueOrDefault(spec);
 }

@@ -9,7 +9,7 @@ namespace Noisy.Models;
 public sealed record CaptionDecoder(CaptionModel Model, NoiseContext Context) : IStepDecoder<CaptionState>
 {
     /// <inheritdoc/>
-    public int Tokens => Model.Sizes.Vocabulary;
+    public int Tokens => Model.Shape.Vocabulary;
 
     /// <inheritdoc/>
     public DecoderStep<CaptionState> Step(CaptionState state, int[] last)

@@ -25,30 +25,30 @@ public sealed class CaptionModel : nn.Module
     private readonly ModuleNoise noise;
 
     /// <summary>Creates the model.</summary>
-    /// <param name="sizes">Sizes and switches.</param>
+    /// <param name="shape">Sizes and switches.</param>
     /// <param name="activations">What replaces tanh and sigmoid.</param>
     /// <param name="scheme">How weights begin.</param>
     /// <param name="clock">The model's clock.</param>
-    public CaptionModel(CaptionSizes sizes, ActivationPair activations, InitialScheme scheme, NoiseClock clock)
+    public CaptionModel(CaptionShape shape, ActivationPair activations, InitialScheme scheme, NoiseClock clock)
         : base(nameof(CaptionModel))
     {
-        Sizes = sizes;
+        Shape = shape;
         noise = new ModuleNoise(clock);
         var key = noise.Init;
-        var (d, e, h) = (sizes.Channels, sizes.Embedding, sizes.Hidden);
-        New("embedding", e, sizes.Vocabulary, e);
+        var (d, e, h) = (shape.Channels, shape.Embedding, shape.Hidden);
+        New("embedding", e, shape.Vocabulary, e);
         New("hidden_weight", d, h, d);
         New("hidden_bias", d, h);
         New("cell_weight", d, h, d);
         New("cell_bias", d, h);
         hiddenStart = Module("hidden_start", new NoisyActivation(activations.Tanh, h, clock));
         cellStart = Module("cell_start", new NoisyActivation(activations.Tanh, h, clock));
-        attention = Module("attention", new AdditiveAttention(h, d, sizes.Attention, activations.Tanh, clock));
+        attention = Module("attention", new AdditiveAttention(h, d, shape.Attention, activations.Tanh, clock));
         lstm = Module("lstm", new NoisyLstmCell(e + d, h, activations, clock));
         New("readout_state", h, e, h);
         New("readout_bias", h, e);
-        if (sizes.ContextToOutput) New("readout_context", d, e, d);
-        if (sizes.Selector)
+        if (shape.ContextToOutput) New("readout_context", d, e, d);
+        if (shape.Selector)
         {
             New("selector_weight", h, 1, h);
             New("selector_bias", h, 1);
@@ -56,8 +56,8 @@ public sealed class CaptionModel : nn.Module
         }
 
         readout = Module("readout", new NoisyActivation(activations.Tanh, e, clock));
-        New("output_weight", e, sizes.Vocabulary, e);
-        New("output_bias", e, sizes.Vocabulary);
+        New("output_weight", e, shape.Vocabulary, e);
+        New("output_bias", e, shape.Vocabulary);
         noise.IncludeParts();
         InitialSchemes.Apply(this, scheme, clock.Key.Child("init").Child("scheme"));
 
@@ -76,7 +76,7 @@ public sealed class CaptionModel : nn.Module
     }
 
     /// <summary>Sizes and switches.</summary>
-    public CaptionSizes Sizes { get; }
+    public CaptionShape Shape { get; }
 
     /// <summary>Which implementation to run on; default the fused engine where it can.</summary>
     public Backend Backend
@@ -93,7 +93,7 @@ public sealed class CaptionModel : nn.Module
     public string LastBackend => lstm.LastBackend;
 
     /// <summary>The state before the first word.</summary>
-    /// <param name="annotations">[L, B, D]; the state takes them over.</param>
+    /// <param name="annotations">[L, B, D].</param>
     /// <param name="context">Mode, key, update and scale.</param>
     /// <returns>The state; owned by the caller.</returns>
     public CaptionState Start(Tensor annotations, NoiseContext context)
@@ -102,7 +102,7 @@ public sealed class CaptionModel : nn.Module
         var mean = annotations.mean([0]);
         Tensor Begin(string name, NoisyActivation activation) =>
             activation.forward(F.linear(mean, get_parameter(name + "_weight")!, get_parameter(name + "_bias")), context).MoveToOuterDisposeScope();
-        return new(Begin("hidden", hiddenStart), Begin("cell", cellStart), annotations, attention.Keys(annotations).MoveToOuterDisposeScope());
+        return new(Begin("hidden", hiddenStart), Begin("cell", cellStart), annotations.alias().MoveToOuterDisposeScope(), attention.Keys(annotations).MoveToOuterDisposeScope());
     }
 
     /// <summary>The state before the first word, in the module's mode.</summary>
@@ -125,23 +125,23 @@ public sealed class CaptionModel : nn.Module
         using var scope = NewDisposeScope();
         var (device, steps, batch) = (state.Hidden.device, words.Steps, words.Count);
         var ids = tensor(words.Tokens.Select(id => (long)id).ToArray()).reshape(steps, batch).to(device);
-        var none = zeros([1, batch, Sizes.Embedding], state.Hidden.dtype, device);
+        var none = zeros([1, batch, Shape.Embedding], state.Hidden.dtype, device);
         var before = steps == 1 ? none : cat([none, EmbeddingLookup.Rows(get_parameter("embedding")!, ids.narrow(0, 0, steps - 1), Backend)], 0);
-        var (hidden, seen, weights, looked) = (new Tensor[steps], new Tensor[steps], new Tensor[steps], new Tensor[steps]);
+        var (hidden, attended, weights, selected) = (new Tensor[steps], new Tensor[steps], new Tensor[steps], new Tensor[steps]);
         var (h, c) = (state.Hidden, state.Cell);
         var sequence = new Sequence(this, state);
         for (var t = 0; t < steps; t++)
         {
-            (h, c, seen[t], weights[t], looked[t]) = sequence.Step(before.select(0, t), h, c, context.Later(t), draw && context.IsTraining);
+            (h, c, attended[t], weights[t], selected[t]) = sequence.Step(before.select(0, t), h, c, context.Later(t), draw && context.IsTraining);
             hidden[t] = h;
         }
 
-        var top = Readout(stack(hidden), before, stack(seen), context).reshape(-1, Sizes.Embedding);
+        var top = Readout(stack(hidden), before, stack(attended), context).reshape(-1, Shape.Embedding);
         var targets = tensor(words.Tokens.Select((id, i) => words.Mask[i] > 0 ? id : LinearCrossEntropy.IgnoreIndex).ToArray()).to(device);
         var (sum, nats, _) = LinearCrossEntropy.Score(top, get_parameter("output_weight")!, get_parameter("output_bias"), targets, Backend);
         return new(
             sum.MoveToOuterDisposeScope(), nats.reshape(steps, batch).MoveToOuterDisposeScope(), stack(weights).MoveToOuterDisposeScope(),
-            stack(looked).MoveToOuterDisposeScope());
+            stack(selected).MoveToOuterDisposeScope());
     }
 
     /// <summary>Reads one word in each row.</summary>
@@ -155,9 +155,9 @@ public sealed class CaptionModel : nn.Module
         using var scope = NewDisposeScope();
         var table = get_parameter("embedding")!;
         using var index = last is null ? null : tensor(last.Select(id => (long)id).ToArray()).to(table.device);
-        var word = index is null ? zeros([state.Hidden.shape[0], Sizes.Embedding], table.dtype, table.device) : table.index_select(0, index);
-        var (h, c, seen, weights, _) = new Sequence(this, state).Step(word, state.Hidden, state.Cell, context, draw: false);
-        var top = Readout(h.unsqueeze(0), word.unsqueeze(0), seen.unsqueeze(0), context).squeeze(0);
+        var word = index is null ? zeros([state.Hidden.shape[0], Shape.Embedding], table.dtype, table.device) : table.index_select(0, index);
+        var (h, c, attended, weights, _) = new Sequence(this, state).Step(word, state.Hidden, state.Cell, context, draw: false);
+        var top = Readout(h.unsqueeze(0), word.unsqueeze(0), attended.unsqueeze(0), context).squeeze(0);
         var logs = F.linear(top, get_parameter("output_weight")!, get_parameter("output_bias")).log_softmax(-1);
         var next = state.After(h, c);
         next.MoveToOuterScope();
@@ -180,13 +180,13 @@ public sealed class CaptionModel : nn.Module
     }
 
     /// <summary>What the output layer sees, for all time steps of [T, B, ·] at once.</summary>
-    private Tensor Readout(Tensor hidden, Tensor before, Tensor seen, NoiseContext context)
+    private Tensor Readout(Tensor hidden, Tensor before, Tensor attended, NoiseContext context)
     {
-        var dropped = KeyedDropout.Apply(hidden, Sizes.Dropout, noise.Own(context).Child("lstm"));
+        var dropped = KeyedDropout.Apply(hidden, Shape.Dropout, noise.Own(context).Child("lstm"));
         var sum = F.linear(dropped, get_parameter("readout_state")!, get_parameter("readout_bias"));
-        if (Sizes.WordToOutput) sum = sum.Plus(before);
-        if (Sizes.ContextToOutput) sum = sum.Plus(F.linear(seen, get_parameter("readout_context")!));
-        return KeyedDropout.Apply(readout.forward(sum, context), Sizes.Dropout, noise.Own(context).Child("readout"));
+        if (Shape.WordToOutput) sum = sum.Plus(before);
+        if (Shape.ContextToOutput) sum = sum.Plus(F.linear(attended, get_parameter("readout_context")!));
+        return KeyedDropout.Apply(readout.forward(sum, context), Shape.Dropout, noise.Own(context).Child("readout"));
     }
 
     /// <summary>Steps from one state on.</summary>
@@ -197,24 +197,24 @@ public sealed class CaptionModel : nn.Module
         private readonly StepLinear? selector =
             owner.selector is null ? null : new(owner.get_parameter("selector_weight")!, owner.get_parameter("selector_bias"), owner.Backend);
 
-        internal (Tensor Hidden, Tensor Cell, Tensor Seen, Tensor Weights, Tensor Looked) Step(
+        internal (Tensor Hidden, Tensor Cell, Tensor Attended, Tensor Weights, Tensor Selected) Step(
             Tensor word, Tensor hidden, Tensor cell, NoiseContext context, bool draw)
         {
-            var (seen, weights) = attention.forward(hidden, context);
-            var looked = weights.detach();
+            var (attended, weights) = attention.forward(hidden, context);
+            var selected = weights.detach();
             if (draw)
             {
-                var (place, taken) = Draw(looked, owner.noise.Own(context).Child("draw"));
+                var (place, taken) = Draw(selected, owner.noise.Own(context).Child("draw"));
                 var (batch, channels) = (place.shape[0], state.Annotations.shape[2]);
                 var drawn = state.Annotations.gather(0, place.reshape(1, batch, 1).expand(1, batch, channels)).squeeze(0);
-                var one = zeros_like(looked).scatter_(0, place.unsqueeze(0), ones([1, batch], device: place.device));
-                seen = where(taken.unsqueeze(-1), drawn, seen);
-                looked = where(taken.unsqueeze(0), one, looked);
+                var one = zeros_like(selected).scatter_(0, place.unsqueeze(0), ones([1, batch], device: place.device));
+                attended = where(taken.unsqueeze(-1), drawn, attended);
+                selected = where(taken.unsqueeze(0), one, selected);
             }
 
-            if (selector is not null) seen = seen * owner.selector!.forward(selector.Apply(hidden), context);
-            var next = lstm.Step(lstm.Project(cat([word, seen], -1)), [hidden, cell], context);
-            return (next[0], next[1], seen, weights, looked);
+            if (selector is not null) attended = attended * owner.selector!.forward(selector.Apply(hidden), context);
+            var next = lstm.Step(lstm.Project(cat([word, attended], -1)), [hidden, cell], context);
+            return (next[0], next[1], attended, weights, selected);
         }
     }
 }

@@ -112,7 +112,7 @@ public sealed class NoisyMlp : nn.Module<Tensor, Tensor>
         for (var layer = 0; layer < activations.Length; layer++)
         {
             var pre = Linear(layer, x);
-            traces.Add(LayerTrace.Of(activations[layer], pre, context));
+            traces.Add(LayerTrace.Create(activations[layer], pre, context));
             x = Activate(layer, pre, context);
         }
 

@@ -51,8 +51,10 @@ public sealed class TranslationModel : nn.Module
     /// <returns>The decoder's state before the first word; owned by the caller.</returns>
     public DecoderState Start(SentenceBatch source, NoiseContext context)
     {
-        var encoded = encoder.forward(Ids(source.Tokens, source), source.Lengths, context);
-        return decoder.Start(encoded, context);
+        using var scope = NewDisposeScope();
+        var state = decoder.Start(encoder.forward(Ids(source.Tokens, source), source.Lengths, context), context);
+        state.MoveToOuterScope();
+        return state;
     }
 
     /// <summary>Negative log-likelihood of translations, each word given those before, in the module's mode.</summary>

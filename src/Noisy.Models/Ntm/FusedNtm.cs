@@ -26,15 +26,15 @@ internal static class FusedNtm
         NtmShape shape, RecurrentCell cell, Func<string, Tensor?> find, Tensor x, NoiseContext context, Func<Tensor, Func<string, Tensor?>, Tensor> compose)
     {
         var kernel = NtmKernel.Create(cell, context.Scale, FusedEngine.Width);
-        var size = new NtmSize(
+        var size = new NtmDimensions(
             (int)x.shape[0], (int)x.shape[1], shape.Inputs, shape.Outputs, shape.Hidden, shape.MemoryRows, shape.MemoryWidth, shape.ReadHeads, shape.WriteHeads);
         var call = new NtmCall(kernel, size, cell, cell.Noise(context), FusedEngine.Threads, compose);
-        return NtmFunction.Of([x, .. Names.Select(find), call])[0];
+        return NtmFunction.Apply([x, .. Names.Select(find), call])[0];
     }
 }
 
 /// <summary>What a machine's pass is besides tensors.</summary>
-internal sealed record NtmCall(NtmKernel Kernel, NtmSize Size, RecurrentCell Cell, RecurrentNoise Noise, int Threads, Func<Tensor, Func<string, Tensor?>, Tensor> Compose) : FusedCall;
+internal sealed record NtmCall(NtmKernel Kernel, NtmDimensions Size, RecurrentCell Cell, RecurrentNoise Noise, int Threads, Func<Tensor, Func<string, Tensor?>, Tensor> Compose) : FusedCall;
 
 /// <summary>The machine as a function with a gradient. Arguments: input, those that <see cref="FusedNtm.Names"/> names, call.</summary>
 internal sealed unsafe class NtmFunction : FusedFunction<NtmFunction, NtmCall>

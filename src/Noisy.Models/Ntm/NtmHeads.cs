@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace Noisy.Models;
 
 /// <summary>What a head is told in one time step, for a batch.</summary>
-/// <param name="Key">What to look for [B, M], by tanh.</param>
+/// <param name="Key">What to compare with the memory [B, M], by tanh.</param>
 /// <param name="Strength">How much content counts [B, 1], by softplus.</param>
 /// <param name="Gate">Content against the last place [B, 1], by the logistic function.</param>
 /// <param name="Shift">Shares of the moves −1, 0, +1 [B, 3], by softmax.</param>

@@ -23,7 +23,7 @@ internal static class NtmParameters
     {
         var layout = cell.Layout;
         var (gates, recurrent) = (layout.Gates * shape.Hidden, layout.IsRecurrent);
-        yield return ("weight_ih", Weight("weight_ih", gates, shape.Seen));
+        yield return ("weight_ih", Weight("weight_ih", gates, shape.ControllerInputs));
         if (recurrent) yield return ("weight_hh", Weight("weight_hh", gates, shape.Hidden));
         yield return ("bias", zeros(gates));
         yield return ("head_weight", Weight("head_weight", shape.HeadOutputs, shape.Hidden));

@@ -25,7 +25,7 @@ public sealed record NtmShape(
     public int Reads => ReadHeads * MemoryWidth;
 
     /// <summary>What the controller sees: the input and the last reads, I + R M.</summary>
-    public int Seen => Inputs + Reads;
+    public int ControllerInputs => Inputs + Reads;
 
     /// <summary>Numbers that the controller gives the heads: for each M + 6, and for a write head 2 M more.</summary>
     public int HeadOutputs => (Heads * (MemoryWidth + 6)) + (WriteHeads * 2 * MemoryWidth);

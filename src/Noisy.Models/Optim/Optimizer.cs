@@ -44,7 +44,7 @@ public abstract class Optimizer : IDisposable
     /// <param name="spec">The method.</param>
     /// <param name="model">Its parameters are trained; it must stay on its device.</param>
     /// <exception cref="InvalidSpecException">The spec breaks a rule.</exception>
-    public static Optimizer Of(OptimizerSpec spec, nn.Module model)
+    public static Optimizer Create(OptimizerSpec spec, nn.Module model)
     {
         var parameters = model.named_parameters().Select(p => (p.name, p.parameter)).ToList();
         return parameters.All(p => FusedEngine.Takes(p.parameter) && p.parameter.is_contiguous())
@@ -58,8 +58,8 @@ public abstract class Optimizer : IDisposable
     /// <summary>Changes every parameter, and clears the gradients.</summary>
     /// <param name="rate">Learning rate, &gt; 0.</param>
     /// <param name="step">Number of this step, from 1.</param>
-    /// <param name="scale">What the gradient is multiplied by first: below 1 where a clip acts.</param>
-    public abstract void Step(double rate, long step, double scale = 1);
+    /// <param name="gradientScale">What the gradient is multiplied by first: below 1 where a clip acts.</param>
+    public abstract void Step(double rate, long step, double gradientScale = 1);
 
     /// <summary>Forgets the gradients.</summary>
     public virtual void ZeroGrad()
@@ -92,14 +92,14 @@ internal sealed class ComposedOptimizer(OptimizerSpec spec, IReadOnlyList<(strin
         return norms.Length == 0 ? 0 : stack([.. norms.Select(n => n.to(CPU).to_type(ScalarType.Float64))]).norm().item<double>();
     }
 
-    public override void Step(double rate, long step, double scale = 1)
+    public override void Step(double rate, long step, double gradientScale = 1)
     {
         using var _ = no_grad();
         foreach (var (name, parameter) in Parameters)
         {
             if (parameter.grad is not { } gradient) continue;
             using var scope = NewDisposeScope();
-            parameter.AddInPlace(Change(name, gradient.Times(scale), rate, step), 1);
+            parameter.AddInPlace(Change(name, gradient.Times(gradientScale), rate, step), 1);
         }
 
         ZeroGrad();
@@ -158,12 +158,12 @@ internal sealed unsafe class FusedOptimizer : Optimizer
         return Math.Sqrt(OptimizerKernel.SquaredNorm(Segments(sparse: true), FusedEngine.Width, FusedEngine.Threads));
     }
 
-    public override void Step(double rate, long step, double scale = 1)
+    public override void Step(double rate, long step, double gradientScale = 1)
     {
         using (NewDisposeScope())
         {
             // Running values of rows that were not looked up decay too.
-            OptimizerKernel.Step(Spec, Segments(sparse: Spec.States == 0), rate, scale, step, FusedEngine.Width, FusedEngine.Threads);
+            OptimizerKernel.Step(Spec, Segments(sparse: Spec.States == 0), rate, gradientScale, step, FusedEngine.Width, FusedEngine.Threads);
         }
 
         // A backward pass that still needs the old weights must not take the new ones.
@@ -191,7 +191,7 @@ internal sealed unsafe class FusedOptimizer : Optimizer
                 Third = Running(2),
                 Length = parameter.numel(),
             };
-            if (sparse && GradientMemory.Of(parameter).RowsOf(gradient) is { } rows)
+            if (sparse && GradientMemory.For(parameter).RowsOf(gradient) is { } rows)
             {
                 var width = whole.Length / parameter.shape[0];
                 segments.AddRange(rows.Select(row => whole.Part(row * width, width)));
@@ -212,6 +212,6 @@ internal sealed unsafe class FusedOptimizer : Optimizer
         if (!parameter.IsInvalid && FusedEngine.Takes(parameter) && parameter.is_contiguous()) return;
         throw new InvalidOperationException(
             $"the parameter '{name}' was moved, converted or disposed after its optimiser was made: make the optimiser after the model is where "
-            + "it is to be trained (model.to(...) first, then Optimizer.Of).");
+            + "it is to be trained (model.to(...) first, then Optimizer.Create).");
     }
 }

@@ -61,7 +61,7 @@ let all (scratch: string) (run: string) =
     let npy (file: NpyFile) =
         must (int64 file.Values.Length = product file.Shape) "the numbers are not as many as the shape says"
         file.CopyTo(0, Span(Array.zeroCreate<float32> (min 4 file.Values.Length)))
-        if file.Shape.Count = 4 && Seq.min file.Shape > 0 then ImageFeatures.Of(file, "x", 1f, remedy) |> ignore
+        if file.Shape.Count = 4 && Seq.min file.Shape > 0 then ImageFeatures.FromNpy(file, "x", 1f, remedy) |> ignore
 
     let pairs (text: ParallelText) =
         for pair in text.Pairs do must (pair.Source.Length > 0 && pair.Target.Length > 0) "an empty side"
@@ -77,7 +77,7 @@ let all (scratch: string) (run: string) =
         folder
 
     let task = lazy Seeds.task ()
-    let optimizer = lazy Optimizer.Of(Seeds.config.Training.OptimizerSpec(), task.Value.Model)
+    let optimizer = lazy Optimizer.Create(Seeds.config.Training.OptimizerSpec(), task.Value.Model)
 
     [ make "npy" Npy Seeds.npy 5 data (fun input -> npy (NpyFile.Read(new MemoryStream(input), "x.npy", remedy, limit)))
       make "npy.gz" (Gzip Npy) (zipped Seeds.npy @ [ gzip (Seeds.bomb 128) ]) 5 data (fun input -> npy (NpyFile.Read(stored "x.npy.gz" input, remedy, limit)))

@@ -15,7 +15,7 @@ let private utf8 (text: string) = UTF8Encoding(false).GetBytes text
 
 // ---- A run ----------------------------------------------------------------------------------------------------------
 
-let private corpus = lazy GeneratedCorpus.Create(GeneratedCorpusConfig.Default.WithSource(2, 2).WithSizes(120, 40, 30).WithSeed 3L)
+let private corpus = lazy GeneratedCorpus.Create(GeneratedCorpusSettings.Default.WithSource(2, 2).WithSizes(120, 40, 30).WithSeed 3L)
 
 let private having settings (config: RunConfig) = (config, settings) ||> List.fold (fun c (name, value) -> c.With(name, value))
 

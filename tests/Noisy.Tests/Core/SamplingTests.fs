@@ -33,7 +33,7 @@ let private widths = [ VectorWidth.Scalar; VectorWidth.Bits128; VectorWidth.Bits
 type private Kind =
     { Name: string
       Fill: VectorWidth -> NoiseStream -> int64 -> Memory<float32> -> unit
-      Of: uint32 -> float32 }
+      Draw: uint32 -> float32 }
 
 /// Elements of the long stretch's stream whose words have the smallest and the largest leading 23 bits.
 let private ends = [ 2652660L, 0u; 14243300L, 0x7FFFFFu ]
@@ -41,12 +41,12 @@ let private ends = [ 2652660L, 0u; 14243300L, 0x7FFFFFu ]
 let private mask (p: float) =
     { Name = $"mask of probability {p:R}"
       Fill = fun width s first v -> NoiseSampler.Mask(s, first, p, v.Span, width)
-      Of = fun word -> if float (NoiseTransform.Uniform word) < p then 0.0f else float32 (1.0 / (1.0 - p)) }
+      Draw = fun word -> if float (NoiseTransform.Uniform word) < p then 0.0f else float32 (1.0 / (1.0 - p)) }
 
 let private kinds =
-    [ { Name = "uniform"; Fill = (fun width s first v -> NoiseSampler.Uniform(s, first, v.Span, width)); Of = NoiseTransform.Uniform }
-      { Name = "normal"; Fill = (fun width s first v -> NoiseSampler.Normal(s, first, v.Span, width)); Of = NoiseTransform.Normal }
-      { Name = "half-normal"; Fill = (fun width s first v -> NoiseSampler.HalfNormal(s, first, v.Span, width)); Of = NoiseTransform.HalfNormal }
+    [ { Name = "uniform"; Fill = (fun width s first v -> NoiseSampler.Uniform(s, first, v.Span, width)); Draw = NoiseTransform.Uniform }
+      { Name = "normal"; Fill = (fun width s first v -> NoiseSampler.Normal(s, first, v.Span, width)); Draw = NoiseTransform.Normal }
+      { Name = "half-normal"; Fill = (fun width s first v -> NoiseSampler.HalfNormal(s, first, v.Span, width)); Draw = NoiseTransform.HalfNormal }
       for p in [ 0.0; 0.3; 0.5; 1.0 - 1e-9 ] do mask p ]
 
 /// Bits that no sampler makes: a NaN with a payload.
@@ -61,7 +61,7 @@ let private around kind width stream first count =
 
 let private specified kind (stream: NoiseStream) first count =
     let margin = Array.create 70 (bits untouched)
-    Array.concat [ margin; Array.init count (fun i -> bits (kind.Of(stream.Word(first + int64 i)))); margin ]
+    Array.concat [ margin; Array.init count (fun i -> bits (kind.Draw(stream.Word(first + int64 i)))); margin ]
 
 /// Largest distance between the empirical and the exact distribution function, times √n.
 let private distance (law: float -> float) (values: float32[]) =

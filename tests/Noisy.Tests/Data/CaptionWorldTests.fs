@@ -128,9 +128,9 @@ let tests =
 
         test "truths and falsehoods of one scene" {
             let scene =
-                CaptionScene [| CaptionThing(true, CaptionColour.Red, CaptionShape.Circle, 1, 0)
-                                CaptionThing(false, CaptionColour.Red, CaptionShape.Circle, 2, 4)
-                                CaptionThing(false, CaptionColour.White, CaptionShape.Ring, 6, 3) |]
+                CaptionScene [| CaptionThing(true, CaptionColour.Red, CaptionForm.Circle, 1, 0)
+                                CaptionThing(false, CaptionColour.Red, CaptionForm.Circle, 2, 4)
+                                CaptionThing(false, CaptionColour.White, CaptionForm.Ring, 6, 3) |]
             for caption in
                 [ "a large red circle"; "a red circle"; "a red circle left of a red circle"; "a white ring below a small red circle"
                   "there is a white ring at the bottom"; "the picture shows a red circle , a red circle and a white ring"
@@ -179,7 +179,7 @@ let tests =
                 let example = CaptionWorld.Example(1, CaptionWorld.KeyOf 1L, split, int64 i)
                 let thing = example.Scene.Things[0]
                 let vectors = Array.zeroCreate<float32> (49 * 78)
-                (data.Of split).Features.Fill(i, vectors.AsSpan())
+                (data.Part split).Features.Fill(i, vectors.AsSpan())
                 let place = 7 * thing.Row + thing.Column
                 if i % 50 = 0 then Expect.equal vectors[place * 78 + 5] (Array.item (5 * 49 + place) (CaptionWorld.Features example.Pixels)) "the same picture"
                 thing.Description, vectors[place * 78 .. place * 78 + 63] |> Array.map float

@@ -32,7 +32,7 @@ let private spelledOut (source: SentenceSource) (text: string) =
             | None -> before <- prefix |]
     Array.sum nats[1..] / float (nats.Length - 1)
 
-let private small = GeneratedCorpusConfig.Default.WithSource(3, 4).WithSizes(300, 50, 400)
+let private small = GeneratedCorpusSettings.Default.WithSource(3, 4).WithSizes(300, 50, 400)
 
 let private builtIn =
     [ test "the built-in corpus is spelled out, and spells the same words" {

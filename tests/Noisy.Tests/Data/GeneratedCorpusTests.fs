@@ -10,7 +10,7 @@ open Noisy.Models
 open Noisy.Experiments
 open Noisy.Tests.DataHelpers
 
-let private config = GeneratedCorpusConfig.Default
+let private config = GeneratedCorpusSettings.Default
 let private corpus = lazy (GeneratedCorpus.Create config)
 let private source = lazy (GeneratedCorpus.Source config)
 
@@ -214,7 +214,7 @@ let tests =
         }
 
         test "the same config gives the same corpus, another seed or size another" {
-            let sha256 (config: GeneratedCorpusConfig) = (GeneratedCorpus.Create config).Identity.Sha256
+            let sha256 (config: GeneratedCorpusSettings) = (GeneratedCorpus.Create config).Identity.Sha256
             let small = config.WithSizes(300, 200, 100)
             Expect.equal (sha256 small) (sha256 small) "same"
 

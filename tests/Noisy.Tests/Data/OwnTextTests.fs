@@ -93,7 +93,7 @@ let private keys =
 
       test "what was read last is kept by all that it depends on" {
           let data, reads = LatestData<string>(), ResizeArray<string>()
-          let of' key = data.Of(key, fun () -> reads.Add key; key)
+          let of' key = data.Get(key, fun () -> reads.Add key; key)
           Expect.equal [ for key in [ "a"; "a"; "b"; "b"; "a" ] -> of' key ] [ "a"; "a"; "b"; "b"; "a" ] "data"
           Expect.sequenceEqual reads [ "a"; "b"; "a" ] "reads"
       } ]

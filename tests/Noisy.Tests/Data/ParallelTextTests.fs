@@ -68,7 +68,7 @@ let private reader =
 let private vocabularies =
     testList "vocabulary of sentences" [
         test "ids 0 and 1 are special, the rest follow falling counts" {
-            let vocabulary = SentenceVocabulary.Of [ "b a a".Split ' '; "a c b <unk>".Split ' ' ]
+            let vocabulary = SentenceVocabulary.FromSentences [ "b a a".Split ' '; "a c b <unk>".Split ' ' ]
             Expect.sequenceEqual vocabulary.Tokens [ "<eos>"; "<unk>"; "a"; "b"; "c" ] "tokens"
             Expect.equal (SentenceVocabulary.Encode(vocabulary, "c d a <eos>".Split ' ')) [| 4; 1; 2; 1; 0 |] "a word like the end token is unknown"
             Expect.equal (SentenceVocabulary.Decode(vocabulary, [ 2; 3; 0; 4 ])) [| "a"; "b" |] "up to the end"
@@ -76,8 +76,8 @@ let private vocabularies =
 
         test "a limit counts the special tokens, and must leave room for them" {
             let sentences = [ "b a a".Split ' ' ]
-            Expect.sequenceEqual (SentenceVocabulary.Of(sentences, 3)).Tokens [ "<eos>"; "<unk>"; "a" ] "three"
-            Expect.throwsT<ArgumentOutOfRangeException> (fun () -> SentenceVocabulary.Of(sentences, 1) |> ignore) "one"
+            Expect.sequenceEqual (SentenceVocabulary.FromSentences(sentences, 3)).Tokens [ "<eos>"; "<unk>"; "a" ] "three"
+            Expect.throwsT<ArgumentOutOfRangeException> (fun () -> SentenceVocabulary.FromSentences(sentences, 1) |> ignore) "one"
             refused<ArgumentException> [ "'<unk>' is not among" ] (fun () -> Vocabulary.WithSpecials([| "x" |], [ KeyValuePair("a", 1) ], "<unk>") |> ignore)
         }
     ]
@@ -138,10 +138,10 @@ let private known =
             let train = Multi30k.Tokenised.Load(folder, "train", ParallelTextRules(MaxLength = 50))
             Expect.equal (train.Pairs.Count + train.TooLong) 29_000 "pairs"
             let all = Multi30k.Tokenised.Load(folder, "train")
-            let types side = SentenceVocabulary.Of(all.Pairs |> Seq.map side).Count - 2
+            let types side = SentenceVocabulary.FromSentences(all.Pairs |> Seq.map side).Count - 2
             Expect.equal (types (fun pair -> pair.Source), types (fun pair -> pair.Target)) (10_210, 11_219) "types"
-            let data = TranslationData.Of("multi30k", train, Multi30k.Tokenised.Load(folder, "val"), Multi30k.Tokenised.Load(folder, "test_2016_flickr"))
-            Expect.equal (data.Identity.Source, data.Of(Split.Valid).Count, data.Of(Split.Test).Count) ("real", 1_014, 1_000) "three splits"
+            let data = TranslationData.Create("multi30k", train, Multi30k.Tokenised.Load(folder, "val"), Multi30k.Tokenised.Load(folder, "test_2016_flickr"))
+            Expect.equal (data.Identity.Source, data.Part(Split.Valid).Count, data.Part(Split.Test).Count) ("real", 1_014, 1_000) "three splits"
         }
     ]
 

@@ -65,7 +65,7 @@ let private readers () =
     let text (bytes: byte[]) = Encoding.UTF8.GetString bytes
     let small, _, checkpoint = run.Value
     let task = small.Task small.Config
-    let optimizer = Optimizer.Of(small.Config.Training.OptimizerSpec(), task.Model)
+    let optimizer = Optimizer.Create(small.Config.Training.OptimizerSpec(), task.Model)
     let pairs = utf8 "a b\tc d\ne\tf g\n"
     let captions = utf8 "a.jpg#0\tA cat\nb.jpg#1\ttwo dogs\nc.jpg#0\tx\n"
     let characters = utf8 (String.replicate 12 "naïve 𝄞\n")
@@ -84,7 +84,7 @@ let private readers () =
           safetensors [ "a", torch.zeros (2, 0, 3); "b", torch.ones ([| 2L |], dtype = torch.float16); "c", torch.ones ([| 1L |], dtype = torch.int64) ] [ "x", "y" ] ]
 
     [ reader "DataFile" data [ gzip characters ] (fun b -> DataFile.DecodeUtf8(DataFile.Read(stored "x.gz" b, remedy, 1L <<< 20), "x.gz", remedy) |> ignore)
-      reader "NpyFile" data [ npy ] (fun b -> ImageFeatures.Of(NpyFile.Read(new MemoryStream(b), "x.npy", remedy), "x.npy", 1f, remedy) |> ignore)
+      reader "NpyFile" data [ npy ] (fun b -> ImageFeatures.FromNpy(NpyFile.Read(new MemoryStream(b), "x.npy", remedy), "x.npy", 1f, remedy) |> ignore)
       reader "NpyFile, compressed" data [ gzip npy ] (fun b -> NpyFile.Read(stored "x.npy.gz" b, remedy) |> ignore)
       reader "IdxFile" data [ Array.concat [ [| 0uy; 0uy; 8uy; 2uy; 0uy; 0uy; 0uy; 2uy; 0uy; 0uy; 0uy; 1uy |]; [| 1uy; 2uy |] ] ] (fun b -> IdxFile.Parse(b, "x", 2, remedy) |> ignore)
       reader "CaptionFile" data [ captions ] (fun b -> CaptionFile.Read(stored "x.txt" b, true, remedy) |> ignore)

@@ -157,7 +157,7 @@ let tests =
 
         test "splits share no sentence, and a longer set begins with the shorter one" {
             let data, short = TranslationWorld.Create(1, 3_000, 400, 400), TranslationWorld.Create(1, 30, 4, 4)
-            let sources split = set [ for pair in data.Of split -> text pair.Source ]
+            let sources split = set [ for pair in data.Part split -> text pair.Source ]
             let train, valid, test = sources Split.Train, sources Split.Valid, sources Split.Test
             Expect.isEmpty (Set.intersect train valid) "train and valid"
             Expect.isEmpty (Set.intersect train test) "train and test"

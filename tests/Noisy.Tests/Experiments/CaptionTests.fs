@@ -41,7 +41,7 @@ let trial =
 
 let private never = CancellationToken.None
 let private sampling = NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 5L, 3L, 0, Nullable 0.8)
-let private sizes dropout = CaptionSizes(9, 3, 5, 6, 4, true, true, true, dropout)
+let private sizes dropout = CaptionShape(9, 3, 5, 6, 4, true, true, true, dropout)
 let private newModel pair engine = new CaptionModel(sizes 0.0, pair, InitialScheme.Uniform, NoiseClock 1L, Backend = engine)
 let private places () = filled 7L [ 4L; 2L; 3L ]
 let private words = lazy SentenceBatch.Create [| [| 5; 2; 0 |]; [| 3; 0 |] |]
@@ -81,7 +81,7 @@ let private model =
           let draw update =
               let context = NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 5L, update)
               let score = m.Score(m.Start(places (), context), words.Value, context, draw = true)
-              values score.Attention, values score.Looked
+              values score.Attention, values score.Selected
           let count = 400
           let all = [ for update in 0L .. int64 count - 1L -> draw update ]
           Expect.equal (draw 3L) all[3] "again"
@@ -133,7 +133,7 @@ let private training =
               Tol.close tensor32 expected (baseline ()) "baseline")
 
       torchTest "a drawn place passes no gradient to the attention, the weighted mean does" (fun () ->
-          let m = new CaptionModel(CaptionSizes(9, 3, 5, 6, 4, false, false, true), Variants.Soft, InitialScheme.Uniform, NoiseClock 1L)
+          let m = new CaptionModel(CaptionShape(9, 3, 5, 6, 4, false, false, true), Variants.Soft, InitialScheme.Uniform, NoiseClock 1L)
           let caption = SentenceBatch.Create [| [| 0 |] |]
           let tried =
               [ for update in 0L .. 19L do
@@ -141,18 +141,18 @@ let private training =
                     let context = NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 3L, update)
                     let score = m.Score(m.Start(filled 7L [ 4L; 1L; 3L ], context), caption, context, draw = true)
                     score.Sum.backward ()
-                    let drawn = values score.Looked |> Array.contains 1.0
+                    let drawn = values score.Selected |> Array.contains 1.0
                     let gradient = (m.get_parameter "attention.score").grad
                     let taught = not (isNull gradient) && values gradient |> Array.exists ((<>) 0.0)
                     Expect.equal taught (not drawn) "only one of both"
-                    Expect.equal (values score.Looked = values score.Attention) (not drawn) "what was looked at"
+                    Expect.equal (values score.Selected = values score.Attention) (not drawn) "what was looked at"
                     drawn ]
           Expect.containsAll tried [ true; false ] "both occur")
 
       torchTest "what is drawn teaches the attention where captions become likelier" (fun () ->
           // One place is right for every caption: its weight must grow, though no gradient passes through the draw.
-          let m = new CaptionModel(CaptionSizes(3, 2, 4, 5, 4, false, false, true), Variants.Soft, InitialScheme.Uniform, NoiseClock 1L)
-          use optimizer = Optimizer.Of(OptimizerSpec.Of OptimizerKind.Adam, m)
+          let m = new CaptionModel(CaptionShape(3, 2, 4, 5, 4, false, false, true), Variants.Soft, InitialScheme.Uniform, NoiseClock 1L)
+          use optimizer = Optimizer.Create(OptimizerSpec.Create OptimizerKind.Adam, m)
           let places = torch.tensor([| 1.0f; 0.0f; 0.0f; 1.0f; 0.0f; 1.0f |]).reshape(3L, 1L, 2L).expand(3L, 16L, 2L).contiguous ()
           let captions = SentenceBatch.Create [| for i in 0 .. 15 -> [| 2 |] |]
           let weight () = let s = m.Score(m.Start(places.clone (), NoiseContext.Test), captions, NoiseContext.Test) in scalarOf (s.Attention.mean [| 0L; 2L |])
@@ -162,9 +162,9 @@ let private training =
               let context = NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 1L, update)
               let score = m.Score(m.Start(places.clone (), context), captions, context, draw = true)
               // A made-up cost: 1 for whoever did not look at the first place.
-              let cost = torch.tensor(1.0f) - score.Looked.select(1L, 0L).squeeze 0L
+              let cost = torch.tensor(1.0f) - score.Selected.select(1L, 0L).squeeze 0L
               let logs = score.Attention.log ()
-              let reward = ((score.Looked * logs).sum [| 0L; 1L |]) * (cost - cost.mean ())
+              let reward = ((score.Selected * logs).sum [| 0L; 1L |]) * (cost - cost.mean ())
               reward.mean().backward ()
               optimizer.Step(0.01, update + 1L, 1.0)
           Expect.isGreaterThan (weight ()) (before + 0.1) "weight of the first place") ]

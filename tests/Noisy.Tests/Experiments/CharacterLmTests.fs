@@ -13,7 +13,7 @@ open Noisy.Tests.TrainingHelpers
 open TorchSharp
 
 let private data =
-    lazy GeneratedCorpus.Spell(GeneratedCorpusConfig.Default.WithSource(2, 2).WithSizes(60, 20, 30).WithSeed 3L)
+    lazy GeneratedCorpus.Spell(GeneratedCorpusSettings.Default.WithSource(2, 2).WithSizes(60, 20, 30).WithSeed 3L)
 
 let private config =
     (PaperExperiments.ByName "charlm").RowConfig("tiny", "nanis-1")

@@ -160,11 +160,11 @@ let private evaluation =
           use task = newTask config
           let training = task :> ITrainingTask
           training.Loss(moment 0L 1 0L 1, sampling 0L) |> ignore
-          let before = WeightsHash.Of task.Model, [ for t in training.Carried -> t.Key, values t.Value ]
+          let before = WeightsHash.Compute task.Model, [ for t in training.Carried -> t.Key, values t.Value ]
           let a = training.Evaluate(Split.Valid, 1, NoiseContext.Test, CancellationToken.None)
           let b = training.Evaluate(Split.Valid, 1, NoiseContext.Test, CancellationToken.None)
           task.Predict(3, NoiseContext.Test) |> ignore
-          Expect.equal (WeightsHash.Of task.Model, [ for t in training.Carried -> t.Key, values t.Value ]) before "task"
+          Expect.equal (WeightsHash.Compute task.Model, [ for t in training.Carried -> t.Key, values t.Value ]) before "task"
           Expect.equal (List.ofSeq a) (List.ofSeq b) "repeats")
 
       torchTest "predictions are right as often as the test's accuracy says" (fun () ->

@@ -29,8 +29,8 @@ let private test' = CancellationToken.None
 /// A model and its encoded sentences, alone.
 let private sentences (task: ITrainingTask) (pairs: SentencePair seq) =
     let kept = data.Value.Train
-    let source = SentenceVocabulary.Of([ for p in kept -> p.Source ], 1_000)
-    let target = SentenceVocabulary.Of([ for p in kept -> p.Target ], 1_000)
+    let source = SentenceVocabulary.FromSentences([ for p in kept -> p.Source ], 1_000)
+    let target = SentenceVocabulary.FromSentences([ for p in kept -> p.Target ], 1_000)
     task.Model :?> TranslationModel, target, [ for p in pairs -> SentenceVocabulary.Encode(source, p.Source), SentenceVocabulary.Encode(target, p.Target) ]
 
 let private training =

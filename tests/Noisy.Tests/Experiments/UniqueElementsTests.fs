@@ -164,7 +164,7 @@ let private task =
 
       torchTest "an evaluation covers its whole set, in batches, and changes nothing" (fun () ->
           use task = newTask config
-          let before = WeightsHash.Of task.Model
+          let before = WeightsHash.Compute task.Model
           for split, count in [ Split.Valid, 40; Split.Test, 510 ] do
               let found = task.Evaluate(split, 5, NoiseContext.Test, CancellationToken.None)
               let batch = examples 4 6 (UniqueElements.KeyOf(split, 1L)) 0L count
@@ -180,7 +180,7 @@ let private task =
           use stop = new CancellationTokenSource()
           stop.Cancel()
           Expect.throwsT<OperationCanceledException> (fun () -> task.Evaluate(Split.Valid, 1, NoiseContext.Test, stop.Token) |> ignore) "stopped"
-          Expect.equal (WeightsHash.Of task.Model) before "weights")
+          Expect.equal (WeightsHash.Compute task.Model) before "weights")
 
       torchTest "it learns: two values in three elements, well below the error of the most frequent count" (fun () ->
           use folder = new TempFolder()

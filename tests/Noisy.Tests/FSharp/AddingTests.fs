@@ -34,6 +34,16 @@ let tests =
             let body = lines |> Array.skipWhile (fun line -> line <> "open System") |> Array.takeWhile (fun line -> line <> "#endif")
             for block in String.Join("\n", body).Split("\n\n") do Expect.stringContains tutorial (block.Trim()) "a part that the tutorial does not show"
         }
+        test "loads into a session, which trains nothing" {
+            let words = [ "fsi"; "--quiet"; "--nologo"; "--define:EDITING"; $"--load:{script}" ]
+            let start = ProcessStartInfo("dotnet", words, RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = Path.GetTempPath())
+            let session = Process.Start start
+            session.StandardInput.Write "open Noisy.FSharp\nopen Adding\nprintfn \"%O at %g\" mine (cosine.At 0L);;\n#quit;;\n"
+            session.StandardInput.Close()
+            let code, output, errors = finish session
+            Expect.equal code 0 errors
+            Expect.stringContains output "mine (tanh: " "what the script defines"
+        }
         test "trains, is killed, and resumes in every bit" {
             use whole = new TempFolder()
             use killed = new TempFolder()

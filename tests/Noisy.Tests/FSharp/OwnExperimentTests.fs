@@ -142,12 +142,35 @@ let private running =
             Expect.equal code 2 "text"
             Expect.stringContains errors "this schedule is a function" "message")
 
+        testCase "ends by a stop rule of its own, at the same update after a resume" (fun () ->
+            let twice = signs 0.01 |> Experiment.stopWhen (fun _ history -> history.Length = 2 && history.Head.Update < history[1].Update && history[1].["loss"] > 0.0)
+            for pieces in [ []; [ "5" ] ] do
+                use folder = new TempFolder()
+                for limit in pieces do run twice folder.Path [ "--activation"; "mine"; "--max-updates"; limit ] |> ignore
+                Expect.equal (let code, _, _ = run twice folder.Path [ "--activation"; "mine" ] in code) 0 "command"
+                let summary = RunSummary.Read(folder.In("tiny-mine-s1", "summary.json"))
+                Expect.equal (summary.Updates, summary.Finished, summary.EndedBy) (2L * int64 training.EpochUpdates, true, Nullable RunEnd.Rule) "end"
+            use folder = new TempFolder()
+            let wrong = signs 0.01 |> Experiment.stopWhen (fun _ history -> history.Head.["mse"] < 0.0)
+            let code, _, errors = run wrong folder.Path [ "--activation"; "mine" ]
+            Expect.equal code 2 "an unknown metric"
+            Expect.stringContains errors "validation has no metric 'mse': known are" "message")
+
+        testCase "says that a schedule replaces a variant's own noise scales" (fun () ->
+            use folder = new TempFolder()
+            let own = signs 0.01 |> Experiment.activations [ Noisy.FSharp.Variants.nah; mine |> Variant.map (Spec.c 0.7) ]
+            let _, output, _ = run own folder.Path [ "--max-updates"; "1" ]
+            Expect.stringContains output "'mine' has noise scales of its own (tanh 0.7, sigmoid 0.7), which the schedule ramp" "own"
+            Expect.isFalse (output.Contains "'nah' has") "the library's"
+            let _, output, _ = run own folder.Path [ "--max-updates"; "1"; "--set"; "schedule=null" ]
+            Expect.isFalse (output.Contains "of its own") "without a schedule")
+
         testCase "can be started from code, for interactive use" (fun () ->
             use folder = new TempFolder()
             use output = new StringWriter()
             let place, summary =
                 withStreams output output (fun () -> { Run.defaults with Row = "mine"; Updates = Some 3L; Out = folder.Path; Threads = 1; Set = [ "units", "4" ] } |> Run.train (signs 0.01))
-            Expect.equal (Path.GetRelativePath(folder.Path, place)) (Path.Combine("signs", "tiny-mine-units=4-s1")) "folder"
+            Expect.equal (Path.GetRelativePath(folder.Path, place)) "tiny-mine-units=4-s1" "folder"
             Expect.equal (summary |> Option.map _.Updates) (Some 3L) "summary")
     ]
 

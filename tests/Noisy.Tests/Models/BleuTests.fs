@@ -82,23 +82,23 @@ let private golden =
 
         test "scores of given counts" {
             // sacrebleu, test/test_bleu.py: test_case_scoring, test_case_statistics and test_case_offset.
-            Tol.printed "0.8375922397" (bleu.Of(counts [ 9L; 7L; 5L; 3L ] [ 10L; 8L; 6L; 4L ], "1").Bleu) "score"
-            let found = BleuCounts.Of("am I am a character sequence".Split ' ', [| "I am a symbol string sequence a a".Split ' ' |])
+            Tol.printed "0.8375922397" (bleu.FromCounts(counts [ 9L; 7L; 5L; 3L ] [ 10L; 8L; 6L; 4L ], "1").Bleu) "score"
+            let found = BleuCounts.FromSentence("am I am a character sequence".Split ' ', [| "I am a symbol string sequence a a".Split ' ' |])
             Expect.equal (Seq.toList found.Matches, Seq.toList found.Totals) ([ 4L; 2L; 1L; 0L ], [ 6L; 5L; 4L; 3L ]) "counts"
-            Tol.close Tol.decimals8 0.1555722182 (bleu.WithSmoothing(BleuSmoothing.Floor).Of(found, "1").Bleu) "floor"
-            Expect.equal (bleu.Of(found, "1").Bleu) 0.0 "no smoothing"
+            Tol.close Tol.decimals8 0.1555722182 (bleu.WithSmoothing(BleuSmoothing.Floor).FromCounts(found, "1").Bleu) "floor"
+            Expect.equal (bleu.FromCounts(found, "1").Bleu) 0.0 "no smoothing"
         }
 
         test "clipping: seven times 'the' is two matches of seven" {
             // Papineni et al. (2002), example 2.
             let found =
-                BleuCounts.Of("the the the the the the the".Split ' ', [| "the cat is on the mat".Split ' '; "there is a cat on the mat".Split ' ' |])
+                BleuCounts.FromSentence("the the the the the the the".Split ' ', [| "the cat is on the mat".Split ' '; "there is a cat on the mat".Split ' ' |])
             Expect.equal (found.Matches[0], found.Totals[0]) (2L, 7L) "modified precision 2/7"
             Expect.equal found.ReferenceLength 7L "the closest reference"
         }
 
         test "of two references equally near in length the shorter one counts" {
-            Expect.equal (BleuCounts.Of([| "a"; "b"; "c" |], [| [| "x"; "y"; "z"; "w" |]; [| "x"; "y" |] |]).ReferenceLength) 2L "length"
+            Expect.equal (BleuCounts.FromSentence([| "a"; "b"; "c" |], [| [| "x"; "y"; "z"; "w" |]; [| "x"; "y" |] |]).ReferenceLength) 2L "length"
         }
 
         test "13a cuts as mteval-v13a does" {

@@ -296,7 +296,7 @@ let tests =
             let weight = new Modules.Parameter(filled 1L [ 4L; 3L ])
             let model = torch.nn.Linear(3L, 4L, hasBias = false)
             model.weight <- weight
-            use optimizer = Optimizer.Of(OptimizerSpec.Sgd, model)
+            use optimizer = Optimizer.Create(OptimizerSpec.Sgd, model)
             let x = filled 2L [ 5L; 3L ]
             let some = torch.tensor [| 1L; LinearCrossEntropy.IgnoreIndex; 3L; 0L; LinearCrossEntropy.IgnoreIndex |]
             let nobody = torch.full ([| 5L |], LinearCrossEntropy.IgnoreIndex.ToScalar())

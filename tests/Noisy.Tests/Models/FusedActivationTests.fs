@@ -121,7 +121,7 @@ let tests =
         torchTest "gradients add up as torch's do, beside an optimiser of ours and without" (fun () ->
             let norm engine owned =
                 use unit = new NoisyActivation(Variants.Nan.Tanh, 6L, NoiseClock 1L, Backend = engine)
-                let optimizer = if owned then Some(Optimizer.Of(OptimizerSpec.Sgd, unit)) else None
+                let optimizer = if owned then Some(Optimizer.Create(OptimizerSpec.Sgd, unit)) else None
                 for update in 0L .. 2L do
                     unit.forward(filled 4L [ 9L; 6L ] * 4, NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 1L, update)).sum().backward ()
                 let seen = unit.get_parameter("p").grad.norm().item<float32> () |> float

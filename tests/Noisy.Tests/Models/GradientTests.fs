@@ -122,7 +122,7 @@ let private failures =
         torchTest "weights that an optimiser of ours has changed between the passes are noticed" (fun () ->
             for case in cases Variants.Nah Backend.Auto do
                 if case.Name <> "lookup" then
-                    use optimizer = Optimizer.Of(OptimizerSpec.Sgd, case.Model)
+                    use optimizer = Optimizer.Create(OptimizerSpec.Sgd, case.Model)
                     case.Loss().backward ()
                     let loss = case.Loss()
                     optimizer.Step(0.1, 1L)
@@ -193,7 +193,7 @@ let private graphs =
 
         torchTest "a state that is carried without detach throws at the second update, with any optimiser" (fun () ->
             let lstm = new NoisyLstm(RecurrentShape(3L, 4L), Variants.Nah, NoiseClock 1L)
-            for step in [ ignore; (fun () -> use o = Optimizer.Of(OptimizerSpec.Sgd, lstm) in o.Step(0.1, 1L)); (fun () -> (torch.optim.SGD(lstm.parameters (), 0.1)).step () |> ignore) ] do
+            for step in [ ignore; (fun () -> use o = Optimizer.Create(OptimizerSpec.Sgd, lstm) in o.Step(0.1, 1L)); (fun () -> (torch.optim.SGD(lstm.parameters (), 0.1)).step () |> ignore) ] do
                 let mutable state = Nullable<struct (Tensor * Tensor)>()
                 let update () =
                     let struct (y, h, c) = lstm.forward (filled 1L [ 3L; 2L; 3L ], state, sampling)
@@ -279,13 +279,13 @@ let private places =
                 for beside in [ false; true ] do
                     for ours, composed in List.zip (cases Variants.Nah Backend.Auto) (cases Variants.Nah Backend.Composed) do
                         let expected = see composed
-                        use optimizer = if beside then Optimizer.Of(OptimizerSpec.Sgd, ours.Model) else null
+                        use optimizer = if beside then Optimizer.Create(OptimizerSpec.Sgd, ours.Model) else null
                         close ours.Name expected (see ours))
 
         torchTest "two optimisers on one model both see its gradients" (fun () ->
             for case in cases Variants.Nah Backend.Auto do
-                use first = Optimizer.Of(OptimizerSpec.Sgd, case.Model)
-                use second = Optimizer.Of(OptimizerSpec.Adam, case.Model)
+                use first = Optimizer.Create(OptimizerSpec.Sgd, case.Model)
+                use second = Optimizer.Create(OptimizerSpec.Adam, case.Model)
                 case.Loss().backward ()
                 Expect.isGreaterThan (first.GradientNorm()) 0.0 case.Name
                 Expect.equal (first.GradientNorm()) (second.GradientNorm()) case.Name
@@ -293,8 +293,8 @@ let private places =
 
         torchTest "optimisers on parts of a model move their part alone" (fun () ->
             let encoder, output = List.item 0 (cases Variants.Nah Backend.Auto), new NoisyLstm(RecurrentShape(3L, 4L), Variants.Nah, NoiseClock 2L)
-            use first = Optimizer.Of(OptimizerSpec.Sgd, encoder.Model)
-            use second = Optimizer.Of(OptimizerSpec.Sgd, output)
+            use first = Optimizer.Create(OptimizerSpec.Sgd, encoder.Model)
+            use second = Optimizer.Create(OptimizerSpec.Sgd, output)
             let weights (m: torch.nn.Module) = [ for p in m.parameters () -> values p ]
             encoder.Loss().backward ()
             let before, others = weights encoder.Model, weights output
@@ -307,7 +307,7 @@ let private places =
         torchTest "a dense change of an embedding's gradient counts in every row" (fun () ->
             let table = (cases Variants.Nah Backend.Auto) |> List.last
             let weight = table.Model.get_parameter "weight"
-            use optimizer = Optimizer.Of(OptimizerSpec.Sgd, table.Model)
+            use optimizer = Optimizer.Create(OptimizerSpec.Sgd, table.Model)
             table.Loss().backward ()
             let before = values weight
             use _ = torch.no_grad ()
@@ -318,7 +318,7 @@ let private places =
 
         torchTest "a model that was moved or converted after its optimiser was made is told so" (fun () ->
             let model = new NoisyLstm(RecurrentShape(3L, 4L), Variants.Nah, NoiseClock 1L)
-            use optimizer = Optimizer.Of(OptimizerSpec.Sgd, model)
+            use optimizer = Optimizer.Create(OptimizerSpec.Sgd, model)
             model.``to``(torch.ScalarType.Float64) |> ignore
             Expect.stringContains (thrown (fun () -> optimizer.Step(0.1, 1L))).Message "make the optimiser after" "message")
 
@@ -354,6 +354,42 @@ let private places =
                 let before = count ()
                 for _ in 1 .. 20 do update ()
                 Expect.isLessThanOrEqual (count ()) before case.Name)
+
+        torchTest "the steps of a sequence, disposed after the forward pass, leave nothing behind where there is no scope, and give the same gradients" (fun () ->
+            let cell = new NoisyGruCell(3L, 4L, Variants.Nah, NoiseClock 1L)
+            let attention = new AdditiveAttention(4L, 5L, 6L, Variants.Nah.Tanh, NoiseClock 1L)
+            let gradients () = [ for p in Seq.append (cell.parameters ()) (attention.parameters ()) -> match p.grad with null -> [||] | g -> values g ]
+
+            let update early =
+                use x = torch.ones [| 2L; 3L |]
+                use annotations = torch.ones [| 7L; 2L; 5L |]
+                use keys = attention.Keys annotations
+                let steps, over = cell.Steps(), attention.Over(annotations, keys, null)
+                use projected = steps.Project x
+                use hidden = (steps.Step(projected, null, sampling))[0]
+                let struct (mean, weights) = over.forward (hidden, sampling)
+                use mean = mean
+                use weights = weights
+                let release () = steps.Dispose(); over.Dispose()
+                if early then release ()
+                use loss = mean.sum ()
+                loss.backward ()
+                if not early then release ()
+
+            let work () =
+                update false
+                let expected = gradients ()
+                cell.zero_grad ()
+                attention.zero_grad ()
+                update true
+                Expect.equal (gradients ()) expected "gradients"
+                for _ in 1 .. 3 do update true
+                let before = torch.Tensor.TotalCount
+                for _ in 1 .. 20 do update true
+                Expect.isLessThanOrEqual torch.Tensor.TotalCount before "tensors"
+
+            // A thread of its own has no scope.
+            (Threading.Tasks.Task.Run work).GetAwaiter().GetResult())
     ]
 
 let tests = testSequenced <| testList "gradients" [ failures; graphs; places ]

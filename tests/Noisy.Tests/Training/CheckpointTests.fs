@@ -29,10 +29,10 @@ let private checkpointTests =
           use task = trained config 3L
           save folder task 3L
           use other = newTask config
-          Expect.notEqual (WeightsHash.Of other.Model) (WeightsHash.Of task.Model) "differ before"
+          Expect.notEqual (WeightsHash.Compute other.Model) (WeightsHash.Compute task.Model) "differ before"
           let found, warnings = loadCheckpoint folder other
           Expect.isEmpty warnings "warnings"
-          Expect.equal (WeightsHash.Of other.Model) (WeightsHash.Of task.Model) "weights"
+          Expect.equal (WeightsHash.Compute other.Model) (WeightsHash.Compute task.Model) "weights"
           Expect.equal (stateText found) (stateText (state 3L)) "state"
           for t in task.Carried do
               Expect.isTrue (values t.Value |> Array.exists ((<>) 0.0)) $"{t.Key} is not trivial"
@@ -112,9 +112,9 @@ let private checkpointTests =
           use task = newTask config
           use found = new BestWeights()
           Checkpoint.Load(folder.In "checkpoint", task, Dictionary(), found, (fun _ -> failtest "a warning")) |> ignore
-          Expect.equal (WeightsHash.Of task.Model) (WeightsHash.Of late.Model) "current"
+          Expect.equal (WeightsHash.Compute task.Model) (WeightsHash.Compute late.Model) "current"
           found.Restore task.Model
-          Expect.equal (WeightsHash.Of task.Model) (WeightsHash.Of early.Model) "best")
+          Expect.equal (WeightsHash.Compute task.Model) (WeightsHash.Compute early.Model) "best")
 
       torchTest "a checkpoint of another version is refused, not passed over" (fun () ->
           use folder = new TempFolder()

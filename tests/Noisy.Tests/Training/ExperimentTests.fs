@@ -39,7 +39,7 @@ let private registry =
                   Expect.isGreaterThan task.UpdatesPerEpoch 0L "updates"
                   Expect.equal (task.UpdatesPerEpoch % int64 task.EvaluationsPerEpoch) 0L "evaluations"
                   let context = NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 1L)
-                  use optimizer = Optimizer.Of(OptimizerSpec.Sgd, task.Model)
+                  use optimizer = Optimizer.Create(OptimizerSpec.Sgd, task.Model)
                   let start = BatchPosition(0L, 1, 0L, task.Stages, task.Stages)
                   let before = task.Loss(start, context)
                   before.Objective.backward ()

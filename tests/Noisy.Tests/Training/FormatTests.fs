@@ -115,19 +115,19 @@ let private safetensors =
 let private hash =
     [ torchTest "the fingerprint changes with one bit, and with nothing else" (fun () ->
           use m = new NoisyGru(RecurrentShape(3L, 4L), Variants.Nan, NoiseClock 1L)
-          let before = WeightsHash.Of m
-          Expect.equal (WeightsHash.Of(new NoisyGru(RecurrentShape(3L, 4L), Variants.Nan, NoiseClock 1L))) before "an equal model"
+          let before = WeightsHash.Compute m
+          Expect.equal (WeightsHash.Compute(new NoisyGru(RecurrentShape(3L, 4L), Variants.Nan, NoiseClock 1L))) before "an equal model"
           let p = m.get_parameter "p_l0"
           use _ = torch.no_grad ()
           let old = (values p)[5]
           let set (v: float32) = p.view(-1L).narrow(0, 5L, 1L).fill_ (v.ToScalar()) |> ignore
           set (MathF.BitIncrement(float32 old))
-          Expect.notEqual (WeightsHash.Of m) before "one bit"
+          Expect.notEqual (WeightsHash.Compute m) before "one bit"
           set (float32 old)
-          Expect.equal (WeightsHash.Of m) before "put back")
+          Expect.equal (WeightsHash.Compute m) before "put back")
       torchTest "the fingerprint knows frozen gains" (fun () ->
           let make p = new NoisyActivation(Variants.Nan.Tanh.WithLearnP(false).WithP(Nullable p), 4L, NoiseClock 1L)
-          Expect.notEqual (WeightsHash.Of(make 0.5)) (WeightsHash.Of(make 0.25)) "buffers count") ]
+          Expect.notEqual (WeightsHash.Compute(make 0.5)) (WeightsHash.Compute(make 0.25)) "buffers count") ]
 
 let private preset name : RunConfig = (PaperExperiments.ByName "ptb").Config name
 

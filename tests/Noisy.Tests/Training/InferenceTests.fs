@@ -18,7 +18,7 @@ open TorchSharp
 let private windows: Tol.Tolerance = { Absolute = 0.0; Relative = 1e-6; Reason = "a sum of windows in single precision, 6e-8 each" }
 
 let private data =
-    lazy GeneratedCorpus.Create(GeneratedCorpusConfig.Default.WithSource(2, 2).WithSizes(200, 40, 700).WithSeed 3L)
+    lazy GeneratedCorpus.Create(GeneratedCorpusSettings.Default.WithSource(2, 2).WithSizes(200, 40, 700).WithSeed 3L)
 
 let private config settings =
     [ "hidden", "20"; "layers", "2"; "bptt", "5"; "batch", "4"; "epochs", "1"; "trainTokens", "0"; "initRange", "1"; "learningRate", "0.05" ] @ settings

@@ -16,7 +16,7 @@ let private check n = LogEvent("check", n, 1, 1.0, Nullable(), Valid = Collectio
 /// Updates 1 to n, with an evaluation after every second.
 let private events n = [ for i in 1L .. n do update i; if i % 2L = 0L then check i ]
 let private position updates evaluated = LogPosition(updates, evaluated, 2L, 4L)
-let private write path (events: LogEvent list) = File.WriteAllLines(path, [ for e in events -> LogLine.Of e ])
+let private write path (events: LogEvent list) = File.WriteAllLines(path, [ for e in events -> LogLine.Format e ])
 let private shown (events: LogEvent seq) = [ for e in events -> e.Event, (if e.From.HasValue then e.From.Value else e.Update), e.Update ]
 
 /// The events after a resume, and what was said.
@@ -76,7 +76,7 @@ let private lines =
           use folder = new TempFolder()
           let path = folder.In "log.jsonl"
           File.WriteAllText(path, "{\"event\":\"update\",\"update\":1,\"epoch\":1,\"learningRate\":1,\"scale\":null,\"loss\":5.25,\"gradientNorm\":3}\n")
-          File.AppendAllText(path, LogLine.Of(update 2L) + "\n")
+          File.AppendAllText(path, LogLine.Format(update 2L) + "\n")
           Expect.equal [ for e in RunLog.Read path -> e.Update ] [ 1L; 2L ] "events"
       } ]
 

@@ -35,7 +35,7 @@ let private numbers =
 
 /// Trains a task by its own loop, without a folder.
 let private train (task: ITrainingTask) (config: RunConfig) updates =
-    use optimizer = Optimizer.Of(config.Training.OptimizerSpec(), task.Model)
+    use optimizer = Optimizer.Create(config.Training.OptimizerSpec(), task.Model)
     for update in 0L .. updates - 1L do
         use _ = torch.NewDisposeScope()
         let epoch = int (update / task.UpdatesPerEpoch)

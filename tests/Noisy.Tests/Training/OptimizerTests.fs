@@ -42,7 +42,7 @@ let private steps (model: torch.nn.Module) count (step: int64 -> unit) =
 let private againstTorch spec rate (theirs: torch.nn.Module -> torch.optim.Optimizer) =
     torchTest $"{spec} is torch's" (fun () ->
         let ours, other = newModel (), newModel ()
-        use optimizer = Optimizer.Of(spec, ours)
+        use optimizer = Optimizer.Create(spec, ours)
         use reference = theirs other
         steps ours 5L (fun i -> optimizer.Step(rate, i))
         steps other 5L (fun _ -> reference.step () |> ignore)
@@ -54,7 +54,7 @@ let tests =
         for spec in specs do
             torchTest $"fused equals composed: {spec}" (fun () ->
                 let model, other = newModel (), newModel ()
-                use fused = Optimizer.Of(spec, model)
+                use fused = Optimizer.Create(spec, model)
                 use composed = new ComposedOptimizer(spec, ResizeArray(named other))
                 Expect.equal (fused.GetType().Name) "FusedOptimizer" "on the CPU"
                 steps model 4L (fun i -> fused.Step(0.1, i, 0.7))
@@ -67,7 +67,7 @@ let tests =
                 let run width threads =
                     withEngine width threads (fun () ->
                         let model = newModel ()
-                        use optimizer = Optimizer.Of(spec, model)
+                        use optimizer = Optimizer.Create(spec, model)
                         let norms = ResizeArray()
                         steps model 3L (fun i ->
                             norms.Add(optimizer.GradientNorm())
@@ -86,7 +86,7 @@ let tests =
         torchTest "the norm is over all gradients, and the clip is torch's" (fun () ->
             for clip in [ 0.1; 1.0; 1e3 ] do
                 let ours, theirs = newModel (), newModel ()
-                use optimizer = Optimizer.Of(OptimizerSpec.Sgd, ours)
+                use optimizer = Optimizer.Create(OptimizerSpec.Sgd, ours)
                 withGradients ours 1L
                 withGradients theirs 1L
                 let norm = optimizer.GradientNorm()
@@ -100,8 +100,8 @@ let tests =
         torchTest "a model in double precision is trained by the composed form" (fun () ->
             let model, other = newModel (), newModel ()
             model.``to``(torch.ScalarType.Float64) |> ignore
-            use ours = Optimizer.Of(OptimizerSpec.Adam, model)
-            use fused = Optimizer.Of(OptimizerSpec.Adam, other)
+            use ours = Optimizer.Create(OptimizerSpec.Adam, model)
+            use fused = Optimizer.Create(OptimizerSpec.Adam, other)
             for i in 1L .. 3L do
                 withGradients other i
                 for p, o in Seq.zip (model.parameters ()) (other.parameters ()) do p.grad <- o.grad.to_type torch.ScalarType.Float64
@@ -112,7 +112,7 @@ let tests =
 
         torchTest "no gradient is no step; a gradient that is not a number shows in the norm" (fun () ->
             let model = newModel ()
-            use optimizer = Optimizer.Of(OptimizerSpec.Sgd, model)
+            use optimizer = Optimizer.Create(OptimizerSpec.Sgd, model)
             let before = weights model
             Expect.equal (optimizer.GradientNorm()) 0.0 "norm"
             optimizer.Step(1.0, 1L)
@@ -127,7 +127,7 @@ let tests =
                 let weight (model: RecurrentLanguageModel) = model.get_parameter "encoder"
                 let tokens = torch.tensor [| 3L; 9L; 3L; 49L; 0L |]
                 let ours, theirs = make (), make ()
-                use fused = Optimizer.Of(spec, ours)
+                use fused = Optimizer.Create(spec, ours)
                 use composed = new ComposedOptimizer(spec, ResizeArray(named theirs))
                 for i in 1L .. 3L do
                     let factors = filled (10L + i) [ 5L; 7L ]
@@ -141,7 +141,7 @@ let tests =
 
         for spec in specs do
             torchTest $"a parameter without a gradient stays as it is: {spec}" (fun () ->
-                for make in [ (fun m -> Optimizer.Of(spec, m)); (fun m -> new ComposedOptimizer(spec, ResizeArray(named m)) :> Optimizer) ] do
+                for make in [ (fun m -> Optimizer.Create(spec, m)); (fun m -> new ComposedOptimizer(spec, ResizeArray(named m)) :> Optimizer) ] do
                     let model = newModel ()
                     use optimizer = make model
                     steps model 2L (fun i -> optimizer.Step(0.1, i))
@@ -156,7 +156,7 @@ let tests =
         torchTest "two gradients of one parameter add up, whichever function made them" (fun () ->
             let model = new RecurrentLanguageModel(5, RecurrentShape(2L, 1L), Variants.Soft, 0.1, NoiseClock 1L)
             let weight = model.get_parameter "encoder"
-            use optimizer = Optimizer.Of(OptimizerSpec.Sgd, model)
+            use optimizer = Optimizer.Create(OptimizerSpec.Sgd, model)
             let before = values weight
             let tokens = torch.tensor [| 1L; 1L; 4L |]
             EmbeddingLookup.Rows(weight, tokens).sum().backward ()

@@ -16,7 +16,7 @@ open TorchSharp
 let having settings (config: RunConfig) = (config, settings) ||> List.fold (fun c (name, value) -> c.With(name, value))
 
 let private data =
-    lazy GeneratedCorpus.Create(GeneratedCorpusConfig.Default.WithSource(2, 2).WithSizes(120, 40, 30).WithSeed 3L)
+    lazy GeneratedCorpus.Create(GeneratedCorpusSettings.Default.WithSource(2, 2).WithSizes(120, 40, 30).WithSeed 3L)
 
 /// The text of the language model's runs.
 let text () = data.Value
@@ -34,7 +34,7 @@ let newTask (config: RunConfig) : ITrainingTask =
 /// A language model after so many updates.
 let trained (config: RunConfig) count =
     let task = newTask config
-    use optimizer = Optimizer.Of(OptimizerSpec.Sgd, task.Model)
+    use optimizer = Optimizer.Create(OptimizerSpec.Sgd, task.Model)
     for update in 0L .. count - 1L do
         use _ = torch.NewDisposeScope()
         let loss = task.Loss(BatchPosition(update, 1, update, 1, 1), NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 1L, update))
@@ -56,7 +56,7 @@ let quiet = observer ignore ignore
 let trainTask (task: ITrainingTask) config folder (maxUpdates: int64 Nullable) watcher stop =
     use _ = torch.NewDisposeScope()
     let summary = Trainer.Run(TrainingRun(Config = config, Task = task, Folder = folder, Threads = 1, MaxUpdates = maxUpdates, Observer = watcher), stop)
-    let hash = WeightsHash.Of task.Model
+    let hash = WeightsHash.Compute task.Model
     Option.ofObj summary, hash
 
 let private updateOf (checkpoint: string) = int ((Path.GetFileName checkpoint)[..8])

@@ -56,13 +56,13 @@ internal readonly struct LeakyOperator(NoisyActivationSpec spec) : INoisyOperato
     public static bool Sticks => true;
 
     [MethodImpl(AggressiveInlining)]
-    public V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V> => leak.Of(unit.At(x));
+    public V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V> => leak.Apply(unit.At(x));
 
     [MethodImpl(AggressiveInlining)]
     public Slopes<V> Backward<V>(V x, V xi, V p) where V : struct, ILanes<V>
     {
         var zone = unit.At(x);
-        return new(leak.Of(zone), V.Select(zone.Saturated, leak.Slope, unit.Slope), 0f);
+        return new(leak.Apply(zone), V.Select(zone.Saturated, leak.Slope, unit.Slope), 0f);
     }
 }
 

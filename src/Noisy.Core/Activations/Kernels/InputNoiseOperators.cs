@@ -27,7 +27,7 @@ internal readonly struct InputOperator(NoisyActivationSpec spec, double c) : INo
     }
 
     [MethodImpl(AggressiveInlining)]
-    private Zone<V> Shifted<V>(V x, V xi) where V : struct, ILanes<V> => unit.At(V.MultiplyAdd(noise.Of(xi), c, x));
+    private Zone<V> Shifted<V>(V x, V xi) where V : struct, ILanes<V> => unit.At(V.MultiplyAdd(noise.Apply(xi), c, x));
 }
 
 /// <summary>h(x + c ε) where x saturates, else h(x): NANIS.</summary>
@@ -55,7 +55,7 @@ internal readonly struct InputWhenSaturatedOperator(NoisyActivationSpec spec, do
 
     [MethodImpl(AggressiveInlining)]
     private Zone<V> Shifted<V>(V x, V xi) where V : struct, ILanes<V> =>
-        unit.At(V.Select(unit.At(x).Saturated, V.MultiplyAdd(noise.Of(xi), c, x), x));
+        unit.At(V.Select(unit.At(x).Saturated, V.MultiplyAdd(noise.Apply(xi), c, x), x));
 }
 
 /// <summary>h(x + σ(x) ε) with the deviation of Eq. 9: NANIL as the paper has it.</summary>
@@ -87,7 +87,7 @@ internal readonly struct InputGapOperator(NoisyActivationSpec spec, double c) : 
         var (tanh, slope) = Elementary.HalfTanh(p * gap);
         var shifted = Shifted(x, xi, tanh);
         var stuck = shifted.Saturated;
-        var noise = slope * this.noise.Of(xi);
+        var noise = slope * this.noise.Apply(xi);
         var sigmaDx = Elementary.FlipBy(Elementary.Abs(p) * quarterSlope, zone.Left);
         var dx = V.MultiplyAdd(sigmaDx * noise, unit.Slope, unit.Slope);
         var dp = Elementary.FlipBy(Elementary.Abs(gap) * noise * quarterSlope, p);
@@ -96,7 +96,7 @@ internal readonly struct InputGapOperator(NoisyActivationSpec spec, double c) : 
 
     [MethodImpl(AggressiveInlining)]
     private Zone<V> Shifted<V>(V x, V xi, V tanh) where V : struct, ILanes<V> =>
-        unit.At(V.MultiplyAdd(tanh * tanh * quarter, noise.Of(xi), x));
+        unit.At(V.MultiplyAdd(tanh * tanh * quarter, noise.Apply(xi), x));
 }
 
 /// <summary>h(x + c softplus(p|Δ|/|ξ|) ε): NANIL as the authors released it.</summary>
@@ -117,7 +117,7 @@ internal readonly struct InputRatioOperator(NoisyActivationSpec spec, double c) 
     [MethodImpl(AggressiveInlining)]
     public V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V>
     {
-        var noise = this.noise.Of(xi);
+        var noise = this.noise.Apply(xi);
         var size = Elementary.Abs(xi) + Guard;
         var distance = Elementary.Abs(UnitLanes.Bounded(unit.At(x).Gap));
         var (exp, _) = Elementary.Exp(Elementary.Abs(p * distance / size) | Elementary.SignBit);
@@ -128,7 +128,7 @@ internal readonly struct InputRatioOperator(NoisyActivationSpec spec, double c) 
     public Slopes<V> Backward<V>(V x, V xi, V p) where V : struct, ILanes<V>
     {
         var zone = unit.At(x);
-        var noise = this.noise.Of(xi);
+        var noise = this.noise.Apply(xi);
         var size = Elementary.Abs(xi) + Guard;
         var direction = noise / size;
         var distance = Elementary.Abs(UnitLanes.Bounded(zone.Gap));

@@ -15,5 +15,5 @@ internal readonly struct LeakTerm(NoisyActivationSpec spec)
     internal readonly float Slope = (float)((1 - spec.Alpha) * spec.Unit.Slope);
 
     [MethodImpl(AggressiveInlining)]
-    internal V Of<V>(Zone<V> zone) where V : struct, ILanes<V> => V.MultiplyAdd(zone.Gap & mask, -leak, zone.Hard);
+    internal V Apply<V>(Zone<V> zone) where V : struct, ILanes<V> => V.MultiplyAdd(zone.Gap & mask, -leak, zone.Hard);
 }

@@ -28,7 +28,7 @@ internal readonly struct OutputGapOperator(NoisyActivationSpec spec, double c) :
         var zone = unit.At(x);
         var (tanh, _) = Elementary.HalfTanh(p * UnitLanes.Bounded(zone.Gap));
         var push = Elementary.FlipBy(tanh * tanh * this.push, zone.Right);
-        return V.MultiplyAdd(push, noise.Of(xi), leak.Of(zone));
+        return V.MultiplyAdd(push, noise.Apply(xi), leak.Apply(zone));
     }
 
     [MethodImpl(AggressiveInlining)]
@@ -37,12 +37,12 @@ internal readonly struct OutputGapOperator(NoisyActivationSpec spec, double c) :
         var zone = unit.At(x);
         var gap = UnitLanes.Bounded(zone.Gap);
         var (tanh, slope) = Elementary.HalfTanh(p * gap);
-        var epsilon = this.noise.Of(xi);
+        var epsilon = this.noise.Apply(xi);
         var push = Elementary.FlipBy(tanh * tanh * this.push, zone.Right);
         var noise = slope * epsilon;
         var dx = V.MultiplyAdd(Elementary.Abs(p) * pushSlope, noise, leak.Slope);
         return new(
-            V.MultiplyAdd(push, epsilon, leak.Of(zone)),
+            V.MultiplyAdd(push, epsilon, leak.Apply(zone)),
             V.Select(zone.Saturated, dx, unit.Slope), Elementary.FlipBy(gap * noise * this.push, p));
     }
 }
@@ -69,7 +69,7 @@ internal readonly struct OutputExcessOperator(NoisyActivationSpec spec, double c
         var excess = UnitLanes.Bounded(unit.Excess(x, zone));
         var (tanh, _) = Elementary.HalfTanh(excess * excess);
         var push = Elementary.FlipBy(tanh * tanh * this.push, zone.Right);
-        return V.MultiplyAdd(push, noise.Of(xi), leak.Of(zone));
+        return V.MultiplyAdd(push, noise.Apply(xi), leak.Apply(zone));
     }
 
     [MethodImpl(AggressiveInlining)]
@@ -78,11 +78,11 @@ internal readonly struct OutputExcessOperator(NoisyActivationSpec spec, double c
         var zone = unit.At(x);
         var excess = UnitLanes.Bounded(unit.Excess(x, zone));
         var (tanh, slope) = Elementary.HalfTanh(excess * excess);
-        var epsilon = noise.Of(xi);
+        var epsilon = noise.Apply(xi);
         var push = Elementary.FlipBy(tanh * tanh * this.push, zone.Right);
         var dx = V.MultiplyAdd(excess * slope * pushSlope, epsilon, leak.Slope);
         return new(
-            V.MultiplyAdd(push, epsilon, leak.Of(zone)),
+            V.MultiplyAdd(push, epsilon, leak.Apply(zone)),
             V.Select(zone.Saturated, dx, unit.Slope), 0f);
     }
 }
@@ -93,5 +93,5 @@ internal readonly struct NoiseTerm(NoiseKind noise)
     private readonly float mask = BitConverter.Int32BitsToSingle(noise == NoiseKind.HalfNormal ? 0x7FFFFFFF : -1);
 
     [MethodImpl(AggressiveInlining)]
-    internal V Of<V>(V xi) where V : struct, ILanes<V> => xi & mask;
+    internal V Apply<V>(V xi) where V : struct, ILanes<V> => xi & mask;
 }

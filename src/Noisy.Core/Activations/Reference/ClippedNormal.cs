@@ -14,7 +14,7 @@ namespace Noisy.Core;
 /// </remarks>
 internal readonly record struct ClippedNormal(double Mean, double Variance, double Inside, double InsideNoise)
 {
-    internal static ClippedNormal Of(NoiseKind noise, double mu, double t, double lower, double upper)
+    internal static ClippedNormal Create(NoiseKind noise, double mu, double t, double lower, double upper)
     {
         var centre = Math.Clamp(mu, lower, upper);
         if (t == 0 || !double.IsFinite(mu))

@@ -10,7 +10,7 @@ internal readonly record struct NoiseDeviation(double Value, double Dx, double D
     /// <summary>Keeps the released NANIL finite at ξ = 0.</summary>
     internal const double RatioGuard = 1e-10;
 
-    internal static NoiseDeviation Of(NoisyActivationSpec spec, double x, double xi, double p, double c)
+    internal static NoiseDeviation Create(NoisyActivationSpec spec, double x, double xi, double p, double c)
     {
         if (spec.Noise == NoiseKind.None) return default;
         return spec.Scaling switch

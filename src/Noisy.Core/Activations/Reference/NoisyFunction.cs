@@ -32,7 +32,7 @@ public static class NoisyFunction
 
         if (double.IsNaN(x)) return new(x, x, x, x, 0, 0, x, unit.Slope, 0);
         var epsilon = Epsilon(spec.Noise, xi);
-        var sigma = NoiseDeviation.Of(spec, x, xi, p, c);
+        var sigma = NoiseDeviation.Create(spec, x, xi, p, c);
         var (value, dx, dp) = spec.Placement == NoisePlacement.Output || spec.Noise == NoiseKind.None
             ? OutputNoise(spec, x, sigma, epsilon)
             : InputNoise(unit, x, sigma, epsilon);

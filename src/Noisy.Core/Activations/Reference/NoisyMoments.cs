@@ -32,7 +32,7 @@ public static class NoisyMoments
             return new(point.Value, 0, point.Dx, 0, 0);
         }
         if (spec.Placement == NoisePlacement.Output) return OutputNoise(spec, x, p, c);
-        return spec.Scaling == NoiseScaling.Ratio ? RatioMoments.Of(spec, x, p, c) : InputNoise(spec, x, p, c);
+        return spec.Scaling == NoiseScaling.Ratio ? RatioMoments.Evaluate(spec, x, p, c) : InputNoise(spec, x, p, c);
     }
 
     /// <summary>The same at the spec's own noise scale.</summary>
@@ -69,7 +69,7 @@ public static class NoisyMoments
     private static NoisyExpectation OutputNoise(NoisyActivationSpec spec, double x, double p, double c)
     {
         var (mean, slope) = NoisyFunction.Leaky(spec, x);
-        var sigma = NoiseDeviation.Of(spec, x, 0, p, c);
+        var sigma = NoiseDeviation.Create(spec, x, 0, p, c);
         var direction = HardFunctions.Side(spec.Unit, x) * spec.LeakSign;
         if (direction == 0 || (sigma.Value == 0 && sigma.Dc == 0))
         {
@@ -79,7 +79,7 @@ public static class NoisyMoments
         var (dx, dp, dc) = (direction * sigma.Dx, direction * sigma.Dp, direction * sigma.Dc);
         if (spec.ClipOutput)
         {
-            var law = ClippedNormal.Of(spec.Noise, mean, direction * sigma.Value, spec.Unit.Lower, spec.Unit.Upper);
+            var law = ClippedNormal.Create(spec.Noise, mean, direction * sigma.Value, spec.Unit.Lower, spec.Unit.Upper);
             return new(law.Mean, law.Variance, law.Inside * slope + law.InsideNoise * dx, law.InsideNoise * dp, law.InsideNoise * dc);
         }
         var (m, v) = (ClippedNormal.MeanOf(spec.Noise), ClippedNormal.VarianceOf(spec.Noise));
@@ -89,13 +89,13 @@ public static class NoisyMoments
     private static NoisyExpectation InputNoise(NoisyActivationSpec spec, double x, double p, double c)
     {
         var unit = spec.Unit;
-        var (k, sigma) = (unit.Slope, NoiseDeviation.Of(spec, x, 0, p, c));
+        var (k, sigma) = (unit.Slope, NoiseDeviation.Create(spec, x, 0, p, c));
         if (sigma.Value == 0)
         {
             var slope = HardFunctions.HardSlope(unit, x);
             return new(HardFunctions.Hard(unit, x), 0, slope, 0, slope * sigma.Dc * ClippedNormal.MeanOf(spec.Noise));
         }
-        var law = ClippedNormal.Of(spec.Noise, HardFunctions.Linear(unit, x), k * sigma.Value, unit.Lower, unit.Upper);
+        var law = ClippedNormal.Create(spec.Noise, HardFunctions.Linear(unit, x), k * sigma.Value, unit.Lower, unit.Upper);
         return new(law.Mean, law.Variance, k * (law.Inside + law.InsideNoise * sigma.Dx),
             k * law.InsideNoise * sigma.Dp, k * law.InsideNoise * sigma.Dc);
     }

@@ -14,7 +14,7 @@ internal static class RatioMoments
 
     private const double Nearest = 1.0 / (1L << 32);
 
-    internal static NoisyExpectation Of(NoisyActivationSpec spec, double x, double p, double c)
+    internal static NoisyExpectation Evaluate(NoisyActivationSpec spec, double x, double p, double c)
     {
         var unit = spec.Unit;
         var centre = HardFunctions.Hard(unit, x);
@@ -24,7 +24,7 @@ internal static class RatioMoments
         foreach (var sign in signs)
         {
             var weight = 2.0 / signs.Length;
-            double Shifted(double s) => x + sign * NoiseDeviation.Of(spec, x, s, p, c).Value * s;
+            double Shifted(double s) => x + sign * NoiseDeviation.Create(spec, x, s, p, c).Value * s;
             var (toFirst, toLast) = sign > 0 ? (unit.LowerThreshold, unit.UpperThreshold) : (unit.UpperThreshold, unit.LowerThreshold);
             var start = FirstWhere(s => sign * (Shifted(s) - toFirst) > 0);
             var end = FirstWhere(s => sign * (Shifted(s) - toLast) >= 0);
@@ -35,7 +35,7 @@ internal static class RatioMoments
                 foreach (var (s, step) in GaussLegendre.On(a, b))
                 {
                     var mass = weight * step * Normal.Density(s);
-                    var sigma = NoiseDeviation.Of(spec, x, s, p, c);
+                    var sigma = NoiseDeviation.Create(spec, x, s, p, c);
                     var epsilon = sign * s;
                     // Rounding, or the guard at the smallest s, may leave a node beyond a bound: h and its slope, not u and k.
                     var shifted = x + sigma.Value * epsilon;

@@ -7,13 +7,13 @@ namespace Noisy.Core;
 /// <param name="Batch">Examples B, ≥ 1.</param>
 /// <param name="Units">Units A of the scores, ≥ 1.</param>
 /// <param name="Channels">Numbers C of an annotation, ≥ 1.</param>
-internal readonly record struct AttentionSize(int Places, int Batch, int Units, int Channels);
+internal readonly record struct AttentionDimensions(int Places, int Batch, int Units, int Channels);
 
-/// <summary>What a look reads.</summary>
+/// <summary>What an attention step reads.</summary>
 internal unsafe struct AttentionInputs
 {
     /// <summary>Query as the scores see it [B, A], and annotations likewise [S, B, A].</summary>
-    internal float* Asked, Keys;
+    internal float* Query, Keys;
 
     /// <summary>Weights of the score [A]; gap gains [A], or one for all.</summary>
     internal float* Score, Gains;
@@ -31,11 +31,11 @@ internal unsafe struct AttentionInputs
 /// <summary>Gradients of an attention step: the upstream ones (null means zeros), and those to compute (null if not required).</summary>
 internal unsafe struct AttentionGradients
 {
-    /// <summary>From above: in the mean [B, C] and in the weights [S, B].</summary>
+    /// <summary>Upstream gradients: of the mean [B, C] and of the weights [S, B].</summary>
     internal float* Mean, Weights;
 
     /// <summary>[B, A], overwritten.</summary>
-    internal float* Asked;
+    internal float* Query;
 
     /// <summary>Shaped as the inputs; added to what is there.</summary>
     internal float* Keys, Annotations;
@@ -44,7 +44,7 @@ internal unsafe struct AttentionGradients
     internal float* Score, Gains;
 }
 
-/// <summary>One look of additive attention, noise included: scores v · φ(q + kₛ, ξ), their softmax over the annotations, and the
+/// <summary>One step of additive attention, noise included: scores v · φ(q + kₛ, ξ), their softmax over the annotations, and the
 /// mean of the annotations so weighted; forward and backward.</summary>
 /// <remarks>
 /// Examples need nothing from each other and are divided into parts by the sizes alone: the same bits for every number of threads
@@ -76,10 +76,10 @@ internal abstract unsafe class AttentionKernel(NoisyActivationSpec spec, double 
         };
 
     /// <summary>Examples of a part, the last may have fewer.</summary>
-    internal static int PartRows(AttentionSize size) => Math.Clamp(PartElements / size.Units, 1, size.Batch);
+    internal static int PartRows(AttentionDimensions size) => Math.Clamp(PartElements / size.Units, 1, size.Batch);
 
     /// <summary>Parts of a batch.</summary>
-    internal static int Parts(AttentionSize size) => (size.Batch + PartRows(size) - 1) / PartRows(size);
+    internal static int Parts(AttentionDimensions size) => (size.Batch + PartRows(size) - 1) / PartRows(size);
 
     /// <summary>One attention step.</summary>
     /// <param name="size">Sizes.</param>
@@ -87,7 +87,7 @@ internal abstract unsafe class AttentionKernel(NoisyActivationSpec spec, double 
     /// <param name="weights">Receives the weights [S, B].</param>
     /// <param name="mean">Receives the mean [B, C].</param>
     /// <param name="threads">Threads, ≥ 1.</param>
-    internal abstract void Forward(AttentionSize size, AttentionInputs x, float* weights, float* mean, int threads);
+    internal abstract void Forward(AttentionDimensions size, AttentionInputs x, float* weights, float* mean, int threads);
 
     /// <summary>The backward pass.</summary>
     /// <param name="size">Sizes.</param>
@@ -95,7 +95,7 @@ internal abstract unsafe class AttentionKernel(NoisyActivationSpec spec, double 
     /// <param name="weights">What it gave.</param>
     /// <param name="grad">Upstream gradients, and the gradients to compute.</param>
     /// <param name="threads">Threads, ≥ 1.</param>
-    internal abstract void Backward(AttentionSize size, AttentionInputs x, float* weights, AttentionGradients grad, int threads);
+    internal abstract void Backward(AttentionDimensions size, AttentionInputs x, float* weights, AttentionGradients grad, int threads);
 
     private protected bool Draws => spec.Noise != NoiseKind.None;
 
@@ -119,7 +119,7 @@ internal sealed unsafe class AttentionKernel<V>(NoisyActivationSpec spec, double
     : AttentionKernel(spec, c, draws, constant, width)
     where V : struct, ILanes<V>
 {
-    internal override void Forward(AttentionSize size, AttentionInputs x, float* weights, float* mean, int threads) =>
+    internal override void Forward(AttentionDimensions size, AttentionInputs x, float* weights, float* mean, int threads) =>
         EachPart(size, 2 * size.Units, threads, (_, first, count, room) =>
         {
             var (units, width) = (size.Units, count * size.Units);
@@ -144,13 +144,13 @@ internal sealed unsafe class AttentionKernel<V>(NoisyActivationSpec spec, double
             }
         });
 
-    internal override void Backward(AttentionSize size, AttentionInputs x, float* weights, AttentionGradients grad, int threads) =>
+    internal override void Backward(AttentionDimensions size, AttentionInputs x, float* weights, AttentionGradients grad, int threads) =>
         EachPart(size, (3 * size.Units) + size.Places, threads, (part, first, count, room) =>
         {
             var (units, width) = (size.Units, count * size.Units);
             float* values = room, noise = room + width, below = noise + width, slopes = below + width;
             for (var b = 0; b < count; b++) ScoreSlopes(size, x, weights, grad, first + b, slopes + b, count);
-            new Span<float>(grad.Asked + ((nint)first * units), width).Clear();
+            new Span<float>(grad.Query + ((nint)first * units), width).Clear();
             var gains = grad.Gains == null ? default : new Span<float>(grad.Gains + (part * x.GainCount), x.GainCount);
             for (var s = 0; s < size.Places; s++)
             {
@@ -164,40 +164,40 @@ internal sealed unsafe class AttentionKernel<V>(NoisyActivationSpec spec, double
                     for (var b = 0; b < count; b++) AddTimes(slopes[(s * count) + b], values + (b * units), grad.Score + ((nint)part * units), units);
                 }
 
-                AddTimes(1, below, grad.Asked + ((nint)first * units), width);
+                AddTimes(1, below, grad.Query + ((nint)first * units), width);
                 if (grad.Keys != null) AddTimes(1, below, grad.Keys + ((((nint)s * size.Batch) + first) * units), width);
             }
         });
 
     private static ReadOnlySpan<float> Gains(AttentionInputs x) => new(x.Gains, x.Gains == null ? 0 : x.GainCount);
 
-    private static float* Annotation(AttentionSize size, AttentionInputs x, int place, int example) =>
+    private static float* Annotation(AttentionDimensions size, AttentionInputs x, int place, int example) =>
         x.Annotations + ((((nint)place * size.Batch) + example) * size.Channels);
 
     private ReadOnlySpan<float> Noise(float* noise, int length) => Draws ? new(noise, length) : default;
 
     /// <summary>Pre-activations of a part at one place, with their noise.</summary>
-    private void Load(AttentionSize size, AttentionInputs x, int place, int first, int count, float* values, float* noise)
+    private void Load(AttentionDimensions size, AttentionInputs x, int place, int first, int count, float* values, float* noise)
     {
         var (row, width) = ((((nint)place * size.Batch) + first) * size.Units, count * size.Units);
         new ReadOnlySpan<float>(x.Keys + row, width).CopyTo(new(values, width));
-        AddTimes(1, x.Asked + ((nint)first * size.Units), values, width);
+        AddTimes(1, x.Query + ((nint)first * size.Units), values, width);
         if (Draws) Noise(row, new Span<float>(noise, width));
     }
 
     /// <summary>Gradient in the scores of an example; adds the gradient in its annotations.</summary>
-    private static void ScoreSlopes(AttentionSize size, AttentionInputs x, float* weights, AttentionGradients grad, int b, float* slopes, int step)
+    private static void ScoreSlopes(AttentionDimensions size, AttentionInputs x, float* weights, AttentionGradients grad, int b, float* slopes, int step)
     {
-        var above = grad.Mean == null ? null : grad.Mean + ((nint)b * size.Channels);
+        var upstream = grad.Mean == null ? null : grad.Mean + ((nint)b * size.Channels);
         var mean = 0f;
         for (var s = 0; s < size.Places; s++)
         {
             var at = (s * size.Batch) + b;
-            var slope = (above == null ? 0 : LaneSums.Dot<V>(above, Annotation(size, x, s, b), size.Channels)) + (grad.Weights == null ? 0 : grad.Weights[at]);
+            var slope = (upstream == null ? 0 : LaneSums.Dot<V>(upstream, Annotation(size, x, s, b), size.Channels)) + (grad.Weights == null ? 0 : grad.Weights[at]);
             slopes[s * step] = slope;
             mean = MathF.FusedMultiplyAdd(weights[at], slope, mean);
-            if (above != null && grad.Annotations != null)
-                AddTimes(weights[at], above, grad.Annotations + ((((nint)s * size.Batch) + b) * size.Channels), size.Channels);
+            if (upstream != null && grad.Annotations != null)
+                AddTimes(weights[at], upstream, grad.Annotations + ((((nint)s * size.Batch) + b) * size.Channels), size.Channels);
         }
 
         for (var s = 0; s < size.Places; s++) slopes[s * step] = weights[(s * size.Batch) + b] * (slopes[s * step] - mean);
@@ -241,7 +241,7 @@ internal sealed unsafe class AttentionKernel<V>(NoisyActivationSpec spec, double
     private delegate void Part(int number, int first, int count, float* room);
 
     /// <summary>Does a body for each part, with room for so many floats an example.</summary>
-    private static void EachPart(AttentionSize size, int floats, int threads, Part body)
+    private static void EachPart(AttentionDimensions size, int floats, int threads, Part body)
     {
         var (rows, parts) = (PartRows(size), Parts(size));
         var own = (((long)rows * floats) + Padding.Lanes - 1) / Padding.Lanes * Padding.Lanes;

@@ -24,7 +24,7 @@ internal readonly unsafe struct LinearMap<V>
     {
         this.weight = weight;
         this.panels = panels;
-        (this.rowLength, this.blocks, this.units, padded, Depth) = (rowLength, blocks, units, Padding.Of(units), depth);
+        (this.rowLength, this.blocks, this.units, padded, Depth) = (rowLength, blocks, units, Padding.RoundUp(units), depth);
     }
 
     /// <summary>Length of x.</summary>
@@ -39,7 +39,7 @@ internal readonly unsafe struct LinearMap<V>
 
     /// <summary>Floats of the panels, whichever way they are packed.</summary>
     internal static long Length(int blocks, int units, int depth) =>
-        Math.Max((long)blocks * Padding.Of(units) * depth, (long)blocks * units * Count(depth) * Width);
+        Math.Max((long)blocks * Padding.RoundUp(units) * depth, (long)blocks * units * Count(depth) * Width);
 
     /// <summary>Packs W for <see cref="Forward"/>; a member has panels.</summary>
     internal void Pack(TeamMember member)

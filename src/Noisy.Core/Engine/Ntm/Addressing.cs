@@ -19,7 +19,7 @@ internal static unsafe class Addressing
     /// <param name="memory">State of the memory.</param>
     /// <param name="before">Attention of the last time step.</param>
     /// <param name="turn">Parameters of the head; receives the stages.</param>
-    internal static void Forward<V>(NtmSize size, float* memory, float* before, HeadTurn turn)
+    internal static void Forward<V>(NtmDimensions size, float* memory, float* before, HeadTurn turn)
         where V : struct, ILanes<V>, IBitLanes<V>
     {
         Similarity<V>(size, memory, turn);
@@ -38,7 +38,7 @@ internal static unsafe class Addressing
     /// <param name="to">Receives the gradients in key and scalars.</param>
     /// <param name="room">Scratch: <see cref="RoomLength"/> floats.</param>
     internal static void Backward<V>(
-        NtmSize size, float* memory, float* before, HeadTurn turn, float* grad, float* gradMemory, HeadGradients to, float* room)
+        NtmDimensions size, float* memory, float* before, HeadTurn turn, float* grad, float* gradMemory, HeadGradients to, float* room)
         where V : struct, ILanes<V>
     {
         var padded = size.PaddedSlots;
@@ -50,10 +50,10 @@ internal static unsafe class Addressing
     }
 
     /// <summary>Floats of scratch.</summary>
-    internal static int RoomLength(NtmSize size) => (2 * size.PaddedSlots) + (2 * HeadTurn.Halo);
+    internal static int RoomLength(NtmDimensions size) => (2 * size.PaddedSlots) + (2 * HeadTurn.Halo);
 
     /// <summary>Inverse length of the key.</summary>
-    private static float InverseLength(NtmSize size, HeadTurn turn)
+    private static float InverseLength(NtmDimensions size, HeadTurn turn)
     {
         var sum = 0f;
         for (var i = 0; i < size.Width; i++) sum += turn.Key[i] * turn.Key[i];
@@ -62,7 +62,7 @@ internal static unsafe class Addressing
 
     /// <summary>Cosine of key and slots.</summary>
     [MethodImpl(AggressiveOptimization)]
-    private static void Similarity<V>(NtmSize size, float* memory, HeadTurn turn) where V : struct, ILanes<V>
+    private static void Similarity<V>(NtmDimensions size, float* memory, HeadTurn turn) where V : struct, ILanes<V>
     {
         nint padded = size.PaddedSlots, width = size.Width;
         var key = turn.Key;
@@ -79,11 +79,11 @@ internal static unsafe class Addressing
 
     /// <summary>Attention by content, and its mixture with the last one.</summary>
     [MethodImpl(AggressiveOptimization)]
-    private static void Interpolate<V>(NtmSize size, float* before, HeadTurn turn) where V : struct, ILanes<V>
+    private static void Interpolate<V>(NtmDimensions size, float* before, HeadTurn turn) where V : struct, ILanes<V>
     {
         nint padded = size.PaddedSlots;
-        var strength = turn.Scalars[NtmSize.Strength];
-        var gate = turn.Scalars[NtmSize.Gate];
+        var strength = turn.Scalars[NtmDimensions.Strength];
+        var gate = turn.Scalars[NtmDimensions.Gate];
         var content = turn.Content;
         var gated = turn.Gated;
         Softmax<V>(size, turn.Similarity, strength, LaneSums.Max<V>(turn.Similarity, size.Slots), content);
@@ -96,13 +96,13 @@ internal static unsafe class Addressing
 
     /// <summary>Attention moved round the circle, and its logarithm.</summary>
     [MethodImpl(AggressiveOptimization)]
-    private static void ShiftRound<V>(NtmSize size, HeadTurn turn) where V : struct, ILanes<V>, IBitLanes<V>
+    private static void ShiftRound<V>(NtmDimensions size, HeadTurn turn) where V : struct, ILanes<V>, IBitLanes<V>
     {
         nint padded = size.PaddedSlots;
         var gated = turn.Gated;
         var shifted = turn.Shifted;
         var log = turn.Log;
-        var shift = turn.Scalars + NtmSize.Shift;
+        var shift = turn.Scalars + NtmDimensions.Shift;
         for (nint i = 0; i < padded; i += V.Count)
         {
             var sum = V.Load(in *(gated + i - 1), 0) * shift[2];
@@ -114,13 +114,13 @@ internal static unsafe class Addressing
     }
 
     [MethodImpl(AggressiveOptimization)]
-    private static void Sharpen<V>(NtmSize size, HeadTurn turn) where V : struct, ILanes<V>
+    private static void Sharpen<V>(NtmDimensions size, HeadTurn turn) where V : struct, ILanes<V>
     {
         nint padded = size.PaddedSlots;
         var log = turn.Log;
         var greatest = LaneSums.Max<V>(log, size.Slots);
         for (nint i = 0; i < padded; i += V.Count) (V.Load(in *(log + i), 0) - greatest).Store(ref *(log + i), 0);
-        Softmax<V>(size, log, turn.Scalars[NtmSize.Sharpening], 0, turn.Attention);
+        Softmax<V>(size, log, turn.Scalars[NtmDimensions.Sharpening], 0, turn.Attention);
     }
 
     /// <summary>Softmax of factor · x, zeros in the padding.</summary>
@@ -130,7 +130,7 @@ internal static unsafe class Addressing
     /// <param name="greatest">The greatest element of x.</param>
     /// <param name="to">Receives the softmax.</param>
     [MethodImpl(AggressiveOptimization)]
-    private static void Softmax<V>(NtmSize size, float* x, float factor, float greatest, float* to) where V : struct, ILanes<V>
+    private static void Softmax<V>(NtmDimensions size, float* x, float factor, float greatest, float* to) where V : struct, ILanes<V>
     {
         nint padded = size.PaddedSlots;
         for (nint i = 0; i < padded; i += V.Count)
@@ -142,29 +142,29 @@ internal static unsafe class Addressing
 
     /// <summary>From the attention to the row that was shifted; also the gradient in the sharpening.</summary>
     [MethodImpl(AggressiveOptimization)]
-    private static void SharpenBack<V>(NtmSize size, HeadTurn turn, float* grad, float* gradShifted, HeadGradients to) where V : struct, ILanes<V>
+    private static void SharpenBack<V>(NtmDimensions size, HeadTurn turn, float* grad, float* gradShifted, HeadGradients to) where V : struct, ILanes<V>
     {
         nint padded = size.PaddedSlots;
         var attention = turn.Attention;
         var log = turn.Log;
         var shifted = turn.Shifted;
-        var sharpening = turn.Scalars[NtmSize.Sharpening];
+        var sharpening = turn.Scalars[NtmDimensions.Sharpening];
         var mean = LaneSums.Dot<V>(attention, grad, size.PaddedSlots);
         for (nint i = 0; i < padded; i += V.Count)
             (V.Load(in *(attention + i), 0) * (V.Load(in *(grad + i), 0) - mean)).Store(ref *(gradShifted + i), 0);
-        to.Scalars[NtmSize.Sharpening] = LaneSums.Dot<V>(gradShifted, log, size.PaddedSlots);
+        to.Scalars[NtmDimensions.Sharpening] = LaneSums.Dot<V>(gradShifted, log, size.PaddedSlots);
         for (nint i = 0; i < padded; i += V.Count)
             (V.Load(in *(gradShifted + i), 0) * sharpening / V.Load(in *(shifted + i), 0)).Store(ref *(gradShifted + i), 0);
     }
 
     /// <summary>From the shifted row to the one before; also the gradients in the shifts.</summary>
     [MethodImpl(AggressiveOptimization)]
-    private static void ShiftBack<V>(NtmSize size, HeadTurn turn, float* gradShifted, float* gradGated, HeadGradients to) where V : struct, ILanes<V>
+    private static void ShiftBack<V>(NtmDimensions size, HeadTurn turn, float* gradShifted, float* gradGated, HeadGradients to) where V : struct, ILanes<V>
     {
         nint padded = size.PaddedSlots;
         var gated = turn.Gated;
-        var shift = turn.Scalars + NtmSize.Shift;
-        for (var s = 0; s < 3; s++) to.Scalars[NtmSize.Shift + s] = LaneSums.Dot<V>(gradShifted, gated + 1 - s, size.PaddedSlots);
+        var shift = turn.Scalars + NtmDimensions.Shift;
+        for (var s = 0; s < 3; s++) to.Scalars[NtmDimensions.Shift + s] = LaneSums.Dot<V>(gradShifted, gated + 1 - s, size.PaddedSlots);
         gradShifted[-1] = gradShifted[size.Slots - 1];
         gradShifted[size.Slots] = gradShifted[0];
         for (nint i = 0; i < padded; i += V.Count)
@@ -185,23 +185,23 @@ internal static unsafe class Addressing
     /// <param name="gradSimilarity">Receives the gradient in the cosines.</param>
     /// <param name="to">Receives the gradients in gate and strength.</param>
     [MethodImpl(AggressiveOptimization)]
-    private static void InterpolateBack<V>(NtmSize size, float* before, HeadTurn turn, float* grad, float* gradSimilarity, HeadGradients to)
+    private static void InterpolateBack<V>(NtmDimensions size, float* before, HeadTurn turn, float* grad, float* gradSimilarity, HeadGradients to)
         where V : struct, ILanes<V>
     {
         nint padded = size.PaddedSlots;
         var content = turn.Content;
-        var strength = turn.Scalars[NtmSize.Strength];
-        var gate = turn.Scalars[NtmSize.Gate];
+        var strength = turn.Scalars[NtmDimensions.Strength];
+        var gate = turn.Scalars[NtmDimensions.Gate];
         var mean = LaneSums.Dot<V>(content, grad, size.PaddedSlots);
-        to.Scalars[NtmSize.Gate] = mean - LaneSums.Dot<V>(before, grad, size.PaddedSlots);
+        to.Scalars[NtmDimensions.Gate] = mean - LaneSums.Dot<V>(before, grad, size.PaddedSlots);
         for (nint i = 0; i < padded; i += V.Count)
         {
-            var above = V.Load(in *(grad + i), 0);
-            (V.Load(in *(content + i), 0) * (above - mean) * gate).Store(ref *(gradSimilarity + i), 0);
-            (above * (1 - gate)).Store(ref *(grad + i), 0);
+            var upstream = V.Load(in *(grad + i), 0);
+            (V.Load(in *(content + i), 0) * (upstream - mean) * gate).Store(ref *(gradSimilarity + i), 0);
+            (upstream * (1 - gate)).Store(ref *(grad + i), 0);
         }
 
-        to.Scalars[NtmSize.Strength] = LaneSums.Dot<V>(gradSimilarity, turn.Similarity, size.PaddedSlots);
+        to.Scalars[NtmDimensions.Strength] = LaneSums.Dot<V>(gradSimilarity, turn.Similarity, size.PaddedSlots);
         for (nint i = 0; i < padded; i += V.Count) (V.Load(in *(gradSimilarity + i), 0) * strength).Store(ref *(gradSimilarity + i), 0);
     }
 
@@ -215,7 +215,7 @@ internal static unsafe class Addressing
     /// <param name="to">Receives the gradient in the key.</param>
     [MethodImpl(AggressiveOptimization)]
     private static void SimilarityBack<V>(
-        NtmSize size, float* memory, HeadTurn turn, float* grad, float* pull, float* gradMemory, HeadGradients to)
+        NtmDimensions size, float* memory, HeadTurn turn, float* grad, float* pull, float* gradMemory, HeadGradients to)
         where V : struct, ILanes<V>
     {
         nint padded = size.PaddedSlots, width = size.Width;
@@ -225,9 +225,9 @@ internal static unsafe class Addressing
         var ownPull = inverse * inverse * LaneSums.Dot<V>(grad, turn.Similarity, size.PaddedSlots);
         for (nint i = 0; i < padded; i += V.Count)
         {
-            var (above, length) = (V.Load(in *(grad + i), 0), V.Load(in *(lengths + i), 0));
-            (above * V.Load(in *(turn.Similarity + i), 0) * length * length).Store(ref *(pull + i), 0);
-            (above * length * inverse).Store(ref *(grad + i), 0);
+            var (upstream, length) = (V.Load(in *(grad + i), 0), V.Load(in *(lengths + i), 0));
+            (upstream * V.Load(in *(turn.Similarity + i), 0) * length * length).Store(ref *(pull + i), 0);
+            (upstream * length * inverse).Store(ref *(grad + i), 0);
         }
 
         var partial = stackalloc float[LaneSums.Count];
@@ -254,7 +254,7 @@ internal static unsafe class Addressing
         }
     }
 
-    private static void ClearPadding(NtmSize size, float* row)
+    private static void ClearPadding(NtmDimensions size, float* row)
     {
         for (var i = size.Slots; i < size.PaddedSlots; i++) row[i] = 0;
     }

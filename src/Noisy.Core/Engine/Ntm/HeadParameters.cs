@@ -18,7 +18,7 @@ internal static unsafe class HeadParameters
     /// <param name="writes">Whether it is a write head.</param>
     /// <param name="turn">Receives the parameters.</param>
     [MethodImpl(AggressiveOptimization)]
-    internal static void Forward<V>(float* from, NtmSize size, bool writes, HeadTurn turn) where V : struct, ILanes<V>
+    internal static void Forward<V>(float* from, NtmDimensions size, bool writes, HeadTurn turn) where V : struct, ILanes<V>
     {
         Tanh<V>(from, size.Width, turn.Key);
         var scalars = from + size.Width;
@@ -31,11 +31,11 @@ internal static unsafe class HeadParameters
             slope.Store(ref *sigmoids, i);
         }
 
-        values[NtmSize.Gate] = sigmoids[NtmSize.Gate];
-        values[NtmSize.Sharpening] += 1;
-        Softmax(scalars + NtmSize.Shift, values + NtmSize.Shift);
+        values[NtmDimensions.Gate] = sigmoids[NtmDimensions.Gate];
+        values[NtmDimensions.Sharpening] += 1;
+        Softmax(scalars + NtmDimensions.Shift, values + NtmDimensions.Shift);
         if (!writes) return;
-        var vectors = scalars + NtmSize.Scalars;
+        var vectors = scalars + NtmDimensions.Scalars;
         for (nuint i = 0; i < (nuint)size.Width; i += (nuint)V.Count) Elementary.Sigmoid(V.Load(in *vectors, i)).Value.Store(ref *turn.Erase, i);
         Tanh<V>(vectors + size.Width, size.Width, turn.Add);
     }
@@ -46,22 +46,22 @@ internal static unsafe class HeadParameters
     /// <param name="turn">The parameters.</param>
     /// <param name="grad">Gradients in them.</param>
     /// <param name="to">Receives the gradients in the head's numbers.</param>
-    internal static void Backward(NtmSize size, bool writes, HeadTurn turn, HeadGradients grad, float* to)
+    internal static void Backward(NtmDimensions size, bool writes, HeadTurn turn, HeadGradients grad, float* to)
     {
         var width = size.Width;
         for (var i = 0; i < width; i++) to[i] = grad.Key[i] * (1 - (turn.Key[i] * turn.Key[i]));
         var values = turn.Scalars;
         var sigmoids = turn.Sigmoids;
         var scalars = to + width;
-        scalars[NtmSize.Strength] = grad.Scalars[NtmSize.Strength] * sigmoids[NtmSize.Strength];
-        scalars[NtmSize.Gate] = grad.Scalars[NtmSize.Gate] * sigmoids[NtmSize.Gate] * (1 - sigmoids[NtmSize.Gate]);
-        scalars[NtmSize.Sharpening] = grad.Scalars[NtmSize.Sharpening] * sigmoids[NtmSize.Sharpening];
-        var shift = values + NtmSize.Shift;
-        var above = grad.Scalars + NtmSize.Shift;
-        var mean = (shift[0] * above[0]) + (shift[1] * above[1]) + (shift[2] * above[2]);
-        for (var i = 0; i < 3; i++) scalars[NtmSize.Shift + i] = shift[i] * (above[i] - mean);
+        scalars[NtmDimensions.Strength] = grad.Scalars[NtmDimensions.Strength] * sigmoids[NtmDimensions.Strength];
+        scalars[NtmDimensions.Gate] = grad.Scalars[NtmDimensions.Gate] * sigmoids[NtmDimensions.Gate] * (1 - sigmoids[NtmDimensions.Gate]);
+        scalars[NtmDimensions.Sharpening] = grad.Scalars[NtmDimensions.Sharpening] * sigmoids[NtmDimensions.Sharpening];
+        var shift = values + NtmDimensions.Shift;
+        var upstream = grad.Scalars + NtmDimensions.Shift;
+        var mean = (shift[0] * upstream[0]) + (shift[1] * upstream[1]) + (shift[2] * upstream[2]);
+        for (var i = 0; i < 3; i++) scalars[NtmDimensions.Shift + i] = shift[i] * (upstream[i] - mean);
         if (!writes) return;
-        var vectors = scalars + NtmSize.Scalars;
+        var vectors = scalars + NtmDimensions.Scalars;
         for (var i = 0; i < width; i++)
         {
             vectors[i] = grad.Erase[i] * turn.Erase[i] * (1 - turn.Erase[i]);
@@ -91,12 +91,12 @@ internal static unsafe class HeadParameters
 }
 
 /// <summary>Room for the gradients in a head's parameters; laid out as in <see cref="HeadTurn"/>.</summary>
-internal readonly unsafe struct HeadGradients(float* start, NtmSize size)
+internal readonly unsafe struct HeadGradients(float* start, NtmDimensions size)
 {
     private readonly float* start = start;
     private readonly int width = size.PaddedWidth;
 
-    internal static int Length(NtmSize size) => (3 * size.PaddedWidth) + Padding.Lanes;
+    internal static int Length(NtmDimensions size) => (3 * size.PaddedWidth) + Padding.Lanes;
 
     internal float* Key => start;
 

@@ -10,19 +10,19 @@ internal readonly unsafe struct HeadTurn
     private readonly int width, slots;
 
     /// <summary>The record that begins at an address.</summary>
-    internal HeadTurn(float* start, NtmSize size)
+    internal HeadTurn(float* start, NtmDimensions size)
     {
         this.start = start;
         (width, slots) = (size.PaddedWidth, size.PaddedSlots);
     }
 
     /// <summary>Floats of a record.</summary>
-    internal static int Length(NtmSize size) => (3 * size.PaddedWidth) + (2 * Scalar) + (6 * size.PaddedSlots) + (2 * Halo);
+    internal static int Length(NtmDimensions size) => (3 * size.PaddedWidth) + (2 * Scalar) + (6 * size.PaddedSlots) + (2 * Halo);
 
     /// <summary>Room on either side of a row for its neighbours round the circle.</summary>
     internal const int Halo = Padding.Lanes;
 
-    /// <summary>The key that is looked for.</summary>
+    /// <summary>The key that is compared with the memory.</summary>
     internal float* Key => start;
 
     /// <summary>The erase vector, each number in (0, 1); of write heads.</summary>

@@ -15,7 +15,7 @@ internal static unsafe class MemoryAccess
 
     /// <summary>The inverse lengths of a state.</summary>
     [MethodImpl(AggressiveOptimization)]
-    internal static void Measure<V>(NtmSize size, float* memory) where V : struct, ILanes<V>
+    internal static void Measure<V>(NtmDimensions size, float* memory) where V : struct, ILanes<V>
     {
         nint padded = size.PaddedSlots, width = size.Width;
         for (nint i = 0; i < padded; i += V.Count)
@@ -37,7 +37,7 @@ internal static unsafe class MemoryAccess
     /// <param name="attention">Where the head attends.</param>
     /// <param name="to">Receives [M].</param>
     [MethodImpl(AggressiveOptimization)]
-    internal static void Read<V>(NtmSize size, float* memory, float* attention, float* to) where V : struct, ILanes<V>
+    internal static void Read<V>(NtmDimensions size, float* memory, float* attention, float* to) where V : struct, ILanes<V>
     {
         for (var m = 0; m < size.Width; m++) to[m] = LaneSums.Dot<V>(memory + ((nint)m * size.PaddedSlots), attention, size.PaddedSlots);
     }
@@ -50,7 +50,7 @@ internal static unsafe class MemoryAccess
     /// <param name="gradMemory">Added to.</param>
     /// <param name="gradAttention">Added to.</param>
     [MethodImpl(AggressiveOptimization)]
-    internal static void ReadBack<V>(NtmSize size, float* memory, float* attention, float* grad, float* gradMemory, float* gradAttention)
+    internal static void ReadBack<V>(NtmDimensions size, float* memory, float* attention, float* grad, float* gradMemory, float* gradAttention)
         where V : struct, ILanes<V>
     {
         nint padded = size.PaddedSlots, width = size.Width;
@@ -74,7 +74,7 @@ internal static unsafe class MemoryAccess
     /// <param name="turn">Attention, erase and add vector.</param>
     /// <param name="next">Receives the new state.</param>
     [MethodImpl(AggressiveOptimization)]
-    internal static void Write<V>(NtmSize size, float* memory, HeadTurn turn, float* next) where V : struct, ILanes<V>
+    internal static void Write<V>(NtmDimensions size, float* memory, HeadTurn turn, float* next) where V : struct, ILanes<V>
     {
         nint padded = size.PaddedSlots, width = size.Width;
         var attention = turn.Attention;
@@ -103,7 +103,7 @@ internal static unsafe class MemoryAccess
     /// <param name="gradAttention">Added to.</param>
     /// <param name="to">Receives the gradients in erase and add vector.</param>
     [MethodImpl(AggressiveOptimization)]
-    internal static void WriteBack<V>(NtmSize size, float* memory, HeadTurn turn, float* gradMemory, float* gradAttention, HeadGradients to)
+    internal static void WriteBack<V>(NtmDimensions size, float* memory, HeadTurn turn, float* gradMemory, float* gradAttention, HeadGradients to)
         where V : struct, ILanes<V>
     {
         nint padded = size.PaddedSlots;
@@ -119,12 +119,12 @@ internal static unsafe class MemoryAccess
                 V sumAdd = 0f, sumErase = 0f;
                 for (var i = lane; i < padded; i += LaneSums.Count)
                 {
-                    var (above, x, focus) = (V.Load(in *(target + i), 0), V.Load(in *(from + i), 0), V.Load(in *(attention + i), 0));
-                    var (share, kept) = (above * focus, x * erase);
+                    var (upstream, x, focus) = (V.Load(in *(target + i), 0), V.Load(in *(from + i), 0), V.Load(in *(attention + i), 0));
+                    var (share, kept) = (upstream * focus, x * erase);
                     sumAdd += share;
                     sumErase = V.MultiplyAdd(share, x, sumErase);
-                    V.MultiplyAdd(above, add - kept, V.Load(in *(gradAttention + i), 0)).Store(ref *(gradAttention + i), 0);
-                    (above - (share * erase)).Store(ref *(target + i), 0);
+                    V.MultiplyAdd(upstream, add - kept, V.Load(in *(gradAttention + i), 0)).Store(ref *(gradAttention + i), 0);
+                    (upstream - (share * erase)).Store(ref *(target + i), 0);
                 }
 
                 sumAdd.Store(ref *(partial + lane), 0);

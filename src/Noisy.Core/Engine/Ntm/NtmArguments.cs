@@ -26,15 +26,15 @@ internal unsafe struct NtmInputs
 /// <summary>Gradients to compute; each shaped as the value in <see cref="NtmInputs"/>.</summary>
 internal unsafe struct NtmGradients
 {
-    /// <summary>From above: in the logits [T B, O].</summary>
+    /// <summary>Upstream gradient of the logits [T B, O].</summary>
     internal float* Logits;
 
-    /// <summary>Asked for and overwritten; null if not wanted.</summary>
+    /// <summary>Requested and overwritten; null if not wanted.</summary>
     internal float* Input;
 
-    /// <summary>Asked for.</summary>
+    /// <summary>Requested.</summary>
     internal GradientTarget WeightIh, WeightHh, Bias, Gains, HeadWeight, HeadBias, OutputWeight, OutputBias;
 
-    /// <summary>Asked for.</summary>
+    /// <summary>Requested.</summary>
     internal GradientTarget Memory, Attention, Reads, Hidden, Cell;
 }

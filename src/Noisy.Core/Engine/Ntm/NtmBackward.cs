@@ -12,7 +12,7 @@ internal sealed unsafe partial class NtmKernel<V, TCell>
         ThreadTeam.Shared.Run(members, member =>
         {
             EngineProfile.Start(member);
-            maps.Seen.PackBack(member);
+            maps.ControllerInput.PackBack(member);
             if (IsRecurrent) maps.Recurrent.PackBack(member);
             maps.Heads.PackBack(member);
             maps.Top.PackBack(member);
@@ -42,18 +42,18 @@ internal sealed unsafe partial class NtmKernel<V, TCell>
     {
         var size = tape.Size;
         var row = ((nint)t * size.Batch) + part.First;
-        var above = work.Logits + (row * size.PaddedOutputs);
-        CopyRows(grad.Logits + (row * size.Outputs), part.Count, size.Outputs, above, size.PaddedOutputs);
+        var upstream = work.Logits + (row * size.PaddedOutputs);
+        CopyRows(grad.Logits + (row * size.Outputs), part.Count, size.Outputs, upstream, size.PaddedOutputs);
         var hidden = work.Hidden + (part.First * (nint)size.PaddedHidden);
-        maps.Top.Back(above, size.PaddedOutputs, part.Count, IsRecurrent ? hidden : null, hidden, size.PaddedHidden);
+        maps.Top.Back(upstream, size.PaddedOutputs, part.Count, IsRecurrent ? hidden : null, hidden, size.PaddedHidden);
         var reads = work.Reads + (part.First * (nint)work.ReadRow);
         for (var b = part.First; b < part.End; b++)
         {
-            new ReadOnlySpan<float>(work.Seen + (b * (nint)size.PaddedSeen) + size.Inputs, size.Reads)
+            new ReadOnlySpan<float>(work.ControllerInput + (b * (nint)size.PaddedControllerInputs) + size.Inputs, size.Reads)
                 .CopyTo(new Span<float>(work.Reads + (b * (nint)work.ReadRow), size.Reads));
         }
 
-        maps.Reads.Back(above, size.PaddedOutputs, part.Count, reads, reads, work.ReadRow);
+        maps.Reads.Back(upstream, size.PaddedOutputs, part.Count, reads, reads, work.ReadRow);
     }
 
     /// <summary>The heads' turns of one time step and example, the last first.</summary>
@@ -111,15 +111,15 @@ internal sealed unsafe partial class NtmKernel<V, TCell>
         }
 
         var gates = work.Gates + (row * tape.GateRow);
-        maps.Seen.Back(gates, tape.GateRow, part.Count, null, work.Seen + (part.First * (nint)size.PaddedSeen), size.PaddedSeen);
+        maps.ControllerInput.Back(gates, tape.GateRow, part.Count, null, work.ControllerInput + (part.First * (nint)size.PaddedControllerInputs), size.PaddedControllerInputs);
         if (IsRecurrent) maps.Recurrent.Back(gates, tape.GateRow, part.Count, null, hidden, padded);
     }
 
-    private static void GradInput(NtmSize size, NtmGradients grad, NtmWork<V> work, Part part, int t)
+    private static void GradInput(NtmDimensions size, NtmGradients grad, NtmWork<V> work, Part part, int t)
     {
         for (var b = part.First; b < part.End; b++)
         {
-            new ReadOnlySpan<float>(work.Seen + (b * (nint)size.PaddedSeen), size.Inputs)
+            new ReadOnlySpan<float>(work.ControllerInput + (b * (nint)size.PaddedControllerInputs), size.Inputs)
                 .CopyTo(new Span<float>(grad.Input + ((((nint)t * size.Batch) + b) * size.Inputs), size.Inputs));
         }
     }
@@ -131,26 +131,26 @@ internal sealed unsafe partial class NtmKernel<V, TCell>
         var rows = size.Rows;
         var edge = work.Edge(member.Index);
         var nextHidden = tape.Hidden + ((nint)size.Batch * size.PaddedHidden);
-        var nextSeen = tape.Seen + ((nint)size.Batch * size.PaddedSeen);
-        maps.Seen.GradWeight(work.Gates, tape.GateRow, rows, tape.Seen, size.PaddedSeen, grad.WeightIh, edge, member);
+        var nextInput = tape.ControllerInput + ((nint)size.Batch * size.PaddedControllerInputs);
+        maps.ControllerInput.GradWeight(work.Gates, tape.GateRow, rows, tape.ControllerInput, size.PaddedControllerInputs, grad.WeightIh, edge, member);
         if (IsRecurrent) maps.Recurrent.GradWeight(work.Gates, tape.GateRow, rows, tape.Hidden, size.PaddedHidden, grad.WeightHh, edge, member);
-        maps.Seen.GradBias(work.Gates, tape.GateRow, rows, grad.Bias, member);
+        maps.ControllerInput.GradBias(work.Gates, tape.GateRow, rows, grad.Bias, member);
         maps.Heads.GradWeight(work.Heads, size.PaddedHeads, rows, nextHidden, size.PaddedHidden, grad.HeadWeight, edge, member);
         maps.Heads.GradBias(work.Heads, size.PaddedHeads, rows, grad.HeadBias, member);
         maps.Top.GradWeight(work.Logits, size.PaddedOutputs, rows, nextHidden, size.PaddedHidden, grad.OutputWeight, edge, member);
         maps.Reads.GradWeight(
-            work.Logits, size.PaddedOutputs, rows, nextSeen + size.Inputs, size.PaddedSeen, grad.OutputWeight.From(size.Hidden), edge, member);
+            work.Logits, size.PaddedOutputs, rows, nextInput + size.Inputs, size.PaddedControllerInputs, grad.OutputWeight.From(size.Hidden), edge, member);
         maps.Top.GradBias(work.Logits, size.PaddedOutputs, rows, grad.OutputBias, member);
         if (member.Index == 0) GradStart(size, grad, work);
     }
 
     /// <summary>Gradients in gains and in what every sequence starts from: sums over the examples in their order.</summary>
-    private static void GradStart(NtmSize size, NtmGradients grad, NtmWork<V> work)
+    private static void GradStart(NtmDimensions size, NtmGradients grad, NtmWork<V> work)
     {
         if (TCell.ReadsP) AddUp(size.Batch, work.Gains, TCell.Sites * size.PaddedHidden, TCell.Sites, size.PaddedHidden, size.Hidden, grad.Gains);
         if (IsRecurrent) AddUp(size.Batch, work.Hidden, size.PaddedHidden, 1, size.PaddedHidden, size.Hidden, grad.Hidden);
         if (TCell.HasCell) AddUp(size.Batch, work.Cell, size.PaddedHidden, 1, size.PaddedHidden, size.Hidden, grad.Cell);
-        AddUp(size.Batch, work.Seen + size.Inputs, size.PaddedSeen, 1, size.PaddedSeen, size.Reads, grad.Reads);
+        AddUp(size.Batch, work.ControllerInput + size.Inputs, size.PaddedControllerInputs, 1, size.PaddedControllerInputs, size.Reads, grad.Reads);
         AddUp(size.Batch, work.Attention(0, 0), size.Heads * size.PaddedSlots, size.Heads, size.PaddedSlots, size.Slots, grad.Attention);
         for (var m = 0; m < size.Width && grad.Memory.At != null; m++)
         {

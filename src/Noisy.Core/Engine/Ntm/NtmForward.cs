@@ -3,7 +3,7 @@ namespace Noisy.Core;
 /// <summary>The forward pass.</summary>
 internal sealed unsafe partial class NtmKernel<V, TCell>
 {
-    internal override NtmTape Forward(NtmSize size, NtmInputs x, RecurrentNoise noise, float* logits, int threads)
+    internal override NtmTape Forward(NtmDimensions size, NtmInputs x, RecurrentNoise noise, float* logits, int threads)
     {
         var tape = new NtmTape(size, TCell.Gates, TCell.Sites, TCell.HasCell, TCell.ReadsNoise, TCell.ReadsP, noise.Constants);
         using var maps = new NtmMaps<V>(size, TCell.Gates, IsRecurrent, x);
@@ -15,7 +15,7 @@ internal sealed unsafe partial class NtmKernel<V, TCell>
         ThreadTeam.Shared.Run(members, member =>
         {
             EngineProfile.Start(member);
-            maps.Seen.Pack(member);
+            maps.ControllerInput.Pack(member);
             if (IsRecurrent) maps.Recurrent.Pack(member);
             maps.Heads.Pack(member);
             maps.Top.Pack(member);
@@ -68,13 +68,13 @@ internal sealed unsafe partial class NtmKernel<V, TCell>
             for (var b = part.First; b < part.End; b++)
             {
                 var row = ((nint)t * size.Batch) + b;
-                new ReadOnlySpan<float>(x.Input + (row * size.Inputs), size.Inputs).CopyTo(new Span<float>(tape.Seen + (row * size.PaddedSeen), size.Inputs));
+                new ReadOnlySpan<float>(x.Input + (row * size.Inputs), size.Inputs).CopyTo(new Span<float>(tape.ControllerInput + (row * size.PaddedControllerInputs), size.Inputs));
             }
         }
 
         for (var b = part.First; b < part.End; b++)
         {
-            new ReadOnlySpan<float>(x.Reads, size.Reads).CopyTo(new Span<float>(tape.Seen + ((nint)b * size.PaddedSeen) + size.Inputs, size.Reads));
+            new ReadOnlySpan<float>(x.Reads, size.Reads).CopyTo(new Span<float>(tape.ControllerInput + ((nint)b * size.PaddedControllerInputs) + size.Inputs, size.Reads));
             if (IsRecurrent) CopyRows(x.Hidden, 1, size.Hidden, tape.Hidden + ((nint)b * size.PaddedHidden), size.PaddedHidden);
             if (TCell.HasCell) CopyRows(x.Cell, 1, size.Hidden, tape.Cell + ((nint)b * size.PaddedHidden), size.PaddedHidden);
             var memory = tape.Memory(b, 0);
@@ -109,7 +109,7 @@ internal sealed unsafe partial class NtmKernel<V, TCell>
         var size = tape.Size;
         nint row = ((nint)t * size.Batch) + part.First, padded = size.PaddedHidden;
         var gates = tape.Gates + (row * tape.GateRow);
-        maps.Seen.Forward(tape.Seen + (row * size.PaddedSeen), size.PaddedSeen, part.Count, maps.Bias, 0, gates, tape.GateRow);
+        maps.ControllerInput.Forward(tape.ControllerInput + (row * size.PaddedControllerInputs), size.PaddedControllerInputs, part.Count, maps.Bias, 0, gates, tape.GateRow);
         if (IsRecurrent) maps.Recurrent.Forward(tape.Hidden + (row * padded), padded, part.Count, gates, tape.GateRow, gates, tape.GateRow);
         for (var b = part.First; b < part.End; b++)
         {
@@ -132,7 +132,7 @@ internal sealed unsafe partial class NtmKernel<V, TCell>
         var row = (t * size.Batch) + b;
         var writes = t * size.Writers;
         var memory = tape.Memory(b, writes);
-        var reads = tape.Seen + (((nint)row + size.Batch) * size.PaddedSeen) + size.Inputs;
+        var reads = tape.ControllerInput + (((nint)row + size.Batch) * size.PaddedControllerInputs) + size.Inputs;
         for (var head = 0; head < size.Heads; head++)
         {
             var turn = tape.Turn(row, head);
@@ -163,7 +163,7 @@ internal sealed unsafe partial class NtmKernel<V, TCell>
         nint next = (nint)first + size.Batch, padded = size.PaddedOutputs;
         var to = sums + (first * padded);
         maps.Top.Forward(tape.Hidden + (next * size.PaddedHidden), size.PaddedHidden, end - first, maps.OutputBias, 0, to, padded);
-        maps.Reads.Forward(tape.Seen + (next * size.PaddedSeen) + size.Inputs, size.PaddedSeen, end - first, to, padded, to, padded);
+        maps.Reads.Forward(tape.ControllerInput + (next * size.PaddedControllerInputs) + size.Inputs, size.PaddedControllerInputs, end - first, to, padded, to, padded);
         for (var row = first; row < end; row++, to += padded)
             new ReadOnlySpan<float>(to, size.Outputs).CopyTo(new Span<float>(logits + ((nint)row * size.Outputs), size.Outputs));
     }

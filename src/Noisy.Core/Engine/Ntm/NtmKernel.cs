@@ -29,7 +29,7 @@ internal abstract unsafe class NtmKernel
     /// <param name="logits">Receives [T B, O].</param>
     /// <param name="threads">Threads, ≥ 1; no more than examples are used.</param>
     /// <returns>What the backward pass needs; the caller disposes it.</returns>
-    internal abstract NtmTape Forward(NtmSize size, NtmInputs x, RecurrentNoise noise, float* logits, int threads);
+    internal abstract NtmTape Forward(NtmDimensions size, NtmInputs x, RecurrentNoise noise, float* logits, int threads);
 
     /// <summary>Runs the machine back.</summary>
     /// <param name="tape">From the forward pass; read only.</param>

@@ -11,15 +11,15 @@ internal sealed unsafe class NtmMaps<V> : IDisposable
     /// <param name="gates">Blocks of the controller.</param>
     /// <param name="isRecurrent">Whether it sees its own last output.</param>
     /// <param name="x">The weights.</param>
-    internal NtmMaps(NtmSize size, int gates, bool isRecurrent, NtmInputs x)
+    internal NtmMaps(NtmDimensions size, int gates, bool isRecurrent, NtmInputs x)
     {
         long bias = gates * size.PaddedHidden;
-        long seen = LinearMap<V>.Length(gates, size.Hidden, size.Seen), recurrent = isRecurrent ? LinearMap<V>.Length(gates, size.Hidden, size.Hidden) : 0;
+        long controllerInput = LinearMap<V>.Length(gates, size.Hidden, size.ControllerInputs), recurrent = isRecurrent ? LinearMap<V>.Length(gates, size.Hidden, size.Hidden) : 0;
         long heads = LinearMap<V>.Length(1, size.HeadOutputs, size.Hidden), top = LinearMap<V>.Length(1, size.Outputs, size.Hidden);
         var reads = LinearMap<V>.Length(1, size.Outputs, size.Reads);
-        buffer = BufferPool.Rent(seen + recurrent + heads + top + reads + bias + size.PaddedHeads + size.PaddedOutputs);
+        buffer = BufferPool.Rent(controllerInput + recurrent + heads + top + reads + bias + size.PaddedHeads + size.PaddedOutputs);
         var at = buffer.Start;
-        Seen = new(x.WeightIh, size.Seen, gates, size.Hidden, size.Seen, Take(seen));
+        ControllerInput = new(x.WeightIh, size.ControllerInputs, gates, size.Hidden, size.ControllerInputs, Take(controllerInput));
         Recurrent = new(x.WeightHh, size.Hidden, gates, size.Hidden, size.Hidden, Take(recurrent));
         Heads = new(x.HeadWeight, size.Hidden, 1, size.HeadOutputs, size.Hidden, Take(heads));
         var outputRow = size.Hidden + size.Reads;
@@ -38,7 +38,7 @@ internal sealed unsafe class NtmMaps<V> : IDisposable
     }
 
     /// <summary>From what the controller sees to its pre-activations.</summary>
-    internal LinearMap<V> Seen { get; }
+    internal LinearMap<V> ControllerInput { get; }
 
     /// <summary>From its last output to its pre-activations, if it is recurrent.</summary>
     internal LinearMap<V> Recurrent { get; }
@@ -62,7 +62,7 @@ internal sealed unsafe class NtmMaps<V> : IDisposable
 
     private static float* Pad(float* from, int blocks, int units, float* to)
     {
-        var padded = Padding.Of(units);
+        var padded = Padding.RoundUp(units);
         for (var block = 0; block < blocks; block++)
         {
             var row = new Span<float>(to + (block * padded), padded);

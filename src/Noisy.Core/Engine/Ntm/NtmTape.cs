@@ -7,23 +7,23 @@ internal sealed unsafe class NtmTape : IDisposable
     private readonly float* turns, memories;
     private NativeBuffer? buffer;
 
-    internal NtmTape(NtmSize size, int gates, int sites, bool hasCell, bool readsNoise, bool readsP, float[]? constants)
+    internal NtmTape(NtmDimensions size, int gates, int sites, bool hasCell, bool readsNoise, bool readsP, float[]? constants)
     {
         Size = size;
         Blocks = gates;
         long rows = size.Rows, states = (rows + size.Batch) * size.PaddedHidden;
         var draws = readsNoise && constants is null;
-        NoiseSite = draws ? Padding.Of(size.Batch * size.Hidden) : size.PaddedHidden;
+        NoiseSite = draws ? Padding.RoundUp(size.Batch * size.Hidden) : size.PaddedHidden;
         NoiseStride = draws ? NoiseSite * sites : 0;
         NoiseRow = draws ? size.Hidden : 0;
-        long seen = (rows + size.Batch) * size.PaddedSeen, gain = readsP ? sites * size.PaddedHidden : 0;
+        long controllerInput = (rows + size.Batch) * size.PaddedControllerInputs, gain = readsP ? sites * size.PaddedHidden : 0;
         var noise = draws ? size.Steps * (long)NoiseStride : sites * size.PaddedHidden;
         long turn = rows * size.Heads * HeadTurn.Length(size), attention = size.Heads * size.PaddedSlots;
         buffer = BufferPool.Rent(
-            seen + (rows * (GateRow + size.PaddedHeads)) + (states * (hasCell ? 2 : 1)) + gain + noise + turn + attention
+            controllerInput + (rows * (GateRow + size.PaddedHeads)) + (states * (hasCell ? 2 : 1)) + gain + noise + turn + attention
             + ((long)size.Batch * MemoryStates * size.MemoryLength));
         var at = buffer.Start;
-        Seen = Take(seen);
+        ControllerInput = Take(controllerInput);
         Gates = Take(rows * GateRow);
         Hidden = Take(states);
         Cell = Take(hasCell ? states : 0);
@@ -44,13 +44,13 @@ internal sealed unsafe class NtmTape : IDisposable
         }
     }
 
-    internal NtmSize Size { get; }
+    internal NtmDimensions Size { get; }
 
     /// <summary>Blocks of units of the pre-activations.</summary>
     internal int Blocks { get; }
 
     /// <summary>What the controller sees, [T + 1, B, padded I + R M]: the input of the time step and the reads of the last one.</summary>
-    internal float* Seen { get; }
+    internal float* ControllerInput { get; }
 
     /// <summary>Pre-activations of the controller [T B, blocks, padded H].</summary>
     internal float* Gates { get; }

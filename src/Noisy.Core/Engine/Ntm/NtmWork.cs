@@ -5,19 +5,19 @@ internal sealed unsafe class NtmWork<V> : IDisposable
     where V : struct, ILanes<V>
 {
     private readonly NativeBuffer buffer;
-    private readonly NtmSize size;
+    private readonly NtmDimensions size;
     private readonly float* memories, attentions, own;
     private readonly int ownLength;
 
-    internal NtmWork(NtmSize size, int gates, int sites, bool hasCell, bool readsP, int scratch, int members)
+    internal NtmWork(NtmDimensions size, int gates, int sites, bool hasCell, bool readsP, int scratch, int members)
     {
         this.size = size;
-        ReadRow = Padding.Of(size.Reads);
+        ReadRow = Padding.RoundUp(size.Reads);
         ownLength = HeadGradients.Length(size) + Addressing.RoomLength(size) + LinearMap<V>.EdgeLength + scratch;
         long batch = size.Batch, hidden = batch * size.PaddedHidden;
 
         // What carries from step to step comes first: it starts from zeros.
-        var carried = (batch * ((size.Width * size.PaddedSlots) + (size.Heads * size.PaddedSlots) + size.PaddedSeen))
+        var carried = (batch * ((size.Width * size.PaddedSlots) + (size.Heads * size.PaddedSlots) + size.PaddedControllerInputs))
             + hidden + (hasCell ? hidden : 0) + (readsP ? sites * hidden : 0);
         buffer = BufferPool.Rent(
             carried + (batch * ReadRow) + ((long)size.Rows * ((gates * size.PaddedHidden) + size.PaddedHeads + size.PaddedOutputs))
@@ -25,7 +25,7 @@ internal sealed unsafe class NtmWork<V> : IDisposable
         var at = buffer.Start;
         memories = Take(batch * size.Width * size.PaddedSlots);
         attentions = Take(batch * size.Heads * size.PaddedSlots);
-        Seen = Take(batch * size.PaddedSeen);
+        ControllerInput = Take(batch * size.PaddedControllerInputs);
         Hidden = Take(hidden);
         Cell = Take(hasCell ? hidden : 0);
         Gains = Take(readsP ? sites * hidden : 0);
@@ -45,7 +45,7 @@ internal sealed unsafe class NtmWork<V> : IDisposable
     }
 
     /// <summary>Gradient in what the controller saw in the step that came last [B, padded I + R M].</summary>
-    internal float* Seen { get; }
+    internal float* ControllerInput { get; }
 
     /// <summary>Gradient in the controller's output [B, padded H], and in its second state.</summary>
     internal float* Hidden { get; }

@@ -42,7 +42,7 @@ public sealed record OptimizerSpec(
 
     /// <summary>The ready value of a method.</summary>
     /// <param name="kind">The method.</param>
-    public static OptimizerSpec Of(OptimizerKind kind) => kind switch
+    public static OptimizerSpec Create(OptimizerKind kind) => kind switch
     {
         OptimizerKind.Sgd => Sgd,
         OptimizerKind.RmsProp => RmsProp,

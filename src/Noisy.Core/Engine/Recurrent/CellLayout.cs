@@ -10,7 +10,7 @@ internal readonly record struct CellLayout(int Gates, int Sites, int States, boo
 {
     /// <summary>Reads the layout off a cell's operator.</summary>
     /// <exception cref="ArgumentException">The operator breaks a rule of <see cref="ICell"/>; the message says which.</exception>
-    internal static CellLayout Of(ICellSource cell)
+    internal static CellLayout FromCell(ICellSource cell)
     {
         var reader = default(Reader);
         cell.Accept(null, ref reader);

@@ -274,7 +274,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
     }
 
     /// <summary>Gradients in the gains, from those of each example, [B, sites, padded H], of which the first example's become sums.</summary>
-    private static void GradGains(RecurrentSize size, GradientTarget grad, float* gains, TeamMember member)
+    private static void GradGains(RecurrentDimensions size, GradientTarget grad, float* gains, TeamMember member)
     {
         if (grad.At == null || !TCell.ReadsP) return;
         var (first, end) = member.Share(TCell.Sites);
@@ -320,7 +320,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
         private readonly NativeBuffer buffer;
         private readonly float* own;
 
-        internal Workspace(RecurrentSize size, int threads)
+        internal Workspace(RecurrentDimensions size, int threads)
         {
             long padded = size.Padded, width = 2L * V.Count;
             RowHidden = (nint)((size.Hidden + width - 1) / width * width) + Slack;

@@ -3,7 +3,7 @@ namespace Noisy.Core;
 /// <summary>The forward pass.</summary>
 internal sealed unsafe partial class RecurrentKernel<V, TCell>
 {
-    internal override RecurrentTape Forward(RecurrentSize size, RecurrentInputs x, RecurrentNoise noise, RecurrentOutputs y, int threads)
+    internal override RecurrentTape Forward(RecurrentDimensions size, RecurrentInputs x, RecurrentNoise noise, RecurrentOutputs y, int threads)
     {
         var tape = new RecurrentTape(size, TCell.Sites, TCell.HasCell, TCell.ReadsNoise, TCell.ReadsP, noise.Constants);
         var (panels, triples) = (GatePanels(size.Hidden), TCell.Gates * Triples(size.Hidden));
@@ -63,7 +63,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
         }
     }
 
-    private static void PackInputWeights(float* weight, RecurrentSize size, int triple, float* target)
+    private static void PackInputWeights(float* weight, RecurrentDimensions size, int triple, float* target)
     {
         var (gate, unit) = (triple / Triples(size.Hidden), triple % Triples(size.Hidden) * 3 * V.Count);
         var width = Panels.Wide<V>(3, size.Hidden - unit) * V.Count;

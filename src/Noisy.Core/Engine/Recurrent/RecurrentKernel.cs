@@ -33,7 +33,7 @@ internal abstract class RecurrentKernel
     /// <param name="y">Receives output and final states.</param>
     /// <param name="threads">Threads, ≥ 1.</param>
     /// <returns>What the backward pass needs; the caller disposes it.</returns>
-    internal abstract RecurrentTape Forward(RecurrentSize size, RecurrentInputs x, RecurrentNoise noise, RecurrentOutputs y, int threads);
+    internal abstract RecurrentTape Forward(RecurrentDimensions size, RecurrentInputs x, RecurrentNoise noise, RecurrentOutputs y, int threads);
 
     /// <summary>Runs the layer back.</summary>
     /// <param name="tape">From the forward pass; read only.</param>

@@ -5,7 +5,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
 {
     internal override RecurrentTape Step(int batch, int hidden, StepInputs x, RecurrentNoise noise, RecurrentOutputs y, int threads)
     {
-        var size = new RecurrentSize(1, batch, 1, hidden, Backwards: false);
+        var size = new RecurrentDimensions(1, batch, 1, hidden, Backwards: false);
         var tape = new RecurrentTape(size, TCell.Sites, TCell.HasCell, TCell.ReadsNoise, TCell.ReadsP, noise.Constants);
         if (TCell.ReadsP) Pad(x.Gains, TCell.Sites, hidden, tape.Gains, size.Padded);
         Pad(x.Carried, batch, hidden, TCell.HasCell ? tape.Cell : tape.Hidden, size.Padded);

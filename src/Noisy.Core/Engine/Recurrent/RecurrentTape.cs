@@ -12,7 +12,7 @@ internal sealed unsafe class RecurrentTape : IDisposable
 
     private NativeBuffer? buffer;
 
-    internal RecurrentTape(RecurrentSize size, int sites, bool hasCell, bool readsNoise, bool readsP, float[]? constants)
+    internal RecurrentTape(RecurrentDimensions size, int sites, bool hasCell, bool readsNoise, bool readsP, float[]? constants)
     {
         (Size, Sites) = (size, sites);
         long padded = size.Padded;
@@ -31,7 +31,7 @@ internal sealed unsafe class RecurrentTape : IDisposable
         for (var site = 0; site < constants?.Length; site++) new Span<float>(Noise + (site * padded), size.Padded).Fill(constants[site]);
     }
 
-    internal RecurrentSize Size { get; }
+    internal RecurrentDimensions Size { get; }
 
     internal int Sites { get; }
 

@@ -7,7 +7,7 @@ internal sealed unsafe partial class SoftmaxKernel<V>
     // Floats of gradients in logits that stay in a second-level cache while they meet all inputs.
     private const int GroupFloats = 64_000;
 
-    internal override void Backward(SoftmaxTape tape, SoftmaxInputs x, float scale, SoftmaxGradients grad, int threads)
+    internal override void Backward(SoftmaxTape tape, SoftmaxInputs x, float gradientScale, SoftmaxGradients grad, int threads)
     {
         if (tape.Count == 0)
         {
@@ -28,13 +28,13 @@ internal sealed unsafe partial class SoftmaxKernel<V>
             if (weights) PackInputs(tape, x, work.Start, panels, member);
             if (grad.Hidden != null)
             {
-                GradHidden(tape, x, scale, grad.Hidden, member);
+                GradHidden(tape, x, gradientScale, grad.Hidden, member);
                 ClearOthers(tape, x, grad.Hidden, member);
             }
 
             member.Barrier();
             EngineProfile.Mark(member, EngineStage.SoftmaxGradInput);
-            while (chunks.Take(out var chunk)) GradWeight(tape, x, scale, grad, chunk, work.Start, panels, work.Start + packed + (member.Index * own));
+            while (chunks.Take(out var chunk)) GradWeight(tape, x, gradientScale, grad, chunk, work.Start, panels, work.Start + packed + (member.Index * own));
             EngineProfile.Mark(member, EngineStage.SoftmaxGradWeights);
         });
         BufferPool.Return(work);
@@ -69,7 +69,7 @@ internal sealed unsafe partial class SoftmaxKernel<V>
     }
 
     /// <summary>Gradient in the inputs that count; a member has rows, some at a time, so that each line of memory is used whole.</summary>
-    private static void GradHidden(SoftmaxTape tape, SoftmaxInputs x, float scale, float* grad, TeamMember member)
+    private static void GradHidden(SoftmaxTape tape, SoftmaxInputs x, float gradientScale, float* grad, TeamMember member)
     {
         const int block = 16;
         nint stride = tape.Stride;
@@ -92,14 +92,14 @@ internal sealed unsafe partial class SoftmaxKernel<V>
                     (sum * V.Load(in *(tape.Inverse + row + lane), 0)).Store(ref *line, (nuint)lane);
                 }
 
-                for (nint r = 0; r < rows; r++) grad[((nint)tape.Kept[row + r] * x.Units) + unit] = scale * line[r];
+                for (nint r = 0; r < rows; r++) grad[((nint)tape.Kept[row + r] * x.Units) + unit] = gradientScale * line[r];
             }
 
             for (var r = row; r < row + rows; r++)
             {
                 var to = new Span<float>(grad + ((nint)tape.Kept[r] * x.Units), x.Units);
                 var weight = x.Weight + ((nint)tape.Targets[r] * x.Units);
-                for (var i = 0; i < to.Length; i++) to[i] -= scale * weight[i];
+                for (var i = 0; i < to.Length; i++) to[i] -= gradientScale * weight[i];
             }
         }
     }
@@ -118,7 +118,7 @@ internal sealed unsafe partial class SoftmaxKernel<V>
 
     /// <summary>Gradient in the weights and biases of a chunk of classes.</summary>
     private static void GradWeight(
-        SoftmaxTape tape, SoftmaxInputs x, float scale, SoftmaxGradients grad, int chunk, float* packed, int panels, float* own)
+        SoftmaxTape tape, SoftmaxInputs x, float gradientScale, SoftmaxGradients grad, int chunk, float* packed, int panels, float* own)
     {
         nint stride = tape.Stride;
         var factors = own;
@@ -127,7 +127,7 @@ internal sealed unsafe partial class SoftmaxKernel<V>
         {
             var at = tape.ChunkTops + (chunk * stride) + row;
             var (share, _) = Elementary.Exp(V.Load(in *at, 0) - V.Load(in *(tape.Tops + row), 0));
-            (share * V.Load(in *(tape.Inverse + row), 0) * scale).Store(ref *factors, (nuint)row);
+            (share * V.Load(in *(tape.Inverse + row), 0) * gradientScale).Store(ref *factors, (nuint)row);
         }
 
         var (first, all) = tape.Chunks[chunk];
@@ -140,7 +140,7 @@ internal sealed unsafe partial class SoftmaxKernel<V>
             for (var row = 0; row < tape.Count; row++)
             {
                 var target = tape.Targets[row] - v;
-                if ((uint)target < (uint)count) logits[(target * stride) + row] -= scale;
+                if ((uint)target < (uint)count) logits[(target * stride) + row] -= gradientScale;
             }
 
             for (var panel = 0; panel < panels; panel++)

@@ -28,8 +28,8 @@ internal abstract class SoftmaxKernel
     /// <returns>Losses, and what the backward pass needs; the caller disposes it.</returns>
     internal abstract SoftmaxTape Forward(SoftmaxInputs x, int[] targets, SoftmaxRequiresGrad requiresGrad, int threads);
 
-    /// <summary>Gradients of scale · (sum of the losses), those that the tape was made for. Uses the tape up.</summary>
-    internal abstract void Backward(SoftmaxTape tape, SoftmaxInputs x, float scale, SoftmaxGradients grad, int threads);
+    /// <summary>Gradients of the gradient scale times (sum of the losses), those that the tape was made for. Uses the tape up.</summary>
+    internal abstract void Backward(SoftmaxTape tape, SoftmaxInputs x, float gradientScale, SoftmaxGradients grad, int threads);
 }
 
 /// <summary>The kernel compiled for one vector width.</summary>

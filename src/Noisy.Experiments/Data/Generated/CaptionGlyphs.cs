@@ -6,22 +6,22 @@ namespace Noisy.Experiments;
 internal static class CaptionGlyphs
 {
     /// <summary>Pixels of a shape by rows, '#' where it is: the large form has 8 x 8, the small one 5 x 5.</summary>
-    internal static string[] Of(CaptionShape shape, bool large) => (shape, large) switch
+    internal static string[] Rows(CaptionForm form, bool large) => (form, large) switch
     {
-        (CaptionShape.Circle, true) => ["..####..", ".######.", "########", "########", "########", "########", ".######.", "..####.."],
-        (CaptionShape.Circle, false) => [".###.", "#####", "#####", "#####", ".###."],
-        (CaptionShape.Square, true) => ["########", "########", "########", "########", "########", "########", "########", "########"],
-        (CaptionShape.Square, false) => ["#####", "#####", "#####", "#####", "#####"],
-        (CaptionShape.Triangle, true) => ["...##...", "...##...", "..####..", "..####..", ".######.", ".######.", "########", "########"],
-        (CaptionShape.Triangle, false) => ["..#..", "..#..", ".###.", ".###.", "#####"],
-        (CaptionShape.Cross, true) => ["...##...", "...##...", "...##...", "########", "########", "...##...", "...##...", "...##..."],
-        (CaptionShape.Cross, false) => ["..#..", "..#..", "#####", "..#..", "..#.."],
+        (CaptionForm.Circle, true) => ["..####..", ".######.", "########", "########", "########", "########", ".######.", "..####.."],
+        (CaptionForm.Circle, false) => [".###.", "#####", "#####", "#####", ".###."],
+        (CaptionForm.Square, true) => ["########", "########", "########", "########", "########", "########", "########", "########"],
+        (CaptionForm.Square, false) => ["#####", "#####", "#####", "#####", "#####"],
+        (CaptionForm.Triangle, true) => ["...##...", "...##...", "..####..", "..####..", ".######.", ".######.", "########", "########"],
+        (CaptionForm.Triangle, false) => ["..#..", "..#..", ".###.", ".###.", "#####"],
+        (CaptionForm.Cross, true) => ["...##...", "...##...", "...##...", "########", "########", "...##...", "...##...", "...##..."],
+        (CaptionForm.Cross, false) => ["..#..", "..#..", "#####", "..#..", "..#.."],
         (_, true) => ["..####..", ".######.", "##....##", "##....##", "##....##", "##....##", ".######.", "..####.."],
         _ => [".###.", "#...#", "#...#", "#...#", ".###."],
     };
 
     /// <summary>Red, green and blue of a colour.</summary>
-    internal static (byte Red, byte Green, byte Blue) Of(CaptionColour colour) => colour switch
+    internal static (byte Red, byte Green, byte Blue) Rgb(CaptionColour colour) => colour switch
     {
         CaptionColour.Red => (220, 40, 40),
         CaptionColour.Green => (40, 180, 60),

@@ -3,14 +3,14 @@ namespace Noisy.Experiments;
 /// <summary>One thing in a picture.</summary>
 /// <param name="Large">Whether it fills its cell.</param>
 /// <param name="Colour">Its colour.</param>
-/// <param name="Shape">Its shape.</param>
+/// <param name="Form">Its shape.</param>
 /// <param name="Row">Row of its cell, 0 to 6 from the top.</param>
 /// <param name="Column">Column of its cell, 0 to 6 from the left.</param>
-public sealed record CaptionThing(bool Large, CaptionColour Colour, CaptionShape Shape, int Row, int Column)
+public sealed record CaptionThing(bool Large, CaptionColour Colour, CaptionForm Form, int Row, int Column)
 {
     /// <summary>What it is, such as "a large red circle".</summary>
     public string Description { get; } =
-        $"a {(Large ? "large" : "small")} {Colour.ToString().ToLowerInvariant()} {Shape.ToString().ToLowerInvariant()}";
+        $"a {(Large ? "large" : "small")} {Colour.ToString().ToLowerInvariant()} {Form.ToString().ToLowerInvariant()}";
 
     /// <summary>Where in the picture it is, such as "top left" or "centre".</summary>
     public string Place { get; } = (Third(Row), Third(Column)) switch

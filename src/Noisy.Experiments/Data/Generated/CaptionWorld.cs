@@ -129,7 +129,7 @@ public static class CaptionWorld
             var file = new NpyFile([count, Channels, Grid, Grid], NpyKind.Single, features, sha256);
             var images = examples.Select((example, i) => new CaptionedImage(
                 $"{split.ToString().ToLowerInvariant()} {i}", [.. example.Scene.Captions().Select(caption => caption.Split(' '))]));
-            return new([.. images], ImageFeatures.Of(file, "the caption world", scale: 1, remedy: ""));
+            return new([.. images], ImageFeatures.FromNpy(file, "the caption world", scale: 1, remedy: ""));
         }
 
         var (a, b, c) = (Part(Split.Train, train), Part(Split.Valid, valid), Part(Split.Test, test));
@@ -149,7 +149,7 @@ public static class CaptionWorld
         {
             int Below(int bound, int draw) => draws.Below(bound, 1 + (5 * i) + draw);
             var thing = new CaptionThing(
-                Below(2, 0) == 1, (CaptionColour)Below(6, 1), (CaptionShape)Below(5, 2), Below(Grid, 3), Below(Grid, 4));
+                Below(2, 0) == 1, (CaptionColour)Below(6, 1), (CaptionForm)Below(5, 2), Below(Grid, 3), Below(Grid, 4));
             foreach (var other in things)
             {
                 var (rows, columns) = (Math.Abs(thing.Row - other.Row), Math.Abs(thing.Column - other.Column));
@@ -169,8 +169,8 @@ public static class CaptionWorld
         for (var t = 0; t < scene.Things.Count; t++)
         {
             var thing = scene.Things[t];
-            var glyph = CaptionGlyphs.Of(thing.Shape, thing.Large);
-            var (red, green, blue) = CaptionGlyphs.Of(thing.Colour);
+            var glyph = CaptionGlyphs.Rows(thing.Form, thing.Large);
+            var (red, green, blue) = CaptionGlyphs.Rgb(thing.Colour);
 
             // Small things lie one or two pixels from the cell's edge; these draws come after those of the pixels.
             int Offset(int draw) => thing.Large ? 0 : 1 + draws.Below(Cell - Small - 1, clean.Length + (2 * t) + draw);

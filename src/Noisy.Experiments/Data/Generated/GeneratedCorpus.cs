@@ -10,7 +10,7 @@ public static class GeneratedCorpus
     /// <summary>The source of a corpus.</summary>
     /// <param name="config">Difficulty and seed; the sizes do not matter.</param>
     /// <exception cref="UsageException">A number is out of its range.</exception>
-    public static SentenceSource Source(GeneratedCorpusConfig config) =>
+    public static SentenceSource Source(GeneratedCorpusSettings config) =>
         new(config.Topics, config.Speakers, Root(config).Child("lexicon"));
 
     /// <summary>Generates a corpus.</summary>
@@ -20,7 +20,7 @@ public static class GeneratedCorpus
     /// <exception cref="UsageException">A number is out of its range.</exception>
     /// <remarks>Randomness: the children "train", "valid" and "test" of the config's seed; each split is a prefix of one
     /// endless stream of its own, so a longer split begins with the shorter one.</remarks>
-    public static LanguageModelData Create(GeneratedCorpusConfig config)
+    public static LanguageModelData Create(GeneratedCorpusSettings config)
     {
         if (Math.Min(config.Train, Math.Min(config.Valid, config.Test)) < 2)
         {
@@ -48,7 +48,7 @@ public static class GeneratedCorpus
     /// <remarks>Words contain neither blank nor line feed, so a text of characters and one of words determine each other, and a
     /// perfect model has the same total for both: Σ nats of all words, less those of the first character.</remarks>
     /// <exception cref="UsageException">A number is out of its range.</exception>
-    public static LanguageModelData Spell(GeneratedCorpusConfig config)
+    public static LanguageModelData Spell(GeneratedCorpusSettings config)
     {
         var words = Create(config);
         var source = Source(config);
@@ -73,5 +73,5 @@ public static class GeneratedCorpus
         return text.ToString();
     }
 
-    private static NoiseKey Root(GeneratedCorpusConfig config) => NoiseKey.FromSeed(config.Seed).Child("sentences");
+    private static NoiseKey Root(GeneratedCorpusSettings config) => NoiseKey.FromSeed(config.Seed).Child("sentences");
 }

@@ -13,7 +13,7 @@ public sealed record CaptionData(
 {
     /// <summary>One of the splits.</summary>
     /// <param name="split">Which.</param>
-    public CaptionSplit Of(Split split) => split switch
+    public CaptionSplit Part(Split split) => split switch
     {
         Split.Train => Train,
         Split.Valid => Valid,
@@ -46,7 +46,7 @@ public sealed record CaptionData(
         foreach (var split in splits)
         {
             var names = List(split.List, file, listed, checksums, remedy);
-            var features = ImageFeatures.Of(NpyFile.Read(split.Features, remedy, rules.MaxFeatureBytes), split.Features, rules.FeatureScale, remedy);
+            var features = ImageFeatures.FromNpy(NpyFile.Read(split.Features, remedy, rules.MaxFeatureBytes), split.Features, rules.FeatureScale, remedy);
             checksums.Add(features.Sha256);
             if (features.Count != names.Count)
             {

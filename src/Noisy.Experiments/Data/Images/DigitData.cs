@@ -21,12 +21,12 @@ public sealed record DigitData(DataIdentity Identity, LabelledImages Train, Labe
     public DigitData WithTrain(int train) => train == 0 || train >= Train.Count ? this : this with { Train = Train.Range(0, train) };
 
     /// <inheritdoc/>
-    public long? Count(Split split) => Of(split).Count;
+    public long? Count(Split split) => Part(split).Count;
 
     /// <inheritdoc/>
     public void Fill(Split split, ReadOnlySpan<long> indices, Span<float> inputs, Span<long> classes)
     {
-        var images = Of(split);
+        var images = Part(split);
         for (var b = 0; b < indices.Length; b++)
         {
             classes[b] = images.Labels[indices[b]];
@@ -36,7 +36,7 @@ public sealed record DigitData(DataIdentity Identity, LabelledImages Train, Labe
         }
     }
 
-    private LabelledImages Of(Split split) => split switch
+    private LabelledImages Part(Split split) => split switch
     {
         Split.Train => Train,
         Split.Valid => Valid,

@@ -45,7 +45,7 @@ public static class Flickr8k
         var data = CaptionData.Read(Files.Name, paths[0], splits, rules, remedy);
         for (var s = 0; s < 3; s++)
         {
-            var (split, place) = (data.Of((Split)s), splits[s]);
+            var (split, place) = (data.Part((Split)s), splits[s]);
             if (split.Images.Count != Expected[s])
             {
                 throw new DataException(
@@ -71,7 +71,7 @@ public static class Flickr8k
         {
             // Features are large: their checksum was taken while they were read.
             var found = i > 0 && i % 2 == 0
-                ? data.Of((Split)((i / 2) - 1)).Features.Sha256
+                ? data.Part((Split)((i / 2) - 1)).Features.Sha256
                 : DataFile.Sha256(DataFile.Read(paths[i], remedy, Files.Files[i].MaxBytes));
             if (found != Files.Files[i].Sha256)
             {

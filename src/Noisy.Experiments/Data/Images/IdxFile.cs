@@ -30,7 +30,7 @@ public sealed record IdxFile(int[] Dimensions, byte[] Data)
         for (var i = 0; i < dimensions; i++) sizes[i] = BinaryPrimitives.ReadInt32BigEndian(content.AsSpan(4 + (4 * i)));
         var shape = string.Join(" x ", sizes);
         if (sizes.Any(s => s < 0)) throw new DataException($"'{path}' announces {shape} bytes, which cannot be: the file is damaged. {remedy}");
-        var announced = ArraySize.Of(sizes);
+        var announced = ArraySize.Product(sizes);
         if (content.Length - header != announced)
         {
             var what = content.Length - header < announced ? "is cut short" : "has bytes too many";

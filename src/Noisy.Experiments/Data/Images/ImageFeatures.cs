@@ -35,7 +35,7 @@ public sealed class ImageFeatures
     /// <param name="scale">What every number is multiplied by.</param>
     /// <param name="remedy">What the user can do; a sentence that ends the message.</param>
     /// <exception cref="DataException">The array has another number of dimensions, or one of them is 0.</exception>
-    public static ImageFeatures Of(NpyFile file, string path, float scale, string remedy)
+    public static ImageFeatures FromNpy(NpyFile file, string path, float scale, string remedy)
     {
         ArgumentNullException.ThrowIfNull(file);
         return file.Shape.Count == 4 && file.Shape.Min() > 0

@@ -67,7 +67,7 @@ public sealed partial record NpyFile(IReadOnlyList<int> Shape, NpyKind Kind, Arr
         if (length > LongestHeader) throw new DataException($"'{path}' announces a header of {length:N0} bytes: the file is damaged. {remedy}");
         var (kind, shape) = Header(Encoding.Latin1.GetString(Take((int)length, "its header")), path, remedy);
         var sizes = string.Join(" x ", shape);
-        var count = ArraySize.Of(shape);
+        var count = ArraySize.Product(shape);
         if (count > Array.MaxLength)
             throw new DataException($"'{path}' announces {sizes} = {count:N0} numbers, more than an array can hold. {remedy}");
         if (count * ElementSize(kind) > maxBytes)

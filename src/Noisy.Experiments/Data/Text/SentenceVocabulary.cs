@@ -16,7 +16,7 @@ public static class SentenceVocabulary
     /// <param name="sentences">Their words; none is empty.</param>
     /// <param name="maxTokens">Keep at most this many tokens, the two special ones among them, ≥ 2; default: all.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="maxTokens"/> is below 2.</exception>
-    public static Vocabulary Of(IEnumerable<string[]> sentences, int maxTokens = int.MaxValue)
+    public static Vocabulary FromSentences(IEnumerable<string[]> sentences, int maxTokens = int.MaxValue)
     {
         var counts = new Dictionary<string, int>(StringComparer.Ordinal);
         foreach (var word in sentences.SelectMany(words => words)) counts[word] = counts.GetValueOrDefault(word) + 1;
@@ -25,7 +25,7 @@ public static class SentenceVocabulary
     }
 
     /// <summary>A sentence as ids.</summary>
-    /// <param name="vocabulary">A vocabulary made by <see cref="Of"/>.</param>
+    /// <param name="vocabulary">A vocabulary made by <see cref="FromSentences"/>.</param>
     /// <param name="words">The sentence. A word written like the end token is unknown: it does not end the sentence.</param>
     /// <returns>An id a word, then <see cref="End"/>.</returns>
     public static int[] Encode(Vocabulary vocabulary, string[] words)
@@ -35,7 +35,7 @@ public static class SentenceVocabulary
     }
 
     /// <summary>The words of a sentence of ids, up to the first <see cref="End"/>.</summary>
-    /// <param name="vocabulary">A vocabulary made by <see cref="Of"/>.</param>
+    /// <param name="vocabulary">A vocabulary made by <see cref="FromSentences"/>.</param>
     /// <param name="ids">The ids.</param>
     public static string[] Decode(Vocabulary vocabulary, IEnumerable<int> ids) => vocabulary.Decode(ids.TakeWhile(id => id != End));
 }

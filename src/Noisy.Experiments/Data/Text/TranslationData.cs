@@ -19,7 +19,7 @@ public sealed record TranslationData(
     /// <param name="valid">Validation text.</param>
     /// <param name="test">Test text.</param>
     /// <returns>The identity's checksum is over the three texts' checksums as ASCII characters, in this order.</returns>
-    public static TranslationData Of(string name, ParallelText train, ParallelText valid, ParallelText test)
+    public static TranslationData Create(string name, ParallelText train, ParallelText valid, ParallelText test)
     {
         byte[][] checksums = [.. new[] { train, valid, test }.Select(text => Encoding.ASCII.GetBytes(text.Sha256))];
         return new(new DataIdentity(name, DataIdentity.Real, DataFile.Sha256(checksums)), train.Pairs, valid.Pairs, test.Pairs,
@@ -28,7 +28,7 @@ public sealed record TranslationData(
 
     /// <summary>One of the splits.</summary>
     /// <param name="split">Which.</param>
-    public IReadOnlyList<SentencePair> Of(Split split) => split switch
+    public IReadOnlyList<SentencePair> Part(Split split) => split switch
     {
         Split.Train => Train,
         Split.Valid => Valid,

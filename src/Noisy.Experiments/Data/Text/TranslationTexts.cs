@@ -36,7 +36,7 @@ public static class TranslationTexts
         if (name == Europarl)
         {
             if (find(EuroparlSample.Tokenised.Files) is not { } train || find(NewsTest.Of2012.Files) is not { } valid || find(NewsTest.Of2013.Files) is not { } test) return null;
-            return TranslationData.Of(
+            return TranslationData.Create(
                 "europarl sample a, newstest2013", EuroparlSample.Tokenised.Load(train, "train", rules),
                 NewsTest.Of2012.Load(valid, "test"), NewsTest.Of2013.Load(test, testPart ?? "test"));
         }
@@ -44,7 +44,7 @@ public static class TranslationTexts
         if (find(Experiments.Multi30k.Tokenised.Files) is not { } folder) return null;
         ParallelText Part(string part, ParallelTextRules? some = null) => Experiments.Multi30k.Tokenised.Load(folder, part, some);
         var tested = testPart ?? "test_2016_flickr";
-        return TranslationData.Of($"multi30k, {tested}", Part("train", rules), Part("val"), Part(tested));
+        return TranslationData.Create($"multi30k, {tested}", Part("train", rules), Part("val"), Part(tested));
     }
 
     /// <summary>A parallel text of the user's, in an order drawn by a fixed key: the first 90 % to learn from, then 5 % for validation

@@ -1,7 +1,7 @@
 namespace Noisy.Experiments;
 
 /// <summary>Shapes of <see cref="CaptionWorld"/>; their words are their names in lower case.</summary>
-public enum CaptionShape
+public enum CaptionForm
 {
     /// <summary>A full disc.</summary>
     Circle,

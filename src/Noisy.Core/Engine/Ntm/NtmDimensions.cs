@@ -10,7 +10,7 @@ namespace Noisy.Core;
 /// <param name="Width">Numbers M in a slot, ≥ 1.</param>
 /// <param name="Readers">Read heads R, ≥ 1; they take their turns first.</param>
 /// <param name="Writers">Write heads W, ≥ 1.</param>
-internal readonly record struct NtmSize(
+internal readonly record struct NtmDimensions(
     int Steps, int Batch, int Inputs, int Outputs, int Hidden, int Slots, int Width, int Readers, int Writers)
 {
     /// <summary>Where a head's parameters begin, after its key.</summary>
@@ -25,23 +25,23 @@ internal readonly record struct NtmSize(
     internal int Reads => Readers * Width;
 
     /// <summary>What the controller sees: the input and the last reads.</summary>
-    internal int Seen => Inputs + Reads;
+    internal int ControllerInputs => Inputs + Reads;
 
     /// <summary>Parameters of all heads: for each the key, strength, gate, three shifts and sharpening, and of a write head the
     /// erase and the add vector.</summary>
     internal int HeadOutputs => HeadStart(Heads);
 
-    internal int PaddedHidden => Padding.Of(Hidden);
+    internal int PaddedHidden => Padding.RoundUp(Hidden);
 
-    internal int PaddedSeen => Padding.Of(Seen);
+    internal int PaddedControllerInputs => Padding.RoundUp(ControllerInputs);
 
-    internal int PaddedHeads => Padding.Of(HeadOutputs);
+    internal int PaddedHeads => Padding.RoundUp(HeadOutputs);
 
-    internal int PaddedOutputs => Padding.Of(Outputs);
+    internal int PaddedOutputs => Padding.RoundUp(Outputs);
 
-    internal int PaddedSlots => Padding.Of(Slots);
+    internal int PaddedSlots => Padding.RoundUp(Slots);
 
-    internal int PaddedWidth => Padding.Of(Width);
+    internal int PaddedWidth => Padding.RoundUp(Width);
 
     /// <summary>Floats of a state of the memory: a row of slots for each number of a slot, and one for the inverse lengths.</summary>
     internal int MemoryLength => (Width + 1) * PaddedSlots;

@@ -6,10 +6,10 @@ namespace Noisy.Core;
 /// <param name="Inputs">Features I of an input, ≥ 1.</param>
 /// <param name="Hidden">Units H, ≥ 1.</param>
 /// <param name="Backwards">Whether time runs from T − 1 down to 0.</param>
-internal readonly record struct RecurrentSize(int Steps, int Batch, int Inputs, int Hidden, bool Backwards)
+internal readonly record struct RecurrentDimensions(int Steps, int Batch, int Inputs, int Hidden, bool Backwards)
 {
     /// <summary>Units with padding.</summary>
-    internal int Padded => Padding.Of(Hidden);
+    internal int Padded => Padding.RoundUp(Hidden);
 
     /// <summary>Rows of the whole sequence.</summary>
     internal int Rows => Steps * Batch;
