@@ -24,7 +24,7 @@ public static class CoreTour
             Line($"{x,6:F1} {exact.Mean,7:F4} {Math.Sqrt(exact.Variance),10:F4} {exact.MeanDx,10:F4}");
         }
 
-        // The paper's schedule lowers the noise scale as training goes on; any other is put together from the same pieces.
+        // The paper's schedule lowers the noise scale as training proceeds; any other is put together from the same pieces.
         Line($"{Schedule.Paper}:");
         foreach (long update in new long[] { 0, 1_000, 10_000, 100_000, 1_000_000 })
             Line($"{update,9}: c = {Schedule.Paper.At(update):F3}");

@@ -103,7 +103,7 @@ let read (words: string[]) =
             | _, _, Some work -> MemoryOf work
             | true, Some _, None -> refuse "--memory and --soak are two measurements: ask for one at a time"
             | true, None, None -> Memory
-            | false, Some updates, None -> Soak(wholeNumber "--soak" 10L updates)
+            | false, Some updates, None -> Soak(integer "--soak" 10L updates)
             | false, None, None -> Speed
 
         if mode <> Speed && (found.Contains Argument.Json || found.Contains Argument.Suite || found.Contains Argument.Seconds || found.Contains Argument.Quick) then
@@ -120,7 +120,7 @@ let read (words: string[]) =
           Sizes = chosen
           Threads =
             found.TryGetResult Argument.Threads
-            |> Option.map (wholeNumber "--threads" 1L >> min 1024L >> int)
+            |> Option.map (integer "--threads" 1L >> min 1024L >> int)
             |> Option.defaultValue Environment.ProcessorCount
           Seconds =
             match found.TryGetResult Argument.Seconds with

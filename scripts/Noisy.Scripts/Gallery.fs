@@ -18,7 +18,7 @@ let private style =
 
 let private number (value: float) = value.ToString("0.##", CultureInfo.InvariantCulture)
 
-/// The picture, darkened where the word did not look.
+/// The picture, darkened where the word did not attend.
 let private attended (image: string) (rows: int, columns: int) (weights: float32[]) =
     let top = float (Array.max weights)
 

@@ -18,6 +18,16 @@ module Chart =
         NoiseSampler.Normal(NoiseKey.FromSeed(1L).Child("chart").At(0L, 0), 0L, Span raw)
         Array.map float raw
 
+    /// A sentence of parts on as many lines as a panel's width asks for.
+    let private wrapped (text: string) =
+        let add (lines: string list) (part: string) =
+            match lines with
+            | last :: rest when last.Length + part.Length + 2 <= 50 -> $"{last}, {part}" :: rest
+            | _ -> part :: lines
+
+        let lines = text.Split ", " |> List.ofArray |> List.fold add [] |> List.rev
+        String.Join(",\n", lines)
+
     let private panels title (spec: Spec) =
         spec.Validate() |> ignore
         let unit = spec.Unit
@@ -48,7 +58,7 @@ module Chart =
 
     /// A spec over its pre-activation: mean, deviation and draws on the left, the expected gradient on the right; with the spec's own noise
     /// scale, and with its initial gap gain or 1.
-    let spec (spec: Spec) = chart (string spec) 2 (panels (string spec) spec)
+    let spec (spec: Spec) = chart (string spec) 2 (panels (wrapped (string spec)) spec)
 
     /// Both activations of a variant.
     let variant (variant: Variant) =

@@ -38,9 +38,9 @@ internal readonly unsafe struct MinimalOperator<TSigmoid, TTanh>(TSigmoid sigmoi
         CellSite.Values<TTanh, V>(tanh, at, Candidate, Inside<V>(at), CellSite.RoomStep);
         for (var i = 0; i < at.Count; i++)
         {
-            var before = V.Load(in *(at.HiddenBefore + (i * at.StateStep)), 0);
+            var before = V.Load(in *(at.HiddenBefore + (i * at.StateStride)), 0);
             V.MultiplyAdd(CellSite.Value<V>(at, Gate, i), CellSite.Value<V>(at, Candidate, i) - before, before)
-                .Store(ref *(at.Hidden + (i * at.StateStep)), 0);
+                .Store(ref *(at.Hidden + (i * at.StateStride)), 0);
         }
     }
 
@@ -53,9 +53,9 @@ internal readonly unsafe struct MinimalOperator<TSigmoid, TTanh>(TSigmoid sigmoi
         {
             var gates = at.Gates + (i * at.GateStride);
             var to = at.GradGates + (i * at.GateStride);
-            var carry = at.Carry + (i * at.StateStep);
+            var carry = at.Carry + (i * at.StateStride);
             var (gate, candidate) = (CellSite.Value<V>(at, Gate, i), CellSite.Value<V>(at, Candidate, i));
-            var grad = V.Load(in *(at.GradHidden + (i * at.GradHiddenStep)), 0) + V.Load(in *carry, 0);
+            var grad = V.Load(in *(at.GradHidden + (i * at.GradHiddenStride)), 0) + V.Load(in *carry, 0);
             (grad * (1f - gate)).Store(ref *carry, 0);
 
             var gradCandidate = grad * gate;
@@ -64,7 +64,7 @@ internal readonly unsafe struct MinimalOperator<TSigmoid, TTanh>(TSigmoid sigmoi
             gradInside.Store(ref *(to + (2 * at.Block)), 0);
             (gradInside * gate).Store(ref *(to + at.Block), 0);
 
-            var step = candidate - V.Load(in *(at.HiddenBefore + (i * at.StateStep)), 0);
+            var step = candidate - V.Load(in *(at.HiddenBefore + (i * at.StateStride)), 0);
             var gradGate = V.MultiplyAdd(gradInside, V.Load(in *(gates + at.Block), 0), grad * step);
             CellSite.AddGain<TSigmoid, V>(at, Gate, i, gradGate);
             CellSite.Down<TSigmoid, V>(at, Gate, i, gradGate).Store(ref *to, 0);

@@ -55,7 +55,7 @@ let private read command (words: string list) =
 type private Given(stop: CancellationToken, found: Map<string, string>) =
     member _.Text(name, otherwise: string) = found |> Map.tryFind name |> Option.defaultValue otherwise
     member _.Optional name = Map.tryFind name found
-    member this.Number(name, least: int64, otherwise: int64) = wholeNumber name least (this.Text(name, string otherwise))
+    member this.Number(name, least: int64, otherwise: int64) = integer name least (this.Text(name, string otherwise))
     member this.Count(name, otherwise: int) = int (min 1_000_000_000L (this.Number(name, 1L, int64 otherwise)))
 
     member this.Limit =

@@ -69,7 +69,7 @@ let worst scale (expected: (string * float[]) list) (actual: (string * float[]) 
             name, (Array.map2 (fun x y -> (if Double.IsFinite(x - y) then abs (x - y) else infinity) / largest) e a |> Array.fold max 0.0))
     |> List.maxBy snd
 
-/// Fails unless a pass on the fused path gives what it gives on the composed one: outputs to 1e-5, gradients to 1e-4, both by `worst`
+/// Fails unless a pass on the fused backend gives what it gives on the composed one: outputs to 1e-5, gradients to 1e-4, both by `worst`
 /// with the scale. The pass takes a seed and a path.
 ///
 /// A pre-activation within a rounding of a threshold may fall on either side, and its slope with it. That is a matter of the data, so a

@@ -112,12 +112,12 @@ public sealed class CaptionTask : ITrainingTask
         if (current?.Epoch != position.Epoch) current = (position.Epoch, Batches(position.Epoch));
         var batch = current!.Value.Batches[position.Index].Select(i => train[i]).ToArray();
         var hard = settings.AttentionKind == AttentionKind.Hard;
-        var score = Score(data.Train, batch, context, hard);
-        var objective = score.Sum.Times(1.0 / batch.Length);
+        var loss = Loss(data.Train, batch, context, hard);
+        var objective = loss.Sum.Times(1.0 / batch.Length);
         if (settings.AlphaC > 0 && !hard)
-            objective = objective.Plus(score.Attention.sum([0]).Times(-1).Plus(1).Squared().sum([1]).mean().Times(settings.AlphaC));
-        if (hard) objective = objective.Plus(Reinforce(score, batch.Length));
-        return new BatchLoss(objective, score.Sum.detach(), batch.Length);
+            objective = objective.Plus(loss.Attention.sum([0]).Times(-1).Plus(1).Squared().sum([1]).mean().Times(settings.AlphaC));
+        if (hard) objective = objective.Plus(Reinforce(loss, batch.Length));
+        return new BatchLoss(objective, loss.Sum.detach(), batch.Length);
     }
 
     /// <inheritdoc/>
@@ -139,7 +139,7 @@ public sealed class CaptionTask : ITrainingTask
         {
             stop.ThrowIfCancellationRequested();
             using var scope = NewDisposeScope();
-            nats += Score(from, some, context, draw: false).Sum.item<float>();
+            nats += Loss(from, some, context, draw: false).Sum.item<float>();
         }
 
         var metrics = new Dictionary<string, double>(Metrics(new LossSums(nats, double.NaN, captions.Count)))
@@ -194,8 +194,8 @@ public sealed class CaptionTask : ITrainingTask
         using var _ = no_grad();
         using var scope = NewDisposeScope();
         using var start = model.Start(Features(data.Test, [image]), context);
-        var score = model.Score(start, SentenceBatch.Create([SentenceVocabulary.Encode(vocabulary, caption)]), context);
-        return [.. score.Attention.cpu().contiguous().data<float>().ToArray().Chunk(data.Test.Features.Places).Take(caption.Length)];
+        var loss = model.Loss(start, SentenceBatch.Create([SentenceVocabulary.Encode(vocabulary, caption)]), context);
+        return [.. loss.Attention.cpu().contiguous().data<float>().ToArray().Chunk(data.Test.Features.Places).Take(caption.Length)];
     }
 
     /// <inheritdoc/>
@@ -206,27 +206,27 @@ public sealed class CaptionTask : ITrainingTask
     }
 
     /// <summary>What the attention learns from, in place of a gradient through what was drawn; moves the baseline.</summary>
-    private Tensor Reinforce(CaptionScore score, int captions)
+    private Tensor Reinforce(CaptionLoss loss, int captions)
     {
-        var words = score.Nats.shape[0]; // of every caption
-        var costs = score.Nats.sum([0]);
+        var words = loss.Nats.shape[0]; // of every caption
+        var costs = loss.Nats.sum([0]);
         var expected = baseline.item<float>() * words;
-        baseline.copy_(baseline.Times(BaselineDecay).PlusTimes(score.Nats.mean().reshape(1).cpu(), 1 - BaselineDecay));
-        var logs = score.Attention.Between(1e-10, 1).log();
-        var reward = (score.Selected * logs).sum([0, 1]) * costs.Plus(-expected).Times(RewardScale);
-        var entropy = (score.Attention * logs).sum([0, 1]).Times(EntropyWeight);
+        baseline.copy_(baseline.Times(BaselineDecay).PlusTimes(loss.Nats.mean().reshape(1).cpu(), 1 - BaselineDecay));
+        var logs = loss.Attention.Between(1e-10, 1).log();
+        var reward = (loss.Selected * logs).sum([0, 1]) * costs.Plus(-expected).Times(RewardScale);
+        var entropy = (loss.Attention * logs).sum([0, 1]).Times(EntropyWeight);
         return reward.Plus(entropy).sum().Times(1.0 / captions);
     }
 
     private int[][] Batches(int epoch) => SentenceBatches.OneLength(orders, epoch, lengths, settings.Batch);
 
-    private CaptionScore Score(CaptionSplit split, IReadOnlyList<(int Image, int[] Words)> captions, NoiseContext context, bool draw)
+    private CaptionLoss Loss(CaptionSplit split, IReadOnlyList<(int Image, int[] Words)> captions, NoiseContext context, bool draw)
     {
         using var scope = NewDisposeScope();
         var state = model.Start(Features(split, [.. captions.Select(c => c.Image)]), context);
-        var score = model.Score(state, SentenceBatch.Create([.. captions.Select(c => c.Words)]), context, draw);
-        foreach (var tensor in new[] { score.Sum, score.Nats, score.Attention, score.Selected }) tensor.MoveToOuterDisposeScope();
-        return score;
+        var loss = model.Loss(state, SentenceBatch.Create([.. captions.Select(c => c.Words)]), context, draw);
+        foreach (var tensor in new[] { loss.Sum, loss.Nats, loss.Attention, loss.Selected }) tensor.MoveToOuterDisposeScope();
+        return loss;
     }
 
     /// <summary>Annotations of pictures, [L, B, D].</summary>

@@ -3,7 +3,7 @@ using Noisy.Core;
 namespace Noisy.Experiments;
 
 /// <summary>A network of three hidden layers of eight units that tells the components of a mixture apart (paper, Section 6.1),
-/// made to be looked at: which units learn much noise.</summary>
+/// made to be seen: which units learn much noise.</summary>
 /// <remarks>What the paper does not tell (the mixture, optimiser, batch) is ours: decision 18.</remarks>
 internal static class MixtureMlp
 {

@@ -133,7 +133,7 @@ public sealed class LearningToExecuteTask : ITrainingTask
     {
         if (position.Index == 0) state.Zero();
         var (inputs, targets, counted) = Training(position.Epoch, position.Stage).At((int)position.Index);
-        var (sum, correct, next) = model.Score(Window(inputs), tensor(targets).to(device), state.Now, context);
+        var (sum, correct, next) = model.LossAndCorrect(Window(inputs), tensor(targets).to(device), state.Now, context);
         state.Keep(next);
         return new BatchLoss(sum.Times(1.0 / settings.Batch), sum.detach(), counted, correct);
     }
@@ -187,7 +187,7 @@ public sealed class LearningToExecuteTask : ITrainingTask
         Run(streams.Windows, (window, running) =>
         {
             var (inputs, targets, counted) = streams.At(window);
-            var (sum, correct, next) = model.Score(Window(inputs), tensor(targets).to(device), running, context);
+            var (sum, correct, next) = model.LossAndCorrect(Window(inputs), tensor(targets).to(device), running, context);
             total += new LossSums(sum.item<float>(), correct.item<long>(), counted);
             return next;
         }, stop);

@@ -77,7 +77,7 @@ public sealed class MlpTask : ITrainingTask
         var indices = new long[batch];
         var order = Order(position.Epoch);
         for (var b = 0; b < batch; b++) indices[b] = order is null ? (position.Update * batch) + b : order[(position.Index * batch) + b];
-        var (sum, correct) = Score(Split.Train, indices, context);
+        var (sum, correct) = Forward(Split.Train, indices, context);
         return new BatchLoss(sum.Times(1.0 / batch), sum.detach(), batch, correct);
     }
 
@@ -97,7 +97,7 @@ public sealed class MlpTask : ITrainingTask
             stop.ThrowIfCancellationRequested();
             using var scope = NewDisposeScope();
             var indices = Enumerable.Range(first, Math.Min(EvaluationBatch, count - first)).Select(i => (long)i).ToArray();
-            var (sum, correct) = Score(split, indices, context);
+            var (sum, correct) = Forward(split, indices, context);
             total += new LossSums(sum.item<float>(), correct.item<long>(), indices.Length);
         }
 
@@ -128,7 +128,7 @@ public sealed class MlpTask : ITrainingTask
     }
 
     /// <summary>Summed negative log-likelihood, and how many examples are classified right.</summary>
-    private (Tensor Sum, Tensor Correct) Score(Split split, long[] indices, NoiseContext context)
+    private (Tensor Sum, Tensor Correct) Forward(Split split, long[] indices, NoiseContext context)
     {
         var (inputs, classes) = Batch(split, indices);
         var logits = model.forward(inputs, context);

@@ -97,7 +97,7 @@ public sealed class NtmRecallTask : ITrainingTask
     /// <param name="context">Mode, key, update and scale.</param>
     public BatchLoss Loss(RecallBatch episodes, NoiseContext context)
     {
-        var (nll, correct) = Score(episodes, context);
+        var (nll, correct) = Forward(episodes, context);
         return new BatchLoss(nll.Times(1.0 / episodes.Count), nll.detach(), episodes.Count, correct);
     }
 
@@ -144,7 +144,7 @@ public sealed class NtmRecallTask : ITrainingTask
         {
             stop.ThrowIfCancellationRequested();
             using var scope = NewDisposeScope();
-            var (nll, correct) = Score(batch, context);
+            var (nll, correct) = Forward(batch, context);
             total += new LossSums(nll.item<float>(), correct.item<long>(), batch.Count);
         }
 
@@ -152,7 +152,7 @@ public sealed class NtmRecallTask : ITrainingTask
     }
 
     /// <summary>Summed negative log-likelihood of the answers, and how many are right in every bit.</summary>
-    private (Tensor Nll, Tensor Correct) Score(RecallBatch batch, NoiseContext context)
+    private (Tensor Nll, Tensor Correct) Forward(RecallBatch batch, NoiseContext context)
     {
         var (steps, vectors) = (AssociativeRecall.Steps(batch.Items), AssociativeRecall.Vectors);
         var logits = machine.forward(Input(batch), context).narrow(0, steps - vectors, vectors);

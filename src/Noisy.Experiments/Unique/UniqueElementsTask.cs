@@ -72,7 +72,7 @@ public sealed class UniqueElementsTask : ITrainingTask
     {
         var stage = plan.Draw(position.Stage, Stages, training.Child("lengths").At(0, 0), position.Update);
         var (elements, targets) = Examples(training.Child("elements"), position.Update * settings.Batch, settings.Batch, LengthOf(stage));
-        var (sum, correct) = Score(elements, targets, context);
+        var (sum, correct) = Forward(elements, targets, context);
         return new BatchLoss(sum.Times(1.0 / settings.Batch), sum.detach(), settings.Batch, correct);
     }
 
@@ -93,7 +93,7 @@ public sealed class UniqueElementsTask : ITrainingTask
             using var scope = NewDisposeScope();
             var batch = Math.Min(EvaluationBatch, count - first);
             var (elements, targets) = Examples(UniqueElements.KeyOf(split, config.Seed), first, batch, LengthOf(stage));
-            var (sum, correct) = Score(elements, targets, context);
+            var (sum, correct) = Forward(elements, targets, context);
             total += new LossSums(sum.item<float>(), correct.item<long>(), batch);
         }
 
@@ -115,7 +115,7 @@ public sealed class UniqueElementsTask : ITrainingTask
     }
 
     /// <summary>Summed negative log-likelihood, and how many counts are right.</summary>
-    private (Tensor Sum, Tensor Correct) Score(Tensor elements, Tensor targets, NoiseContext context)
+    private (Tensor Sum, Tensor Correct) Forward(Tensor elements, Tensor targets, NoiseContext context)
     {
         var logits = model.forward(elements, context);
         var correct = logits.detach().argmax(1).eq(targets).sum();

@@ -12,7 +12,7 @@ open Noisy.FSharp.Html
 open Noisy.FSharp.Plots
 
 /// Words as Plotly shows them: it takes some tags in its labels for its own, and drops others, such as <unk>.
-let label (words: string) = words.Replace("&", "&amp;").Replace("<", "&lt;").Replace(">", "&gt;")
+let label (words: string) = words.Replace("&", "&amp;").Replace("<", "&lt;").Replace(">", "&gt;").Replace("\n", "<br>")
 
 let private heatTrace showScale (map: HeatMap) =
     Chart.Heatmap(zData = map.Values, ColorScale = StyleParam.Colorscale.Viridis, ShowScale = showScale)

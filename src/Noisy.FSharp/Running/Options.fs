@@ -74,7 +74,7 @@ let someElements option words =
     | list -> List.distinct list
 
 /// An integer at or above a limit.
-let wholeNumber option (least: int64) (text: string) =
+let integer option (least: int64) (text: string) =
     match Int64.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture) with
     | true, value when value >= least -> value
     | true, value when least > Int64.MinValue -> refuse $"{option} is {value}: must be at least {least}"
@@ -314,12 +314,12 @@ let ofExperiment (experiment: Experiment) (words: string[]) =
             | None, Some rows -> rows |> List.map (row experiment) |> List.distinct
           Seeds =
             list "--seed" (found.GetResults Argument.Seed)
-            |> Option.map (List.map (wholeNumber "--seed" Int64.MinValue) >> List.distinct)
+            |> Option.map (List.map (integer "--seed" Int64.MinValue) >> List.distinct)
             |> Option.defaultValue [ 1L ]
           Device = device (found.TryGetResult Argument.Device)
           Threads =
             found.TryGetResult Argument.Threads
-            |> Option.map (wholeNumber "--threads" 1L >> min 1024L >> int)
+            |> Option.map (integer "--threads" 1L >> min 1024L >> int)
             |> Option.defaultValue Environment.ProcessorCount
           Backend =
             let old = found.TryGetResult Argument.Engine
@@ -335,7 +335,7 @@ let ofExperiment (experiment: Experiment) (words: string[]) =
                 refuse $"--data {place}: {experiment.Name} generates its own data and takes no others; leave out --data"
             | data -> data
           Out = found.GetResult(Argument.Out, $"runs/{experiment.Name}")
-          MaxUpdates = found.TryGetResult Argument.Max_Updates |> Option.map (wholeNumber "--max-updates" 1L)
+          MaxUpdates = found.TryGetResult Argument.Max_Updates |> Option.map (integer "--max-updates" 1L)
           Set =
             match found.GetResults Argument.Set with
             | results when List.exists List.isEmpty results -> refuse "--set needs name=value"

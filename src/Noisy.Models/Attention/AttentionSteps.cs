@@ -16,12 +16,12 @@ public sealed class AttentionSteps : IDisposable
     private readonly Tensor score, annotations, keys;
     private readonly Tensor? mask;
 
-    internal AttentionSteps(NoisyActivation activation, Backend path, Tensor query, Tensor score, Tensor annotations, Tensor keys, Tensor? mask)
+    internal AttentionSteps(NoisyActivation activation, Backend backend, Tensor query, Tensor score, Tensor annotations, Tensor keys, Tensor? mask)
     {
         (this.activation, this.score, this.annotations, this.keys, this.mask) = (activation, score, annotations, keys, mask);
-        ask = new StepLinear(query, null, path);
+        ask = new StepLinear(query, null, backend);
         queries = query.shape[1];
-        fused = path == Backend.Composed ? null : FusedAttention.Create(activation.Spec, keys, annotations, mask, score, activation.Gains);
+        fused = backend == Backend.Composed ? null : FusedAttention.Create(activation.Spec, keys, annotations, mask, score, activation.Gains);
     }
 
     /// <summary>One attention step.</summary>

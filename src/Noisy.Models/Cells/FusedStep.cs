@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace Noisy.Models;
 
 /// <summary>The gates of a single time step, noise included, as one node of torch's graph.</summary>
-/// <remarks>The noise is that of the composed path, bit for bit; results are the same for every number of threads and vector
+/// <remarks>The noise is that of the composed backend, bit for bit; results are the same for every number of threads and vector
 /// width.</remarks>
 internal static class FusedStep
 {

@@ -6,7 +6,7 @@ using F = TorchSharp.torch.nn.functional;
 namespace Noisy.Models;
 
 /// <summary>A recurrent cell, defined once: its noisy sites, its operator in the fused engine, and one step as tensor operations.</summary>
-/// <remarks>Every path reads this definition: the layers, single steps, and the controller of a machine, composed or fused. A new cell is
+/// <remarks>Every backend reads this definition: the layers, single steps, and the controller of a machine, composed or fused. A new cell is
 /// a class like <see cref="GruCell"/> and an <see cref="ICell"/>, which names gates, states and where products add up.</remarks>
 /// <param name="sites">The activation at each nonlinearity, in the order of the rows of p and of the noise keys.</param>
 internal abstract class RecurrentCell(IReadOnlyList<NoisyActivationSpec> sites) : ICellSource

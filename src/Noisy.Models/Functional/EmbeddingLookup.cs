@@ -10,14 +10,14 @@ public static class EmbeddingLookup
     /// <summary>Looks rows up.</summary>
     /// <param name="weight">[V, E].</param>
     /// <param name="tokens">Row numbers of any shape, int64 or int32, each in [0, V).</param>
-    /// <param name="path">Which implementation to run on.</param>
+    /// <param name="backend">Which implementation to run on.</param>
     /// <returns>[.., E], differentiable in weight; owned by the caller.</returns>
     /// <exception cref="ArgumentException">A token is no row, or tokens are of another type.</exception>
-    public static Tensor Rows(Tensor weight, Tensor tokens, Backend path = Backend.Auto)
+    public static Tensor Rows(Tensor weight, Tensor tokens, Backend backend = Backend.Auto)
     {
         if (tokens.dtype is not (ScalarType.Int64 or ScalarType.Int32))
             throw new ArgumentException($"tokens are {tokens.dtype}: must be Int64 or Int32", nameof(tokens));
-        if (path == Backend.Composed || !FusedEngine.Takes(weight) || tokens.numel() == 0)
+        if (backend == Backend.Composed || !FusedEngine.Takes(weight) || tokens.numel() == 0)
         {
             using var flat = tokens.reshape(-1);
             using var rows = weight.index_select(0, flat);

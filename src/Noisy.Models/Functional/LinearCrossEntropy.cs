@@ -20,11 +20,11 @@ public static class LinearCrossEntropy
     /// <param name="weight">[V, H].</param>
     /// <param name="bias">[V]; null for none.</param>
     /// <param name="targets">[N], int64, each in [0, V) or <see cref="IgnoreIndex"/>.</param>
-    /// <param name="path">Which implementation to run on.</param>
+    /// <param name="backend">Which implementation to run on.</param>
     /// <returns>A scalar in nats, differentiable in input, weight and bias; owned by the caller.</returns>
     /// <exception cref="ArgumentException">Shapes do not fit, or a target is no class.</exception>
-    public static Tensor Sum(Tensor input, Tensor weight, Tensor? bias, Tensor targets, Backend path = Backend.Auto) =>
-        Run(input, weight, bias, targets, path, details: false).Sum;
+    public static Tensor Sum(Tensor input, Tensor weight, Tensor? bias, Tensor targets, Backend backend = Backend.Auto) =>
+        Run(input, weight, bias, targets, backend, details: false).Sum;
 
     /// <summary>The same sum, what each example adds to it, and how many are predicted right: no class has a greater logit than the
     /// target.</summary>
@@ -32,18 +32,18 @@ public static class LinearCrossEntropy
     /// <param name="weight">[V, H].</param>
     /// <param name="bias">[V]; null for none.</param>
     /// <param name="targets">[N], int64, each in [0, V) or <see cref="IgnoreIndex"/>.</param>
-    /// <param name="path">Which implementation to run on.</param>
+    /// <param name="backend">Which implementation to run on.</param>
     /// <returns>A scalar in nats as <see cref="Sum"/> gives it; nats of each example [N], 0 where it is left out, without a gradient;
     /// and an int64 scalar; owned by the caller.</returns>
     /// <exception cref="ArgumentException">Shapes do not fit, or a target is no class.</exception>
-    public static (Tensor Sum, Tensor Nats, Tensor Correct) Score(Tensor input, Tensor weight, Tensor? bias, Tensor targets, Backend path = Backend.Auto)
+    public static (Tensor Sum, Tensor Nats, Tensor Correct) Details(Tensor input, Tensor weight, Tensor? bias, Tensor targets, Backend backend = Backend.Auto)
     {
-        var (sum, nats, correct) = Run(input, weight, bias, targets, path, details: true);
+        var (sum, nats, correct) = Run(input, weight, bias, targets, backend, details: true);
         return (sum, nats!, correct!);
     }
 
     private static (Tensor Sum, Tensor? Nats, Tensor? Correct) Run(
-        Tensor input, Tensor weight, Tensor? bias, Tensor targets, Backend path, bool details)
+        Tensor input, Tensor weight, Tensor? bias, Tensor targets, Backend backend, bool details)
     {
         if (input.dim() != 2 || weight.dim() != 2 || input.shape[1] != weight.shape[1])
             throw new ArgumentException($"input is [{string.Join(", ", input.shape)}], weight [{string.Join(", ", weight.shape)}]: must be [N, H] and [V, H]", nameof(input));
@@ -52,7 +52,7 @@ public static class LinearCrossEntropy
         if (!targets.shape.SequenceEqual([input.shape[0]]))
             throw new ArgumentException($"targets are [{string.Join(", ", targets.shape)}]: must be [{input.shape[0]}]", nameof(targets));
         if (targets.dtype != ScalarType.Int64) throw new ArgumentException($"targets are {targets.dtype}: must be Int64", nameof(targets));
-        if (path == Backend.Composed || !FusedEngine.Takes(input) || !FusedEngine.Takes(weight) || (bias is not null && !FusedEngine.Takes(bias))
+        if (backend == Backend.Composed || !FusedEngine.Takes(input) || !FusedEngine.Takes(weight) || (bias is not null && !FusedEngine.Takes(bias))
             || input.shape[0] == 0)
         {
             using var logits = F.linear(input, weight, bias);

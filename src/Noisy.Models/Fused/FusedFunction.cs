@@ -21,7 +21,7 @@ internal abstract record FusedCall
 /// <remarks>
 /// <para>Arguments: tensors, some perhaps null, then the call.</para>
 /// <para>A second backward pass over the same graph is right if the first kept it, as in torch; it runs the forward pass again, which
-/// draws the same noise. Where a graph of the gradients is made (<c>create_graph</c>), they come from the composed path, so that they
+/// draws the same noise. Where a graph of the gradients is made (<c>create_graph</c>), they come from the composed backend, so that they
 /// can be differentiated once more.</para>
 /// <para>Whatever goes wrong reaches the caller of the forward or of the backward pass as an exception.</para>
 /// </remarks>

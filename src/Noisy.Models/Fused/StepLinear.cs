@@ -17,10 +17,10 @@ internal sealed class StepLinear : IDisposable
     /// <summary>Makes the map.</summary>
     /// <param name="weight">[O, I].</param>
     /// <param name="bias">[O]; null for none.</param>
-    /// <param name="path">Composed takes torch's own.</param>
-    internal StepLinear(Tensor weight, Tensor? bias, Backend path)
+    /// <param name="backend">Composed takes torch's own.</param>
+    internal StepLinear(Tensor weight, Tensor? bias, Backend backend)
     {
-        shared = path == Backend.Composed ? null : SharedOverSteps.Create([weight, bias], Gradients);
+        shared = backend == Backend.Composed ? null : SharedOverSteps.Create([weight, bias], Gradients);
         (this.weight, this.bias) = shared is null ? (weight, bias) : (shared.Values[0]!, shared.Values[1]);
     }
 

@@ -6,7 +6,7 @@ namespace Noisy.Models;
 
 /// <summary>A noisy activation over a whole tensor as one node of torch's graph.</summary>
 /// <remarks>
-/// The noise is that of the composed path, bit for bit; results are the same for every number of threads and vector width.
+/// The noise is that of the composed backend, bit for bit; results are the same for every number of threads and vector width.
 /// Tanh and sigmoid themselves are one node already, torch's own, and stay so: a soft drop-in changes no number.
 /// </remarks>
 internal static class FusedActivation

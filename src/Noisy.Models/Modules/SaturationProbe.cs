@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace Noisy.Models;
 
-/// <summary>Counts saturated pre-activations while a pass runs on the composed path.</summary>
+/// <summary>Counts saturated pre-activations while a pass runs on the composed backend.</summary>
 /// <remarks>What is counted belongs to a spec by reference.</remarks>
 internal sealed class SaturationProbe
 {

@@ -110,8 +110,8 @@ public sealed class CaptionModel : nn.Module
     public CaptionState Start(Tensor annotations) => Start(annotations, noise.Next(training));
 
     /// <summary>Negative log-likelihood of captions, each word given those before, in the module's mode.</summary>
-    /// <inheritdoc cref="Score(CaptionState, SentenceBatch, NoiseContext, bool)"/>
-    public CaptionScore Score(CaptionState state, SentenceBatch words, bool draw = false) => Score(state, words, noise.Next(training, words.Steps), draw);
+    /// <inheritdoc cref="Loss(CaptionState, SentenceBatch, NoiseContext, bool)"/>
+    public CaptionLoss Loss(CaptionState state, SentenceBatch words, bool draw = false) => Loss(state, words, noise.Next(training, words.Steps), draw);
 
     /// <summary>Negative log-likelihood of captions, each word given those before.</summary>
     /// <param name="state">What <see cref="Start(Tensor, NoiseContext)"/> gave.</param>
@@ -119,8 +119,8 @@ public sealed class CaptionModel : nn.Module
     /// <param name="context">Mode, key, update and scale.</param>
     /// <param name="draw">Whether each step of a caption draws, with probability ½, one place by the attention's weights and takes
     /// that alone, through which no gradient passes; only where noise is drawn.</param>
-    /// <returns>The score; owned by the caller.</returns>
-    public CaptionScore Score(CaptionState state, SentenceBatch words, NoiseContext context, bool draw = false)
+    /// <returns>The losses; owned by the caller.</returns>
+    public CaptionLoss Loss(CaptionState state, SentenceBatch words, NoiseContext context, bool draw = false)
     {
         using var scope = NewDisposeScope();
         var (device, steps, batch) = (state.Hidden.device, words.Steps, words.Count);
@@ -138,7 +138,7 @@ public sealed class CaptionModel : nn.Module
 
         var top = Readout(stack(hidden), before, stack(attended), context).reshape(-1, Shape.Embedding);
         var targets = tensor(words.Tokens.Select((id, i) => words.Mask[i] > 0 ? id : LinearCrossEntropy.IgnoreIndex).ToArray()).to(device);
-        var (sum, nats, _) = LinearCrossEntropy.Score(top, get_parameter("output_weight")!, get_parameter("output_bias"), targets, Backend);
+        var (sum, nats, _) = LinearCrossEntropy.Details(top, get_parameter("output_weight")!, get_parameter("output_bias"), targets, Backend);
         return new(
             sum.MoveToOuterDisposeScope(), nats.reshape(steps, batch).MoveToOuterDisposeScope(), stack(weights).MoveToOuterDisposeScope(),
             stack(selected).MoveToOuterDisposeScope());

@@ -115,12 +115,12 @@ public sealed class RecurrentLanguageModel : nn.Module
     /// <param name="context">Mode, key, update, first time step and scale.</param>
     /// <returns>Sum over the tokens that count, in nats; how many of them no other token has a greater logit than, int64; both
     /// scalars; and the state after the window; owned by the caller.</returns>
-    public (Tensor Sum, Tensor Correct, IReadOnlyList<Tensor> State) Score(
+    public (Tensor Sum, Tensor Correct, IReadOnlyList<Tensor> State) LossAndCorrect(
         Tensor tokens, Tensor targets, IReadOnlyList<Tensor> state, NoiseContext context)
     {
         using var scope = NewDisposeScope();
         var (top, next) = Top(tokens, state, context);
-        var (sum, _, correct) = LinearCrossEntropy.Score(top, get_parameter("decoder_weight")!, get_parameter("decoder_bias"), targets, Backend);
+        var (sum, _, correct) = LinearCrossEntropy.Details(top, get_parameter("decoder_weight")!, get_parameter("decoder_bias"), targets, Backend);
         return (sum.MoveToOuterDisposeScope(), correct.MoveToOuterDisposeScope(), Outer(next));
     }
 

@@ -25,7 +25,7 @@ let tests =
         test "a small text is laid out as by hand" {
             // 23 tokens in 3 streams: starts at round(0), round(7.67) and round(15.33), 7 tokens each; two windows of 3.
             let batches = BpttBatches(Array.init 23 id, 3, 3)
-            Expect.equal (batches.ColumnLength, batches.Count, batches.TokensPerPass) (7, 2, 18L) "sizes"
+            Expect.equal (batches.StreamLength, batches.Count, batches.TokensPerPass) (7, 2, 18L) "sizes"
             let struct (inputs, targets) = batches.At 0
             Expect.equal inputs [| 0; 8; 15; 1; 9; 16; 2; 10; 17 |] "inputs, time-major"
             Expect.equal targets [| 1; 9; 16; 2; 10; 17; 3; 11; 18 |] "targets, one later"

@@ -50,22 +50,22 @@ let private model =
     [ for pair in [ Variants.Soft; Variants.Nah; Variants.Nanil ] do
           torchTest $"a score is what the model says word by word: {pair.Name}" (fun () ->
               let m = newModel pair Backend.Auto
-              let score = m.Score(m.Start(places (), NoiseContext.Test), words.Value, NoiseContext.Test)
+              let score = m.Loss(m.Start(places (), NoiseContext.Test), words.Value, NoiseContext.Test)
               let mutable state = m.Start(places (), NoiseContext.Test)
               for t, (last, next) in List.indexed [ null, [ 5; 3 ]; [| 5; 3 |], [ 2; 0 ]; [| 2; 0 |], [ 0; -1 ] ] do
-                  let struct (logs, looks, after) = m.Next(state, last, NoiseContext.Test)
+                  let struct (logs, maps, after) = m.Next(state, last, NoiseContext.Test)
                   let rows = values logs |> Array.chunkBySize 9
                   for b, w in List.indexed next do
                       let found = scalarOf (score.Nats.select(0L, int64 t).select (0L, int64 b))
                       Tol.close tensor32 (if w < 0 then 0.0 else -rows[b][w]) found "nats"
-                  closeTensor tensor32 (score.Attention.select (0L, int64 t)) looks "attention"
-                  closeTensor tensor32 (torch.ones 2L) (looks.sum [| 0L |]) "weights"
+                  closeTensor tensor32 (score.Attention.select (0L, int64 t)) maps "attention"
+                  closeTensor tensor32 (torch.ones 2L) (maps.sum [| 0L |]) "weights"
                   state <- after)
 
           torchTest $"both paths agree, noise and gradients included: {pair.Name}" (fun () ->
               let run engine =
                   let m = newModel pair engine
-                  let score = m.Score(m.Start(places (), sampling), words.Value, sampling)
+                  let score = m.Loss(m.Start(places (), sampling), words.Value, sampling)
                   score.Sum.backward ()
                   Tol.close tensor32 (Array.sum (values score.Nats)) (scalarOf score.Sum) "sum"
                   Expect.equal m.LastBackend (if engine = Backend.Auto then FusedEngine.FusedName else FusedEngine.ComposedName) "path"
@@ -76,11 +76,11 @@ let private model =
               Expect.equal (List.map fst gradients) (List.map fst expectedGradients) "parameters with gradients"
               for (name, e), (_, a) in List.zip expectedGradients gradients do closeTensor tensor32Slope (e.to_dense ()) (a.to_dense ()) name)
 
-      torchTest "half of the looks are one place, drawn as often as it weighs; the same draw for the same key" (fun () ->
+      torchTest "half of the attention steps take one place, drawn as often as it weighs; the same draw for the same key" (fun () ->
           let m = newModel Variants.Soft Backend.Auto
           let draw update =
               let context = NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 5L, update)
-              let score = m.Score(m.Start(places (), context), words.Value, context, draw = true)
+              let score = m.Loss(m.Start(places (), context), words.Value, context, draw = true)
               values score.Attention, values score.Selected
           let count = 400
           let all = [ for update in 0L .. int64 count - 1L -> draw update ]
@@ -139,7 +139,7 @@ let private training =
               [ for update in 0L .. 19L do
                     m.zero_grad ()
                     let context = NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 3L, update)
-                    let score = m.Score(m.Start(filled 7L [ 4L; 1L; 3L ], context), caption, context, draw = true)
+                    let score = m.Loss(m.Start(filled 7L [ 4L; 1L; 3L ], context), caption, context, draw = true)
                     score.Sum.backward ()
                     let drawn = values score.Selected |> Array.contains 1.0
                     let gradient = (m.get_parameter "attention.score").grad
@@ -155,13 +155,13 @@ let private training =
           use optimizer = Optimizer.Create(OptimizerSpec.Create OptimizerKind.Adam, m)
           let places = torch.tensor([| 1.0f; 0.0f; 0.0f; 1.0f; 0.0f; 1.0f |]).reshape(3L, 1L, 2L).expand(3L, 16L, 2L).contiguous ()
           let captions = SentenceBatch.Create [| for i in 0 .. 15 -> [| 2 |] |]
-          let weight () = let s = m.Score(m.Start(places.clone (), NoiseContext.Test), captions, NoiseContext.Test) in scalarOf (s.Attention.mean [| 0L; 2L |])
+          let weight () = let s = m.Loss(m.Start(places.clone (), NoiseContext.Test), captions, NoiseContext.Test) in scalarOf (s.Attention.mean [| 0L; 2L |])
           let before = weight ()
           for update in 0L .. 60L do
               use _ = torch.NewDisposeScope()
               let context = NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 1L, update)
-              let score = m.Score(m.Start(places.clone (), context), captions, context, draw = true)
-              // A made-up cost: 1 for whoever did not look at the first place.
+              let score = m.Loss(m.Start(places.clone (), context), captions, context, draw = true)
+              // A made-up cost: 1 where the first place was not drawn.
               let cost = torch.tensor(1.0f) - score.Selected.select(1L, 0L).squeeze 0L
               let logs = score.Attention.log ()
               let reward = ((score.Selected * logs).sum [| 0L; 1L |]) * (cost - cost.mean ())
@@ -186,12 +186,12 @@ let private evaluation =
 
       torchTest "each word has a map of what it attends to" (fun () ->
           use task = newTask config :?> CaptionTask
-          let looks = task.Attention(1, [| "a"; "large"; "circle" |], NoiseContext.Test)
-          Expect.equal looks.Length 3 "words"
+          let maps = task.Attention(1, [| "a"; "large"; "circle" |], NoiseContext.Test)
+          Expect.equal maps.Length 3 "words"
           let struct (rows, columns) = task.Grid
-          for look in looks do
-              Expect.equal look.Length (rows * columns) "places"
-              Tol.close tensor32 1.0 (look |> Array.sumBy float) "sum")
+          for map in maps do
+              Expect.equal map.Length (rows * columns) "places"
+              Tol.close tensor32 1.0 (map |> Array.sumBy float) "sum")
 
       test "settings that are impossible are named" {
           let broken settings = (try (config |> having settings).Validate(); [] with :? InvalidSpecException as e -> List.ofSeq e.Broken)

@@ -1,4 +1,4 @@
-/// Fused looks of attention against composed tensor operations, and against themselves at other widths and thread counts.
+/// Fused steps of attention against composed tensor operations, and against themselves at other widths and thread counts.
 module Noisy.Tests.AttentionStepTests
 
 open System
@@ -11,8 +11,8 @@ open Noisy.Experiments
 open Noisy.Tests.TorchHelpers
 open TorchSharp
 
-/// Some looks at the same annotations.
-type Looks =
+/// Some steps at the same annotations.
+type AttentionSequence =
     { Activation: NoisyActivationSpec
       Places: int
       Batch: int
@@ -26,8 +26,8 @@ type Looks =
       Threads: int
       Seed: int64 }
 
-type LooksArbitrary =
-    static member Looks() =
+type AttentionSequenceArbitrary =
+    static member AttentionSequence() =
         gen {
             let! pair = Gen.elements Variants.All
             let! sigmoid = Gen.frequency [ 4, Gen.constant false; 1, Gen.constant true ]
@@ -51,11 +51,11 @@ type LooksArbitrary =
         }
         |> Arb.fromGen
 
-/// What some looks give, and every gradient, by name.
+/// What some steps give, and every gradient, by name.
 ///
 /// alone: leaves torch's own products out, whose bits depend on the number of threads; that of the query, which is always torch's, has
 /// one term a number then.
-let private runPart alone (l: Looks) (path: Backend) =
+let private runPart alone (l: AttentionSequence) (path: Backend) =
     use _ = torch.NewDisposeScope()
     let leaf n size = (filled (l.Seed + n) size).mul((3.0f).ToScalar()).detach().requires_grad_ ()
     let inputs = if alone then 1L else 5L
@@ -70,8 +70,8 @@ let private runPart alone (l: Looks) (path: Backend) =
         else null
     let context = NoiseContext(l.Mode, NoiseKey.FromSeed l.Seed, 5L, 2, Nullable())
     let keys = if alone then leaf 3L [ int64 l.Places; int64 l.Batch; int64 l.Units ] else m.Keys annotations
-    let looks = m.Over(annotations, keys, mask)
-    let results = [ for t in 0 .. l.Steps - 1 do let struct (mean, weights) = looks.forward (query.select (0L, int64 t), context.Later t) in mean, weights ]
+    let steps = m.Over(annotations, keys, mask)
+    let results = [ for t in 0 .. l.Steps - 1 do let struct (mean, weights) = steps.forward (query.select (0L, int64 t), context.Later t) in mean, weights ]
     let weighted n (t: Tensor) = (t * filled (l.Seed + n) (shape t)).sum ()
     let loss = [ for t, (mean, weights) in List.indexed results do weighted (10L + int64 t) mean; weighted (20L + int64 t) weights ] |> List.reduce (fun a b -> a + b)
     loss.backward ()
@@ -82,14 +82,14 @@ let private runPart alone (l: Looks) (path: Backend) =
 
 let private run = runPart false
 
-let private property name count (body: Looks -> unit) =
-    testPropertyWithConfig { FsCheckConfig.defaultConfig with arbitrary = [ typeof<LooksArbitrary> ]; maxTest = count } name (fun (l: Looks) ->
+let private property name count (body: AttentionSequence -> unit) =
+    testPropertyWithConfig { FsCheckConfig.defaultConfig with arbitrary = [ typeof<AttentionSequenceArbitrary> ]; maxTest = count } name (fun (l: AttentionSequence) ->
         TorchNative.EnsureLoaded()
         body l)
 
 let tests =
     testSequenced
-    <| testList "looks of attention" [
+    <| testList "steps of attention" [
         property "fused equals composed: outputs to 1e-5, gradients to 1e-4" 120 (fun l ->
             let expected, actual = run l Backend.Composed, withEngine l.Width l.Threads (fun () -> run l Backend.Auto)
             let outputs, gradients = worst 1.0 (fst expected) (fst actual), worst 1.0 (snd expected) (snd actual)
@@ -107,28 +107,28 @@ let tests =
                 refused "annotations" (fun () -> m.Over(torch.zeros [| 6L; 2L; 3L |], k, mask))
                 refused "keys" (fun () -> m.Over(a, torch.zeros [| 6L; 1L; 5L |], mask))
                 refused "mask" (fun () -> m.Over(a, k, torch.zeros [| 6L; 1L |]))
-                let looks = m.Over(a, k, mask)
-                for shape in [ [| 3L; 3L |]; [| 2L; 4L |]; [| 3L |] ] do refused "query" (fun () -> looks.forward (torch.zeros shape, NoiseContext.Test)))
+                let steps = m.Over(a, k, mask)
+                for shape in [ [| 3L; 3L |]; [| 2L; 4L |]; [| 3L |] ] do refused "query" (fun () -> steps.forward (torch.zeros shape, NoiseContext.Test)))
 
-        torchTest "a second backward pass over the same looks gives the same gradients again" (fun () ->
+        torchTest "a second backward pass over the same steps gives the same gradients again" (fun () ->
             let m = new AdditiveAttention(3L, 4L, 5L, Variants.Nah.Tanh, NoiseClock 1L)
             let context = NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 5L, 3L)
             let annotations = filled 1L [ 6L; 2L; 4L ]
-            let looks = m.Over(annotations, m.Keys annotations, null)
-            let loss = torch.stack([| for t in 0 .. 2 -> let struct (mean, _) = looks.forward (filled (2L + int64 t) [ 2L; 3L ], context.Later t) in mean |]).sum ()
+            let steps = m.Over(annotations, m.Keys annotations, null)
+            let loss = torch.stack([| for t in 0 .. 2 -> let struct (mean, _) = steps.forward (filled (2L + int64 t) [ 2L; 3L ], context.Later t) in mean |]).sum ()
             let gradients () =
                 m.zero_grad ()
                 loss.backward (retain_graph = true)
                 [ for struct (name, p) in m.named_parameters () -> name, values p.grad ]
             Expect.equal (gradients ()) (gradients ()) "gradients")
 
-        torchTest "only the looks that a loss depends on have a part in the gradients" (fun () ->
+        torchTest "only the steps that a loss depends on have a part in the gradients" (fun () ->
             let m = new AdditiveAttention(3L, 4L, 5L, Variants.Soft.Tanh, NoiseClock 1L)
             let annotations = filled 1L [ 6L; 2L; 4L ]
             let gradients count =
                 m.zero_grad ()
-                let looks = m.Over(annotations, m.Keys annotations, null)
-                let means = [ for t in 0 .. count - 1 -> let struct (mean, _) = looks.forward (filled (2L + int64 t) [ 2L; 3L ], NoiseContext.Test) in mean ]
+                let steps = m.Over(annotations, m.Keys annotations, null)
+                let means = [ for t in 0 .. count - 1 -> let struct (mean, _) = steps.forward (filled (2L + int64 t) [ 2L; 3L ], NoiseContext.Test) in mean ]
                 means.Head.sum().backward ()
                 [ for struct (name, p) in m.named_parameters () -> name, values p.grad ]
             Expect.equal (gradients 3) (gradients 1) "gradients")

@@ -100,17 +100,17 @@ let private decoder =
     [ for pair in activations do
           torchTest $"the loss adds up what the decoder says word by word: {pair.Name}" (fun () ->
               let m = Model(pair, Backend.Auto)
-              let struct (sum, looks) = m.Loss NoiseContext.Test
+              let struct (sum, all) = m.Loss NoiseContext.Test
               let mutable state = m.Start NoiseContext.Test
               let mutable nll = 0.0
               for t, (last, next) in List.indexed [ [], [ 5; 2 ]; [ 5; 2 ], [ 0; 3 ]; [ 0; 3 ], [ -1; 0 ] ] do
                   let last = if last.IsEmpty then null else torch.tensor [| for w in last -> int64 w |]
-                  let struct (logs, look, hidden) = m.Decoder.Next(state, last, NoiseContext.Test)
+                  let struct (logs, now, hidden) = m.Decoder.Next(state, last, NoiseContext.Test)
                   let rows = values logs |> Array.chunkBySize 8
                   for b, w in List.indexed next do if w >= 0 then nll <- nll - rows[b][w]
                   for row in rows do Tol.close tensor32 1.0 (Array.sumBy exp row) "probabilities"
-                  closeTensor tensor32 (looks.select (0L, int64 t)) look "attention"
-                  Tol.close tensor32 2.0 (Array.sum (values look)) "weights"
+                  closeTensor tensor32 (all.select (0L, int64 t)) now "attention"
+                  Tol.close tensor32 2.0 (Array.sum (values now)) "weights"
                   state <- new DecoderState(hidden, state.Encoded, state.Keys)
               Tol.close tensor32 nll (scalarOf sum) "sum")
 

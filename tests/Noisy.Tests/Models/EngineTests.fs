@@ -207,7 +207,7 @@ let private crossEntropyOf (chosen: int64[]) (l: Layer) width threads path =
         let leaf n size = (filled (l.LayerSeed + n) size).mul((4.0f).ToScalar()).detach().requires_grad_ ()
         let x, w, b = leaf 1L [ l.Examples; l.Units ], leaf 2L [ l.Classes; l.Units ], leaf 3L [ l.Classes ]
         let rows (t: Tensor) = if isNull chosen then t else t.index_select (0L, torch.tensor chosen)
-        let struct (sum, nats, correct) = LinearCrossEntropy.Score(rows x, w, (if l.Bias then b else null), rows (torch.tensor (targets l)), path)
+        let struct (sum, nats, correct) = LinearCrossEntropy.Details(rows x, w, (if l.Bias then b else null), rows (torch.tensor (targets l)), path)
         (sum.mul((0.3f).ToScalar())).backward ()
         // By place, not by value: a sure example costs nothing, to single precision.
         let seen = if isNull chosen then [| for i in 0L .. l.Examples - 1L do if counts l i then int i |] else Array.init chosen.Length id
@@ -305,7 +305,7 @@ let tests =
                 let norm = optimizer.GradientNorm()
                 optimizer.Step(0.0, 1L, 1.0)
                 norm
-            let struct (sum, _, right) = LinearCrossEntropy.Score(x, weight, null, some)
+            let struct (sum, _, right) = LinearCrossEntropy.Details(x, weight, null, some)
             Expect.equal (scalarOf (LinearCrossEntropy.Sum(x, weight, null, some))) (scalarOf sum) "sum"
             Expect.isTrue (right.item<int64> () >= 0L && right.item<int64> () <= 3L) "count"
             let alone = norm [ some ]
@@ -372,7 +372,7 @@ let tests =
                 Expect.equal (withEngine width 1 (fun () -> RunVersions.Current["vectorBits"])) (string (int width)) "bits"
             Expect.equal RunVersions.Current["vectorBits"] (string (int VectorWidths.Best)) "the machine's best")
 
-        torchTest "other types and exact means take the composed path" (fun () ->
+        torchTest "other types and exact means take the composed backend" (fun () ->
             let lstm = new NoisyLstm(RecurrentShape(2L, 3L), Variants.Nani, NoiseClock 1L)
             let x = filled 1L [ 2L; 2L; 2L ]
             lstm.forward (x, Nullable<struct (Tensor * Tensor)>(), NoiseContext(NoiseMode.ExactMean)) |> ignore

@@ -141,7 +141,7 @@ let private penalty (case: Case) =
 
 let private graphs =
     testList "graphs" [
-        torchTest "a gradient penalty through every function is the composed path's" (fun () ->
+        torchTest "a gradient penalty through every function is the composed backend's" (fun () ->
             for name, variant in variants do
                 for ours, composed in List.zip (cases variant Backend.Auto) (cases variant Backend.Composed) do
                     let norm, gradients = penalty ours
@@ -275,7 +275,7 @@ let private habits: (string * (Case -> (string * float[]) list)) list =
 let private places =
     testList "places" [
         for habit, see in habits do
-            torchTest $"{habit}, beside an optimiser of ours and without, as on the composed path" (fun () ->
+            torchTest $"{habit}, beside an optimiser of ours and without, as on the composed backend" (fun () ->
                 for beside in [ false; true ] do
                     for ours, composed in List.zip (cases Variants.Nah Backend.Auto) (cases Variants.Nah Backend.Composed) do
                         let expected = see composed

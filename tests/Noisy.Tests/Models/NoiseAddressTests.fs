@@ -97,10 +97,10 @@ let private faces: (string * (NoiseClock -> Backend -> Face)) list =
       "captions", fun clock backend ->
           let m = new CaptionModel(CaptionShape(9, 3, 5, 6, 4, true, true, true, 0.3), pair, InitialScheme.Uniform, clock, Backend = backend)
           let places () = filled 7L [ 4L; 2L; 3L ]
-          let all (s: CaptionScore) : Tensor list = [ s.Sum; s.Nats; s.Attention; s.Selected ]
+          let all (s: CaptionLoss) : Tensor list = [ s.Sum; s.Nats; s.Attention; s.Selected ]
           { Model = m
-            Plain = (fun () -> all (m.Score(m.Start(places ()), source, draw = true)))
-            Pure = (fun c -> all (m.Score(m.Start(places (), c), source, c.Later 1, draw = true)))
+            Plain = (fun () -> all (m.Loss(m.Start(places ()), source, draw = true)))
+            Pure = (fun c -> all (m.Loss(m.Start(places (), c), source, c.Later 1, draw = true)))
             Steps = 4 } ]
 
 let private same (expected: Tensor list) (actual: Tensor list) what =

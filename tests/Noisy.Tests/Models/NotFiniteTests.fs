@@ -1,4 +1,4 @@
-/// The fused engine and the composed path where numbers are not finite, huge or tiny; and which parameters get a gradient.
+/// The fused engine and the composed backend where numbers are not finite, huge or tiny; and which parameters get a gradient.
 module Noisy.Tests.NotFiniteTests
 
 open System

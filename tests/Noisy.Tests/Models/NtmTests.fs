@@ -1,4 +1,4 @@
-/// The Neural Turing Machine: its parts, the composed path against a scalar reference, the fused path against the composed one.
+/// The Neural Turing Machine: its parts, the composed backend against a scalar reference, the fused backend against the composed one.
 module Noisy.Tests.NtmTests
 
 open System
@@ -159,7 +159,7 @@ let tests =
                             let difference = (loss (moved step) - loss (moved -step)) / (2.0 * step)
                             Tol.close tensor32Slope difference gradient[i] $"{name}, gradient in {parameter} {i}")
 
-        torchTest "the composed path in double precision is the scalar reference" (fun () ->
+        torchTest "the composed backend in double precision is the scalar reference" (fun () ->
             for controller in [ NtmController.FeedForward; NtmController.Lstm ] do
                 let m = { small controller Variants.Soft with Mode = NoiseMode.Off }
                 let machine = build m 3L
@@ -234,7 +234,7 @@ let tests =
             machine.eval ()
             sameTensor (machine.forward x) (machine.forward x) "no noise in eval")
 
-        torchTest "exact means and other types take the composed path" (fun () ->
+        torchTest "exact means and other types take the composed backend" (fun () ->
             let m = small NtmController.FeedForward Variants.Nani
             let machine = build m 1L
             machine.forward (input m 1L, NoiseContext(NoiseMode.ExactMean)) |> ignore

@@ -188,8 +188,8 @@ let private types =
               let encoded = encoder.forward (ids [ 3L; 2L ], [| 3; 1 |], NoiseContext.Test)
               Expect.equal (encoded.Annotations.dtype, encoded.Mask.dtype, encoded.Mean.dtype) (dtype, dtype, dtype) "encoder"
               let state = decoder.Start(encoded, NoiseContext.Test)
-              let struct (sum, looks) = decoder.Loss(state, ids [ 3L; 2L ], ids [ 6L ], NoiseContext.Test)
-              Expect.equal (sum.dtype, looks.dtype) (dtype, dtype) "loss"
+              let struct (sum, weights) = decoder.Loss(state, ids [ 3L; 2L ], ids [ 6L ], NoiseContext.Test)
+              Expect.equal (sum.dtype, weights.dtype) (dtype, dtype) "loss"
               let struct (logs, _, hidden) = decoder.Next(state, ids [ 2L ], NoiseContext.Test)
               Expect.equal (logs.dtype, hidden.dtype) (dtype, dtype) "next"
               let machine = new NeuralTuringMachine(NtmShape(3, 4, Hidden = 5, MemoryRows = 6, MemoryWidth = 4), Variants.Nah, NoiseClock 1L)

@@ -15,7 +15,8 @@ let private state update : TrainState =
     TrainState(
         Update = update, Seconds = 0.1, Sums = LossSums(1.0 / 3.0, nan, 7L), Items = 9L, Best = Nullable 2.5, BestUpdate = 1L,
         Curriculum = CurriculumState(Stage = 3, RateFactor = 0.64, Accuracies = [| 0.1; 0.7 |]), EpochStage = 2, WithoutImprovement = 4,
-        SolvedAtUpdate = Nullable 1L, EndedBy = Nullable RunEnd.StopAt, Train = Dictionary(dict [ "perplexity", infinity ]), Valid = null)
+        SolvedAtUpdate = Nullable 1L, EndedBy = Nullable RunEnd.StopAt, Train = Dictionary(dict [ "perplexity", infinity ]), Valid = null,
+        History = [| Validation(3L, Dictionary(dict [ "perplexity", nan ])); Validation(5L, Dictionary(dict [ "perplexity", 2.5 ])) |])
 
 let private stateText (s: TrainState) = Text.Json.JsonSerializer.Serialize(s, ConfigJson.Line)
 

@@ -204,18 +204,18 @@ internal sealed unsafe class AttentionKernel<V>(NoisyActivationSpec spec, double
     }
 
     /// <summary>From scores to weights, in place.</summary>
-    private static void Softmax(float* scores, int count, int step)
+    private static void Softmax(float* scores, int count, int stride)
     {
         var top = float.NegativeInfinity;
-        for (var i = 0; i < count; i++) top = MathF.Max(top, scores[i * step]);
+        for (var i = 0; i < count; i++) top = MathF.Max(top, scores[i * stride]);
         var sum = 0.0;
         for (var i = 0; i < count; i++)
         {
-            scores[i * step] = MathF.Exp(scores[i * step] - top);
-            sum += scores[i * step];
+            scores[i * stride] = MathF.Exp(scores[i * stride] - top);
+            sum += scores[i * stride];
         }
 
-        for (var i = 0; i < count; i++) scores[i * step] = (float)(scores[i * step] / sum);
+        for (var i = 0; i < count; i++) scores[i * stride] = (float)(scores[i * stride] / sum);
     }
 
     /// <summary>y = a x.</summary>

@@ -49,7 +49,7 @@ internal readonly unsafe struct DenseOperator<TTanh>(TTanh tanh) : ICell
     public void Forward<V>(in CellPlace at) where V : struct, ILanes<V>
     {
         CellSite.Values<TTanh, V>(tanh, at, 0, at.Gates, at.GateStride);
-        for (var i = 0; i < at.Count; i++) CellSite.Value<V>(at, 0, i).Store(ref *(at.Hidden + (i * at.StateStep)), 0);
+        for (var i = 0; i < at.Count; i++) CellSite.Value<V>(at, 0, i).Store(ref *(at.Hidden + (i * at.StateStride)), 0);
     }
 
     [MethodImpl(NoInlining | AggressiveOptimization)]
@@ -58,7 +58,7 @@ internal readonly unsafe struct DenseOperator<TTanh>(TTanh tanh) : ICell
         CellSite.Slopes<TTanh, V>(tanh, at, 0, at.Gates, at.GateStride);
         for (var i = 0; i < at.Count; i++)
         {
-            var grad = V.Load(in *(at.GradHidden + (i * at.GradHiddenStep)), 0);
+            var grad = V.Load(in *(at.GradHidden + (i * at.GradHiddenStride)), 0);
             CellSite.AddGain<TTanh, V>(at, 0, i, grad);
             CellSite.Down<TTanh, V>(at, 0, i, grad).Store(ref *(at.GradGates + (i * at.GateStride)), 0);
         }

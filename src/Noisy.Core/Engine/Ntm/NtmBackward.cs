@@ -98,11 +98,11 @@ internal sealed unsafe partial class NtmKernel<V, TCell>
         {
             var at = Place(tape, t, b, work.Scratch(part.Member.Index));
             at.GradHidden = work.Hidden + (b * padded);
-            at.GradHiddenStep = V.Count;
+            at.GradHiddenStride = V.Count;
             at.Carry = work.Cell + (b * padded);
             at.GradGates = work.Gates + ((((nint)t * size.Batch) + b) * tape.GateRow);
             at.GradGains = work.Gains + ((nint)b * TCell.Sites * padded);
-            at.GradGainStep = V.Count;
+            at.GradGainStride = V.Count;
             for (var count = at.Count; count > 0; count -= CellPlace.MaxCount, at.Advance())
             {
                 at.Count = Math.Min(CellPlace.MaxCount, count);
@@ -163,14 +163,14 @@ internal sealed unsafe partial class NtmKernel<V, TCell>
         }
     }
 
-    private static void AddUp(int examples, float* from, nint step, int rows, nint padded, int columns, GradientTarget grad)
+    private static void AddUp(int examples, float* from, nint stride, int rows, nint padded, int columns, GradientTarget grad)
     {
         for (var row = 0; row < rows && grad.At != null; row++)
         {
             for (var column = 0; column < columns; column++)
             {
                 var sum = 0f;
-                for (var b = 0; b < examples; b++) sum += from[(b * step) + (row * padded) + column];
+                for (var b = 0; b < examples; b++) sum += from[(b * stride) + (row * padded) + column];
                 grad.Put((row * columns) + column, sum);
             }
         }

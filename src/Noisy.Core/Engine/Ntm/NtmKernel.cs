@@ -98,12 +98,12 @@ internal sealed unsafe partial class NtmKernel<V, TCell>(TCell cell) : NtmKernel
             NoiseSite = tape.NoiseSite,
             NoiseStride = V.Count,
             Gains = tape.Gains,
-            GainStep = V.Count,
+            GainStride = V.Count,
             HiddenBefore = tape.Hidden + (row * padded),
             Hidden = tape.Hidden + (next * padded),
             CellBefore = tape.Cell + (row * padded),
             Cell = tape.Cell + (next * padded),
-            StateStep = V.Count,
+            StateStride = V.Count,
             Scratch = scratch,
         };
     }

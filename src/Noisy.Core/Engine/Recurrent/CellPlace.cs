@@ -31,7 +31,7 @@ internal unsafe ref struct CellPlace
     /// <summary>Gap gains of site 0; read if the cell reads p.</summary>
     internal float* Gains;
 
-    internal nint GainStep;
+    internal nint GainStride;
 
     /// <summary>h and c before the step.</summary>
     internal float* HiddenBefore, CellBefore;
@@ -40,12 +40,12 @@ internal unsafe ref struct CellPlace
     internal float* Hidden, Cell;
 
     /// <summary>Step of the states and of what is carried.</summary>
-    internal nint StateStep;
+    internal nint StateStride;
 
     /// <summary>Backward: gradient in h after the step.</summary>
     internal float* GradHidden;
 
-    internal nint GradHiddenStep;
+    internal nint GradHiddenStride;
 
     /// <summary>Backward: what is carried to the step before apart from the product with the recurrent weights: the gradient
     /// in c, or the direct part of the gradient in h. Old content read, new content written.</summary>
@@ -57,7 +57,7 @@ internal unsafe ref struct CellPlace
     /// <summary>Backward: sums of the gradients in p, a row a site; added to.</summary>
     internal float* GradGains;
 
-    internal nint GradGainStep;
+    internal nint GradGainStride;
 
     /// <summary>Room for φ, ∂φ/∂x and ∂φ/∂p of every site and place.</summary>
     internal float* Scratch;
@@ -68,13 +68,13 @@ internal unsafe ref struct CellPlace
         Gates += MaxCount * GateStride;
         GradGates += MaxCount * GateStride;
         Noise += MaxCount * NoiseStride;
-        Gains += MaxCount * GainStep;
-        HiddenBefore += MaxCount * StateStep;
-        CellBefore += MaxCount * StateStep;
-        Hidden += MaxCount * StateStep;
-        Cell += MaxCount * StateStep;
-        Carry += MaxCount * StateStep;
-        GradHidden += MaxCount * GradHiddenStep;
-        GradGains += MaxCount * GradGainStep;
+        Gains += MaxCount * GainStride;
+        HiddenBefore += MaxCount * StateStride;
+        CellBefore += MaxCount * StateStride;
+        Hidden += MaxCount * StateStride;
+        Cell += MaxCount * StateStride;
+        Carry += MaxCount * StateStride;
+        GradHidden += MaxCount * GradHiddenStride;
+        GradGains += MaxCount * GradGainStride;
     }
 }

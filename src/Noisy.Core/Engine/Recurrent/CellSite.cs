@@ -51,7 +51,7 @@ internal static unsafe class CellSite
     {
         var noise = at.Noise + (site * at.NoiseSite);
         var gain = at.Gains + (site * at.Block);
-        var (count, stepNoise, stepGain) = (at.Count, at.NoiseStride, at.GainStep);
+        var (count, stepNoise, stepGain) = (at.Count, at.NoiseStride, at.GainStride);
         var to = At(at, site, 0);
         for (var i = 0; i < count; i++, x += stepX, noise += stepNoise, gain += stepGain, to += Place)
         {
@@ -69,7 +69,7 @@ internal static unsafe class CellSite
     {
         var noise = at.Noise + (site * at.NoiseSite);
         var gain = at.Gains + (site * at.Block);
-        var (count, stepNoise, stepGain) = (at.Count, at.NoiseStride, at.GainStep);
+        var (count, stepNoise, stepGain) = (at.Count, at.NoiseStride, at.GainStride);
         var to = At(at, site, 0);
         for (var i = 0; i < count; i++, x += stepX, noise += stepNoise, gain += stepGain, to += Place)
         {
@@ -88,7 +88,7 @@ internal static unsafe class CellSite
         where V : struct, ILanes<V>
     {
         if (!TOperator.ReadsP) return;
-        var sum = at.GradGains + (i * at.GradGainStep) + (site * at.Block);
+        var sum = at.GradGains + (i * at.GradGainStride) + (site * at.Block);
         var from = At(at, site, i);
         V.MultiplyAdd(ChainRule.Passing<TOperator, V>(grad, V.Load(in *(from + Part), 0)), V.Load(in *(from + (2 * Part)), 0), V.Load(in *sum, 0))
             .Store(ref *sum, 0);

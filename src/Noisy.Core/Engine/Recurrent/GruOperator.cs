@@ -71,8 +71,8 @@ internal readonly unsafe struct GruOperator<TSigmoid, TTanh>(TSigmoid sigmoid, T
         for (var i = 0; i < at.Count; i++)
         {
             var candidate = CellSite.Value<V>(at, Candidate, i);
-            var step = V.Load(in *(at.HiddenBefore + (i * at.StateStep)), 0) - candidate;
-            V.MultiplyAdd(CellSite.Value<V>(at, Update, i), step, candidate).Store(ref *(at.Hidden + (i * at.StateStep)), 0);
+            var step = V.Load(in *(at.HiddenBefore + (i * at.StateStride)), 0) - candidate;
+            V.MultiplyAdd(CellSite.Value<V>(at, Update, i), step, candidate).Store(ref *(at.Hidden + (i * at.StateStride)), 0);
         }
     }
 
@@ -86,9 +86,9 @@ internal readonly unsafe struct GruOperator<TSigmoid, TTanh>(TSigmoid sigmoid, T
         {
             var gates = at.Gates + (i * at.GateStride);
             var to = at.GradGates + (i * at.GateStride);
-            var carry = at.Carry + (i * at.StateStep);
+            var carry = at.Carry + (i * at.StateStride);
             var (update, candidate) = (CellSite.Value<V>(at, Update, i), CellSite.Value<V>(at, Candidate, i));
-            var grad = V.Load(in *(at.GradHidden + (i * at.GradHiddenStep)), 0) + V.Load(in *carry, 0);
+            var grad = V.Load(in *(at.GradHidden + (i * at.GradHiddenStride)), 0) + V.Load(in *carry, 0);
             (grad * update).Store(ref *carry, 0);
 
             var gradCandidate = grad * (1f - update);
@@ -97,7 +97,7 @@ internal readonly unsafe struct GruOperator<TSigmoid, TTanh>(TSigmoid sigmoid, T
             gradInside.Store(ref *(to + (3 * at.Block)), 0);
             (gradInside * CellSite.Value<V>(at, Reset, i)).Store(ref *(to + (2 * at.Block)), 0);
 
-            var gradUpdate = grad * (V.Load(in *(at.HiddenBefore + (i * at.StateStep)), 0) - candidate);
+            var gradUpdate = grad * (V.Load(in *(at.HiddenBefore + (i * at.StateStride)), 0) - candidate);
             CellSite.AddGain<TSigmoid, V>(at, Update, i, gradUpdate);
             CellSite.Down<TSigmoid, V>(at, Update, i, gradUpdate).Store(ref *(to + at.Block), 0);
 

@@ -66,15 +66,15 @@ internal readonly unsafe struct LstmOperator<TSigmoid, TTanh>(TSigmoid sigmoid, 
         CellSite.Values<TSigmoid, V>(sigmoid, at, Output, at.Gates + (3 * at.Block), at.GateStride);
         for (var i = 0; i < at.Count; i++)
         {
-            var state = i * at.StateStep;
+            var state = i * at.StateStride;
             V.MultiplyAdd(
                 CellSite.Value<V>(at, Forget, i), V.Load(in *(at.CellBefore + state), 0),
                 CellSite.Value<V>(at, Input, i) * CellSite.Value<V>(at, Candidate, i)).Store(ref *(at.Cell + state), 0);
         }
 
-        CellSite.Values<TTanh, V>(tanh, at, Squashed, at.Cell, at.StateStep);
+        CellSite.Values<TTanh, V>(tanh, at, Squashed, at.Cell, at.StateStride);
         for (var i = 0; i < at.Count; i++)
-            (CellSite.Value<V>(at, Output, i) * CellSite.Value<V>(at, Squashed, i)).Store(ref *(at.Hidden + (i * at.StateStep)), 0);
+            (CellSite.Value<V>(at, Output, i) * CellSite.Value<V>(at, Squashed, i)).Store(ref *(at.Hidden + (i * at.StateStride)), 0);
     }
 
     [MethodImpl(NoInlining | AggressiveOptimization)]
@@ -84,18 +84,18 @@ internal readonly unsafe struct LstmOperator<TSigmoid, TTanh>(TSigmoid sigmoid, 
         CellSite.Slopes<TSigmoid, V>(sigmoid, at, Forget, at.Gates + at.Block, at.GateStride);
         CellSite.Slopes<TTanh, V>(tanh, at, Candidate, at.Gates + (2 * at.Block), at.GateStride);
         CellSite.Slopes<TSigmoid, V>(sigmoid, at, Output, at.Gates + (3 * at.Block), at.GateStride);
-        CellSite.Slopes<TTanh, V>(tanh, at, Squashed, at.Cell, at.StateStep);
+        CellSite.Slopes<TTanh, V>(tanh, at, Squashed, at.Cell, at.StateStride);
         for (var i = 0; i < at.Count; i++)
         {
-            var gradHidden = V.Load(in *(at.GradHidden + (i * at.GradHiddenStep)), 0);
-            var carry = at.Carry + (i * at.StateStep);
+            var gradHidden = V.Load(in *(at.GradHidden + (i * at.GradHiddenStride)), 0);
+            var carry = at.Carry + (i * at.StateStride);
             Descend<TSigmoid, V>(at, Output, i, gradHidden * CellSite.Value<V>(at, Squashed, i));
             var gradSquashed = gradHidden * CellSite.Value<V>(at, Output, i);
             CellSite.AddGain<TTanh, V>(at, Squashed, i, gradSquashed);
             var gradCell = CellSite.Down<TTanh, V>(at, Squashed, i, gradSquashed, V.Load(in *carry, 0));
             Descend<TSigmoid, V>(at, Input, i, gradCell * CellSite.Value<V>(at, Candidate, i));
             Descend<TTanh, V>(at, Candidate, i, gradCell * CellSite.Value<V>(at, Input, i));
-            Descend<TSigmoid, V>(at, Forget, i, gradCell * V.Load(in *(at.CellBefore + (i * at.StateStep)), 0));
+            Descend<TSigmoid, V>(at, Forget, i, gradCell * V.Load(in *(at.CellBefore + (i * at.StateStride)), 0));
             (gradCell * CellSite.Value<V>(at, Forget, i)).Store(ref *carry, 0);
         }
     }

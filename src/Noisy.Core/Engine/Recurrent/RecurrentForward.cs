@@ -182,7 +182,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
             CellBefore = tape.Cell + before,
             Hidden = tape.Hidden + before + (size.Batch * padded),
             Cell = tape.Cell + before + (size.Batch * padded),
-            StateStep = padded,
+            StateStride = padded,
             Scratch = part.Scratch,
         };
         for (var r = 0; r < part.Rows; r += CellPlace.MaxCount, at.Advance())

@@ -110,7 +110,7 @@ internal sealed unsafe partial class SoftmaxKernel<V>
     }
 
     /// <summary>Adds weights times exponentials to the sums.</summary>
-    private static void AddHidden(int units, int wide, float* tiles, float* exponentials, nint step, int count, float* sums, nint stride, bool isFirst)
+    private static void AddHidden(int units, int wide, float* tiles, float* exponentials, nint exponentialStride, int count, float* sums, nint stride, bool isFirst)
     {
         var most = MatrixProduct.TileRows<V>(MostWide);
         for (nint unit = 0; unit < units; unit += most)
@@ -118,7 +118,7 @@ internal sealed unsafe partial class SoftmaxKernel<V>
             var rows = (int)Math.Min(most, units - unit);
             var to = sums + (unit * stride);
             MatrixProduct.Multiply<V, InterleavedRows>(
-                rows, wide, tiles + (unit * count), rows, exponentials, step, count, to, stride, V.Count, isFirst ? null : to, stride);
+                rows, wide, tiles + (unit * count), rows, exponentials, exponentialStride, count, to, stride, V.Count, isFirst ? null : to, stride);
         }
     }
 

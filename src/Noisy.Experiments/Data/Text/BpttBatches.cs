@@ -37,8 +37,8 @@ public sealed class BpttBatches
         this.tokens = tokens;
         Batch = batch;
         Steps = steps;
-        ColumnLength = tokens.Length / batch;
-        Count = (ColumnLength - 1) / steps;
+        StreamLength = tokens.Length / batch;
+        Count = (StreamLength - 1) / steps;
     }
 
     /// <summary>Number of streams B.</summary>
@@ -48,7 +48,7 @@ public sealed class BpttBatches
     public int Steps { get; }
 
     /// <summary>Tokens a stream L.</summary>
-    public int ColumnLength { get; }
+    public int StreamLength { get; }
 
     /// <summary>Number of windows in one pass over the text.</summary>
     public int Count { get; }

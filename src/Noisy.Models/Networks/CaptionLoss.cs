@@ -8,4 +8,4 @@ namespace Noisy.Models;
 /// <param name="Attention">The attention of each word to each place, [T, L, B].</param>
 /// <param name="Selected">What it took of each place, [T, L, B]: the attention itself or, where one place was drawn, 1 there and 0
 /// elsewhere; without a gradient.</param>
-public sealed record CaptionScore(Tensor Sum, Tensor Nats, Tensor Attention, Tensor Selected);
+public sealed record CaptionLoss(Tensor Sum, Tensor Nats, Tensor Attention, Tensor Selected);
