@@ -51,6 +51,10 @@ type private FunctionTask<'Settings, 'Model, 'Batch when 'Model :> torch.nn.Modu
         seeded (root.Child "weights") 0L
         let model = experiment.Model.Value settings (config.Activations()) clock
         model.``to`` device |> ignore
+
+        if Seq.isEmpty (model.parameters ()) then
+            raise (UsageException $"the model of '{experiment.Name}' has no parameters: a module of your own calls this.RegisterComponents() at the end of its constructor")
+
         for parameter in model.parameters () do parameter.DetachFromDisposeScope() |> ignore
         for buffer in model.buffers () do buffer.DetachFromDisposeScope() |> ignore
         model

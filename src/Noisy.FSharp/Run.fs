@@ -22,6 +22,20 @@ type RunOptions =
       /// experiment's name.
       Out: string }
 
+/// What Run.train has done. In a session it prints in one line.
+[<StructuredFormatDisplay("{Text}")>]
+type RunResult =
+    { Folder: string
+      /// None if the run was interrupted.
+      Summary: RunSummary option }
+
+    member private this.Text =
+        match this.Summary with
+        | None -> $"{this.Folder}: interrupted"
+        | Some summary ->
+            let values = String.Join(", ", summary.Metrics.Test |> Seq.map (fun value -> $"{value.Key} %.4g{value.Value}"))
+            $"{this.Folder}: {summary.Updates} updates, test: {values}"
+
 /// Runs experiments.
 [<RequireQualifiedAccess>]
 module Run =
@@ -49,8 +63,8 @@ module Run =
         { Preset = ""; Row = ""; Seed = 1L; Set = []; Updates = None; Threads = Environment.ProcessorCount; Out = "" }
 
     /// Trains one run, for interactive use: { Run.defaults with Row = "mine"; Updates = Some 50L } |> Run.train experiment. Progress and
-    /// curves are as with Run.main; a run that was begun is resumed. Returns the run's folder and its summary; None if it was interrupted.
-    let train (experiment: Experiment<'Settings, 'Model, 'Batch>) (options: RunOptions) : string * RunSummary option =
+    /// curves are as with Run.main; a run that was begun is resumed.
+    let train (experiment: Experiment<'Settings, 'Model, 'Batch>) (options: RunOptions) : RunResult =
         TorchNative.EnsureLoaded()
         let built = Experiment.build experiment
         let preset = if options.Preset = "" then built.Presets[0].Name else options.Preset
@@ -58,4 +72,5 @@ module Run =
         let out = if options.Out = "" then Path.Combine("runs", built.Name) else options.Out
         let runs, notes = Plan.make built preset [ row ] [ options.Seed ] [ for name, value in options.Set -> name, [ value ] ] out
         for note in notes do printfn "%s" note
-        Runs.one built (List.exactlyOne runs) options.Threads options.Updates CancellationToken.None
+        let folder, summary = Runs.one built (List.exactlyOne runs) options.Threads options.Updates CancellationToken.None
+        { Folder = folder; Summary = summary }

@@ -105,21 +105,27 @@ public sealed class RunFolder : IDisposable
         var file = Config;
         if (File.Exists(file))
         {
+            UsageException Another(IEnumerable<string> differences) => new(
+                $"{Path} was made with another config ({string.Join("; ", differences)}): name another folder with --out, or delete this one");
             JsonObject there;
+            JsonObject? found = null;
             try
             {
-                var found = ConfigJson.Parse<JsonObject>(File.ReadAllText(file));
+                found = ConfigJson.Parse<JsonObject>(File.ReadAllText(file));
                 there = ConfigJson.ToJson(ConfigJson.Read(found, config.Settings?.GetType()));
                 there["data"] = found["data"]?.DeepClone();
             }
             catch (JsonException e)
             {
+                // A field that the settings have got since is no damage.
+                if (found is not null && found.ContainsKey("experiment") && ConfigJson.OtherFields(found, now) is { Count: > 0 } fields) throw Another(fields);
                 throw new UsageException($"{file} is damaged; delete {Path} to start the run again", e);
             }
 
+            // What an older version of this library wrote may have fields that are gone; settings of one's own have no versions.
+            if (config.Settings is { } own && own.GetType().Assembly != GetType().Assembly && ConfigJson.OtherFields(found, now) is { Count: > 0 } gone) throw Another(gone);
             var differences = ConfigJson.Differences(there, now);
-            if (differences.Count > 0)
-                throw new UsageException($"{Path} was made with another config ({string.Join("; ", differences)}): name another folder with --out, or delete this one");
+            if (differences.Count > 0) throw Another(differences);
             return;
         }
 

@@ -115,8 +115,19 @@ public static class ConfigJson
     public static IReadOnlyList<string> Differences(JsonObject there, JsonObject now) =>
         now.Select(f => f.Key).Union(there.Select(f => f.Key))
             .Where(k => !JsonNode.DeepEquals(there[k], now[k]))
-            .Select(k => $"{k}: {there[k]?.ToJsonString(Line) ?? "null"} there, {now[k]?.ToJsonString(Line) ?? "null"} now")
+            .SelectMany(k => there[k] is JsonObject left && now[k] is JsonObject right
+                ? Differences(left, right).Select(inner => $"{k}.{inner}")
+                : [$"{k}: {there[k]?.ToJsonString(Line) ?? "null"} there, {now[k]?.ToJsonString(Line) ?? "null"} now"])
             .ToList();
+
+    /// <summary>The fields that only one of two configs has, a sentence each.</summary>
+    /// <param name="there">What was found.</param>
+    /// <param name="now">What is requested.</param>
+    internal static IReadOnlyList<string> OtherFields(JsonObject there, JsonObject now) =>
+    [
+        .. now.Select(f => f.Key).Where(k => k != Definition && !there.ContainsKey(k)).Select(k => $"no field {k} there, {now[k]?.ToJsonString(Line) ?? "null"} now"),
+        .. there.Select(f => f.Key).Where(k => k != Definition && !now.ContainsKey(k)).Select(k => $"{k}: {there[k]?.ToJsonString(Line) ?? "null"} there, no such field now"),
+    ];
 
     /// <summary>Fields that older versions called otherwise: their name then, and now.</summary>
     internal static IReadOnlyDictionary<string, string> Renamed { get; } = new Dictionary<string, string>(StringComparer.OrdinalIgnoreCase) { ["look"] = "attentionKind" };

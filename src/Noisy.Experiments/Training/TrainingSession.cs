@@ -156,10 +156,23 @@ internal sealed class TrainingSession : IDisposable
             if (config.Training.KeepBest && state.BestUpdate == state.Update) best.Capture(task.Model.state_dict());
         }
 
-        if (!plan.GoesByResults) return;
-        state = state with { Curriculum = plan.After(state.Sums.Accuracy, Accuracies.In(valid) ?? double.NaN, task.Stages, state.Curriculum) };
-        if (plan.IsOver(state.Curriculum)) state = state with { EndedBy = state.EndedBy ?? RunEnd.LearningRate };
+        if (plan.GoesByResults)
+        {
+            state = state with { Curriculum = plan.After(state.Sums.Accuracy, Accuracies.In(valid) ?? double.NaN, task.Stages, state.Curriculum) };
+            if (plan.IsOver(state.Curriculum)) state = state with { EndedBy = state.EndedBy ?? RunEnd.LearningRate };
+        }
+
+        if (Ending(state.EndedBy) is { } why) observer.Note($"ends at update {state.Update}: {why}");
     }
+
+    private string? Ending(RunEnd? end) => end switch
+    {
+        RunEnd.StopAt => $"validation has reached stopAt, {config.Training.StopAt}",
+        RunEnd.Patience => $"{config.Training.Patience} validations without improvement",
+        RunEnd.LearningRate => "the curriculum has lowered the learning rate to its end",
+        RunEnd.Rule => "the experiment's stop rule holds",
+        _ => null,
+    };
 
     /// <summary>Gives the model the weights that are tested: the final ones, or the best if the config keeps them.</summary>
     public void TakeTestedWeights()

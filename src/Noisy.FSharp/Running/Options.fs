@@ -38,7 +38,7 @@ type Argument =
             | Threads _ -> $"CPU threads (default: all, here {Environment.ProcessorCount})"
             | Backend _ | Engine _ -> "auto (the fused engine where it can) or composed (torch's operations, slow)"
             | Data _ ->
-                "folder of the data sets (ptb, charlm: or a text file; nmt: or two, or one with tabs); or 'built-in', or 'download'. Default: NOISY_DATA if that is set, else what an earlier "
+                "for experiments that take real data: folder of the data sets (ptb, charlm: or a text file; nmt: or two, or one with tabs); or 'built-in', or 'download'. Default: NOISY_DATA if that is set, else what an earlier "
                 + "download left in the user's cache, else the data that the experiment generates itself"
             | Out _ -> "folder of the results, with one folder a run beneath it"
             | Max_Updates _ -> "stop each run there; a later command with a larger number, or without it, resumes from that point"
@@ -168,13 +168,9 @@ let private device name =
 
 /// The values of a list: commas within brackets belong to a value, such as linear(1, 0.1, 100).
 let private values (text: string) =
-    let folder (parts: string list, depth) c =
-        match c, parts with
-        | ',', _ when depth = 0 -> "" :: parts, depth
-        | _, part :: rest -> (part + string c) :: rest, (match c with '(' -> depth + 1 | ')' -> max 0 (depth - 1) | _ -> depth)
-        | _ -> parts, depth
-
-    (([ "" ], 0), text) ||> Seq.fold folder |> fst |> List.rev |> List.map _.Trim()
+    let depths = (0, text) ||> Seq.scan (fun depth c -> match c with '(' -> depth + 1 | ')' -> max 0 (depth - 1) | _ -> depth)
+    let cuts = [ for i, (c, depth) in Seq.indexed (Seq.zip text depths) do if c = ',' && depth = 0 then i ]
+    (-1 :: cuts, cuts @ [ text.Length ]) ||> List.map2 (fun before after -> text[before + 1 .. after - 1].Trim())
 
 /// name=value,value,...; a value may hold further '='. What has an option of its own is left to it.
 let private assignment (text: string) =
@@ -265,14 +261,14 @@ ACTIVATIONS:
 
 TRAINED if neither --activation nor --row is given: {defaults}.
 
-FIELDS for --set, with their values in the preset {preset}; null stands for "not set":
+FIELDS for --set, with their values in the preset {preset}; null stands for "not set", and a schedule takes the place of c:
 
 {table (fields |> Seq.map (fun field -> field.Key, value field.Value))}
 
 RESULTS: runs/{experiment.Name}, unless --out says otherwise, with a folder <preset>-<row>-s<seed> a run; settings that --set changes
 stand in its name, such as tiny-nah-c=0.25-s1. The same command resumes where it was stopped, and does not repeat what is finished.
 
-EXIT CODES: 0 done; 2 wrong usage or output that cannot be written; 3 data missing or damaged; 4 training diverged; 130 interrupted, checkpoint written."""
+EXIT CODES: 0 done; 1 an error of the library; 2 wrong usage or output that cannot be written; 3 data missing or damaged; 4 training diverged; 130 interrupted, checkpoint written."""
 
 let private sameName (a: string) (b: string) = a.Equals(b, StringComparison.OrdinalIgnoreCase)
 

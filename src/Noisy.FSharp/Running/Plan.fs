@@ -44,11 +44,19 @@ let private inName (settings: (string * string) list) =
 let combinations (settings: (string * string list) list) =
     List.foldBack (fun (name, values) rest -> [ for value in values do for others in rest -> (name, value) :: others ]) settings [ [] ]
 
-/// Why a setting means nothing for a row; None if it has a meaning there.
-let private unused (config: RunConfig) (field: string, value: string) =
+/// Why a setting means nothing for a row, beside the others of its combination; None if it has a meaning there.
+let private unused (config: RunConfig) (combination: (string * string) list) (field: string, value: string) =
+    let isNamed name (other: string, _) = other.Equals(name, StringComparison.OrdinalIgnoreCase)
+    let schedule () = (config, List.filter (isNamed "schedule") combination) ||> List.fold (fun c (name, value) -> c.With(name, value)) |> _.Training.Schedule
+    let left why = Some $"--set {field}={value} does not apply to '{config.Activation.Name}', {why}: trained without it"
+
     match TrainingSettings.WhyUnused(field, config.Activation) with
+    | null when isNamed "c" (field, value) ->
+        match schedule () with
+        | null -> None
+        | schedule -> left $"whose noise scale is that of the schedule {schedule} (add --set schedule=null to train with c)"
     | null -> None
-    | why -> Some $"--set {field}={value} does not apply to '{config.Activation.Name}', {why}: trained without it"
+    | why -> left why
 
 /// Says that a schedule takes the place of a variant's own noise scales, if these are not those of one of the library's variants.
 let private replaced (config: RunConfig) =
@@ -80,8 +88,8 @@ let make (experiment: Experiment) preset (rows: string list) (seeds: int64 list)
               let own = ConfigJson.ToJson start
 
               for combination in combinations settings do
-                  let taken, left = combination |> List.partition (fun setting -> (unused start setting).IsNone)
-                  left |> List.choose (unused start) |> List.iter notes.Add
+                  let taken, left = combination |> List.partition (fun setting -> (unused start combination setting).IsNone)
+                  left |> List.choose (unused start combination) |> List.iter notes.Add
                   let config = (start, taken) ||> List.fold (fun config (name, value) -> config.With(name, value))
                   replaced config |> Option.iter notes.Add
                   let changed = differences own (ConfigJson.ToJson config)

@@ -87,7 +87,7 @@ type Reporter(terminal: bool, where: string, name: string, task: ITrainingTask) 
         member _.Started(folder, config, data, update, stopAt) =
             last <- Stopwatch.GetTimestamp()
             let from = if update = 0L then "starts" else $"resumes from update {update}"
-            line $"{folder}: {name}, seed {config.Seed}, on {data.Name} ({data.Source}), {where}; {from}, to update {stopAt}"
+            line $"{folder}: {name}, seed {config.Seed}, on {data.Name}, {where}; {from}, to update {stopAt}"
 
         member _.Updated p =
             if Stopwatch.GetElapsedTime last >= period then

@@ -10,6 +10,17 @@ open Noisy.FSharp
 open Noisy.Tests.TorchHelpers
 open TorchSharp
 
+/// Two layers, read out at every step: from [T, B, inputs] to [T, B, outputs].
+type Tagger(inputs: int, units: int, outputs: int, activation, clock) as this =
+    inherit torch.nn.Module<torch.Tensor, torch.Tensor>("Tagger")
+    let lstm = new NoisyLstm(int64 inputs, int64 units, activation, clock, numLayers = 2L)
+    let readout = torch.nn.Linear(int64 units, int64 outputs)
+    do this.RegisterComponents()
+
+    override _.forward x =
+        let struct (output, _, _) = lstm.call x
+        readout.call output
+
 let private mlp () = linear 3 4 --> noisy Noisy.FSharp.Variants.nah.Tanh --> linear 4 2
 
 let private layers =
@@ -23,6 +34,15 @@ let private layers =
             Expect.equal (List.sort (names (mlp ()))) (List.sort expected) "names and shapes"
             let a, b, c = linear 3 4, noisy Noisy.FSharp.Variants.nah.Tanh, linear 4 2
             Expect.equal (names (a --> (b --> c))) (names (a --> b --> c)) "grouping")
+
+        torchTest "the tutorial's module of one's own is this one, and runs" (fun () ->
+            let root = Seq.unfold (fun (folder: string) -> if isNull folder then None else Some(folder, Path.GetDirectoryName folder)) AppContext.BaseDirectory |> Seq.find (fun folder -> File.Exists(Path.Combine(folder, "Noisy.sln")))
+            let read (parts: string list) = File.ReadAllText(Path.Combine(Array.ofList (root :: parts))).ReplaceLineEndings "\n"
+            let own = read [ "tests"; "Noisy.Tests"; "FSharp"; "LayerTests.fs" ]
+            let from = own.IndexOf "/// Two layers"
+            Expect.stringContains (read [ "docs"; "own-experiment.md" ]) (own.Substring(from, own.IndexOf("\n\nlet private mlp", from) - from)) "tutorial"
+            let model = new Tagger(3, 4, 2, Noisy.FSharp.Variants.nah, NoiseClock 1L)
+            Expect.equal ((model.call (filled 1L [ 5L; 2L; 3L ])).shape, Seq.length (model.parameters ())) ([| 5L; 2L; 2L |], 12) "output, parameters")
 
         torchTest "draw the clock's noise: in train() by the update, in eval() its expectation" (fun () ->
             use _ = torch.NewDisposeScope()

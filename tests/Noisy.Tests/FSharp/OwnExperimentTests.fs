@@ -86,8 +86,8 @@ let private running =
                 Expect.equal code 2 part
                 Expect.stringContains errors part "message"
             refused (signs 0.02) "schedule: \"ramp [function "
-            refused (signs 0.01 |> Experiment.activations [ mine |> Variant.map (Spec.c 0.4) ]) "activationDefinition: "
-            refused (signs 0.01 |> Experiment.data (fun _ _ _ -> let x = torch.rand [| 8L; 3L |] in x, x.sum(1L, true).sign ())) "data: "
+            refused (signs 0.01 |> Experiment.activations [ mine |> Variant.map (Spec.c 0.4) ]) "activationDefinition.tanh.c: 0.3 there, 0.4 now"
+            refused (signs 0.01 |> Experiment.data (fun _ _ _ -> let x = torch.rand [| 8L; 3L |] in x, x.sum(1L, true).sign ())) "data.sha256: "
             let preset settings experiment = Experiment.define "signs" "" |> Experiment.preset "tiny" settings { training with Noise = Some(Noisy.FSharp.Schedule.constant 1.0) } |> experiment
             let parts (empty: Experiment<Settings, Net, torch.Tensor * torch.Tensor>) =
                 empty
@@ -163,15 +163,61 @@ let private running =
             Expect.stringContains output "'mine' has noise scales of its own (tanh 0.7, sigmoid 0.7), which the schedule ramp" "own"
             Expect.isFalse (output.Contains "'nah' has") "the library's"
             let _, output, _ = run own folder.Path [ "--max-updates"; "1"; "--set"; "schedule=null" ]
-            Expect.isFalse (output.Contains "of its own") "without a schedule")
+            Expect.isFalse (output.Contains "of its own") "without a schedule"
+            use folder = new TempFolder()
+            let _, output, _ = run own folder.Path [ "--activation"; "nah"; "--max-updates"; "1"; "--set"; "c=0.3,0.6" ]
+            Expect.stringContains output "--set c=0.6 does not apply to 'nah', whose noise scale is that of the schedule ramp" "a setting"
+            Expect.equal (Directory.GetDirectories folder.Path |> Array.map Path.GetFileName) [| "tiny-nah-s1" |] "no run with a name that says c"
+            let _, output, _ = run own folder.Path [ "--activation"; "nah"; "--max-updates"; "1"; "--set"; "c=0.3"; "schedule=null" ]
+            Expect.isFalse (output.Contains "does not apply") "c alone")
+
+        testCase "says why a run ends before its last epoch" (fun () ->
+            use folder = new TempFolder()
+            let _, output, _ = run (signs 0.01 |> Experiment.stopWhen (fun _ history -> history.Length = 2)) folder.Path [ "--activation"; "mine" ]
+            Expect.stringContains output "ends at update 10: the experiment's stop rule holds" "rule")
+
+        testCase "names the fields that its settings have got or lost since" (fun () ->
+            use folder = new TempFolder()
+            let net (units: int) activation clock = linear 3 units --> noisy (activation: Variant).Tanh --> linear units 1 |> Layer.build clock
+            let parts (experiment: Experiment<'s, Net, torch.Tensor * torch.Tensor>) =
+                experiment
+                |> Experiment.activations [ mine ]
+                |> Experiment.model (fun _ activation clock -> net 4 activation clock)
+                |> Experiment.data (fun _ _ _ -> let x = torch.randn [| 8L; 3L |] in x, x.sum(1L, true).sign ())
+                |> Experiment.loss (fun _ model (x, y) -> torch.nn.functional.mse_loss (model.call x, y))
+            let of' settings = Experiment.define "fields" "" |> Experiment.preset "tiny" settings training |> parts
+            let command experiment (updates: int) = run experiment folder.Path [ "--max-updates"; string updates ]
+            Expect.equal (let code, _, _ = command (of' {| A = 1 |}) 2 in code) 0 "first"
+            let code, _, errors = command (of' {| A = 1; B = 2 |}) 4
+            Expect.equal code 2 "added"
+            Expect.stringContains errors "was made with another config (no field b there, 2 now)" "added"
+            let code, _, errors = command (of' {| B = 2 |}) 4
+            Expect.equal code 2 "renamed"
+            Expect.stringContains errors "no field b there, 2 now; a: 1 there, no such field now" "renamed")
+
+        testCase "is not taken for done when it is judged by another metric now" (fun () ->
+            use folder = new TempFolder()
+            let command experiment = run experiment folder.Path [ "--activation"; "mine"; "--max-updates"; "2" ]
+            Expect.equal (let code, _, _ = command (signs 0.01) in code) 0 "first"
+            let other = { signs 0.01 with Metrics = [ "share", true, (fun _ _ _ -> 0.5) ] }
+            let code, _, errors = command other
+            Expect.equal code 2 "other"
+            Expect.stringContains errors "was judged by 'accuracy', where this experiment is judged by 'share'" "message")
+
+        testCase "refuses a model without parameters" (fun () ->
+            use folder = new TempFolder()
+            let code, _, errors = run (signs 0.01 |> Experiment.model (fun _ _ clock -> func "same" id |> Layer.build clock)) folder.Path [ "--activation"; "mine" ]
+            Expect.equal code 2 "code"
+            Expect.stringContains errors "calls this.RegisterComponents() at the end of its constructor" "message")
 
         testCase "can be started from code, for interactive use" (fun () ->
             use folder = new TempFolder()
             use output = new StringWriter()
-            let place, summary =
+            let result =
                 withStreams output output (fun () -> { Run.defaults with Row = "mine"; Updates = Some 3L; Out = folder.Path; Threads = 1; Set = [ "units", "4" ] } |> Run.train (signs 0.01))
-            Expect.equal (Path.GetRelativePath(folder.Path, place)) "tiny-mine-units=4-s1" "folder"
-            Expect.equal (summary |> Option.map _.Updates) (Some 3L) "summary")
+            Expect.equal (Path.GetRelativePath(folder.Path, result.Folder)) "tiny-mine-units=4-s1" "folder"
+            Expect.equal (result.Summary |> Option.map _.Updates) (Some 3L) "summary"
+            Expect.stringContains $"%A{result}" "tiny-mine-units=4-s1: 3 updates, test: loss " "in a session")
     ]
 
 let private definition =
