@@ -152,7 +152,7 @@ let private folderTests =
                   (RunFolder.Open(folder.Path, config, DataIdentity("a", DataIdentity.Real, "01"), ignore)).Dispose()
                   ""
               with :? UsageException as e -> e.Message
-          Expect.stringContains error "data: {\"name\":\"a\",\"source\":\"real\",\"sha256\":\"00\"} there" "names the data")
+          Expect.stringContains error "data.sha256: \"00\" there, \"01\" now" "names the data")
 
       torchTest "a damaged config or summary is an error that names the file" (fun () ->
           use folder = new TempFolder()
