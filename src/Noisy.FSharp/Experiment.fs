@@ -8,6 +8,9 @@ open Noisy.Models
 open Noisy.Experiments
 open TorchSharp
 
+/// The parts of the data: Split.Train, Split.Valid, Split.Test.
+type Split = Noisy.Experiments.Split
+
 /// An experiment of your own, as a value: made by Experiment.define, given its parts by the functions of the module Experiment, and run by
 /// Run.main. 'Settings is a record of numbers, text, truth values and enumerations, whose fields --set takes; 'Model a torch module;
 /// 'Batch what a batch is: a tensor, or a tuple or record of tensors.

@@ -32,7 +32,7 @@ type Argument =
             match this with
             | Preset _ -> "size of the experiment; see below"
             | Activation _ -> "one or more activations, separated by commas, trained one after another and compared; see below"
-            | Row _ -> "one or more of the experiment's rows, separated by commas, instead of activations; see below"
+            | Row _ -> "one or more of the experiment's rows, separated by commas, instead of activations; an activation's name is a row too"
             | Seed _ -> "one or more integers, separated by commas; the table gives mean ± standard deviation (default: 1)"
             | Device _ -> "cpu or cuda (default: cuda if there is one)"
             | Threads _ -> $"CPU threads (default: all, here {Environment.ProcessorCount})"
@@ -266,7 +266,7 @@ FIELDS for --set, with their values in the preset {preset}; null stands for "not
 {table (fields |> Seq.map (fun field -> field.Key, value field.Value))}
 
 RESULTS: runs/{experiment.Name}, unless --out says otherwise, with a folder <preset>-<row>-s<seed> a run; settings that --set changes
-stand in its name, such as tiny-nah-c=0.25-s1. The same command resumes where it was stopped, and does not repeat what is finished.
+stand in its name, such as tiny-nah-clip=1-s1. The same command resumes where it was stopped, and does not repeat what is finished.
 
 EXIT CODES: 0 done; 1 an error of the library; 2 wrong usage or output that cannot be written; 3 data missing or damaged; 4 training diverged; 130 interrupted, checkpoint written."""
 
