@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Noisy.Models;
 
 namespace Noisy.Experiments;
@@ -27,6 +28,21 @@ internal static class AtomicFile
             TryDelete(temporary);
             throw;
         }
+    }
+
+    /// <summary>Writes a file and tells its SHA-256, taken from what was written and not from what the disk gives back.</summary>
+    /// <inheritdoc cref="Write(string, Action{Stream})"/>
+    /// <returns>The checksum, lower-case hexadecimal.</returns>
+    public static string WriteHashed(string path, Action<Stream> write)
+    {
+        var hash = "";
+        Write(path, stream =>
+        {
+            using var sha = SHA256.Create();
+            using (var hashing = new CryptoStream(stream, sha, CryptoStreamMode.Write, leaveOpen: true)) write(hashing);
+            hash = Convert.ToHexStringLower(sha.Hash!);
+        });
+        return hash;
     }
 
     /// <summary>Writes text in UTF-8.</summary>

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Noisy.Models;
 using TorchSharp;
 
@@ -19,6 +20,7 @@ internal static class ExportedWeights
         {
             var tensors = Safetensors.Read(path).Tensors;
             if (WeightsHash.Compute(tensors) != summary.WeightsSha256) return $"{path} has other weights than those that were tested";
+            if (summary.WeightsFileSha256 is { } file && file != Checksum(path)) return $"{path} has another description of its weights than was exported";
             foreach (var (name, weight) in model.state_dict()) weight.copy_(tensors[name]);
             return null;
         }
@@ -34,5 +36,11 @@ internal static class ExportedWeights
         {
             return $"{path} is damaged";
         }
+    }
+
+    private static string Checksum(string path)
+    {
+        using var stream = File.OpenRead(path);
+        return Convert.ToHexStringLower(SHA256.HashData(stream));
     }
 }

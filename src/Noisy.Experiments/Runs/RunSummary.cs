@@ -70,6 +70,9 @@ public sealed record RunSummary
     [JsonPropertyName("weights_sha256")]
     public required string WeightsSha256 { get; init; }
 
+    /// <summary>SHA-256 of the file <c>weights.safetensors</c>, its description included; null in summaries of older versions.</summary>
+    public string? WeightsFileSha256 { get; init; }
+
     /// <summary>The metric that the run is judged by; null in summaries of older versions.</summary>
     public string? Metric { get; init; }
 

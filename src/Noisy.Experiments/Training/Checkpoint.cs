@@ -37,17 +37,7 @@ internal static class Checkpoint
 
         // An update is saved before and after its evaluation: two names, so that neither is ever half of each.
         var path = Path.Combine(folder, $"{state.Update:D9}-{state.Evaluations:D5}{Extension}");
-        var hash = "";
-        AtomicFile.Write(path, stream =>
-        {
-            using var sha = SHA256.Create();
-            using (var hashing = new CryptoStream(stream, sha, CryptoStreamMode.Write, leaveOpen: true))
-            {
-                Safetensors.Write(hashing, tensors, metadata);
-            }
-
-            hash = Convert.ToHexStringLower(sha.Hash!);
-        });
+        var hash = AtomicFile.WriteHashed(path, stream => Safetensors.Write(stream, tensors, metadata));
 
         // The checksum comes last: a checkpoint without one is not yet a checkpoint.
         AtomicFile.Write(path + ChecksumExtension, $"{hash}  {Path.GetFileName(path)}\n");

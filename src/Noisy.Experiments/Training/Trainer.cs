@@ -59,8 +59,9 @@ public static class Trainer
                 }
 
                 folder.EnsureThere();
-                AtomicFile.Write(folder.Weights, s => Safetensors.Write(s, task.Model.state_dict(), session.Metadata()));
-                if (summary != done) AtomicFile.Write(folder.Summary, summary!.ToText());
+                var file = AtomicFile.WriteHashed(folder.Weights, s => Safetensors.Write(s, task.Model.state_dict(), session.Metadata()));
+                summary = summary! with { WeightsFileSha256 = file };
+                if (summary != done) AtomicFile.Write(folder.Summary, summary.ToText());
                 folder.EnsureThere(); // no success without log, config and lock
                 return summary;
             }

@@ -10,9 +10,17 @@ open Noisy.Experiments
 open Noisy.Tests.TorchHelpers
 open Noisy.Tests.TrainingHelpers
 
+/// Changes a letter of what the file says of its weights, and no weight.
+let private redescribe path =
+    let content = File.ReadAllBytes path
+    let at = Text.Encoding.Latin1.GetString(content).IndexOf "preset"
+    content[at] <- byte 'P'
+    File.WriteAllBytes(path, content)
+
 let private damages: (string * (string -> unit) * string) list =
     [ "gone", File.Delete, "weights.safetensors is gone"
       "a bit changed", damage, "weights.safetensors has other weights than those that were tested"
+      "a letter of the description changed", redescribe, "weights.safetensors has another description of its weights than was exported"
       "cut", (fun path -> File.WriteAllBytes(path, (File.ReadAllBytes path)[..300])), "weights.safetensors is damaged"
       "emptied", (fun path -> File.WriteAllText(path, "")), "weights.safetensors is damaged" ]
 
