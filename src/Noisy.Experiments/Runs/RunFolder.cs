@@ -118,12 +118,12 @@ public sealed class RunFolder : IDisposable
             catch (JsonException e)
             {
                 // A field that the settings have got since is no damage.
-                if (found is not null && found.ContainsKey("experiment") && ConfigJson.OtherFields(found, now) is { Count: > 0 } fields) throw Another(fields);
+                if (found is not null && found.ContainsKey("experiment") && ConfigJson.OtherFields(found, now, config.Settings?.GetType()) is { Count: > 0 } fields) throw Another(fields);
                 throw new UsageException($"{file} is damaged; delete {Path} to start the run again", e);
             }
 
             // What an older version of this library wrote may have fields that are gone; settings of one's own have no versions.
-            if (config.Settings is { } own && own.GetType().Assembly != GetType().Assembly && ConfigJson.OtherFields(found, now) is { Count: > 0 } gone) throw Another(gone);
+            if (config.Settings is { } own && own.GetType().Assembly != GetType().Assembly && ConfigJson.OtherFields(found, now, own.GetType()) is { Count: > 0 } gone) throw Another(gone);
             var differences = ConfigJson.Differences(there, now);
             if (differences.Count > 0) throw Another(differences);
             return;

@@ -120,13 +120,17 @@ public static class ConfigJson
                 : [$"{k}: {there[k]?.ToJsonString(Line) ?? "null"} there, {now[k]?.ToJsonString(Line) ?? "null"} now"])
             .ToList();
 
-    /// <summary>The fields that only one of two configs has, a sentence each.</summary>
+    /// <summary>The fields that an experiment's own settings have got or lost since a config was written, a sentence each. A field of
+    /// the training that an older version did not know, or called otherwise, is not among them.</summary>
     /// <param name="there">What was found.</param>
     /// <param name="now">What is requested.</param>
-    internal static IReadOnlyList<string> OtherFields(JsonObject there, JsonObject now) =>
+    /// <param name="settings">The type of the experiment's own settings; null if it has none.</param>
+    internal static IReadOnlyList<string> OtherFields(JsonObject there, JsonObject now, Type? settings) =>
     [
-        .. now.Select(f => f.Key).Where(k => k != Definition && !there.ContainsKey(k)).Select(k => $"no field {k} there, {now[k]?.ToJsonString(Line) ?? "null"} now"),
-        .. there.Select(f => f.Key).Where(k => k != Definition && !now.ContainsKey(k)).Select(k => $"{k}: {there[k]?.ToJsonString(Line) ?? "null"} there, no such field now"),
+        .. (settings is null ? [] : Properties(settings)).Select(p => p.Name).Where(k => !there.ContainsKey(k))
+            .Select(k => $"no field {k} there, {now[k]?.ToJsonString(Line) ?? "null"} now"),
+        .. there.Select(f => f.Key).Where(k => k != Definition && !now.ContainsKey(k) && !Renamed.ContainsKey(k))
+            .Select(k => $"{k}: {there[k]?.ToJsonString(Line) ?? "null"} there, no such field now"),
     ];
 
     /// <summary>Fields that older versions called otherwise: their name then, and now.</summary>

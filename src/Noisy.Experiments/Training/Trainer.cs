@@ -30,8 +30,8 @@ public static class Trainer
         var done = RunSummary.Read(folder.Summary) is { } read && (read.Finished || read.Updates >= stopAt) ? read : null;
         if (done is not null)
         {
-            if (done.Metric != task.Metric)
-                throw new UsageException($"{run.Folder} is done and was judged by '{done.Metric}', where this experiment is judged by '{task.Metric}': name another folder with --out, or delete this one");
+            if (done.Metric is { } judge && judge != task.Metric) // summaries of older versions do not tell
+                throw new UsageException($"{run.Folder} is done and was judged by '{judge}', where this experiment is judged by '{task.Metric}': name another folder with --out, or delete this one");
             if (ExportedWeights.Load(folder.Weights, done, task.Model) is not { } fault)
             {
                 observer.Note($"{run.Folder} is done ({done.Updates} updates): not repeated");

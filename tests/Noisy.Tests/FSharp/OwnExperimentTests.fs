@@ -191,6 +191,13 @@ let private running =
             let code, _, errors = command (of' {| A = 1; B = 2 |}) 4
             Expect.equal code 2 "added"
             Expect.stringContains errors "was made with another config (no field b there, 2 now)" "added"
+            let file = folder.In("tiny-mine-s1", "config.json")
+            let older = JsonNode.Parse(File.ReadAllText file).AsObject()
+            older.Remove "keepBest" |> ignore
+            older.Remove "clipOutput" |> ignore
+            File.WriteAllText(file, older.ToJsonString())
+            let _, _, errors = command (of' {| A = 1 |}) 3
+            Expect.isFalse (errors.Contains "clipOutput") "a field of the training that an older version did not know has its default"
             let code, _, errors = command (of' {| B = 2 |}) 4
             Expect.equal code 2 "renamed"
             Expect.stringContains errors "no field b there, 2 now; a: 1 there, no such field now" "renamed")
@@ -202,7 +209,14 @@ let private running =
             let other = { signs 0.01 with Metrics = [ "share", true, (fun _ _ _ -> 0.5) ] }
             let code, _, errors = command other
             Expect.equal code 2 "other"
-            Expect.stringContains errors "was judged by 'accuracy', where this experiment is judged by 'share'" "message")
+            Expect.stringContains errors "was judged by 'accuracy', where this experiment is judged by 'share'" "message"
+            let file = folder.In("tiny-mine-s1", "summary.json")
+            let older = JsonNode.Parse(File.ReadAllText file).AsObject()
+            for field in [ "metric"; "sum"; "weightsFileSha256" ] do Expect.isTrue (older.Remove field) field
+            File.WriteAllText(file, older.ToJsonString())
+            let code, output, _ = command (signs 0.01)
+            Expect.equal code 0 "a summary of an older version"
+            Expect.stringContains output "not repeated" "a summary of an older version")
 
         testCase "refuses a model without parameters" (fun () ->
             use folder = new TempFolder()
