@@ -10,6 +10,9 @@ public sealed class TextCodec
     private readonly string[] tokens;
     private readonly Dictionary<string, int> ids;
 
+    // Looked up once: a token may be long, and many words are replaced.
+    private readonly int? unknownId, endOfLineId;
+
     /// <summary>Creates a codec.</summary>
     /// <param name="tokens">The vocabulary; the index is the id.</param>
     /// <param name="unknown">The token that stands for words that are not listed; null if there is none.</param>
@@ -32,6 +35,9 @@ public sealed class TextCodec
         {
             if (token is not null && !ids.ContainsKey(token)) throw new ArgumentException($"the token '{token}' is not listed", nameof(tokens));
         }
+
+        unknownId = unknown is null ? null : ids[unknown];
+        endOfLineId = endOfLine is null ? null : ids[endOfLine];
     }
 
     /// <summary>The vocabulary; the index is the id.</summary>
@@ -70,7 +76,7 @@ public sealed class TextCodec
         foreach (var id in stream)
         {
             if ((uint)id >= (uint)tokens.Length) throw new ArgumentOutOfRangeException(nameof(stream), id, $"the vocabulary has ids 0 to {tokens.Length - 1}");
-            if (tokens[id] == EndOfLine)
+            if (id == endOfLineId)
             {
                 text.Append('\n');
                 continue;
@@ -100,7 +106,7 @@ public sealed class TextCodec
         return new EncodedText([.. stream], replaced);
     }
 
-    private int Replacement(string what, ReadOnlySpan<char> token, int line) => Unknown is not null ? ids[Unknown] : throw new InvalidDataException(
+    private int Replacement(string what, ReadOnlySpan<char> token, int line) => unknownId ?? throw new InvalidDataException(
         $"the {what} '{token}' in line {line} is not among the model's {tokens.Length:N0}, and the model has no unknown {what}");
 
     private EncodedText EncodeWords(string text)
@@ -121,7 +127,7 @@ public sealed class TextCodec
 
             if (end == '\n')
             {
-                if (EndOfLine is not null) stream.Add(ids[EndOfLine]);
+                if (endOfLineId is { } id) stream.Add(id);
                 line++;
             }
 

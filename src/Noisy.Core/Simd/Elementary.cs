@@ -58,7 +58,7 @@ internal static class Elementary
     [MethodImpl(AggressiveInlining)]
     internal static (V Tanh, V TanhSech2) HalfTanh<V>(V z) where V : struct, ILanes<V>
     {
-        var (exp, expMinusOne) = Exp(Abs(z) | SignBit);
+        var (exp, expMinusOne) = Exp(z | SignBit);
         var inverse = 1f / (1f + exp);
         var tanh = Abs(expMinusOne) * inverse;
         return (tanh, tanh * (4f * exp * (inverse * inverse)));
@@ -68,7 +68,7 @@ internal static class Elementary
     [MethodImpl(AggressiveInlining)]
     internal static (V Value, V Slope) Tanh<V>(V x) where V : struct, ILanes<V>
     {
-        var (exp, expMinusOne) = Exp((Abs(x) | SignBit) * 2f);
+        var (exp, expMinusOne) = Exp((x | SignBit) * 2f);
         var sum = 1f + exp;
         return (FlipBy(Abs(expMinusOne) / sum, x), 4f * exp / (sum * sum));
     }
@@ -77,7 +77,7 @@ internal static class Elementary
     [MethodImpl(AggressiveInlining)]
     internal static (V Value, V Slope) Sigmoid<V>(V x) where V : struct, ILanes<V>
     {
-        var (exp, _) = Exp(Abs(x) | SignBit);
+        var (exp, _) = Exp(x | SignBit);
         var sum = 1f + exp;
         return (V.Select(x < 0f, exp, 1f) / sum, exp / (sum * sum));
     }
@@ -86,7 +86,7 @@ internal static class Elementary
     [MethodImpl(AggressiveInlining)]
     internal static (V Value, V Slope) Softplus<V>(V x) where V : struct, ILanes<V>
     {
-        var (exp, _) = Exp(Abs(x) | SignBit);
+        var (exp, _) = Exp(x | SignBit);
         var negative = x < 0f;
         return (V.Select(negative, 0f, x) + LogOnePlus(exp), V.Select(negative, exp, 1f) / (1f + exp));
     }

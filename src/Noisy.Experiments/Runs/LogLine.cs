@@ -12,6 +12,10 @@ internal static class LogLine
 {
     private const string Sum = ",\"sum\":\"", End = "\"}";
     private const int Digits = 8;
+
+    /// <summary>No event is shorter; bytes. A file of many short lines must not cost an exception a line.</summary>
+    private const int Shortest = 20;
+
     private static readonly int Tail = Sum.Length + Digits + End.Length;
 
     /// <summary>The line of an event, without a line end.</summary>
@@ -28,6 +32,7 @@ internal static class LogLine
     /// <returns>The event; null if the line is damaged.</returns>
     internal static LogEvent? Parse(ReadOnlySpan<byte> line)
     {
+        if (line.Length < Shortest) return null;
         try
         {
             var text = Strict.GetString(line);

@@ -66,7 +66,7 @@ public static class ComposedActivation
         internal Tensor Hard() => where(outside, clamped, U);
 
         /// <summary>Δ; exactly 0, without a gradient, where the unit does not saturate.</summary>
-        internal Tensor Gap() => where(outside, clamped - U, zeros_like(U));
+        internal Tensor Gap() => where(outside, clamped - U, zeros(1, U.dtype, U.device));
 
         /// <summary>The gap's sign where there is one.</summary>
         internal Tensor Side()
@@ -114,17 +114,19 @@ public static class ComposedActivation
         // h − (1 − α) Δ, not u + α Δ: that one cancels for large |x|.
         var mean = spec.Alpha == 1 ? hard : hard.PlusTimes(gap, spec.Alpha - 1);
         if (noise is null || spec.LeakSign == 0) return mean;
-        Tensor direction;
-        using (no_grad()) direction = noise.Times(gap.sign().Times(spec.LeakSign));
-        return mean.Plus(direction * Deviation(spec, gap, p, c));
+        Tensor push;
+        using (no_grad()) push = noise.Times(gap.sign().Times(spec.LeakSign * c / 4));
+        return mean.Plus(push * SquaredTanh(spec, gap, p));
     }
 
-    private static Tensor Deviation(NoisyActivationSpec spec, Tensor gap, Tensor? p, double c)
+    /// <summary>4 σ / c = tanh²(pΔ/2).</summary>
+    private static Tensor SquaredTanh(NoisyActivationSpec spec, Tensor gap, Tensor? p)
     {
-        var gain = spec.Scaling == NoiseScaling.Gap
-            ? gap.Bounded() * Needed(p, nameof(p))
-            : gap.Times(1 / spec.Unit.Slope).Bounded().Squared();
-        return gain.Times(0.5).tanh().Squared().Times(c / 4);
+        // p is halved, exactly, where the product would be: it is the smaller tensor.
+        var half = spec.Scaling == NoiseScaling.Gap
+            ? gap.Bounded() * Needed(p, nameof(p)).Times(0.5)
+            : gap.Times(1 / spec.Unit.Slope).Bounded().Squared().Times(0.5);
+        return half.tanh().Squared();
     }
 
     private static Tensor Shift(NoisyActivationSpec spec, Tensor x, Zones zones, EpsilonTerm noise, Tensor? p, double c)
@@ -138,7 +140,7 @@ public static class ComposedActivation
         return spec.Scaling switch
         {
             NoiseScaling.Constant => noise.Times(ones_like(x).Times(c)),
-            NoiseScaling.Gap => noise.Times(Deviation(spec, zones.Gap(), p, c)),
+            NoiseScaling.Gap => noise.Times(SquaredTanh(spec, zones.Gap(), p).Times(c / 4)),
             _ => Ratio(x, zones, noise, Needed(p, nameof(p)), c),
         };
     }

@@ -85,7 +85,7 @@ let all (scratch: string) (run: string) =
           let file = IdxFile.Parse(input, "x", (if input.Length > 3 && input[3] = 1uy then 1 else 3), remedy)
           must (int64 file.Data.Length = product file.Dimensions) "the bytes are not as many as the sizes say")
       make "mnist" Bytes Seeds.idx 1 data (fun input -> Mnist.Parse(input, "x", Seeds.idx[1], "y", remedy) |> ignore)
-      make "gz" (Gzip Text) (zipped Seeds.lines @ [ gzip (Array.zeroCreate (64 <<< 20)) ]) 2 data (fun input ->
+      make "gz" (Gzip Text) (zipped Seeds.lines @ [ gzip (Array.zeroCreate (128 <<< 20)) ]) 2 data (fun input ->
           let content = DataFile.Read(stored "x.gz" input, remedy, limit)
           must (content.LongLength <= limit) "more bytes than the limit"
           DataFile.DecodeUtf8(ReadOnlySpan content, "x.gz", remedy) |> ignore)
@@ -116,7 +116,7 @@ let all (scratch: string) (run: string) =
           let words = (typed input).Split '\n'
           let unknown = if words.Length > 1 then words[1] else null
           let codec = TextCodec(words, unknown, null, (if words.Length % 2 = 0 then TextUnit.Word else TextUnit.Character))
-          codec.Decode((codec.Encode(typed input)).Tokens |> Seq.truncate 100) |> ignore) // one that stands for others may be long
+          codec.Decode((codec.Encode(typed input)).Tokens |> Seq.truncate 20) |> ignore) // one that stands for others may be long
       make "safetensors" Safetensors (Seeds.weights run @ Seeds.checkpoint run @ Seeds.oddTensors) 2 invalid (fun input ->
           let struct (tensors, _) = Noisy.Models.Safetensors.Read(stored "x.safetensors" input)
           for tensor in tensors.Values do

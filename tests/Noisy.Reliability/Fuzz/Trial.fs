@@ -26,7 +26,8 @@ let input (seed: int64) (number: int64) (readers: Reader[]) =
         reader, seeds[int turn]
     else
         let choose = Choice.at seed number
-        // Large seeds are known tricks; they say all they have to say unmutated.
+        // Large seeds are known tricks; they say all they have to say unmutated. A gzip bomb has to be large here too, 64 MB of zeros
+        // are not: unpacking it for each mutation would take most of the fuzzer's time.
         let small = seeds |> Array.filter (fun s -> s.Length < (1 <<< 16))
         let mutable made = choose.Of small
         for _ in 0 .. choose.Below 4 do made <- mutate choose reader.Format (choose.Of small) made

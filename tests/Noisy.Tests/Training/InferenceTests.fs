@@ -275,7 +275,15 @@ let private files =
               (written tensors (("noise", """{"mode":"loud"}""") :: List.filter (fun (n, _) -> n <> "noise") (metadata ())))) ]
 
 let private codec =
-    [ test "words become ids, line feeds the end-of-line token, and back" {
+    [ test "many words that a long token stands for do not each read it" {
+          // Reading it for each word is 10^11 characters: the suite would not end.
+          let unknown = String('u', 1_000_000)
+          let encoded = (TextCodec([ "a"; unknown ], unknown, null)).Encode(String.replicate 100_000 "b ")
+          Expect.equal encoded.Replaced 100_000 "replaced"
+          Expect.allEqual encoded.Tokens 1 "ids"
+      }
+
+      test "words become ids, line feeds the end-of-line token, and back" {
           let codec = TextCodec([| "<eos>"; "a"; "b"; "<unk>" |], "<unk>", "<eos>")
           let encoded = codec.Encode " a b \r\n\n b zebra\ta"
           Expect.equal encoded.Tokens [| 1; 2; 0; 0; 2; 3; 1 |] "ids"

@@ -43,6 +43,16 @@ let private lines =
           Expect.isEmpty (RunLog.Read(folder.In "none")) "no file"
       }
 
+      test "a log of nothing but line ends takes little memory" {
+          use folder = new TempFolder()
+          let path = folder.In "log.jsonl"
+          File.WriteAllText(path, String('\n', 200_000))
+          let before = GC.GetAllocatedBytesForCurrentThread()
+          Expect.throwsT<UsageException> (fun () -> RunLog.Read path |> ignore) "refused"
+          let taken = GC.GetAllocatedBytesForCurrentThread() - before
+          Expect.isLessThan taken (64L <<< 20) "bytes; an exception a line would take 200 MB"
+      }
+
       test "a byte changed anywhere in a log is noticed, and its line named" {
           use folder = new TempFolder()
           let path = folder.In "log.jsonl"

@@ -55,6 +55,8 @@ internal readonly struct LeakyOperator(NoisyActivationSpec spec) : INoisyOperato
 
     public static bool Sticks => true;
 
+    public static bool FitsTwice => true;
+
     [MethodImpl(AggressiveInlining)]
     public V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V> => leak.Apply(unit.At(x));
 

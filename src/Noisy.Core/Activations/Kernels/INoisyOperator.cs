@@ -25,6 +25,10 @@ internal interface INoisyOperator
     /// other.</summary>
     static abstract bool Sticks { get; }
 
+    /// <summary>Whether the forward pass is short enough for the compiler to keep a <see cref="LanePair{V}"/> of it in registers, which
+    /// is faster; a longer one that is paired lives in memory and is several times slower.</summary>
+    static virtual bool FitsTwice => false;
+
     /// <summary>φ(x, ξ).</summary>
     V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V>;
 

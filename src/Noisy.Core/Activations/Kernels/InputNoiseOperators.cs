@@ -16,6 +16,8 @@ internal readonly struct InputOperator(NoisyActivationSpec spec, double c) : INo
 
     public static bool Sticks => true;
 
+    public static bool FitsTwice => true;
+
     [MethodImpl(AggressiveInlining)]
     public V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V> => Shifted(x, xi).Hard;
 
@@ -42,6 +44,8 @@ internal readonly struct InputWhenSaturatedOperator(NoisyActivationSpec spec, do
     public static bool ReadsP => false;
 
     public static bool Sticks => true;
+
+    public static bool FitsTwice => true;
 
     [MethodImpl(AggressiveInlining)]
     public V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V> => Shifted(x, xi).Hard;

@@ -22,6 +22,8 @@ internal readonly struct OutputGapOperator(NoisyActivationSpec spec, double c) :
 
     public static bool Sticks => false;
 
+    public static bool FitsTwice => true;
+
     [MethodImpl(AggressiveInlining)]
     public V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V>
     {

@@ -144,6 +144,8 @@ public static class SpanKernels
                 ref readonly var gain = ref MemoryMarshal.GetReference(TOperator.ReadsP ? p : this.x);
                 ref var y = ref MemoryMarshal.GetReference(this.y[start..]);
                 var done = 0;
+                if (TOperator.FitsTwice && width >= VectorWidth.Bits512)
+                    done = Row<TOperator, LanePair<Lanes16>>(op, in x, in noise, in gain, ref y, done, length);
                 if (width >= VectorWidth.Bits512) done = Row<TOperator, Lanes16>(op, in x, in noise, in gain, ref y, done, length);
                 if (width >= VectorWidth.Bits256) done = Row<TOperator, Lanes8>(op, in x, in noise, in gain, ref y, done, length);
                 if (width >= VectorWidth.Bits128) done = Row<TOperator, Lanes4>(op, in x, in noise, in gain, ref y, done, length);
