@@ -51,7 +51,6 @@ public static class ComposedActivation
         private readonly SaturatingUnit unit;
         private readonly Tensor outside, clamped;
         private readonly bool areFinite;
-        private Tensor? hard;
 
         internal Zones(SaturatingUnit unit, Tensor x)
         {
@@ -66,10 +65,10 @@ public static class ComposedActivation
         /// <summary>Mask of the saturated elements.</summary>
         internal Tensor Saturated => outside;
 
-        internal Tensor Hard() => hard ??= where(outside, clamped, U);
+        internal Tensor Hard() => where(outside, clamped, U);
 
         /// <summary>Δ; exactly 0, without a gradient, where the unit does not saturate.</summary>
-        internal Tensor Gap() => areFinite ? Hard() - U : where(outside, clamped - U, zeros(1, U.dtype, U.device));
+        internal Tensor Gap() => where(outside, clamped - U, zeros(1, U.dtype, U.device));
 
         /// <summary>The gap with the largest number in the place of an infinity.</summary>
         internal Tensor Bounded(Tensor gap) => areFinite ? gap : gap.Bounded();
@@ -83,7 +82,7 @@ public static class ComposedActivation
         }
     }
 
-    /// <summary>Whether there is neither an infinity nor NaN, for which a third of the work is: known at the cost of a sum, but not on
+    /// <summary>Whether there is neither an infinity nor NaN, for which there is more to do: known at the cost of a sum, but not on
     /// a device that would have to be waited for. A sum that overflows says no, which is only slower.</summary>
     private static bool AreFinite(Tensor u)
     {
