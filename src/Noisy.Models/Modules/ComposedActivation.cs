@@ -50,14 +50,12 @@ public static class ComposedActivation
     {
         private readonly SaturatingUnit unit;
         private readonly Tensor outside, clamped;
-        private readonly bool areFinite;
 
         internal Zones(SaturatingUnit unit, Tensor x)
         {
             this.unit = unit;
             U = unit.Slope == 1 && unit.Offset == 0 ? x.alias() : x.Times(unit.Slope).Plus(unit.Offset);
             (outside, clamped) = Beyond(U, unit);
-            areFinite = AreFinite(U);
         }
 
         internal Tensor U { get; }
@@ -70,9 +68,6 @@ public static class ComposedActivation
         /// <summary>Δ; exactly 0, without a gradient, where the unit does not saturate.</summary>
         internal Tensor Gap() => where(outside, clamped - U, zeros(1, U.dtype, U.device));
 
-        /// <summary>The gap with the largest number in the place of an infinity.</summary>
-        internal Tensor Bounded(Tensor gap) => areFinite ? gap : gap.Bounded();
-
         /// <summary>The gap's sign where there is one.</summary>
         internal Tensor Side()
         {
@@ -82,14 +77,16 @@ public static class ComposedActivation
         }
     }
 
-    /// <summary>Whether there is neither an infinity nor NaN, for which there is more to do: known at the cost of a sum, but not on
-    /// a device that would have to be waited for. A sum that overflows says no, which is only slower.</summary>
-    private static bool AreFinite(Tensor u)
+    /// <summary>A gap with the largest number in the place of an infinity, whose product with 0 would be NaN.</summary>
+    /// <remarks>The sum says cheaply whether there is one, but not on a device that would have to be waited for. A sum that overflows
+    /// says yes, which is only slower.</remarks>
+    private static Tensor Bounded(Tensor gap) => gap.device_type == DeviceType.CPU && SumsToNumber(gap) ? gap : gap.Bounded();
+
+    private static bool SumsToNumber(Tensor tensor)
     {
-        if (u.device_type != DeviceType.CPU) return false;
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        return double.IsFinite(u.sum().to_type(ScalarType.Float64).item<double>());
+        return double.IsFinite(tensor.sum().to_type(ScalarType.Float64).item<double>());
     }
 
     // Slope 0 exactly at the bounds (decision 24), where torch's clamp has slope 1. torch's hardtanh would do, but returns
@@ -131,15 +128,15 @@ public static class ComposedActivation
         if (noise is null || spec.LeakSign == 0) return mean;
         Tensor push;
         using (no_grad()) push = noise.Times(gap.sign().Times(spec.LeakSign * c / 4));
-        return mean.Plus(push * SquaredTanh(spec, zones, gap, p));
+        return mean.Plus(push * SquaredTanh(spec, gap, p));
     }
 
     /// <summary>4 σ / c = tanh²(pΔ/2).</summary>
-    private static Tensor SquaredTanh(NoisyActivationSpec spec, Zones zones, Tensor gap, Tensor? p)
+    private static Tensor SquaredTanh(NoisyActivationSpec spec, Tensor gap, Tensor? p)
     {
         // p is halved, exactly, where the product would be: it is the smaller tensor.
         var half = spec.Scaling == NoiseScaling.Gap
-            ? zones.Bounded(gap) * Needed(p, nameof(p)).Times(0.5)
+            ? Bounded(gap) * Needed(p, nameof(p)).Times(0.5)
             : gap.Times(1 / spec.Unit.Slope).Bounded().Squared().Times(0.5);
         return half.tanh().Squared();
     }
@@ -155,7 +152,7 @@ public static class ComposedActivation
         return spec.Scaling switch
         {
             NoiseScaling.Constant => noise.Times(ones_like(x).Times(c)),
-            NoiseScaling.Gap => noise.Times(SquaredTanh(spec, zones, zones.Gap(), p).Times(c / 4)),
+            NoiseScaling.Gap => noise.Times(SquaredTanh(spec, zones.Gap(), p).Times(c / 4)),
             _ => Ratio(x, zones, noise, Needed(p, nameof(p)), c),
         };
     }
