@@ -24,7 +24,7 @@ type Argument =
     interface IArgParserTemplate with
         member this.Usage =
             match this with
-            | Suite _ -> "lstm, gru, softmax, activation, lte, ntm or all (default: all)"
+            | Suite _ -> "lstm, gru, softmax, activation, lte, ntm, monitor or all (default: all)"
             | Config _ -> "S, M or both, separated by commas (default: both); see below"
             | Quick -> "two seconds a measurement: a first look, not a figure to report"
             | Threads _ -> $"CPU threads, of libtorch and of the engine (default: all, here {Environment.ProcessorCount})"
@@ -51,7 +51,7 @@ type BenchOptions =
       Mode: Mode }
 
 /// All suites in the order in which they run.
-let suites = [ "lstm"; "gru"; "softmax"; "activation"; "lte"; "ntm" ]
+let suites = [ "lstm"; "gru"; "softmax"; "activation"; "lte"; "ntm"; "monitor" ]
 
 let private explain () =
     """CONFIGS: S has batch 20, 20 time steps, 2 layers of 200 units, vocabulary 10,000; M 35 time steps and 2 x 650.

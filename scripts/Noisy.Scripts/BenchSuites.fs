@@ -193,6 +193,14 @@ let private memories threads (config: RunConfig) =
       Baseline = "composed operations"; Operations = machineOperations config; Threads = threads; Share = 0.5
       Theirs = (fun () -> BenchTasks.recall config Backend.Composed); Ours = fun () -> BenchTasks.recall config Backend.Auto }
 
+/// What monitors cost: an update of an experiment's against what is done besides in a monitored one, of which there is one in MonitorEvery.
+let private monitored threads preset name =
+    let experiment = PaperExperiments.ByName name
+    let config = experiment.RowConfig(preset, Variants.Nah.Name)
+
+    { Suite = "monitor"; Config = $"{name} {preset}"; What = $"1 of {experiment.MonitorEvery}"; Activation = Variants.Nah.Name; Baseline = "an update"
+      Operations = 0.0; Threads = threads; Share = 0.5; Theirs = (fun () -> BenchTasks.update config Backend.Auto); Ours = fun () -> BenchTasks.monitors config }
+
 /// All measurements of some suites, in their order.
 ///
 /// count: elements of the suite of activations, which runs on one thread; presets: of the suites of experiments.
@@ -205,6 +213,7 @@ let plan (suites: string list) (sizes: Size list) threads count (presets: string
           | "activation" -> yield! activation threads count
           | "lte" -> yield! List.collect (programs threads) presets
           | "ntm" -> yield! presets |> List.collect machines |> List.map (memories threads)
+          | "monitor" -> for preset in presets do for name in [ "ptb"; "mnist"; "unique"; "ntm" ] do monitored threads preset name
           | other -> invalidArg (nameof suites) other ]
 
 /// Measures one.

@@ -48,6 +48,16 @@ let update (config: RunConfig) (engine: Backend) =
     let task = build config engine
     loop config task (fun update context -> task.Loss(BatchPosition(update, 1, update % task.UpdatesPerEpoch, task.Stages, task.Stages), context))
 
+/// What is done besides in an update that is monitored.
+let monitors (config: RunConfig) =
+    let task = build config Backend.Auto
+    let noise = NoiseKey.FromSeed(config.Seed).Child "noise"
+    let position = BatchPosition(0L, 1, 0L, task.Stages, task.Stages)
+
+    { Run = fun () -> BatchMonitor.Observe(task, position, NoiseContext(NoiseMode.Sample, noise), NoiseContext config.Training.TestNoise) |> ignore
+      Path = fun () -> task.Backend
+      Free = task.Dispose }
+
 /// An update of associative recall on episodes of as many items as the config has at most: all updates are alike.
 let recall (config: RunConfig) (engine: Backend) =
     let own = config.SettingsAs<NtmRecallSettings>()

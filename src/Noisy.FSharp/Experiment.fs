@@ -96,7 +96,7 @@ type private FunctionTask<'Settings, 'Model, 'Batch when 'Model :> torch.nn.Modu
         member _.HigherIsBetter = higher
 
         member _.Loss(position, context) =
-            model.train ()
+            if context.IsTraining then model.train () else model.eval (); clock.TestMode <- context.Mode
             clock.Advance(position.Update, context.Scale)
             let batch = batch Split.Train position.Update
             seeded (root.Child "update") position.Update

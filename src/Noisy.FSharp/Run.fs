@@ -18,6 +18,8 @@ type RunOptions =
       /// Stops after this many updates; None goes to the end.
       Updates: int64 option
       Threads: int
+      /// Measures in every so many updates what saturation and noise do at each nonlinearity: log, summary, sites.html. None does not.
+      Monitor: int64 option
       /// The folder of the results, as --out takes it; the run has a folder of its own beneath it. "" takes runs/ and the
       /// experiment's name.
       Out: string }
@@ -60,7 +62,7 @@ module Run =
 
     /// One row of the first preset with seed 1, all threads, into runs/ and the experiment's name.
     let defaults =
-        { Preset = ""; Row = ""; Seed = 1L; Set = []; Updates = None; Threads = Environment.ProcessorCount; Out = "" }
+        { Preset = ""; Row = ""; Seed = 1L; Set = []; Updates = None; Monitor = None; Threads = Environment.ProcessorCount; Out = "" }
 
     /// Trains one run, for interactive use: { Run.defaults with Row = "mine"; Updates = Some 50L } |> Run.train experiment. Progress and
     /// curves are as with Run.main; a run that was begun is resumed.
@@ -72,5 +74,5 @@ module Run =
         let out = if options.Out = "" then Path.Combine("runs", built.Name) else options.Out
         let runs, notes = Plan.make built preset [ row ] [ options.Seed ] [ for name, value in options.Set -> name, [ value ] ] out
         for note in notes do printfn "%s" note
-        let folder, summary = Runs.one built (List.exactlyOne runs) options.Threads options.Updates CancellationToken.None
+        let folder, summary = Runs.one built (List.exactlyOne runs) options.Threads options.Updates options.Monitor CancellationToken.None
         { Folder = folder; Summary = summary }

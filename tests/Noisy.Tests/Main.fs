@@ -37,6 +37,7 @@ let private lists = [
     RecurrentTests.tests
     EngineTests.tests
     NtmTests.tests
+    MonitorTests.tests
     DropInTests.tests
     DropInHookTests.tests
     DropInOutputTests.tests

@@ -13,6 +13,10 @@ public sealed record NtmRecallSettings : ISettings
     /// <summary>What controls the machine.</summary>
     public NtmController Controller { get; init; }
 
+    /// <summary>Factor of the controller's initial weights, > 0 and finite: a large one drives its units into saturation from the first update
+    /// on, where noise should matter most.</summary>
+    public double ControllerGain { get; init; } = 1;
+
     /// <summary>Units of the controller, ≥ 1.</summary>
     public int Hidden { get; init; } = 100;
 
@@ -42,6 +46,7 @@ public sealed record NtmRecallSettings : ISettings
     {
         if (MaxItems is < AssociativeRecall.LeastItems or > AssociativeRecall.MostItems)
             yield return $"maxItems is {MaxItems}: must be in [{AssociativeRecall.LeastItems}, {AssociativeRecall.MostItems}]";
+        if (!double.IsFinite(ControllerGain) || ControllerGain <= 0) yield return $"controllerGain is {ControllerGain}: must be > 0 and finite";
         if (Batch < 1) yield return $"batch is {Batch}: must be >= 1";
         if (ValidationBatches < 1) yield return $"validationBatches is {ValidationBatches}: must be >= 1";
         var broken = Shape.BrokenRules().ToList();

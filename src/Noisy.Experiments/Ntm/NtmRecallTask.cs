@@ -37,9 +37,21 @@ public sealed class NtmRecallTask : ITrainingTask
         plan = config.Training.Curriculum;
         training = Episodes(config.Seed, Split.Train);
         machine = new NeuralTuringMachine(settings.Shape, config.Activations(), new NoiseClock(config.Seed));
+        ScaleController(settings.ControllerGain);
         machine.to(device);
         var evaluated = new[] { Split.Valid, Split.Test }.SelectMany(split => Evaluated(split, Stages)).SelectMany(b => b.Input.Concat(b.Target));
         Data = new DataIdentity("associative recall", DataIdentity.BuiltIn, DataFile.Sha256([.. evaluated.Select(bit => (byte)bit)]));
+    }
+
+    private void ScaleController(double gain)
+    {
+        if (gain == 1) return;
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        foreach (var name in new[] { "weight_ih", "weight_hh" })
+        {
+            if (machine.get_parameter(name) is { } weight) weight.mul_(tensor((float)gain));
+        }
     }
 
     /// <inheritdoc/>

@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Noisy.Core;
 using Noisy.Models;
 
 namespace Noisy.Experiments;
@@ -17,6 +18,8 @@ namespace Noisy.Experiments;
 /// <param name="Train">Evaluation: metrics over the batches since the one before, with noise, as they were trained on.</param>
 /// <param name="Valid">Evaluation: validation metrics.</param>
 /// <param name="From">Gap: the first update of which something is lost, its line or that of the evaluation after it.</param>
+/// <param name="Sites">Update: what saturation and noise did in it, by nonlinearity, with the weights before it; null if it was not
+/// monitored.</param>
 public sealed record LogEvent(
     string Event,
     long Update,
@@ -29,7 +32,8 @@ public sealed record LogEvent(
     int? Stage = null,
     IReadOnlyDictionary<string, double>? Train = null,
     IReadOnlyDictionary<string, double>? Valid = null,
-    long? From = null)
+    long? From = null,
+    IReadOnlyDictionary<string, SiteStatistics>? Sites = null)
 {
     /// <summary>Whether this is an evaluation and not an update.</summary>
     [JsonIgnore]

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Noisy.Models;
 
 namespace Noisy.Experiments;
@@ -22,7 +23,8 @@ internal static class LogLine
     internal static string Format(LogEvent entry)
     {
         var fields = JsonSerializer.SerializeToNode(entry, ConfigJson.Line)!.AsObject();
-        foreach (var empty in fields.Where(f => f.Value is null && f.Key != "scale").Select(f => f.Key).ToList()) fields.Remove(empty);
+        RemoveNulls(fields, except: "scale");
+        foreach (var site in fields["sites"] as JsonObject ?? []) RemoveNulls(site.Value!.AsObject(), except: null);
         var text = fields.ToJsonString(ConfigJson.Line);
         return $"{text[..^1]}{Sum}{Checksum(text)}{End}";
     }
@@ -45,6 +47,11 @@ internal static class LogLine
         {
             return null;
         }
+    }
+
+    private static void RemoveNulls(JsonObject json, string? except)
+    {
+        foreach (var name in json.Where(f => f.Value is null && f.Key != except).Select(f => f.Key).ToList()) json.Remove(name);
     }
 
     private static readonly UTF8Encoding Strict = new(false, throwOnInvalidBytes: true);

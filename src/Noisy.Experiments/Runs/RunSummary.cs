@@ -97,6 +97,9 @@ public sealed record RunSummary
     /// <summary>Update of <see cref="BestValid"/>; null if there is none.</summary>
     public long? BestUpdate { get; init; }
 
+    /// <summary>What saturation and noise did in the monitored updates, by nonlinearity; null if the run was not monitored.</summary>
+    public IReadOnlyDictionary<string, SiteSummary>? Sites { get; init; }
+
     /// <summary>The config, so that the summary stands alone.</summary>
     public required JsonObject Config { get; init; }
 

@@ -36,6 +36,10 @@ public sealed record Experiment
     /// <summary>Whether data that the user names can take the place of the built-in ones.</summary>
     public bool TakesRealData { get; init; }
 
+    /// <summary>Updates from one that is monitored to the next, where the user asks for monitors and names no number: so many that monitors
+    /// cost less than 3 % of the training.</summary>
+    public long MonitorEvery { get; init; } = 500;
+
     /// <summary>Rules that a config must keep besides those that all configs have: one sentence for each that is broken.</summary>
     public Func<RunConfig, IEnumerable<string>> RulesOf { get; init; } = _ => [];
 

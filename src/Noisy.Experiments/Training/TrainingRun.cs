@@ -26,6 +26,10 @@ public sealed record TrainingRun
     /// <summary>Stop after this many updates; null goes to the end.</summary>
     public long? MaxUpdates { get; init; }
 
+    /// <summary>Updates from one that is monitored to the next, ≥ 1, the first being the run's first: what saturation and noise do in it goes
+    /// into the log and the summary. Null monitors none. Results do not depend on it.</summary>
+    public long? MonitorEvery { get; init; }
+
     /// <summary>The published figure to compare with, if any.</summary>
     public PaperFigure? Paper { get; init; }
 

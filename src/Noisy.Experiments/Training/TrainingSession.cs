@@ -99,12 +99,14 @@ internal sealed class TrainingSession : IDisposable
         if (position == 0) state = state with { EpochStage = stage };
         if (position % perEvaluation == 0) state = state with { Sums = default };
 
+        var place = new BatchPosition(state.Update, epoch, position, stage, state.EpochStage);
+        var context = new NoiseContext(NoiseMode.Sample, noise, state.Update, 0, scale);
+        var sites = state.Update % run.MonitorEvery == 0 ? BatchMonitor.Observe(task, place, context, TestContext(state.Update)) : null;
         LossSums sums;
         double norm;
         using (NewDisposeScope())
         {
-            var loss = task.Loss(
-                new BatchPosition(state.Update, epoch, position, stage, state.EpochStage), new NoiseContext(NoiseMode.Sample, noise, state.Update, 0, scale));
+            var loss = task.Loss(place, context);
             loss.Objective.backward();
             sums = LossSums.From(loss);
             norm = optimizer.GradientNorm();
@@ -122,7 +124,7 @@ internal sealed class TrainingSession : IDisposable
             Seconds = state.Seconds + Stopwatch.GetElapsedTime(clock).TotalSeconds,
         };
         Log(new LogEvent(
-            "update", state.Update, epoch, rate, scale, sums.MeanNll, norm, double.IsNaN(sums.Accuracy) ? null : sums.Accuracy, logged));
+            "update", state.Update, epoch, rate, scale, sums.MeanNll, norm, double.IsNaN(sums.Accuracy) ? null : sums.Accuracy, logged, Sites: sites));
         var elapsed = watch.Elapsed;
         observer.Updated(new TrainProgress(state.Update, stopAt, epoch, config.Training.Epochs, state.Sums, rate,
             (state.Items - startItems) / elapsed.TotalSeconds, elapsed * ((double)(stopAt - state.Update) / (state.Update - started))));
@@ -221,6 +223,7 @@ internal sealed class TrainingSession : IDisposable
             BestValid = state.Best,
             BestUpdate = state.Best is null ? null : state.BestUpdate,
             Config = ConfigJson.ToJson(config),
+            Sites = run.MonitorEvery is null ? null : SiteSummary.FromLog(folder.Log),
             Versions = RunVersions.Current,
         };
     }

@@ -80,7 +80,8 @@ let training view (events: LogEvent seq) =
     | "error" -> updates _.Accuracy |> Array.map (fun (x, share) -> x, 1.0 - share)
     | _ -> evaluated view _.Train events
 
-let private log folder = RunLog.Read(Path.Combine(folder, "log.jsonl"), Action<string>(eprintfn "%s"))
+/// The events of a run's log; what is damaged is told.
+let log folder = RunLog.Read(Path.Combine(folder, "log.jsonl"), Action<string>(eprintfn "%s"))
 
 let private level view right colour (name, value) =
     { Name = $"{name}: {Metrics.withUnit view.Metric value}"; Colour = colour; Mark = Dashed([| 0.0; right |], [| value; value |]) }

@@ -26,6 +26,7 @@ type Argument =
     | [<Unique>] Out of folder: string
     | [<Unique>] Max_Updates of number: string
     | Set of assignment: string list
+    | [<Unique>] Monitor of updates: string option
 
     interface IArgParserTemplate with
         member this.Usage =
@@ -43,6 +44,8 @@ type Argument =
             | Out _ -> "folder of the results, with one folder a run beneath it"
             | Max_Updates _ -> "stop each run there; a later command with a larger number, or without it, resumes from that point"
             | Set _ -> "name=value, or name=value,value,...: override a field of the preset, as often as needed; every combination is a run of its own; see below"
+            | Monitor _ ->
+                "measure in every so many updates what saturation and noise do at each nonlinearity, for log, summary and sites.html; without a number as many as cost under 3 % of the time; 'off' measures none (default: on in the preset paper)"
 
 /// What the user requested.
 type Options =
@@ -57,7 +60,9 @@ type Options =
       Out: string
       MaxUpdates: int64 option
       /// Fields of the config, with the values to try.
-      Set: (string * string list) list }
+      Set: (string * string list) list
+      /// Updates from one that is monitored to the next; None monitors none.
+      Monitor: int64 option }
 
 /// Fails with exit code 2.
 let refuse message : 'T = raise (UsageException message)
@@ -294,6 +299,14 @@ let private script (experiment: Experiment) =
     | Some file when isNull experiment.PaperSection -> Path.GetRelativePath(Environment.CurrentDirectory, file)
     | _ -> experiment.Name
 
+/// Updates from one that is monitored to the next: as given, else as the experiment has it.
+let private monitor (experiment: Experiment) preset given =
+    match given with
+    | None -> if preset = "paper" then Some experiment.MonitorEvery else None
+    | Some None -> Some experiment.MonitorEvery
+    | Some(Some "off") -> None
+    | Some(Some number) -> Some(integer "--monitor" 1L number)
+
 /// The options of an experiment script; None after --help.
 let ofExperiment (experiment: Experiment) (words: string[]) =
     parse<Argument> (script experiment) (explain experiment) words
@@ -301,7 +314,10 @@ let ofExperiment (experiment: Experiment) (words: string[]) =
         let list option (results: string list list) =
             if results.IsEmpty then None else Some(someElements option (List.concat results))
 
-        { Preset = found.GetResult(Argument.Preset, firstPreset experiment)
+        let preset = found.GetResult(Argument.Preset, firstPreset experiment)
+
+        { Preset = preset
+          Monitor = monitor experiment preset (found.TryGetResult Argument.Monitor)
           Rows =
             match list "--activation" (found.GetResults Argument.Activation), list "--row" (found.GetResults Argument.Row) with
             | Some _, Some _ -> refuse "--activation and --row exclude each other: the name of an activation is a row too"

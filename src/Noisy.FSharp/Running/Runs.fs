@@ -71,7 +71,7 @@ let private train (experiment: Experiment) options (cache: DataCache) (extras: E
                 let training =
                     TrainingRun(
                         Config = run.Config, Task = task, Folder = run.Folder, Label = run.Row, Device = options.Device, Threads = options.Threads,
-                        MaxUpdates = Option.toNullable options.MaxUpdates, Paper = paper, Floor = floor, Observer = reporter
+                        MaxUpdates = Option.toNullable options.MaxUpdates, MonitorEvery = Option.toNullable options.Monitor, Paper = paper, Floor = floor, Observer = reporter
                     )
 
                 match Trainer.Run(training, stop) with
@@ -90,6 +90,7 @@ let private train (experiment: Experiment) options (cache: DataCache) (extras: E
 
     let view = Pictures.view task levels
     extras.Try($"the curves of {run.Folder}", fun () -> Pictures.ofRun run.Folder view run.Row run.Config task.Data paper)
+    extras.Try($"the monitors of {run.Folder}", fun () -> SitePictures.ofRun run.Folder view run.Row run.Config)
     if ending.IsDone then extras.Try($"the pictures of {run.Folder}", fun () -> drawings experiment run.Folder task run.Config)
     { Run = run; View = view; Ending = ending }
 
@@ -132,10 +133,10 @@ let private report (experiment: Experiment) options (extras: Extras) outcomes =
         Results.print (Results.frame rows)
 
 /// One run for interactive use: its folder, and its summary; None if it was interrupted.
-let one (experiment: Experiment) run threads updates stop =
+let one (experiment: Experiment) run threads updates monitor stop =
     let options =
         { Preset = run.Config.Preset; Rows = [ run.Row ]; Seeds = [ run.Config.Seed ]; Device = torch.CPU; Threads = threads; Backend = FusedEngine.Default
-          Data = None; Out = Path.GetDirectoryName run.Folder; MaxUpdates = updates; Set = [] }
+          Data = None; Out = Path.GetDirectoryName run.Folder; MaxUpdates = updates; Set = []; Monitor = monitor }
 
     let cache = DataCache(DataCacheSettings.FromEnvironment null, Action<string>(printfn "%s"))
 

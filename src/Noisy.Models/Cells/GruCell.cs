@@ -6,6 +6,8 @@ namespace Noisy.Models;
 /// <summary>GRU in torch's form: gates reset, update, candidate; n = tanh(W x + b + r (U h + b)), h = (1 − z) n + z h.</summary>
 internal sealed class GruCell(ActivationPair activations) : RecurrentCell(GruOperator.Sites(activations))
 {
+    public override IReadOnlyList<string> SiteNames => ["reset", "update", "candidate"];
+
     public override void Accept<TVisitor>(double? scale, ref TVisitor visitor) => GruOperator.Accept(activations, scale, ref visitor);
 
     public override Tensor[] Step(Tensor input, Func<Tensor, Tensor> recurrent, Tensor[] state, Func<int, Tensor, Tensor> activate)

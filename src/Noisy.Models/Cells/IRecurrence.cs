@@ -15,6 +15,9 @@ internal interface IRecurrence
     /// <summary>Which implementation the last pass ran on, by the name that summaries use.</summary>
     string LastBackend { get; }
 
+    /// <summary>Name of a site within the module, such as "l0.input".</summary>
+    string SiteName(SiteAddress site);
+
     /// <summary>Checks a pass's input and states, and counts its time steps, before the clock does.</summary>
     /// <exception cref="ArgumentException">A shape or type does not fit.</exception>
     int TimeSteps(Tensor input, Tensor[]? states);

@@ -6,6 +6,8 @@ namespace Noisy.Models;
 /// <summary>LSTM: gates input, forget, candidate, output; sites in the same order, then the cell output.</summary>
 internal sealed class LstmCell(ActivationPair activations) : RecurrentCell(LstmOperator.Sites(activations))
 {
+    public override IReadOnlyList<string> SiteNames => ["input", "forget", "candidate", "output", "cell"];
+
     public override void Accept<TVisitor>(double? scale, ref TVisitor visitor) => LstmOperator.Accept(activations, scale, ref visitor);
 
     public override Tensor[] Step(Tensor input, Func<Tensor, Tensor> recurrent, Tensor[] state, Func<int, Tensor, Tensor> activate)

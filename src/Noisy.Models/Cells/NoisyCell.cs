@@ -37,6 +37,9 @@ internal sealed class NoisyCell : IRecurrence
     /// <inheritdoc/>
     public string LastBackend { get; set; } = FusedEngine.ComposedName;
 
+    /// <summary>Where its sites are.</summary>
+    public SiteAddress Address => new(noise);
+
     /// <summary>A step's noise: that of the first layer of recurrent layers at the same address.</summary>
     public NoiseContext Own(NoiseContext context) => noise.Own(context, 0);
 
@@ -59,6 +62,9 @@ internal sealed class NoisyCell : IRecurrence
         var next = steps.Step(steps.Project(input), states, context);
         return [.. next.Select(s => (alone ? s.squeeze(0) : s).MoveToOuterDisposeScope())];
     }
+
+    /// <inheritdoc/>
+    public string SiteName(SiteAddress site) => Cell.SiteNames[site.Site];
 
     /// <inheritdoc/>
     public int TimeSteps(Tensor input, Tensor[]? states)

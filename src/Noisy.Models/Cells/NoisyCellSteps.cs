@@ -72,7 +72,7 @@ public sealed class NoisyCellSteps : IDisposable
         {
             var spec = cell.Sites[site];
             var row = !spec.UsesP ? null : spec.LearnP ? p!.select(0, site) : p!.select(0, site).detach();
-            return SiteActivation.Apply(spec, pre, row, context.Child((uint)site), owner.Backend);
+            return SiteActivation.Apply(spec, pre, row, context.Child((uint)site), owner.Backend, owner.Address with { Site = site });
         }
     }
 }

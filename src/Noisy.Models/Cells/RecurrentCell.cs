@@ -16,6 +16,9 @@ internal abstract class RecurrentCell(IReadOnlyList<NoisyActivationSpec> sites) 
     /// <summary>The activation at each nonlinearity, in the order of the rows of p and of the noise keys.</summary>
     public IReadOnlyList<NoisyActivationSpec> Sites { get; } = sites;
 
+    /// <summary>Names of the sites, in their order.</summary>
+    public virtual IReadOnlyList<string> SiteNames => [.. Sites.Select((_, i) => $"site{i}")];
+
     /// <summary>Gates, states, and how products add up, as the cell's operator names them.</summary>
     /// <exception cref="ArgumentException">The operator has another number of sites, or breaks a rule of its own.</exception>
     public CellLayout Layout
@@ -56,12 +59,13 @@ internal abstract class RecurrentCell(IReadOnlyList<NoisyActivationSpec> sites) 
     /// <param name="start">Initial states, each [B, H].</param>
     /// <param name="backwards">Whether time runs from T − 1 down to 0.</param>
     /// <param name="context">The layer's context.</param>
+    /// <param name="layer">Which layer it is, for who observes the pass; null for none.</param>
     /// <returns>Output [T, B, H] and final states, each [B, H], moved out of the inner scopes.</returns>
-    public (Tensor Output, Tensor[] End) Run(RecurrentWeights w, Tensor x, Tensor[] start, bool backwards, NoiseContext context)
+    public (Tensor Output, Tensor[] End) Run(RecurrentWeights w, Tensor x, Tensor[] start, bool backwards, NoiseContext context, SiteAddress? layer = null)
     {
         using var scope = NewDisposeScope();
         var steps = (int)x.shape[0];
-        var sites = new SiteNoise(Sites, w.P, [x.shape[0], x.shape[1], w.WeightHh.shape[1]], x.device, context);
+        var sites = new SiteNoise(Sites, w.P, [x.shape[0], x.shape[1], w.WeightHh.shape[1]], x.device, context, layer);
         var inputs = Project(w, x).unbind(0);
         var recurrent = new StepLinear(w.WeightHh, RecurrentBias(w), Backend.Composed);
         var outputs = new Tensor[steps];

@@ -136,7 +136,7 @@ internal sealed class RecurrentLayers : IRecurrence
             var at = context.Later(segments[i].First);
             (outputs[i], state) = fused
                 ? FusedRecurrent.Run(cell, weights, x[i], state, backwards, at)
-                : cell.Run(weights, x[i], state!, backwards, at);
+                : cell.Run(weights, x[i], state!, backwards, at, new SiteAddress(noise, index));
         }
 
         return (outputs, [.. state!.Select((s, k) => over.Count == 0 ? s : cat([s, .. over.Select(o => o[k])], 0))]);
@@ -149,6 +149,9 @@ internal sealed class RecurrentLayers : IRecurrence
         && (states ?? []).All(FusedEngine.Takes) && FusedEngine.Takes(owner.get_parameter("weight_hh_l0")!);
 
     private RecurrentWeights Weights(int index) => RecurrentWeights.FromModule(owner, cell, Suffix(index));
+
+    /// <inheritdoc/>
+    public string SiteName(SiteAddress site) => $"{Suffix(site.Part)[1..]}.{cell.SiteNames[site.Site]}";
 
     private string Suffix(int index) =>
         $"_l{index / Shape.Directions}{(index % Shape.Directions == 1 ? "_reverse" : "")}";

@@ -8,7 +8,7 @@ namespace Noisy.Models;
 /// <summary>What the recurrent modules share: <see cref="NoisyLstm"/>, <see cref="NoisyGru"/> and their cells.</summary>
 /// <typeparam name="TState">The states before a pass, as torch's module takes them.</typeparam>
 /// <typeparam name="TResult">What a pass gives, as torch's module gives it.</typeparam>
-public abstract class RecurrentModule<TState, TResult> : nn.Module<Tensor, TState, TResult>, IRecurrence
+public abstract class RecurrentModule<TState, TResult> : nn.Module<Tensor, TState, TResult>, IRecurrence, INoisySites
 {
     /// <summary>Creates the module; weights U(−1/√H, 1/√H) as in torch, from the clock's key.</summary>
     /// <param name="name">Name of the module, for torch.</param>
@@ -43,6 +43,12 @@ public abstract class RecurrentModule<TState, TResult> : nn.Module<Tensor, TStat
 
     /// <summary>Which implementation the last pass ran on: "fused-cpu" or "composed".</summary>
     public string LastBackend => Recurrence.LastBackend;
+
+    ModuleNoise INoisySites.Noise => Noise;
+
+    string INoisySites.SiteName(SiteAddress site) => Recurrence.SiteName(site);
+
+    string IRecurrence.SiteName(SiteAddress site) => Recurrence.SiteName(site);
 
     RecurrentCell IRecurrence.Cell => Recurrence.Cell;
 

@@ -44,19 +44,16 @@ internal sealed class Counterparts(
     {
         LSTM lstm => new(
             typeof(NoisyLstm),
-            () => Recurrent(path, lstm, new RecurrentProbe(lstm), shape => new NoisyLstm(shape, Own(), clock))),
+            () => Recurrent(path, lstm, new RecurrentProbe(lstm), shape => new NoisyLstm(shape, activations, clock))),
         GRU gru => new(
             typeof(NoisyGru),
-            () => Recurrent(path, gru, new RecurrentProbe(gru), shape => new NoisyGru(shape, Own(), clock))),
-        LSTMCell cell => new(typeof(NoisyLstmCell), () => Cell(cell, 4, (inputs, units, bias) => new NoisyLstmCell(inputs, units, Own(), clock, bias))),
-        GRUCell cell => new(typeof(NoisyGruCell), () => Cell(cell, 3, (inputs, units, bias) => new NoisyGruCell(inputs, units, Own(), clock, bias))),
+            () => Recurrent(path, gru, new RecurrentProbe(gru), shape => new NoisyGru(shape, activations, clock))),
+        LSTMCell cell => new(typeof(NoisyLstmCell), () => Cell(cell, 4, (inputs, units, bias) => new NoisyLstmCell(inputs, units, activations, clock, bias))),
+        GRUCell cell => new(typeof(NoisyGruCell), () => Cell(cell, 3, (inputs, units, bias) => new NoisyGruCell(inputs, units, activations, clock, bias))),
         nn.Module<Tensor, Tensor> leaf when IsActivation(leaf) =>
             Spec(path, leaf) is { } spec ? new(typeof(NoisyActivation), () => Activation(path, leaf, spec, home), spec) : null,
         _ => null,
     };
-
-    /// <summary>Specs that no other module has, by which <see cref="SaturationProbe"/> knows the module.</summary>
-    private ActivationPair Own() => activations.Map(s => s with { });
 
     /// <summary>Whether a module saturates and has no counterpart, so that a report should name it; null if not.</summary>
     public static string? Unserved(nn.Module module) => module switch
@@ -87,7 +84,7 @@ internal sealed class Counterparts(
         return new(
             () =>
             {
-                var made = new NoisyActivation(spec with { }, units, clock);
+                var made = new NoisyActivation(spec, units, clock);
                 Settle(made, old, home);
                 return made;
             },

@@ -23,8 +23,12 @@ public static class FusedEngine
     /// <summary>Threads of the fused layers: as many as torch uses, <c>torch.set_num_threads</c>.</summary>
     public static int Threads => Math.Max(1, get_num_threads());
 
+    /// <summary>Whether this thread's passes run on torch's operations, whatever the modules say: while a pass is being observed.</summary>
+    [field: ThreadStatic]
+    internal static bool Composing { get; set; }
+
     /// <summary>Whether a tensor can go through the fused engine: single precision on the CPU.</summary>
-    internal static bool Takes(Tensor tensor) => tensor.device.type == DeviceType.CPU && tensor.dtype == ScalarType.Float32;
+    internal static bool Takes(Tensor tensor) => !Composing && tensor.device.type == DeviceType.CPU && tensor.dtype == ScalarType.Float32;
 
     /// <summary>The address of a contiguous tensor's first float; null for no tensor or an empty one.</summary>
     internal static unsafe float* Pointer(Tensor? tensor)

@@ -26,7 +26,6 @@ public static class ComposedActivation
         Operand.Floating(x, nameof(x));
         if (p is not null && p.dtype != x.dtype)
             throw new ArgumentException($"p is {p.dtype}, x is {x.dtype}: convert x with to_type, or the module with to", nameof(p));
-        SaturationProbe.See(spec, x);
         if (spec.UseSoft) return spec.Unit.Soft == SoftFunction.Tanh ? x.tanh() : x.sigmoid();
         using var scope = NewDisposeScope();
         if (x.dtype is ScalarType.Float16 or ScalarType.BFloat16)

@@ -12,7 +12,7 @@ namespace Noisy.Models;
 /// and asks the clock; <see cref="forward(Tensor, NoiseContext)"/> is the pure one. On the CPU in single precision it is one
 /// node of torch's graph. Source: paper, Algorithm 1, Section 5.
 /// </remarks>
-public sealed class NoisyActivation : nn.Module<Tensor, Tensor>
+public sealed class NoisyActivation : nn.Module<Tensor, Tensor>, INoisySites
 {
     private readonly ModuleNoise noise;
 
@@ -77,8 +77,12 @@ public sealed class NoisyActivation : nn.Module<Tensor, Tensor>
         context = noise.Own(context);
         var p = Gains;
         LastBackend = SiteActivation.Fuses(Spec, x, p, context, Backend) ? FusedEngine.FusedName : FusedEngine.ComposedName;
-        return SiteActivation.Apply(Spec, x, p, context, Backend);
+        return SiteActivation.Apply(Spec, x, p, context, Backend, new SiteAddress(noise));
     }
+
+    ModuleNoise INoisySites.Noise => noise;
+
+    string INoisySites.SiteName(SiteAddress site) => "";
 
     private void Check(Tensor x)
     {

@@ -16,8 +16,9 @@ internal static class SiteActivation
     /// <param name="p">Gap gains [H] or [1]; null if the activation has none.</param>
     /// <param name="context">Mode, key, update, time step and scale; the draws are those of this time step.</param>
     /// <param name="engine">Which implementation to run on.</param>
+    /// <param name="site">Whose activation it is, for who observes the pass; null for nobody's.</param>
     /// <returns>φ, of x's shape; owned by the caller.</returns>
-    internal static Tensor Apply(NoisyActivationSpec spec, Tensor x, Tensor? p, NoiseContext context, Backend engine)
+    internal static Tensor Apply(NoisyActivationSpec spec, Tensor x, Tensor? p, NoiseContext context, Backend engine, SiteAddress? site = null)
     {
         var c = context.Scale ?? spec.C;
         if (p is { requires_grad: true } && !GapGain.Counts(spec, context)) p = p.detach();
@@ -26,6 +27,6 @@ internal static class SiteActivation
             ? NoiseSource.Normal(context.Key, context.Update, context.TimeStep, [1, .. x.shape], x.device).squeeze_(0)
             : null;
         using var shared = p is not null && x.dim() == 0 ? p.squeeze(0) : null; // a p [1] would give a scalar x a dimension
-        return ComposedActivation.Apply(spec, x, xi, shared ?? p, c, context.Mode);
+        return SiteObserver.Apply(site, spec, x, xi, shared ?? p, c, context.Mode);
     }
 }

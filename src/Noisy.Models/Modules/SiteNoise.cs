@@ -10,6 +10,7 @@ internal sealed class SiteNoise
     private readonly Tensor?[] gains;
     private readonly Tensor[]?[] draws;
     private readonly NoiseContext context;
+    private readonly SiteAddress? layer;
 
     /// <summary>Draws the noise of all time steps.</summary>
     /// <param name="sites">The activation at each nonlinearity.</param>
@@ -17,10 +18,10 @@ internal sealed class SiteNoise
     /// <param name="shape">[T, B, H].</param>
     /// <param name="device">Where the layer runs.</param>
     /// <param name="context">The layer's context.</param>
-    public SiteNoise(IReadOnlyList<NoisyActivationSpec> sites, Tensor? p, long[] shape, Device device, NoiseContext context)
+    /// <param name="layer">Which layer it is, for who observes the pass; null for none.</param>
+    public SiteNoise(IReadOnlyList<NoisyActivationSpec> sites, Tensor? p, long[] shape, Device device, NoiseContext context, SiteAddress? layer)
     {
-        this.sites = sites;
-        this.context = context;
+        (this.sites, this.context, this.layer) = (sites, context, layer);
         gains = sites.Select((s, i) =>
         {
             if (!s.UsesP) return null;
@@ -36,6 +37,6 @@ internal sealed class SiteNoise
     public Tensor Apply(int site, int t, Tensor pre)
     {
         var spec = sites[site];
-        return ComposedActivation.Apply(spec, pre, draws[site]?[t], gains[site], context.Scale ?? spec.C, context.Mode);
+        return SiteObserver.Apply(layer is { } at ? at with { Site = site } : null, spec, pre, draws[site]?[t], gains[site], context.Scale ?? spec.C, context.Mode);
     }
 }

@@ -12,6 +12,9 @@ internal sealed class ModuleNoise(NoiseClock clock, uint? first = null)
     private readonly uint id = clock.NewModuleId();
     private uint end = clock.NextModuleId;
 
+    /// <summary>The model's clock.</summary>
+    internal NoiseClock Clock => clock;
+
     /// <summary>Key of the initial weights.</summary>
     internal NoiseKey Init => clock.Key.Child("init").Child(id);
 

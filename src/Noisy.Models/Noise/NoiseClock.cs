@@ -62,6 +62,20 @@ public sealed class NoiseClock(NoiseKey key)
         nextTimeStep.Clear();
     }
 
+    /// <summary>Where a clock stands.</summary>
+    internal sealed record Calls(long Update, double? Scale, NoiseMode TestMode, IReadOnlyDictionary<uint, int> NextTimeStep);
+
+    /// <summary>Where the clock stands.</summary>
+    internal Calls Save() => new(Update, Scale, TestMode, new Dictionary<uint, int>(nextTimeStep));
+
+    /// <summary>Goes back to where the clock stood.</summary>
+    internal void Restore(Calls calls)
+    {
+        Advance(calls.Update, calls.Scale);
+        TestMode = calls.TestMode;
+        foreach (var (id, step) in calls.NextTimeStep) nextTimeStep[id] = step;
+    }
+
     /// <summary>An id for a module that joins the model; the first gets 0. Depends on the order of construction only.</summary>
     public uint NewModuleId() => NextModuleId++;
 

@@ -19,7 +19,7 @@ namespace Noisy.Models;
 /// also <c>start_hidden</c>, <c>start_cell</c> [H]; <c>p</c> [sites, H] if the activations have gap gains.</para>
 /// <para>Source: paper, Section 6.6; Graves, Wayne, Danihelka, "Neural Turing Machines", 2014; docs/paper.md, decision 22.</para>
 /// </remarks>
-public sealed class NeuralTuringMachine : nn.Module<Tensor, Tensor>
+public sealed class NeuralTuringMachine : nn.Module<Tensor, Tensor>, INoisySites
 {
     private readonly ModuleNoise noise;
     private readonly RecurrentCell cell;
@@ -108,7 +108,7 @@ public sealed class NeuralTuringMachine : nn.Module<Tensor, Tensor>
     {
         Tensor Get(string name) => operand(name)!;
         var (steps, batch) = ((int)input.shape[0], input.shape[1]);
-        var sites = new SiteNoise(cell.Sites, operand("p"), [steps, batch, Shape.Hidden], input.device, context);
+        var sites = new SiteNoise(cell.Sites, operand("p"), [steps, batch, Shape.Hidden], input.device, context, new SiteAddress(noise));
         var inputs = input.unbind(0);
         var recurrent = operand("weight_hh") is { } weight ? new StepLinear(weight, null, Backend.Composed) : null;
         Tensor Start(string name, params long[] size) => Get(name).reshape([1, .. size]).expand([batch, .. size]);
@@ -157,6 +157,10 @@ public sealed class NeuralTuringMachine : nn.Module<Tensor, Tensor>
         tensor.DetachFromDisposeScope();
         return tensor;
     }
+
+    ModuleNoise INoisySites.Noise => noise;
+
+    string INoisySites.SiteName(SiteAddress site) => cell.SiteNames[site.Site];
 
     private void Check(Tensor input)
     {

@@ -1,0 +1,59 @@
+using System.Globalization;
+using Noisy.Core;
+using Noisy.Models;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Noisy.Experiments;
+
+/// <summary>Measures what saturation and noise do in an update's batch before the update is made, and leaves no trace of it.</summary>
+internal static class BatchMonitor
+{
+    /// <summary>Measures.</summary>
+    /// <param name="task">Model and data.</param>
+    /// <param name="position">The batch.</param>
+    /// <param name="context">The update's noise.</param>
+    /// <param name="test">How noise is treated at test time.</param>
+    /// <returns>Statistics by nonlinearity, in six digits; null if the model has none.</returns>
+    public static IReadOnlyDictionary<string, SiteStatistics>? Observe(ITrainingTask task, BatchPosition position, NoiseContext context, NoiseContext test)
+    {
+        using var scope = NewDisposeScope();
+        var carried = task.Carried.ToDictionary(state => state.Key, state => state.Value.clone());
+        try
+        {
+            Tensor Loss()
+            {
+                task.Restore(carried);
+                return task.Loss(position, context).Objective;
+            }
+
+            void Test()
+            {
+                task.Restore(carried);
+                task.Loss(position, test);
+            }
+
+            var sites = SiteMonitor.Observe(task.Model, Loss, Test);
+            return sites.Count == 0 ? null : sites.ToDictionary(site => site.Key, site => Rounded(site.Value));
+        }
+        finally
+        {
+            task.Restore(carried);
+        }
+    }
+
+    private static SiteStatistics Rounded(SiteStatistics site) => site with
+    {
+        Saturated = Rounded(site.Saturated)!.Value,
+        Sigma = Rounded(site.Sigma),
+        SignalToNoise = Rounded(site.SignalToNoise),
+        Returned = Rounded(site.Returned),
+        Gain = Rounded(site.Gain),
+        Gradient = Rounded(site.Gradient),
+        SaturatedGradient = Rounded(site.SaturatedGradient),
+        AtBound = Rounded(site.AtBound),
+    };
+
+    private static double? Rounded(double? value) =>
+        value is { } number ? double.Parse(number.ToString("G6", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture) : null;
+}
