@@ -63,7 +63,8 @@ NoisyLstmCell or NoisyGruCell against nn.LSTMCell or nn.GRUCell. softmax is outp
 update of the experiment lte at the sizes of its presets small and paper, against the same one composed of torch's operations
 and against a step of libtorch's noise-free layers of these sizes. feedforward and lstm are an update of the experiment ntm with
 that controller, on episodes of as many items as the preset has at most (B: episodes of an update), against the same one composed
-of torch's operations. The suite activation runs on one thread: tanh and noise are kernels on 2^20 numbers; module is one
+of torch's operations. monitor sets an update of an experiment against what is done besides in one that is monitored: one of so many
+as its row says. The suite activation runs on one thread: tanh and noise are kernels on 2^20 numbers; module is one
 layer's NAH units in torch's graph, forward and backward, fused against composed of torch's operations; mlp is a whole step of a
 network 784-500-10 at batch 100.
 

@@ -42,7 +42,7 @@ let private optionTests =
     testList "options" [
         test "without options every suite is measured in both sizes on all threads" {
             let options = parsed []
-            Expect.equal options.Suites [ "lstm"; "gru"; "softmax"; "activation"; "lte"; "ntm" ] "suites"
+            Expect.equal options.Suites [ "lstm"; "gru"; "softmax"; "activation"; "lte"; "ntm"; "monitor" ] "suites"
             Expect.equal options.Sizes [ small; medium ] "sizes"
             Expect.equal options.Threads Environment.ProcessorCount "threads"
             Expect.equal options.Mode BenchOptions.Speed "mode"
