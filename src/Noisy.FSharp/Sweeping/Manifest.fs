@@ -62,7 +62,8 @@ let tryRead (folder: string) =
         try
             Some(ofJson (ConfigJson.Parse<JsonObject>(File.ReadAllText file)))
         with error when (error :? JsonException || error :? InvalidOperationException || error :? NullReferenceException || error :? FormatException) ->
-            raise (UsageException($"{file} is damaged ({error.Message}): delete it and give the sweep's command again. The runs beside it are not touched, and go on from where they are", error))
+            let what = match error with :? JsonException -> error.Message | _ -> "a field is missing or of another kind"
+            raise (UsageException($"{file} is damaged ({what}): delete it and give the sweep's command again. The runs beside it are not touched, and go on from where they are", error))
 
 /// The manifest of a sweep's folder.
 let read (folder: string) =

@@ -30,8 +30,11 @@ let program (script: string option) =
         let fsi = if isFsi then [ Environment.ProcessPath; own.Head ] else [ "dotnet"; "fsi" ]
         fsi @ [ "--quiet"; "--nologo" ] @ defines @ [ Path.GetFullPath file; "--" ]
     | None when isFsi -> refuse "a session has no script whose runs other processes could train: name the file that ends in exit (Run.main ...) as the sweep's Script"
-    | None when Path.GetFileNameWithoutExtension Environment.ProcessPath = "dotnet" -> [ Environment.ProcessPath; Path.GetFullPath own.Head ]
-    | None -> [ Environment.ProcessPath ]
+    | None ->
+        // A compiled program, which may take words of its own before those of its experiment.
+        let before = if List.contains "sweep" own then own.Tail |> List.takeWhile ((<>) "sweep") else []
+        let isDotnet = Path.GetFileNameWithoutExtension Environment.ProcessPath = "dotnet"
+        Environment.ProcessPath :: (if isDotnet then [ Path.GetFullPath own.Head ] else []) @ before
 
 // ---- What is told ---------------------------------------------------------------------------------------------------
 
