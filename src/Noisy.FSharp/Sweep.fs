@@ -1,6 +1,7 @@
 namespace Noisy.FSharp
 
 open System
+open System.Runtime.InteropServices
 open System.Threading
 open Noisy.Models
 open Noisy.Experiments
@@ -60,13 +61,20 @@ module Sweep =
               for option in job.Options do yield! [ "--sbatch"; option ] ]
 
     /// Begins a sweep, or goes on with it: trains what is missing, tries again what failed, and leaves alone what is done or what another
-    /// process has. On this machine it returns when all is trained; on Slurm when the job is queued.
+    /// process has. On this machine it returns when all is trained, or after Ctrl+C; on Slurm when the job is queued.
     ///
     /// Raises UsageException if the sweep cannot be begun; a run that fails or diverges only says so in its state.
     let run (experiment: Experiment<'Settings, 'Model, 'Batch>) (sweep: Sweep) : SweepRun list =
         TorchNative.EnsureLoaded()
+        use stop = new CancellationTokenSource()
+        let onSignal (context: PosixSignalContext) =
+            context.Cancel <- true
+            stop.Cancel()
+
+        use _ = PosixSignalRegistration.Create(PosixSignal.SIGINT, onSignal)
+        use _ = PosixSignalRegistration.Create(PosixSignal.SIGTERM, onSignal)
         let script = if sweep.Script = "" then None else Some sweep.Script
-        Sweeps.start (Experiment.build experiment) (Sweeps.program script) (words sweep) CancellationToken.None |> fst
+        Sweeps.start (Experiment.build experiment) (Sweeps.program script) (words sweep) stop.Token |> fst
 
     /// How the runs of a sweep fare. folder: its Out.
     let status (folder: string) : SweepRun list = Sweeps.status folder

@@ -43,9 +43,14 @@ type Last =
     /// Message: "" where it is over without having told why.
     | Over of session: string * stopAt: int64 * code: int * message: string
 
+/// Whether a session is a task of a job.
+let private isOf (job: string) (session: string) = session.StartsWith(job + "_")
+
 /// What is known after one more event.
 let next (last: Last) (event: Event) =
     match last, event with
+    | Open session, Submitted job when isOf job session.Id -> last // the task was faster than the command that gave it
+    | Over(session, _, _, _), Submitted job when isOf job session -> last
     | _, Submitted job -> Queued job
     | Queued _, Withdrawn -> Never
     | _, Begun session -> Open session

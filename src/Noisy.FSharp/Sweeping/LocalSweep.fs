@@ -86,11 +86,12 @@ let work (folder: string) (manifest: Manifest) (entries: Entry list) jobs thread
     let isFree (entry: Entry) =
         let run = Statuses.ofRun folder queue entry
         let isSlurms = queue |> Option.exists (Map.containsKey entry.Index)
-        let isFree = run.State <> Done && run.State <> Running && not isSlurms
+        let isOver = run.State = Done || run.State = Diverged // by another process, since this one began
+        let isFree = not isOver && run.State <> Running && not isSlurms
 
         if not isFree then
             ended <- ended + 1
-            if run.State <> Done then line $"""  {entry.Name}: left to {(if run.Job = "" then "another process" else "Slurm, task " + run.Job)} ({ended} of {total})"""
+            if not isOver then line $"""  {entry.Name}: left to {(if run.Job = "" then "another process" else "Slurm, task " + run.Job)} ({ended} of {total})"""
 
         isFree
 

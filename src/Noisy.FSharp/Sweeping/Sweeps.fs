@@ -132,10 +132,11 @@ let private codeOf folder (entry: Entry) =
     | Journal.Over(_, _, code, _) -> code
     | _ -> 0
 
-/// 0 if all runs are done, 4 if some diverged, else the code of the first that failed.
+/// 0 if all runs are done or with another process, 4 if some diverged, else the code of the first that failed, 130 if one was stopped.
 let exitCode (runs: (SweepRun * int) list) =
     let failed = [ for run, code in runs do if run.State = Failed then (if code = 0 || code > 128 then 1 else code) ]
-    if runs |> List.exists (fun (run, _) -> run.State = Diverged) then 4 else List.tryHead failed |> Option.defaultValue 0
+    let some state = runs |> List.exists (fun (run, _) -> run.State = state)
+    if some Diverged then 4 else List.tryHead failed |> Option.defaultValue (if some Interrupted then Host.interrupted else 0)
 
 let private onThisMachine experiment (request: SweepOptions.Request) program folder jobs (stop: CancellationToken) =
     let sweep = Manifest.alone folder (fun () -> enter experiment request program folder)

@@ -94,16 +94,19 @@ type Cluster() =
             with _ -> ()
 
     let close () =
-        try ask "scancel" [ "--state=PENDING"; "--user=root" ] |> ignore with _ -> ()
-        try ask "scancel" [ "--signal=KILL"; "--full"; "--user=root" ] |> ignore with _ -> ()
+        if (pidOf "slurmctld").IsSome then
+            for options in [ [ "--state=PENDING" ]; [ "--signal=KILL"; "--full" ] ] do
+                try ask "scancel" (options @ [ "--user=root" ]) |> ignore with _ -> ()
+
         for name in [ "slurmd"; "slurmctld"; "munged" ] do stop name
         Environment.SetEnvironmentVariable("SLURM_CONF", before)
         try Directory.Delete(folder, true) with :? IOException -> ()
 
     do
         try
+            File.SetUnixFileMode(folder, UnixFileMode.UserRead ||| UnixFileMode.UserWrite ||| UnixFileMode.UserExecute ||| UnixFileMode.GroupExecute ||| UnixFileMode.OtherExecute)
             for name in [ "state"; "spool" ] do Directory.CreateDirectory(Path.Combine(folder, name)) |> ignore
-            let host = (ask "hostname" [ "-s" ])
+            let host = ask "hostname" [ "-s" ]
             let ports = freePorts 2
             File.WriteAllText(Path.Combine(folder, "slurm.conf"), configuration folder host ports[0] ports[1])
             let key = Path.Combine(folder, "munge.key")

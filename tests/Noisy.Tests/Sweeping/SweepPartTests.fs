@@ -84,6 +84,8 @@ let private journalTests =
               "found it taken, just over", [ Begun a; Ended("a", 130, ""); Exited("b", 0) ], Over("a", 0L, 130, "")
               "begun again after a kill without a word", [ Begun a; Begun { a with Id = "b" } ], Open { a with Id = "b" }
               "a late word of the one before", [ Begun a; Begun { a with Id = "b" }; Ended("a", 130, "") ], Open { a with Id = "b" }
+              "a task that was faster than its submission", [ Begun { a with Id = "12_3.0" }; Submitted "12" ], Open { a with Id = "12_3.0" }
+              "and is over by then", [ Begun { a with Id = "12_3.0" }; Ended("12_3.0", 4, "m"); Submitted "12" ], Over("12_3.0", 0L, 4, "m")
               "submitted again", [ Begun a; Ended("a", 1, "m"); Submitted "13" ], Queued "13"
               "begun, then withdrawn by a late cancel", [ Submitted "12"; Begun a; Withdrawn ], Open a ] do
             test $"state after: {name}" { Expect.equal (last events) expected name }
@@ -150,6 +152,7 @@ let private stateTests =
                   [ run Failed 137 ], 1
                   [ run Failed 0 ], 1
                   [ run Failed 2; run Diverged 4 ], 4
+                  [ run Interrupted 130; run Done 0 ], 130
                   [ run Running 0; run Waiting 0 ], 0 ] do
                 Expect.equal (Sweeps.exitCode runs) expected $"{runs}"
         }
