@@ -159,6 +159,7 @@ for name, about in
     [ "Fuzz", "mutated input for every reader, e.g. -- --inputs 1000000"
       "Kill", "kill -9 at random moments over all experiments, then resume, e.g. -- --kills 100"
       "Faults", "full disks, folders that vanish, damaged files, e.g. -- --minutes 10"
+      "Slurm", "a sweep on a Slurm cluster of this machine's own: time limits, kills, cancellations, e.g. -- --seeds 4"
       "Soak", "does memory grow over many updates? e.g. -- --updates 20000 --config S" ] do
     create name about (fun () -> run name ([ "tests/Noisy.Reliability/bin/Release/net10.0/Noisy.Reliability.dll"; name.ToLowerInvariant() ] @ scriptArguments))
     "Build" ==> name |> ignore

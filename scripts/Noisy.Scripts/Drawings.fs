@@ -20,4 +20,4 @@ let experiment name =
 /// A whole script of the paper's.
 ///
 /// name: the experiment; words: the command line after the script's name. Returns the exit code.
-let main name words = Runs.main (experiment name) words
+let main name words = Sweeps.main (experiment name) words

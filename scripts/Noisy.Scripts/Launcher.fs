@@ -34,7 +34,7 @@ let private launcher () =
         with :? IOException -> 0
 
 /// Starts the child and waits for it, whatever signals come; its exit code.
-let private wait (start: ProcessStartInfo) =
+let wait (start: ProcessStartInfo) =
     use child = new Process(StartInfo = start)
     let gate = obj ()
     let mutable early = []

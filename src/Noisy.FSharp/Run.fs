@@ -52,13 +52,14 @@ module Run =
 
     /// A whole script: reads the command line (--preset --activation --row --seed --set --out --threads --max-updates ..., see --help),
     /// trains every row with every seed and every combination of settings, resumes what was begun, and leaves runs, curves, a comparison
-    /// and results.csv. Returns the exit code: exit (Run.main mine).
+    /// and results.csv. With "sweep" as its first word it trains them side by side on this machine or on a Slurm cluster instead (sweep --help).
+    /// Returns the exit code: exit (Run.main mine).
     let main (experiment: Experiment<'Settings, 'Model, 'Batch>) : int =
-        Host.run (fun stop -> Runs.work (Experiment.build experiment) (words ()) stop)
+        Host.run (fun stop -> Sweeps.orRuns (Experiment.build experiment) (words ()) stop)
 
     /// The same with a command line of your own.
     let mainWith (words: string list) (experiment: Experiment<'Settings, 'Model, 'Batch>) : int =
-        Host.run (fun stop -> Runs.work (Experiment.build experiment) (Array.ofList words) stop)
+        Host.run (fun stop -> Sweeps.orRuns (Experiment.build experiment) (Array.ofList words) stop)
 
     /// One row of the first preset with seed 1, all threads, into runs/ and the experiment's name.
     let defaults =

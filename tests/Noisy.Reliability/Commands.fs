@@ -16,11 +16,12 @@ let private options =
       "--inputs", "fuzz: inputs to be read (default: 100000)"
       "--folder", "fuzz: where failing inputs are kept (default: artifacts/fuzz)"
       "--replay", "fuzz: read one kept input again, and nothing else"
-      "--kills", "kill: kills to be made (default: 20)"
+      "--kills", "kill, slurm: kills to be made, of slurm with cancellations (default: 20)"
       "--points", "faults: so many of all points, drawn by a fixed key (default: all)"
       "--kinds", "faults: disk, folder, file, separated by commas (default: all)"
       "--experiments", "kill, faults: names, separated by commas (default: all; files and folders are tried on the first)"
-      "--updates", "soak: updates of each loop (default: 2000)"
+      "--seeds", "slurm: seeds of each of two rows (default: 4)"
+      "--updates", "soak: updates of each loop (default: 2000); slurm: of each run, which must take more than 45 seconds (default: 1200)"
       "--config", "soak: S, M or both (default: S)"
       "--loops", "soak: ours, torch or both: whose optimiser (default: both)"
       "--threads", $"soak: CPU threads (default: {Environment.ProcessorCount})" ]
@@ -30,11 +31,12 @@ let private own =
         [ "fuzz", [ "--seed"; "--minutes"; "--jobs"; "--inputs"; "--folder"; "--replay" ]
           "kill", [ "--seed"; "--minutes"; "--jobs"; "--kills"; "--experiments" ]
           "faults", [ "--minutes"; "--jobs"; "--points"; "--kinds"; "--experiments" ]
+          "slurm", [ "--seed"; "--minutes"; "--seeds"; "--updates"; "--kills" ]
           "soak", [ "--minutes"; "--updates"; "--config"; "--loops"; "--threads" ] ]
 
 let usage =
     let lines = [ for name, about in options -> $"    {name.PadRight 14} {about}" ]
-    "fuzz, kill, faults or soak, and options:\n" + String.Join("\n", lines) + "\ndocs/reliability.md says what each tries."
+    "fuzz, kill, faults, slurm or soak, and options:\n" + String.Join("\n", lines) + "\ndocs/reliability.md says what each tries."
 
 /// The options of a command by name; refuses what it does not have.
 let private read command (words: string list) =
@@ -116,6 +118,19 @@ let private faults inside words (given: Given) =
     else
         refuse "faults: this machine lets no process mount a small disk (unshare -rm); leave the full disk out with --kinds folder,file"
 
+let private slurm (given: Given) =
+    match Cluster.impossible () with
+    | Some reason -> refuse $"slurm: {reason}"
+    | None ->
+        let options: SlurmTrial.SlurmOptions =
+            { Seed = given.Number("--seed", Int64.MinValue, 1L)
+              Seeds = given.Count("--seeds", 4)
+              Updates = given.Number("--updates", 4L, 1200L)
+              Disturbances = given.Count("--kills", 20)
+              Limit = given.Limit }
+
+        SlurmTrial.run (printfn "%s") options |> SlurmTrial.print
+
 let private soak (given: Given) =
     let options: Soak.SoakOptions =
         { Updates = given.Number("--updates", 20L, 2000L)
@@ -136,6 +151,7 @@ let run (stop: CancellationToken) (words: string list) =
     | "kill" :: rest -> kill (given "kill" rest)
     | "faults" :: rest -> faults false rest (given "faults" rest)
     | "faults-inside" :: rest -> faults true rest (given "faults" rest)
+    | "slurm" :: rest -> slurm (given "slurm" rest)
     | "soak" :: rest -> soak (given "soak" rest)
     | "fuzz-worker" :: rest -> FuzzWorker.work stop rest
     | _ ->

@@ -87,6 +87,7 @@ let private lists = [
     LayerTests.tests
     OwnExperimentTests.tests
     AddingTests.tests
+    SweepTests.tests
     ReliabilityTests.tests
     StructureTests.tests
 ]

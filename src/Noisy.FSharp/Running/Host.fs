@@ -50,7 +50,7 @@ and private unexpected (e: exn) =
     1, $"unexpected error: {e.GetType().Name}: {e.Message} (NOISY_DEBUG=1 shows where)"
 
 /// Whether a process is still at work. One that ended and that nobody has asked after is not.
-let private isAlive (id: int) =
+let isAlive (id: int) =
     if OperatingSystem.IsLinux() then
         try
             // pid (name) state ...; a name may hold anything, so the last bracket counts.

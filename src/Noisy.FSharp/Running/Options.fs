@@ -138,15 +138,39 @@ let writing (option: string) (place: string) (write: unit -> unit) =
     with error when (error :? IOException || error :? UnauthorizedAccessException) ->
         refuse $"cannot write {place}: {error.Message.TrimEnd '.'}; name another place with {option}"
 
+/// The options that a union of arguments stands for, with their dashes.
+let private namesOf<'argument when 'argument :> IArgParserTemplate> (parser: ArgumentParser<'argument>) = parser.GetArgumentCases() |> List.collect _.CommandLineNames.Value
+
+let private scriptFile (script: string) = if script.EndsWith ".fsx" then script else $"scripts/{script}.fsx"
+
+/// Takes from a command line the options that a union of arguments stands for; the other words in order are for another reader. None
+/// where the user asks for help.
+let take<'argument when 'argument :> IArgParserTemplate> (script: string) (words: string list) =
+    let parser = ArgumentParser.Create<'argument>(programName = $"dotnet fsi {scriptFile script}")
+    let words = words |> List.collect (separate (namesOf parser))
+    refuseEmpty words
+
+    try
+        let found = parser.ParseCommandLine(Array.ofList words, ignoreUnrecognized = true, raiseOnUsage = true)
+        Some(found, found.UnrecognizedCliParams)
+    with :? ArguParseException as error ->
+        if error.ErrorCode = ErrorCode.HelpText then None else refuse (complaint (scriptFile script) [ "--help" ] error.Message)
+
+/// The lines of a help text about the options that a union of arguments stands for.
+let usage<'argument when 'argument :> IArgParserTemplate> () =
+    let parser = ArgumentParser.Create<'argument>(programName = "", usageStringCharacterWidth = 110)
+    let text = parser.PrintUsage()
+    text.Substring(text.IndexOf "OPTIONS:")
+
 /// Reads a command line.
 ///
-/// script: its name in messages. Returns None after --help, whose text is Argu's with `explain ()` after it; "help" alone
+/// script: its name in messages; also: options that another reader takes, for hints. Returns None after --help, whose text is Argu's with `explain ()` after it; "help" alone
 /// does the same, because `dotnet fsi` keeps a --help to itself unless a -- precedes it. Every mistake is a
 /// UsageException of one sentence.
-let parse<'argument when 'argument :> IArgParserTemplate> (script: string) (explain: unit -> string) (words: string[]) =
-    let script = if script.EndsWith ".fsx" then script else $"scripts/{script}.fsx"
+let parseBeside<'argument when 'argument :> IArgParserTemplate> (also: string list) (script: string) (explain: unit -> string) (words: string[]) =
+    let script = scriptFile script
     let parser = ArgumentParser.Create<'argument>(programName = $"dotnet fsi {script}", usageStringCharacterWidth = 110)
-    let known = parser.GetArgumentCases() |> List.collect _.CommandLineNames.Value
+    let known = namesOf parser
 
     let words = if words = [| "help" |] || words = [| "-h" |] then [| "--help" |] else words |> List.ofArray |> List.collect (separate known) |> Array.ofList
     refuseEmpty (List.ofArray words)
@@ -158,7 +182,10 @@ let parse<'argument when 'argument :> IArgParserTemplate> (script: string) (expl
             printfn "%s\n%s" (parser.PrintUsage()) (explain ())
             None
         else
-            refuse (complaint script (known @ [ "--help" ]) error.Message)
+            refuse (complaint script (known @ also @ [ "--help" ]) error.Message)
+
+/// Reads a command line that is all of one kind; see parseBeside.
+let parse<'argument when 'argument :> IArgParserTemplate> script explain words = parseBeside<'argument> [] script explain words
 
 let private device name =
     TorchNative.EnsureLoaded()
@@ -294,7 +321,7 @@ let private row (experiment: Experiment) name =
         refuse $"--row: {experiment.Name} has no row '{name}'; known are{known} activations {variantNames}"
 
 /// The script that the user called: one of the library's own, or the user's.
-let private script (experiment: Experiment) =
+let script (experiment: Experiment) =
     match Environment.GetCommandLineArgs() |> Array.tryFind (fun word -> word.EndsWith(".fsx", StringComparison.OrdinalIgnoreCase)) with
     | Some file when isNull experiment.PaperSection -> Path.GetRelativePath(Environment.CurrentDirectory, file)
     | _ -> experiment.Name
@@ -307,9 +334,9 @@ let private monitor (experiment: Experiment) preset given =
     | Some(Some "off") -> None
     | Some(Some number) -> Some(integer "--monitor" 1L number)
 
-/// The options of an experiment script; None after --help.
-let ofExperiment (experiment: Experiment) (words: string[]) =
-    parse<Argument> (script experiment) (explain experiment) words
+/// The options of an experiment script, beside others that another reader has taken; None after --help.
+let ofExperimentBeside (also: string list) (experiment: Experiment) (words: string[]) =
+    parseBeside<Argument> also (script experiment) (explain experiment) words
     |> Option.map (fun found ->
         let list option (results: string list list) =
             if results.IsEmpty then None else Some(someElements option (List.concat results))
@@ -352,3 +379,6 @@ let ofExperiment (experiment: Experiment) (words: string[]) =
             match found.GetResults Argument.Set with
             | results when List.exists List.isEmpty results -> refuse "--set needs name=value"
             | results -> results |> List.concat |> List.map (assignment >> underPresentName experiment) |> once })
+
+/// The options of an experiment script; None after --help.
+let ofExperiment experiment words = ofExperimentBeside [] experiment words

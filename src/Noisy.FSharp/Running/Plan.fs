@@ -13,6 +13,9 @@ open Noisy.Experiments
 type Run =
     { /// Its row's name, with the settings that differ from the row's: "nah", "nah c=0.25".
       Row: string
+      /// The row alone, and the settings that it takes: what a command line of its own would name.
+      Base: string
+      Set: (string * string) list
       Config: RunConfig
       Folder: string }
 
@@ -97,7 +100,7 @@ let make (experiment: Experiment) preset (rows: string list) (seeds: int64 list)
                   let name = $"{preset}-{row}{inName changed}"
 
                   for seed in seeds do
-                      { Row = label; Config = config.With("seed", string seed); Folder = Path.Combine(out, $"{name}-s{seed}") } ]
+                      { Row = label; Base = row; Set = taken; Config = config.With("seed", string seed); Folder = Path.Combine(out, $"{name}-s{seed}") } ]
         |> List.distinctBy _.Folder
 
     match runs |> List.collect (fun run -> List.ofSeq (experiment.BrokenRules run.Config)) |> List.distinct with

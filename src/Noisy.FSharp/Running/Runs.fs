@@ -29,13 +29,13 @@ let private describe (experiment: Experiment) (data: DataIdentity) =
     $"data: {data.Name} ({kind}), SHA-256 {data.Sha256[..11]}"
 
 /// How a run's session ended.
-type private Ending =
+type Ending =
     | Done of RunSummary
     | Interrupted
     | Diverged of DivergedException
 
 /// What is known of a run after its session.
-type private Outcome = { Run: Run; View: Pictures.View; Ending: Ending }
+type Outcome = { Run: Run; View: Pictures.View; Ending: Ending }
 
 /// Draws what the experiment has of its own, unless it is there and as new as the run's summary: a run may have been killed before its
 /// pictures were drawn.
@@ -50,8 +50,24 @@ let private drawings (experiment: Experiment) folder task config =
         let since = File.GetLastWriteTimeUtc(Path.Combine(folder, "summary.json"))
         if not (Seq.forall (isNew since) pictures.Files) then pictures.Draw.Invoke(folder, task, config)
 
+/// How a task's runs are drawn, with the levels that its experiment knows.
+let private viewOf (experiment: Experiment) (task: ITrainingTask) =
+    let floor = experiment.Floor task
+
+    let levels =
+        [ if floor.HasValue then "best attainable", floor.Value
+          match experiment.Baseline task with
+          | null -> ()
+          | level -> level.Name, level.Value ]
+
+    Pictures.view task levels
+
+let private cacheOf (options: Options) = DataCache(DataCacheSettings.FromEnvironment(Option.toObj options.Data), Action<string>(printfn "%s"))
+
 /// Trains one run and draws its curves, however it ends.
-let private train (experiment: Experiment) options (cache: DataCache) (extras: Extras) (said: string ref) run stop =
+///
+/// observe: what sees the training, made from what tells of it.
+let private train (experiment: Experiment) options (cache: DataCache) (extras: Extras) (said: string ref) (observe: ITrainingObserver -> ITrainingObserver) run stop =
     FusedEngine.Default <- options.Backend // before the model is made
     use task = experiment.Build(run.Config, cache, options.Device)
     let data = describe experiment task.Data
@@ -71,7 +87,8 @@ let private train (experiment: Experiment) options (cache: DataCache) (extras: E
                 let training =
                     TrainingRun(
                         Config = run.Config, Task = task, Folder = run.Folder, Label = run.Row, Device = options.Device, Threads = options.Threads,
-                        MaxUpdates = Option.toNullable options.MaxUpdates, MonitorEvery = Option.toNullable options.Monitor, Paper = paper, Floor = floor, Observer = reporter
+                        MaxUpdates = Option.toNullable options.MaxUpdates, MonitorEvery = Option.toNullable options.Monitor, Paper = paper, Floor = floor,
+                        Observer = observe reporter
                     )
 
                 match Trainer.Run(training, stop) with
@@ -82,13 +99,7 @@ let private train (experiment: Experiment) options (cache: DataCache) (extras: E
         finally
             reporter.Close()
 
-    let levels =
-        [ if floor.HasValue then "best attainable", floor.Value
-          match experiment.Baseline task with
-          | null -> ()
-          | level -> level.Name, level.Value ]
-
-    let view = Pictures.view task levels
+    let view = viewOf experiment task
     extras.Try($"the curves of {run.Folder}", fun () -> Pictures.ofRun run.Folder view run.Row run.Config task.Data paper)
     extras.Try($"the monitors of {run.Folder}", fun () -> SitePictures.ofRun run.Folder view run.Row run.Config)
     if ending.IsDone then extras.Try($"the pictures of {run.Folder}", fun () -> drawings experiment run.Folder task run.Config)
@@ -97,14 +108,14 @@ let private train (experiment: Experiment) options (cache: DataCache) (extras: E
 /// Trains what was planned until it is done or interrupted; a run that diverges does not keep the others from theirs. The outcomes in
 /// order.
 let private trainAll experiment options extras runs stop =
-    let cache = DataCache(DataCacheSettings.FromEnvironment(Option.toObj options.Data), Action<string>(printfn "%s"))
+    let cache = cacheOf options
     let said = ref ""
 
     let rec go outcomes remaining =
         match remaining with
         | [] -> List.rev outcomes
         | run :: rest ->
-            let outcome = train experiment options cache extras said run stop
+            let outcome = train experiment options cache extras said id run stop
             let outcomes = outcome :: outcomes
             match outcome.Ending with
             | Interrupted -> List.rev outcomes
@@ -117,7 +128,7 @@ let private trainAll experiment options extras runs stop =
     go [] runs
 
 /// The comparison picture, results.csv with all runs of the folder, and the table of the command's own.
-let private report (experiment: Experiment) options (extras: Extras) outcomes =
+let report (experiment: Experiment) options (extras: Extras) outcomes =
     let view = (List.head outcomes).View
     let folders = outcomes |> List.map (fun o -> o.Run.Row, o.Run.Folder)
     extras.Try($"the comparison in {options.Out}", fun () ->
@@ -138,12 +149,21 @@ let one (experiment: Experiment) run threads updates monitor stop =
         { Preset = run.Config.Preset; Rows = [ run.Row ]; Seeds = [ run.Config.Seed ]; Device = torch.CPU; Threads = threads; Backend = FusedEngine.Default
           Data = None; Out = Path.GetDirectoryName run.Folder; MaxUpdates = updates; Set = []; Monitor = monitor }
 
-    let cache = DataCache(DataCacheSettings.FromEnvironment null, Action<string>(printfn "%s"))
-
-    match (train experiment options cache (Extras(eprintfn "%s")) (ref "") run stop).Ending with
+    match (train experiment options (cacheOf options) (Extras(eprintfn "%s")) (ref "") id run stop).Ending with
     | Done summary -> run.Folder, Some summary
     | Interrupted -> run.Folder, None
     | Diverged error -> raise error
+
+/// One run of many that processes of their own train: its ending. The comparison and the table are left to who knows all of them.
+let ofMany (experiment: Experiment) options (extras: Extras) observe run stop =
+    let outcome = train experiment options (cacheOf options) extras (ref "") observe run stop
+    if outcome.Ending.IsDone then extras.Try($"results.csv in {options.Out}", fun () -> ResultsFile.update options.Out outcome.View.Metric)
+    outcome.Ending
+
+/// How the runs of some options are drawn; builds the task of one for that.
+let view (experiment: Experiment) (options: Options) run =
+    use task = experiment.Build(run.Config, cacheOf options, options.Device)
+    viewOf experiment task
 
 /// The work of a whole experiment script.
 ///
