@@ -42,14 +42,14 @@ let private freePorts count =
     for listener in listeners do listener.Stop()
     ports
 
-// A job that is queued again waits as long as a credential lives and a second more: by default two minutes, here four seconds.
+// A job that is queued again waits as long as a credential lives and a second more: by default two minutes, here six seconds (Slurm allows no less).
 let private configuration folder host (controller: int) (node: int) =
     $"""ClusterName=noisy
 SlurmctldHost={host}(127.0.0.1)
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
-AuthInfo=socket={folder}/munge.sock,cred_expire=3
+AuthInfo=socket={folder}/munge.sock,cred_expire=5
 CredType=cred/munge
 MpiDefault=none
 ProctrackType=proctrack/linuxproc

@@ -17,7 +17,7 @@ type SlurmReport = { Runs: int; Cuts: int list; Killed: int; Cancelled: int; Giv
 
 let private words options updates out =
     let seeds = String.Join(",", [ 1 .. options.Seeds ])
-    [ "run"; "ptb"; "sweep"; "--row"; "soft,nah"; "--seed"; seeds; "--set"; "hidden=64"; "--set"; "epochs=100"; "--max-updates"; string updates
+    [ "run"; "ptb"; "sweep"; "--row"; "soft,nah"; "--seed"; seeds; "--set"; "hidden=128"; "--set"; "epochs=1000"; "--max-updates"; string updates
       "--data"; "built-in"; "--threads"; "1"; "--out"; out ]
 
 let private longest = 3600.0
