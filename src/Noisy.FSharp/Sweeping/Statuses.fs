@@ -14,7 +14,8 @@ type RunState =
     /// Not tried again as long as its folder is there.
     | Diverged
 
-/// A run of a sweep.
+/// A run of a sweep. In a session it prints in one line.
+[<StructuredFormatDisplay("{Text}")>]
 type SweepRun =
     { /// The name of its folder within the sweep's.
       Name: string
@@ -27,6 +28,10 @@ type SweepRun =
       Message: string
       /// The Slurm task that has or had it, such as "12_3"; "" for none.
       Job: string }
+
+    member private this.Text =
+        let message = if this.Message = "" then "" else ": " + this.Message
+        $"{this.Name} {(string this.State).ToLowerInvariant()} at update {this.Updates}{message}"
 
 /// What is known of the runs of a sweep, from their folders, their journals, processes and Slurm's queue.
 module internal Statuses =

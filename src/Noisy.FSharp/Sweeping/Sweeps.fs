@@ -187,6 +187,10 @@ let private onSlurm experiment (request: SweepOptions.Request) program folder (j
 ///
 /// program: the words that start the experiment's script, up to its own.
 let start (experiment: Experiment) program (words: string list) stop =
+    // Or it would begin sweeps without end.
+    if Environment.GetCommandLineArgs() |> Array.pairwise |> Array.contains ("sweep", "task") then
+        refuse "this process was begun to train one run of a sweep, but its script begins a sweep: the sweep's Script must be one that ends in exit (Run.main ...) and begins none"
+
     match SweepOptions.read experiment words with
     | None -> [], 0
     | Some request ->

@@ -92,9 +92,10 @@ let private disturb tell options updates local out =
     let choose = Choice.at options.Seed 0L
     let give () = succeed options.Limit (words options updates out @ [ "--on"; "slurm"; "--time"; "3" ]) |> ignore
     let mutable killed, cancelled, given = 0, 0, 1
+    let mutable runs = []
     give ()
 
-    while killed + cancelled < options.Disturbances && not options.Limit.IsOver do
+    while killed + cancelled < options.Disturbances && (runs.IsEmpty || runs |> List.exists (fun run -> run.State <> RunState.Done)) && not options.Limit.IsOver do
         Thread.Sleep(int (500.0 + 9500.0 * choose.Share()))
 
         match victims out with
@@ -111,10 +112,10 @@ let private disturb tell options updates local out =
                 killed <- killed + 1
             with :? ArgumentException | :? InvalidOperationException -> ()
 
-        let runs = Sweep.status out
+        runs <- Sweep.status out
         tell $"{killed} kills, {cancelled} cancellations: {Sweeps.totals runs}"
 
-        if runs |> List.exists (fun run -> run.State = RunState.Failed || run.State = RunState.Interrupted) || runs |> List.forall (fun run -> run.State <> RunState.Running) then
+        if runs |> List.exists (fun run -> run.State = RunState.Failed || run.State = RunState.Interrupted) then
             give ()
             given <- given + 1
 
@@ -137,7 +138,7 @@ let run (tell: string -> unit) (options: SlurmOptions) =
     use _ = new Cluster.Cluster()
     let root = Directory.CreateTempSubdirectory("noisy slurm trial ").FullName
     let at name = Path.Combine(root, name)
-    let few = max 1L (options.Updates / 4L)
+    let few = max 1L (options.Updates / 2L)
     for name, updates in [ "local", options.Updates; "local few", few ] do
         tell $"{2 * options.Seeds} runs of {updates} updates on this machine"
         succeed options.Limit (words options updates (at name)) |> ignore
