@@ -8,7 +8,8 @@ open Noisy.Experiments
 
 /// A sweep of an experiment, as a value: rows × settings × seeds, each a run of its own, and where they are trained.
 type Sweep =
-    { /// The script that ends in exit (Run.main experiment), which other processes start; "" takes this process's own.
+    { /// The script that ends in exit (Run.main experiment), which other processes start to train a run each; it begins no sweep itself. ""
+      /// takes this process's own script or program.
       Script: string
       /// A preset; "" takes the first.
       Preset: string
@@ -39,6 +40,11 @@ module Sweep =
 
     let private list (values: string seq) = String.Join(",", values)
 
+    /// A value that a list of --set would cut or trim must not become another.
+    let private value name (text: string) =
+        if Options.values text = [ text ] then text
+        else raise (UsageException $"the value '{text}' of {name} cannot be one of a list: it must have no comma outside brackets, and no space at its ends")
+
     /// The words of the command line that asks for a sweep.
     let internal words (sweep: Sweep) =
         let given option value = if value = "" then [] else [ option; value ]
@@ -47,7 +53,7 @@ module Sweep =
         [ yield! given "--preset" sweep.Preset
           yield! given "--row" (list sweep.Rows)
           yield! given "--seed" (list [ for seed in sweep.Seeds -> string seed ])
-          for name, values in sweep.Set do yield! [ "--set"; $"{name}={list values}" ]
+          for name, values in sweep.Set do yield! [ "--set"; $"{name}={list (List.map (value name) values)}" ]
           match sweep.Updates with Some updates -> yield! [ "--max-updates"; string updates ] | None -> ()
           yield! given "--data" sweep.Data
           yield! count "--threads" sweep.Threads

@@ -199,7 +199,7 @@ let private device name =
     | Some other -> refuse $"--device is '{other}': must be cpu or cuda"
 
 /// The values of a list: commas within brackets belong to a value, such as linear(1, 0.1, 100).
-let private values (text: string) =
+let values (text: string) =
     let depths = (0, text) ||> Seq.scan (fun depth c -> match c with '(' -> depth + 1 | ')' -> max 0 (depth - 1) | _ -> depth)
     let cuts = [ for i, (c, depth) in Seq.indexed (Seq.zip text depths) do if c = ',' && depth = 0 then i ]
     (-1 :: cuts, cuts @ [ text.Length ]) ||> List.map2 (fun before after -> text[before + 1 .. after - 1].Trim())

@@ -86,8 +86,8 @@ let work (folder: string) (manifest: Manifest) (entries: Entry list) jobs thread
     let isFree (entry: Entry) =
         let run = Statuses.ofRun folder queue entry
         let isSlurms = queue |> Option.exists (Map.containsKey entry.Index)
-        let isOver = run.State = Done || run.State = Diverged // by another process, since this one began
-        let isFree = not isOver && run.State <> Running && not isSlurms
+        let isOver = run.State = RunState.Done || run.State = RunState.Diverged // by another process, since this one began
+        let isFree = not isOver && run.State <> RunState.Running && not isSlurms
 
         if not isFree then
             ended <- ended + 1

@@ -1,6 +1,7 @@
 namespace Noisy.FSharp
 
 /// How a run of a sweep fares.
+[<RequireQualifiedAccess>]
 type RunState =
     /// Not begun, or queued again after an interruption.
     | Waiting
@@ -13,7 +14,8 @@ type RunState =
     /// Not tried again as long as its folder is there.
     | Diverged
 
-/// A run of a sweep.
+/// A run of a sweep. In a session it prints in one line.
+[<StructuredFormatDisplay("{Text}")>]
 type SweepRun =
     { /// The name of its folder within the sweep's.
       Name: string
@@ -26,6 +28,10 @@ type SweepRun =
       Message: string
       /// The Slurm task that has or had it, such as "12_3"; "" for none.
       Job: string }
+
+    member private this.Text =
+        let message = if this.Message = "" then "" else ": " + this.Message
+        $"{this.Name} {(string this.State).ToLowerInvariant()} at update {this.Updates}{message}"
 
 /// What is known of the runs of a sweep, from their folders, their journals, processes and Slurm's queue.
 module internal Statuses =
@@ -48,21 +54,21 @@ module internal Statuses =
     /// The state of a run, with a message.
     let judge (e: Evidence) =
         match e.Last, e.InQueue with
-        | Over(_, _, code, message), _ when e.IsDone -> Done, (if code = 0 then "" else message)
-        | _ when e.IsDone -> Done, ""
-        | Open _, _ when e.Alive = Some true -> Running, ""
-        | Open session, _ when e.Alive.IsNone && (session.Job = "" || not e.IsQueueKnown) -> Running, $"on {session.Process.Host}, which cannot be asked from here"
-        | _, Some(SlurmArray.Runs _) -> Running, ""
-        | _, Some(SlurmArray.Waits _) -> Waiting, "in Slurm's queue"
-        | Open _, None -> Failed, "its process is gone without a word: killed, or its machine went down"
-        | Queued job, None when not e.IsQueueKnown -> Waiting, $"given to Slurm, job {job}; there is no squeue here"
-        | Queued job, None -> Interrupted, $"job {job} has left Slurm's queue before the run began: cancelled, or its node could not write here"
-        | Over(_, _, (130 | 143), _), None -> Interrupted, ""
-        | Over(_, _, 4, message), None when e.HasFolder -> Diverged, message
-        | Over(_, _, (0 | 4), _), None -> Waiting, ""
-        | Over(_, _, code, ""), None -> Failed, reason code
-        | Over(_, _, _, message), None -> Failed, message
-        | Never, None -> Waiting, ""
+        | Over(_, _, code, message), _ when e.IsDone -> RunState.Done, (if code = 0 then "" else message)
+        | _ when e.IsDone -> RunState.Done, ""
+        | Open _, _ when e.Alive = Some true -> RunState.Running, ""
+        | Open session, _ when e.Alive.IsNone && (session.Job = "" || not e.IsQueueKnown) -> RunState.Running, $"on {session.Process.Host}, which cannot be asked from here"
+        | _, Some(SlurmArray.Runs _) -> RunState.Running, ""
+        | _, Some(SlurmArray.Waits _) -> RunState.Waiting, "in Slurm's queue"
+        | Open _, None -> RunState.Failed, "its process is gone without a word: killed, or its machine went down"
+        | Queued job, None when not e.IsQueueKnown -> RunState.Waiting, $"given to Slurm, job {job}; there is no squeue here"
+        | Queued job, None -> RunState.Interrupted, $"job {job} has left Slurm's queue before the run began: cancelled, or its node could not write here"
+        | Over(_, _, (130 | 143), _), None -> RunState.Interrupted, ""
+        | Over(_, _, 4, message), None when e.HasFolder -> RunState.Diverged, message
+        | Over(_, _, (0 | 4), _), None -> RunState.Waiting, ""
+        | Over(_, _, code, ""), None -> RunState.Failed, reason code
+        | Over(_, _, _, message), None -> RunState.Failed, message
+        | Never, None -> RunState.Waiting, ""
 
     /// What the names of sessions begin with that no job of Slurm's is; those of others begin with their task.
     let local = "local-"
@@ -151,8 +157,11 @@ module internal Statuses =
           Updates = (match summary with Some found -> found.Updates | None -> updatesOf runFolder)
           StopAt = (match summary with Some found -> Some found.Updates | None when known > 0L -> Some known | None -> limit entry.Words)
           Message =
-            match last, lastPrinted folder entry with
-            | (Open _ | Over(_, _, _, "")), line when state = Failed && line <> "" -> $"{message}; the last that it printed: {line}"
+            match last with
+            | Open _ | Over(_, _, _, "") when state = RunState.Failed ->
+                match lastPrinted folder entry with
+                | "" -> message
+                | line -> $"{message}; the last that it printed: {line}"
             | _ -> message
           Job =
             match place, last with

@@ -3,6 +3,7 @@ module internal Noisy.FSharp.SweepTask
 
 open System
 open System.IO
+open System.Runtime.ExceptionServices
 open Noisy.Models
 open Noisy.Experiments
 open Noisy.FSharp.Extras
@@ -60,15 +61,16 @@ let work (experiment: Experiment) (folder: string) name (session: string) thread
 
         try
             if Journal.inVain (Journal.read journal) >= attempts then
-                refuse $"Slurm has stopped {name} {attempts} times without a new checkpoint (newest: {(if from = String.Empty then String('-', 1) else from)}): its time limit is too short for that. Give the sweep's command again with a longer --time"
+                let newest = if from = "" then "it has none" else $"its newest is {from}"
+                refuse $"Slurm has stopped {name} {attempts} times without a new checkpoint ({newest}): the time limit is too short for that. Give the sweep's command again with a longer --time"
 
             let options, run = planned experiment folder threads entry
-            let failed = Text.StringBuilder()
-            let extras = Extras(fun message -> eprintfn "%s" message; failed.Append(message) |> ignore)
+            let missing = ResizeArray<string>()
+            let extras = Extras(fun message -> eprintfn "%s" message; missing.Add message)
 
             match Runs.ofMany experiment options extras (telling journal session) run stop with
             | Runs.Done _ when extras.Failed ->
-                ended 2 (string failed)
+                ended 2 (String.Join("; ", missing))
                 2
             | Runs.Done _ ->
                 ended 0 ""
@@ -81,5 +83,5 @@ let work (experiment: Experiment) (folder: string) name (session: string) thread
         with error ->
             let code, message = Host.describe error
             ended code message
-            eprintfn "%s" message
+            ExceptionDispatchInfo.Throw error
             code

@@ -49,7 +49,7 @@ let totals (runs: SweepRun list) =
 let private printStatus (runs: SweepRun list) =
     let updates (run: SweepRun) =
         match run.StopAt with
-        | Some stopAt when run.State <> Done -> $"{run.Updates}/{stopAt}"
+        | Some stopAt when run.State <> RunState.Done -> $"{run.Updates}/{stopAt}"
         | _ -> string run.Updates
 
     let jobs = runs |> List.exists (fun run -> run.Job <> "")
@@ -62,11 +62,11 @@ let private printStatus (runs: SweepRun list) =
 /// The runs that will not be done without more ado, with their messages.
 let private printTroubles folder (runs: SweepRun list) =
     for run in runs do
-        if run.State = Failed || run.State = Diverged then
+        if run.State = RunState.Failed || run.State = RunState.Diverged then
             printfn "%s %s at update %d: %s" run.Name (told run.State) run.Updates run.Message
 
-    if runs |> List.exists (fun run -> run.State = Failed) then printfn "what they printed is in %s" (Path.Combine(folder, "logs"))
-    if runs |> List.exists (fun run -> run.State = Diverged) then printfn "a run that diverged is not tried again unless its folder is deleted"
+    if runs |> List.exists (fun run -> run.State = RunState.Failed) then printfn "what they printed is in %s" (Path.Combine(folder, "logs"))
+    if runs |> List.exists (fun run -> run.State = RunState.Diverged) then printfn "a run that diverged is not tried again unless its folder is deleted"
 
 // ---- Collecting -----------------------------------------------------------------------------------------------------
 
@@ -123,7 +123,7 @@ let private enter (experiment: Experiment) (request: SweepOptions.Request) progr
 /// The runs that have still to be trained and that nobody has.
 let private missing folder (sweep: Manifest) (runs: SweepRun list) =
     List.zip sweep.Runs runs
-    |> List.filter (fun (_, run) -> run.State = Interrupted || run.State = Failed || run.State = Waiting)
+    |> List.filter (fun (_, run) -> run.State = RunState.Interrupted || run.State = RunState.Failed || run.State = RunState.Waiting)
     |> List.map fst
 
 /// The end of the session of a run, as a code; 0 where there is none.
@@ -134,9 +134,9 @@ let private codeOf folder (entry: Entry) =
 
 /// 0 if all runs are done or with another process, 4 if some diverged, else the code of the first that failed, 130 if one was stopped.
 let exitCode (runs: (SweepRun * int) list) =
-    let failed = [ for run, code in runs do if run.State = Failed then (if code = 0 || code > 128 then 1 else code) ]
+    let failed = [ for run, code in runs do if run.State = RunState.Failed then (if code = 0 || code > 128 then 1 else code) ]
     let some state = runs |> List.exists (fun (run, _) -> run.State = state)
-    if some Diverged then 4 else List.tryHead failed |> Option.defaultValue (if some Interrupted then Host.interrupted else 0)
+    if some RunState.Diverged then 4 else List.tryHead failed |> Option.defaultValue (if some RunState.Interrupted then Host.interrupted else 0)
 
 let private onThisMachine experiment (request: SweepOptions.Request) program folder jobs (stop: CancellationToken) =
     let sweep = Manifest.alone folder (fun () -> enter experiment request program folder)
@@ -187,6 +187,10 @@ let private onSlurm experiment (request: SweepOptions.Request) program folder (j
 ///
 /// program: the words that start the experiment's script, up to its own.
 let start (experiment: Experiment) program (words: string list) stop =
+    // Or it would begin sweeps without end.
+    if Environment.GetCommandLineArgs() |> Array.pairwise |> Array.contains ("sweep", "task") then
+        refuse "this process was begun to train one run of a sweep, but its script begins a sweep: the sweep's Script must be one that ends in exit (Run.main ...) and begins none"
+
     match SweepOptions.read experiment words with
     | None -> [], 0
     | Some request ->

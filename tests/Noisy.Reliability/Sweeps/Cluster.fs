@@ -7,6 +7,7 @@ open System.IO
 open System.Net
 open System.Net.Sockets
 open System.Threading
+open Noisy.FSharp
 
 let private find name =
     (Environment.GetEnvironmentVariable "PATH").Split(':') |> List.ofArray
@@ -87,10 +88,13 @@ type Cluster() =
         match pidOf name with
         | None -> ()
         | Some pid ->
+            let clock = Stopwatch.StartNew()
+
+            // Not Process.WaitForExit, for which one that nobody has asked after is still there.
             try
-                use daemon = Process.GetProcessById pid
                 ask "kill" [ "-TERM"; string pid ] |> ignore
-                if not (daemon.WaitForExit 10_000) then daemon.Kill()
+                while Host.isAlive pid && clock.Elapsed.TotalSeconds < 10.0 do Thread.Sleep 20
+                if Host.isAlive pid then ask "kill" [ "-KILL"; string pid ] |> ignore
             with _ -> ()
 
     let close () =

@@ -20,12 +20,14 @@ let private words options updates out =
     [ "run"; "ptb"; "sweep"; "--row"; "soft,nah"; "--seed"; seeds; "--set"; "hidden=128"; "--set"; "epochs=1000"; "--max-updates"; string updates
       "--data"; "built-in"; "--threads"; "1"; "--out"; out ]
 
-let private longest = 3600.0
-
-/// A command that must succeed; what it printed.
-let private succeed (command: string list) =
+/// A command that must succeed; what it printed. Ends it when the trial is over.
+let private succeed (limit: Limit) (command: string list) =
     use child = new Child(command)
-    let ended = child.End longest
+
+    while not (child.Wait 200) do
+        if limit.IsOver then raise (OperationCanceledException())
+
+    let ended = child.End 1.0
     if ended.Code <> 0 then failwith $"""{String.Join(" ", command)} ended with exit code {ended.Code}: {ended.Output}{ended.Errors}"""
     ended.Output
 
@@ -40,7 +42,7 @@ let private starts (folder: string) (name: string) =
 /// What is wrong with a sweep that has ended, beside one that nothing happened to.
 let private wrong (expected: string) (found: string) =
     [ for run in Sweep.status found do
-          if run.State <> Done then $"{run.Name} is {run.State}: {run.Message}"
+          if run.State <> RunState.Done then $"{run.Name} is {run.State}: {run.Message}"
           elif weights expected run.Name <> weights found run.Name then $"{run.Name} has other weights"
       for file in Directory.GetFiles(found, "*.tmp", SearchOption.AllDirectories) do $"left over: {file}"
       for id in Processes.present (Path.Combine(found, "processes")) do $"process {id.Pid} is still at work"
@@ -65,7 +67,7 @@ let private victims (folder: string) =
 
 /// Gives the runs to Slurm with a limit of a minute, so that each is cut; starts of each run after its first.
 let private cut tell options local out =
-    succeed (words options options.Updates out @ [ "--on"; "slurm"; "--time"; "1" ]) |> ignore
+    succeed options.Limit (words options options.Updates out @ [ "--on"; "slurm"; "--time"; "1" ]) |> ignore
     let mutable shown = ""
 
     waitFor options.Limit (fun () ->
@@ -73,10 +75,10 @@ let private cut tell options local out =
         let text = Sweeps.totals runs
         if text <> shown then tell $"cut by the time limit: {text}"
         shown <- text
-        runs |> List.forall (fun run -> run.State = Done || run.State = Failed || run.State = Diverged))
+        runs |> List.forall (fun run -> run.State = RunState.Done || run.State = RunState.Failed || run.State = RunState.Diverged))
 
     waitFor options.Limit (fun () -> Cluster.ask "squeue" [ "--noheader" ] = "")
-    let table = succeed [ "run"; "ptb"; "sweep"; "collect"; out ]
+    let table = succeed options.Limit [ "run"; "ptb"; "sweep"; "collect"; out ]
     let count = 2 * options.Seeds
     let cuts = [ for entry in Sweep.status out -> starts out entry.Name - 1 ]
 
@@ -88,17 +90,18 @@ let private cut tell options local out =
 /// Kills processes of tasks, cancels, and gives the sweep to Slurm again, at random moments; kills, cancellations, and how often it was given.
 let private disturb tell options updates local out =
     let choose = Choice.at options.Seed 0L
-    let give () = succeed (words options updates out @ [ "--on"; "slurm"; "--time"; "3" ]) |> ignore
+    let give () = succeed options.Limit (words options updates out @ [ "--on"; "slurm"; "--time"; "3" ]) |> ignore
     let mutable killed, cancelled, given = 0, 0, 1
+    let mutable runs = []
     give ()
 
-    while killed + cancelled < options.Disturbances && not options.Limit.IsOver do
+    while killed + cancelled < options.Disturbances && (runs.IsEmpty || runs |> List.exists (fun run -> run.State <> RunState.Done)) && not options.Limit.IsOver do
         Thread.Sleep(int (500.0 + 9500.0 * choose.Share()))
 
         match victims out with
         | [] -> ()
         | _ when choose.Once 4 ->
-            succeed [ "run"; "ptb"; "sweep"; "cancel"; out ] |> ignore
+            succeed options.Limit [ "run"; "ptb"; "sweep"; "cancel"; out ] |> ignore
             cancelled <- cancelled + 1
             if Cluster.ask "squeue" [ "--noheader" ] <> "" then failwith "cancel left tasks in the queue"
         | pids ->
@@ -109,18 +112,18 @@ let private disturb tell options updates local out =
                 killed <- killed + 1
             with :? ArgumentException | :? InvalidOperationException -> ()
 
-        let runs = Sweep.status out
+        runs <- Sweep.status out
         tell $"{killed} kills, {cancelled} cancellations: {Sweeps.totals runs}"
 
-        if runs |> List.exists (fun run -> run.State = Failed || run.State = Interrupted) || runs |> List.forall (fun run -> run.State <> Running) then
+        if runs |> List.exists (fun run -> run.State = RunState.Failed || run.State = RunState.Interrupted) then
             give ()
             given <- given + 1
 
     let rec finish () =
         let runs = Sweep.status out
 
-        if not options.Limit.IsOver && not (runs |> List.forall (fun run -> run.State = Done)) then
-            if runs |> List.exists (fun run -> run.State = Failed || run.State = Interrupted) then
+        if not options.Limit.IsOver && not (runs |> List.forall (fun run -> run.State = RunState.Done)) then
+            if runs |> List.exists (fun run -> run.State = RunState.Failed || run.State = RunState.Interrupted) then
                 give ()
                 given <- given + 1
 
@@ -135,10 +138,10 @@ let run (tell: string -> unit) (options: SlurmOptions) =
     use _ = new Cluster.Cluster()
     let root = Directory.CreateTempSubdirectory("noisy slurm trial ").FullName
     let at name = Path.Combine(root, name)
-    let few = max 1L (options.Updates / 4L)
+    let few = max 1L (options.Updates / 2L)
     for name, updates in [ "local", options.Updates; "local few", few ] do
         tell $"{2 * options.Seeds} runs of {updates} updates on this machine"
-        succeed (words options updates (at name)) |> ignore
+        succeed options.Limit (words options updates (at name)) |> ignore
 
     let cuts, failures = cut tell options (at "local") (at "it's cut")
     let killed, cancelled, given, more = disturb tell options few (at "local few") (at "it's disturbed")

@@ -117,27 +117,27 @@ let private stateTests =
 
     testList "states" [
         for name, evidence, expected in
-            [ "nothing", none, Waiting
-              "a summary alone, of a plain command", { none with IsDone = true }, Done
-              "a summary, whatever the journal says", { none with IsDone = true; Last = Open a; Alive = Some false }, Done
-              "trains here", { none with Last = Open a; Alive = Some true }, Running
-              "trains here, while Slurm has it too", { none with Last = Open a; Alive = Some true; InQueue = waits }, Running
-              "gone here", { none with Last = Open a; Alive = Some false }, Failed
-              "trains on another machine", { none with Last = Open a }, Running
-              "trains in a task", { none with Last = Open(session "1_0.0" "1_0" ""); InQueue = runs }, Running
-              "a task that is gone", { none with Last = Open(session "1_0.0" "1_0" "") }, Failed
-              "a task, and no squeue to ask", { none with Last = Open(session "1_0.0" "1_0" ""); IsQueueKnown = false }, Running
-              "in the queue", { none with Last = Queued "1"; InQueue = waits }, Waiting
-              "a task that has not come to the run yet", { none with Last = Queued "1"; InQueue = runs }, Running
-              "queued again", { none with Last = over 130 ""; InQueue = waits }, Waiting
-              "left the queue without having begun", { none with Last = Queued "1" }, Interrupted
-              "interrupted", { none with Last = over 130 "" }, Interrupted
-              "stopped before it could listen", { none with Last = over 143 "" }, Interrupted
-              "diverged", { none with Last = over 4 "m" }, Diverged
-              "diverged, and its folder was deleted", { none with Last = over 4 "m"; HasFolder = false }, Waiting
-              "done once, but more updates are asked for", { none with Last = over 0 "" }, Waiting
-              "failed", { none with Last = over 3 "m" }, Failed
-              "killed", { none with Last = over 137 "" }, Failed ] do
+            [ "nothing", none, RunState.Waiting
+              "a summary alone, of a plain command", { none with IsDone = true }, RunState.Done
+              "a summary, whatever the journal says", { none with IsDone = true; Last = Open a; Alive = Some false }, RunState.Done
+              "trains here", { none with Last = Open a; Alive = Some true }, RunState.Running
+              "trains here, while Slurm has it too", { none with Last = Open a; Alive = Some true; InQueue = waits }, RunState.Running
+              "gone here", { none with Last = Open a; Alive = Some false }, RunState.Failed
+              "trains on another machine", { none with Last = Open a }, RunState.Running
+              "trains in a task", { none with Last = Open(session "1_0.0" "1_0" ""); InQueue = runs }, RunState.Running
+              "a task that is gone", { none with Last = Open(session "1_0.0" "1_0" "") }, RunState.Failed
+              "a task, and no squeue to ask", { none with Last = Open(session "1_0.0" "1_0" ""); IsQueueKnown = false }, RunState.Running
+              "in the queue", { none with Last = Queued "1"; InQueue = waits }, RunState.Waiting
+              "a task that has not come to the run yet", { none with Last = Queued "1"; InQueue = runs }, RunState.Running
+              "queued again", { none with Last = over 130 ""; InQueue = waits }, RunState.Waiting
+              "left the queue without having begun", { none with Last = Queued "1" }, RunState.Interrupted
+              "interrupted", { none with Last = over 130 "" }, RunState.Interrupted
+              "stopped before it could listen", { none with Last = over 143 "" }, RunState.Interrupted
+              "diverged", { none with Last = over 4 "m" }, RunState.Diverged
+              "diverged, and its folder was deleted", { none with Last = over 4 "m"; HasFolder = false }, RunState.Waiting
+              "done once, but more updates are asked for", { none with Last = over 0 "" }, RunState.Waiting
+              "failed", { none with Last = over 3 "m" }, RunState.Failed
+              "killed", { none with Last = over 137 "" }, RunState.Failed ] do
             test $"{name}: {expected}" { Expect.equal (fst (judge evidence)) expected name }
 
         test "a failure always has a message, and a signal is told as one" {
@@ -147,13 +147,13 @@ let private stateTests =
         test "exit codes" {
             let run state code = { Name = ""; State = state; Updates = 0L; StopAt = None; Message = ""; Job = "" }, code
             for runs, expected in
-                [ [ run Done 0 ], 0
-                  [ run Done 0; run Failed 3; run Failed 2 ], 3
-                  [ run Failed 137 ], 1
-                  [ run Failed 0 ], 1
-                  [ run Failed 2; run Diverged 4 ], 4
-                  [ run Interrupted 130; run Done 0 ], 130
-                  [ run Running 0; run Waiting 0 ], 0 ] do
+                [ [ run RunState.Done 0 ], 0
+                  [ run RunState.Done 0; run RunState.Failed 3; run RunState.Failed 2 ], 3
+                  [ run RunState.Failed 137 ], 1
+                  [ run RunState.Failed 0 ], 1
+                  [ run RunState.Failed 2; run RunState.Diverged 4 ], 4
+                  [ run RunState.Interrupted 130; run RunState.Done 0 ], 130
+                  [ run RunState.Running 0; run RunState.Waiting 0 ], 0 ] do
                 Expect.equal (Sweeps.exitCode runs) expected $"{runs}"
         }
         test "the newest checkpoint is the one with a checksum" {
@@ -195,6 +195,8 @@ let private optionTests =
             let asked = request (Sweep.words sweep)
             Expect.equal (asked.On, asked.Threads) (sweep.On, sweep.Threads) "place"
             Expect.equal (asked.Options.Rows, asked.Options.Seeds, asked.Options.Set, asked.Options.MaxUpdates) (sweep.Rows, sweep.Seeds, sweep.Set, sweep.Updates) "runs"
+            for text in [ "a,b"; " a" ] do
+                Expect.throwsT<UsageException> (fun () -> Sweep.words { sweep with Set = [ "note", [ text ] ] } |> ignore) text
             Expect.equal (request (Sweep.words Sweep.defaults)).On (Local None) "defaults"
         }
         for words, part in

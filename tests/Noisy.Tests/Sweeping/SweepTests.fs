@@ -54,7 +54,7 @@ let private training folder =
         (Manifest.read folder).Runs |> List.tryPick (fun entry ->
             let run = Statuses.ofRun folder (Some Map.empty) entry
             match Journal.last (Journal.read (Manifest.journalFile folder entry)) with
-            | Journal.Open session when run.State = Running && run.Updates >= 5L -> Some(run.Name, session)
+            | Journal.Open session when run.State = RunState.Running && run.Updates >= 5L -> Some(run.Name, session)
             | _ -> None)
 
 let private begun folder name = Journal.read (Path.Combine(folder, "states", name + ".jsonl")) |> List.filter (fun event -> event.IsBegun) |> List.length
@@ -85,8 +85,8 @@ let private local =
         Expect.equal code 0 output
         let ended = sweep.End 60.0
         Expect.equal ended.Code 130 (ended.Output + ended.Errors)
-        Expect.contains (states out) Interrupted "interrupted"
-        Expect.all (Sweep.status out) (fun run -> run.State <> Running && run.State <> Failed) "none is at work"
+        Expect.contains (states out) RunState.Interrupted "interrupted"
+        Expect.all (Sweep.status out) (fun run -> run.State <> RunState.Running && run.State <> RunState.Failed) "none is at work"
         isWhole out
 
         // A run is killed outright; the other goes on.
@@ -95,7 +95,7 @@ let private local =
         (use victim = Process.GetProcessById session.Process.Pid in victim.Kill())
         let ended = sweep.End 120.0
         Expect.equal ended.Code 1 (ended.Output + ended.Errors)
-        Expect.equal (List.sort (states out)) [ Done; Failed ] ended.Output
+        Expect.equal (List.sort (states out)) [ RunState.Done; RunState.Failed ] ended.Output
         for part in [ $"{killed} failed at update "; "ended by signal 9" ] do Expect.stringContains ended.Output part "the killed run"
 
         // Another run is added, which diverges; the one that was killed is resumed. A second command at the same time takes no run that the first has.
@@ -105,10 +105,10 @@ let private local =
         let endings = [ for sweep in sweeps -> sweep.End 120.0 ]
         let output = String.Join("\n", [ for ended in endings -> ended.Output + ended.Errors ])
         Expect.contains [ for ended in endings -> ended.Code ] 4 output
-        Expect.equal (List.countBy id (states out) |> List.sort) [ Done, 2; Diverged, 1 ] output
+        Expect.equal (List.countBy id (states out) |> List.sort) [ RunState.Done, 2; RunState.Diverged, 1 ] output
         Expect.stringContains output "3 runs: 2 done, 1 diverged" "totals"
         for run in Sweep.status out do
-            if run.State = Diverged then Expect.equal (begun out run.Name) 1 output
+            if run.State = RunState.Diverged then Expect.equal (begun out run.Name) 1 output
         Expect.equal (begun out killed) (before + 1) output
         Expect.equal (weights out) plain.Value "weights"
         isWhole out
@@ -137,7 +137,7 @@ let private script =
         let output = child.StandardOutput.ReadToEnd()
         child.WaitForExit()
         Expect.equal (child.ExitCode, errors.Result) (0, "") output
-        Expect.equal [ for run in Sweep.status folder.Path -> run.State, run.Updates ] [ Done, 10L ] output)
+        Expect.equal [ for run in Sweep.status folder.Path -> run.State, run.Updates ] [ RunState.Done, 10L ] output)
 
 /// Slurm's tests have one cluster, which takes a second to come up.
 let private slurm =
@@ -161,7 +161,7 @@ let private slurm =
         let code, output = run [ "run"; "ptb"; "sweep"; "cancel"; out ]
         Expect.equal code 0 output
         Expect.equal (Cluster.ask "squeue" [ "--noheader" ]) "" "nothing is queued"
-        Expect.all (Sweep.status out) (fun run -> List.contains run.State [ Done; Interrupted; Waiting ]) "all can be resumed"
+        Expect.all (Sweep.status out) (fun run -> List.contains run.State [ RunState.Done; RunState.Interrupted; RunState.Waiting ]) "all can be resumed"
         isWhole out
 
         let code, output = run request
@@ -169,7 +169,7 @@ let private slurm =
         let code, again = run request
         Expect.equal code 0 again
         Expect.stringContains again "nothing is left to be given to Slurm" "each run is queued once"
-        waitFor "the end" (fun () -> states out |> List.forall ((=) Done))
+        waitFor "the end" (fun () -> states out |> List.forall ((=) RunState.Done))
         let code, output = run [ "run"; "ptb"; "sweep"; "collect"; out ]
         Expect.equal code 0 output
         Expect.stringContains output "2 runs: 2 done" "one table"
