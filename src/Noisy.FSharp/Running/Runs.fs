@@ -129,7 +129,7 @@ let private report (experiment: Experiment) options (extras: Extras) outcomes =
     | rows ->
         extras.Try($"results.csv in {options.Out}", fun () -> ResultsFile.update options.Out view.Metric)
         printfn ""
-        Results.print (Results.frame rows)
+        Results.print rows
 
 /// One run for interactive use: its folder, and its summary; None if it was interrupted.
 let one (experiment: Experiment) run threads updates stop =

@@ -157,25 +157,31 @@ module Statistics =
     let scale (factor: float) (interval: Interval) : Interval =
         { interval with Mean = factor * interval.Mean; Low = factor * interval.Low; High = factor * interval.High }
 
-    /// How many decimals tell something: two significant digits of the interval's half width.
-    let private format (interval: Interval) =
-        let half = 0.5 * (interval.High - interval.Low)
-
-        if half = 0.0 || not interval.IsBounded then "#,0.####"
-        else "#,0." + String('0', Math.Clamp(1 - int (floor (log10 half)), 0, 8))
-
-    let private number (format: string) (value: float) =
-        let text = value.ToString(format, CultureInfo.InvariantCulture)
+    let private write decimals (value: float) =
+        let text = value.ToString("#,0." + String('0', decimals), CultureInfo.InvariantCulture)
         let isZero = text |> Seq.exists (fun c -> c >= '1' && c <= '9') |> not
-        if isZero then text.TrimStart '-' else text.Replace('-', '−')
+        isZero, (if isZero then text.TrimStart '-' else text.Replace('-', '−'))
 
-    /// "112.3 [110.9, 113.7]", in as many decimals as the interval gives a meaning; "112.3" of one value.
+    /// Decimals that show so many significant digits of a value.
+    let private decimals significant (value: float) =
+        if value = 0.0 then 0 else Math.Clamp(significant - 1 - int (floor (log10 (abs value))), 0, 8)
+
+    /// How many decimals tell something: two significant digits of the interval's half width, three of one value alone. An end that is not 0 in an
+    /// interval that excludes it is not written as 0.
+    let private meant (interval: Interval) =
+        let half = 0.5 * (interval.High - interval.Low)
+        let hides count = interval.ExcludesZero && (fst (write count interval.Low) || fst (write count interval.High))
+
+        if not interval.IsBounded || half = 0.0 then decimals 3 interval.Mean
+        else Seq.initInfinite ((+) (decimals 2 half)) |> Seq.find (fun count -> count >= 12 || not (hides count))
+
+    /// "112.3 [110.9, 113.7]", in as many decimals as the interval gives a meaning; "112" of one value.
     let text (interval: Interval) : string =
-        let number = number (format interval)
+        let number = write (meant interval) >> snd
         if interval.IsBounded then $"{number interval.Mean} [{number interval.Low}, {number interval.High}]" else number interval.Mean
 
     /// A difference in words, which has a sign only where the interval excludes 0: "−3.70 [−4.40, −3.00], 5 pairs", "no difference shown: −0.4 [−2.1,
-    /// 1.3], 5 pairs", "−3.7, 1 pair: no interval".
+    /// 1.3], 5 pairs", "−3.70, 1 pair: no interval".
     let effect (difference: Interval) : string =
         let pairs = if difference.Count = 1 then "1 pair" else $"{difference.Count} pairs"
 
