@@ -5,58 +5,25 @@ open System
 open System.Collections.Generic
 open System.Globalization
 open System.IO
-open System.Text.Json
 open System.Text.Json.Nodes
 open Argu
 open Noisy.Models
 open Noisy.Experiments
 open Noisy.FSharp
 open Noisy.FSharp.Options
-
-/// A summary and the folder that it was found in.
-type Found = { Folder: string; Summary: RunSummary }
-
-/// Every summary.json at or below the folders, in the order of their paths; a folder that is not there holds none.
-let gather (folders: string seq) =
-    [ for folder in folders do
-          if Directory.Exists folder then
-              for file in Directory.EnumerateFiles(folder, "summary.json", SearchOption.AllDirectories) |> Seq.sortWith (fun a b -> String.CompareOrdinal(a, b)) do
-                  { Folder = Path.GetDirectoryName file; Summary = RunSummary.Read file } ]
-
-/// A run's config as this version reads it; None if it does not know the experiment.
-let private config (summary: RunSummary) =
-    match PaperExperiments.All |> Seq.tryFind (fun e -> e.Name = summary.Experiment) with
-    | None -> None
-    | Some experiment ->
-        try Some(experiment, ConfigJson.Read(summary.Config, experiment.Presets[0].Settings.GetType())) with :? JsonException -> None
-
-/// A run's config as text, without the seed: equal where older versions knew fewer fields.
-let private identity (summary: RunSummary) =
-    let fields =
-        match config summary with
-        | Some(_, config) -> ConfigJson.ToJson config
-        | None -> summary.Config.DeepClone().AsObject()
-
-    fields.Remove "seed" |> ignore
-    fields.Remove "data" |> ignore
-    fields.ToJsonString ConfigJson.Line, summary.Data.Sha256
-
-/// The same run found twice counts once: the one that is further, of equals the first.
-let distinct (found: Found list) =
-    found
-    |> List.groupBy (fun f -> f.Summary.Experiment, identity f.Summary, f.Summary.Seed)
-    |> List.map (fun (_, same) -> same |> List.maxBy _.Summary.Updates)
+open Noisy.Scripts.Found
 
 /// What the runs of one row have in common: all but the seed.
 let private group (found: Found) =
     identity found.Summary, found.Summary.Finished, (if found.Summary.Finished then 0L else found.Summary.Updates)
 
-/// What a row of a table is called: as in its experiment, else the activation with the fields that leave the preset's.
+/// What a row of a table is called: as in its experiment, else as its command called it, else the activation with the fields that leave the preset's.
 let private name (summary: RunSummary) =
     match config summary with
     | None -> summary.Activation
     | Some(experiment, config) ->
         match experiment.RowOf config with
+        | null when not (isNull summary.Label || summary.Label = summary.Activation) -> summary.Label
         | null ->
             let now = ConfigJson.ToJson config
             let preset = try ConfigJson.ToJson(experiment.Config config.Preset) with :? UsageException -> now
@@ -76,14 +43,6 @@ let private paper (summary: RunSummary) =
     | Some(experiment, config) -> experiment.Paper(config, summary.Data)
     | None -> summary.Paper
 
-/// The metric that a run is judged by; older summaries do not say it.
-let private metric (summary: RunSummary) =
-    let known = [ "perplexity"; "bpc"; "error"; "accuracy"; "bleu"; "nll" ]
-
-    if not (isNull summary.Metric) then summary.Metric
-    elif not (isNull (box summary.Paper)) then summary.Paper.Metric
-    else known |> List.tryFind summary.Metrics.Test.ContainsKey |> Option.defaultWith (fun () -> Seq.head summary.Metrics.Test.Keys)
-
 let private count (n: int64) = n.ToString("#,0", CultureInfo.InvariantCulture)
 
 let private valueOf (name: string) (values: IReadOnlyDictionary<string, float>) =
@@ -91,46 +50,76 @@ let private valueOf (name: string) (values: IReadOnlyDictionary<string, float>) 
     | true, value -> [ value ]
     | _ -> []
 
-/// One line of a table.
-let private row metric (runs: Found list) =
-    let first = runs.Head.Summary
-    let all split = runs |> List.collect (fun f -> valueOf metric (split f.Summary.Metrics)) |> Metrics.spread metric
-    let paper = paper first
+/// Metrics that are shown beside the one that runs are judged by.
+let private beside = [ "bleu1"; "bleu2"; "bleu3"; "bleu"; "meteor" ]
 
-    let published =
-        if isNull (box paper) then
-            "–"
-        else
+/// A row of a table: runs that differ in their seeds alone.
+type private Row = { Name: string; Runs: Found list }
+
+let private values metric split (row: Row) = row.Runs |> List.collect (fun f -> valueOf metric (split f.Summary.Metrics))
+
+/// A table's columns, each with its cell of a row; those that have nothing to show are left out.
+let private columns metric (rows: Row list) =
+    let mean metric split row = Metrics.mean metric (values metric split row)
+    let summary (row: Row) = row.Runs.Head.Summary
+    let title name = Metrics.title name
+    let solved row = row.Runs |> List.choose (fun f -> Solving.hasSolved metric f.Summary)
+
+    let published row =
+        match paper (summary row) with
+        | null -> "–"
+        | paper ->
             let figure (value: Nullable<float>) = if value.HasValue then Metrics.figure metric value.Value else "–"
             $"{figure paper.Valid} / {figure paper.Test} ({paper.Confidence})"
 
     let ended (summary: RunSummary) = count summary.Updates + (if summary.SolvedAtUpdate.HasValue then " (solved)" else "")
 
-    let state =
+    let state row =
+        let first = summary row
+
         if first.Finished then
-            let ends = runs |> List.map (fun f -> ended f.Summary)
+            let ends = row.Runs |> List.map (fun f -> ended f.Summary)
             if (List.distinct ends).Length = 1 then ends.Head else String.Join(", ", ends)
         else $"**unfinished**, {count first.Updates} (%.1f{first.Epochs} epochs)"
 
-    let besides =
-        [ for name in [ "bleu1"; "bleu2"; "bleu3"; "bleu"; "meteor" ] do
-              match runs |> List.collect (fun f -> valueOf name f.Summary.Metrics.Test) with
-              | [] -> ()
-              | values -> $"; {Metrics.title name} {Metrics.spread name values}" ]
-        |> String.concat ""
+    let all: (string * (Row -> string)) list =
+        [ "row", _.Name
+          $"train {title metric}", mean metric _.Train
+          "valid", mean metric _.Valid
+          "test", mean metric _.Test
+          for name in beside do title name, mean name _.Test
+          if rows |> List.exists (solved >> List.isEmpty >> not) then
+              "test: median (quartiles)", fun row -> Metrics.median metric (values metric _.Test row)
+              "solved", fun row -> match solved row with [] -> "–" | runs -> Metrics.solved runs
+          "paper: valid / test", published
+          "floor", fun row -> (let floor = (summary row).Floor in if floor.HasValue then Metrics.figure metric floor.Value else "–")
+          "seeds", fun row -> string row.Runs.Length
+          "updates", state
+          "path", fun row -> $"{(summary row).Backend}, {(summary row).Device}" ]
 
-    let cells =
-        [ name first
-          all _.Train
-          all _.Valid
-          all _.Test + besides
-          published
-          (if first.Floor.HasValue then Metrics.figure metric first.Floor.Value else "–")
-          string runs.Length
-          state
-          $"{first.Backend}, {first.Device}" ]
+    all |> List.filter (fun (_, cell) -> rows |> List.exists (cell >> (<>) "–"))
 
-    "| " + String.Join(" | ", cells |> List.map _.Replace("|", "\\|")) + " |"
+let private markdownTable (head: string list) (body: string list list) =
+    let line (cells: string list) = "| " + String.Join(" | ", cells |> List.map _.Replace("|", "\\|")) + " |"
+    [ line head; "|" + String.replicate head.Length "---|"; for cells in body do line cells ]
+
+/// What the rows differ by from the first, seed by seed: finished runs on the same data.
+let private differences metric (rows: Row list) =
+    let keyed metric split (row: Row) =
+        [ for f in row.Runs do if f.Summary.Finished then for value in valueOf metric (split f.Summary.Metrics) -> (f.Summary.Data.Sha256, f.Summary.Seed), value ]
+
+    let reference, others = rows.Head, rows.Tail
+    let valid, test = (fun (metrics: SplitMetrics) -> metrics.Valid), (fun (metrics: SplitMetrics) -> metrics.Test)
+
+    let columns =
+        [ yield! [ $"valid {Metrics.title metric}", metric, valid; $"test {Metrics.title metric}", metric, test ]
+          for name in beside do if not (values name test reference).IsEmpty then Metrics.title name, name, test ]
+
+    match [ for row in others do
+                let found = columns |> List.map (fun (_, metric, split) -> Metrics.difference metric (keyed metric split row) (keyed metric split reference))
+                if List.exists Option.isSome found then row.Name :: List.map (Option.defaultValue "–") found ] with
+    | [] -> []
+    | body -> [ ""; yield! markdownTable [ $"less {reference.Name}, seed by seed"; for title, _, _ in columns do title ] body ]
 
 /// The Markdown of everything that was found.
 let markdown (found: Found list) =
@@ -158,21 +147,25 @@ let markdown (found: Found list) =
             |> List.groupBy group
             |> List.map snd
             |> List.sortBy (fun group -> not group.Head.Summary.Finished, place group.Head.Summary, name group.Head.Summary)
-            |> List.map (row metric)
+            |> List.map (fun group -> { Name = name group.Head.Summary; Runs = group })
+
+        let columns = columns metric rows
 
         [ $"## {experiment}, preset {preset} ({data}){defaultArg table String.Empty}"
           ""
-          $"| row | train {Metrics.title metric} | valid | test | paper: valid / test | floor | seeds | updates | path |"
-          "|---|---|---|---|---|---|---|---|---|"
-          yield! rows
+          yield! markdownTable (List.map fst columns) [ for row in rows -> [ for _, cell in columns -> cell row ] ]
+          yield! differences metric rows
           "" ]
 
     let preface =
         [ "# Results"
           ""
-          "Written by `scripts/tables.fsx` from the `summary.json` of each run; do not edit. Mean ± sample standard deviation over"
-          "seeds. \"Train\" is over the last epoch's batches with their noise, \"floor\" the best that anyone can reach on a source"
-          "that is known exactly. \"Recalled\" marks a published number that could not be read in a source (`docs/paper.md`)."
+          "Written by `scripts/tables.fsx` from the `summary.json` of each run; do not edit. Where a row has several seeds: the mean with its"
+          "95 % interval (bootstrap with the expansion for small samples; Student's t below five seeds, which two seeds make very wide). Below"
+          "each table is what its rows differ by from the first, seed by seed; a difference has a sign only where its interval excludes 0. \"Train\" is"
+          "over the last epoch's batches with their noise, \"floor\" the best that anyone can reach on a source that is known exactly, \"solved\" how"
+          "many runs reach in validation what counts as the solution (`stopAt`; for `unique` an error of 1 %). \"Recalled\" marks a published number"
+          "that could not be read in a source (`docs/paper.md`)."
           "" ]
 
     if sections.IsEmpty then String.Join("\n", preface @ [ "No runs yet."; "" ])
@@ -194,6 +187,7 @@ let keep (folder: string) (found: Found list) =
 type Argument =
     | Runs of folder: string list
     | [<Unique>] Out of file: string
+    | [<Unique>] Answer of file: string
     | [<Unique>] Keep
 
     interface IArgParserTemplate with
@@ -201,6 +195,7 @@ type Argument =
             match this with
             | Runs _ -> "folders to search for runs (default: runs and docs/results)"
             | Out _ -> "file to write instead of the terminal, such as docs/results.md"
+            | Answer _ -> "Markdown file, such as docs/experiments.md, whose block of claims and verdicts to renew"
             | Keep -> "copy the summaries that were found to docs/results/<experiment>/<run>/summary.json"
 
 /// The script; the exit code.
@@ -224,14 +219,20 @@ let main (words: string[]) =
                 for file in keep (Path.Combine("docs", "results")) found do
                     eprintfn "kept %s" file
 
-            let text = markdown found
+            match given.TryGetResult Argument.Answer with
+            | None -> ()
+            | Some file ->
+                let renewed = Answer.renew file (if File.Exists file then File.ReadAllText file else "") (distinct found)
+                writing "--answer" file (fun () -> AtomicFile.Write(file, renewed))
+                printfn "%s: %d claims" file Claims.all.Length
 
             match given.TryGetResult Argument.Out with
-            | None -> printf "%s" text
+            | None when given.Contains Argument.Answer -> ()
+            | None -> printf "%s" (markdown found)
             | Some file ->
                 writing "--out" file (fun () ->
                     Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath file)) |> ignore
-                    File.WriteAllText(file, text))
+                    File.WriteAllText(file, markdown found))
 
                 printfn "%s: %d runs" file (distinct found).Length
 

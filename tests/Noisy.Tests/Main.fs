@@ -84,6 +84,7 @@ let private lists = [
     FaultTests.tests
     LearningToExecuteTests.tests
     ExampleTests.tests
+    StatisticsTests.tests
     LayerTests.tests
     OwnExperimentTests.tests
     AddingTests.tests

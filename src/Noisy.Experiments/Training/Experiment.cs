@@ -55,6 +55,10 @@ public sealed record Experiment
     /// <summary>What is reached without learning anything; null if there is nothing worth a line.</summary>
     public Func<ITrainingTask, MetricLevel?> BaselineOf { get; init; } = _ => null;
 
+    /// <summary>Level of the metric in validation at which a run counts as one that has solved its task, although it trains on; null where
+    /// runs do not so much solve their task as get better at it. A config's <c>stopAt</c> takes its place.</summary>
+    public double? SolvedLevel { get; init; }
+
     /// <summary>Pictures besides the curves; null if there are none.</summary>
     public RunPictures? Pictures { get; init; }
 

@@ -34,7 +34,7 @@ type Argument =
             | Preset _ -> "size of the experiment; see below"
             | Activation _ -> "one or more activations, separated by commas, trained one after another and compared; see below"
             | Row _ -> "one or more of the experiment's rows, separated by commas, instead of activations; an activation's name is a row too"
-            | Seed _ -> "one or more integers, separated by commas; the table gives mean ± standard deviation (default: 1)"
+            | Seed _ -> "one or more integers, separated by commas; the table gives means with 95 % intervals (default: 1)"
             | Device _ -> "cpu or cuda (default: cuda if there is one)"
             | Threads _ -> $"CPU threads (default: all, here {Environment.ProcessorCount})"
             | Backend _ | Engine _ -> "auto (the fused engine where it can) or composed (torch's operations, slow)"

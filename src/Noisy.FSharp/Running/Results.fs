@@ -30,7 +30,11 @@ type Row =
       Finished: bool
       Speed: float
       Item: string
-      Folder: string }
+      Folder: string
+      /// Checksum of the data: runs on other data are not compared.
+      Data: string
+      /// "yes" or "no" where runs solve their task or fail, else "".
+      Solved: string }
 
 let private metricOf (metric: string) (values: IReadOnlyDictionary<string, float>) =
     match values.TryGetValue metric with
@@ -59,51 +63,73 @@ let row metric name (folder: string) (summary: RunSummary) =
       Finished = summary.Finished
       Speed = summary.ItemsPerSecond
       Item = summary.ItemName
-      Folder = folder }
+      Folder = folder
+      Data = summary.Data.Sha256
+      Solved = match Solving.hasSolved metric summary with Some true -> "yes" | Some false -> "no" | None -> "" }
 
 /// All runs as a frame, a row a run.
 let frame (rows: Row list) : Frame<int, string> = Frame.ofRecords rows
 
+/// What else the test measures, if any run has it: columns of a table, with their values.
+let private besides (rows: Row list) =
+    [ "bleu", _.Bleu; "meteor", _.Meteor ] |> List.filter (fun (_, value: Row -> float) -> rows |> List.exists (value >> Double.IsNaN >> not))
+
+let private values (value: Row -> float) (rows: Row list) = rows |> List.map value |> List.filter (Double.IsNaN >> not)
+
 /// The columns and cells of the table: a row for each row of the experiment, seeds together.
-let cells (frame: Frame<int, string>) =
-    let metric = frame.GetColumn<string>("Metric").GetAt 0
-    let item = frame.GetColumn<string>("Item").GetAt 0
-    let besides = [ for column, name in [ "Bleu", "bleu"; "Meteor", "meteor" ] do if frame.GetColumn<float>(column).Values |> Seq.isEmpty |> not then column, name ]
+///
+/// rows: at least one, of one preset.
+let cells (rows: Row list) =
+    let metric, item = rows.Head.Metric, rows.Head.Item
+    let isSolved = rows |> List.exists (fun row -> row.Solved <> "")
 
     // Experiments without a known floor, and those that are not the paper's, have nothing to show there.
-    let references = [ "Floor"; "Paper" ] |> List.filter (fun column -> frame.GetColumn<float>(column).Values |> Seq.isEmpty |> not)
+    let references = [ "floor", _.Floor; "paper", _.Paper ] |> List.filter (fun (_, value) -> not (values value rows).IsEmpty)
 
     let head =
         [ yield! [ "row"; "seeds"; $"train {Metrics.title metric}"; "valid"; "test" ]
-          for _, name in besides do Metrics.title name
-          for column in references do column.ToLowerInvariant()
+          for name, _ in besides rows do Metrics.title name
+          if isSolved then yield! [ "median test (quartiles)"; "solved" ]
+          for name, _ in references do name
           yield! [ "updates"; $"{Metrics.plural item}/s"; "folder" ] ]
 
-    let names = frame.GetColumn<string>("Row").Values |> Seq.distinct |> List.ofSeq
-
     let body =
-        [ for name in names do
-              let group = frame |> Frame.filterRowValues (fun row -> row.GetAs<string> "Row" = name)
-              let numbers (column: string) = group.GetColumn<float>(column).Values |> List.ofSeq
-              let texts (column: string) = group.GetColumn<string>(column).Values |> List.ofSeq
-              let updates = group.GetColumn<int64>("Updates").Values |> Seq.distinct |> List.ofSeq
-              let finished = group.GetColumn<bool>("Finished").Values |> Seq.forall id
-              let count = updates |> List.map (fun n -> n.ToString("#,0", CultureInfo.InvariantCulture)) |> String.concat ", "
-              let single column = match numbers column with | value :: _ -> Metrics.figure metric value | [] -> "–"
-              let speed = match numbers "Speed" with | [] -> "–" | all -> (List.average all).ToString("#,0", CultureInfo.InvariantCulture)
+        [ for name, group in rows |> List.groupBy _.Row do
+              let count (n: float) = n.ToString("#,0", CultureInfo.InvariantCulture)
+              let updates = group |> List.map (fun row -> count (float row.Updates)) |> List.distinct |> String.concat ", "
+              let single value = match values value group with | value :: _ -> Metrics.figure metric value | [] -> "–"
 
               [ name
-                texts "Folder" |> List.length |> string
-                Metrics.spread metric (numbers "Train")
-                Metrics.spread metric (numbers "Valid")
-                Metrics.spread metric (numbers "Test")
-                for column, name in besides do Metrics.spread name (numbers column)
-                for column in references do single column
-                (if finished then count else $"{count}\nunfinished")
-                speed
-                texts "Folder" |> List.map Path.GetFileName |> String.concat "\n" ] ]
+                string group.Length
+                Metrics.mean metric (values _.Train group)
+                Metrics.mean metric (values _.Valid group)
+                Metrics.mean metric (values _.Test group)
+                for name, value in besides rows do Metrics.mean name (values value group)
+                if isSolved then
+                    Metrics.median metric (values _.Test group)
+                    match [ for row in group do if row.Solved <> "" then row.Solved = "yes" ] with [] -> "–" | runs -> Metrics.solved runs
+                for _, value in references do single value
+                (if group |> List.forall _.Finished then updates else $"{updates}\nunfinished")
+                (match values _.Speed group with | [] -> "–" | all -> count (List.average all))
+                group |> List.map (fun row -> Path.GetFileName row.Folder) |> String.concat "\n" ] ]
 
     head, body
+
+/// The differences of each row to the first, seed by seed, as columns and cells; no cells where nothing is to be paired. Only finished runs on
+/// the same data are.
+let differences (rows: Row list) =
+    let columns = [ yield! [ "valid", rows.Head.Metric, _.Valid; "test", rows.Head.Metric, _.Test ]; for name, value in besides rows do "test", name, value ]
+    let keyed value (group: Row list) = [ for row in group do if row.Finished && not (Double.IsNaN(value row)) then (row.Data, row.Seed), value row ]
+
+    let body =
+        match rows |> List.groupBy _.Row with
+        | (_, reference) :: others ->
+            [ for name, group in others do
+                  let found = columns |> List.map (fun (_, metric, value) -> Metrics.difference metric (keyed value group) (keyed value reference))
+                  if List.exists Option.isSome found then name :: List.map (Option.defaultValue "–") found ]
+        | [] -> []
+
+    [ $"less {rows.Head.Row}, by seed"; for place, metric, _ in columns do $"{place} {Metrics.title metric}" ], body
 
 /// The narrowest that a column can be whose cells may break between words.
 let private longestWord (cell: string) = cell.Split [| '\n'; ' ' |] |> Array.map _.Length |> Array.max
@@ -159,7 +185,13 @@ let printTable left whole head body =
         tableText false (natural + 4 * head.Length) left whole head body
     |> Console.WriteLine
 
-/// Prints the table of an experiment.
-let print (frame: Frame<int, string>) =
-    let head, body = cells frame
+/// Prints the table of an experiment, and what its rows differ by.
+let print (rows: Row list) =
+    let head, body = cells rows
     printTable [ "row"; "folder" ] [ "row"; "folder" ] head body
+
+    match differences rows with
+    | _, [] -> ()
+    | head, body ->
+        printfn "\ndifferences with their 95 %% intervals"
+        printTable head [ head.Head ] head body

@@ -141,7 +141,7 @@ let report (experiment: Experiment) options (extras: Extras) outcomes =
     | rows ->
         extras.Try($"results.csv in {options.Out}", fun () -> ResultsFile.update options.Out view.Metric)
         printfn ""
-        Results.print (Results.frame rows)
+        Results.print rows
 
 /// One run for interactive use: its folder, and its summary; None if it was interrupted.
 let one (experiment: Experiment) run threads updates monitor stop =

@@ -154,7 +154,7 @@ let all (scratch: string) (run: string) =
           let fields = [ s.Experiment; s.Preset; s.Activation; s.Device; s.WeightsSha256; s.Data.Name ]
           for field in fields do must (not (isNull field)) "a field that must be there is null"
           must (not (isNull s.Config || isNull s.Versions)) "no config or versions")
-      make "tables" Json (Seeds.summary run) 1 usage (fun input -> Tables.gather [ folderOf "summary.json" input ] |> Tables.markdown |> ignore)
+      make "tables" Json (Seeds.summary run) 1 usage (fun input -> Found.gather [ folderOf "summary.json" input ] |> Tables.markdown |> ignore)
       make "schedule" Text Seeds.schedules 5 [ typeof<InvalidSpecException> ] (fun input ->
           let schedule = Schedule.Parse(typed input)
           for update in [ 0L; 1L; 1000L; Int64.MaxValue ] do schedule.At update |> ignore

@@ -28,17 +28,20 @@ let private summary (change: RunConfig -> RunConfig) activation seed finished te
         Versions = Dictionary()
     )
 
-let private found folder summary : Tables.Found = { Folder = folder; Summary = summary }
+let private found folder summary : Found.Found = { Folder = folder; Summary = summary }
 
 let tests =
     testList "tables and curves" [
-        test "a spread is a mean with the sample standard deviation, or the value alone" {
-            Expect.equal (Metrics.spread "perplexity" []) "–" "none"
-            Expect.equal (Metrics.spread "perplexity" [ 115.6 ]) "115.60" "one"
-            Expect.equal (Metrics.spread "perplexity" [ 1.0; 2.0; 3.0 ]) "2.00 ± 1.00" "three"
+        test "several seeds are a mean with its interval, one is the value alone" {
+            Expect.equal (Metrics.mean "perplexity" []) "–" "none"
+            Expect.equal (Metrics.mean "perplexity" [ 115.6 ]) "115.60" "one"
+            Expect.equal (Metrics.mean "perplexity" [ 1.0; 2.0; 3.0 ]) "2.0 [−0.5, 4.5]" "three"
+            Expect.equal (Metrics.mean "perplexity" [ 1.0; infinity ]) "not finite in 1 of 2" "infinite"
         }
         test "errors and accuracies are percent in two decimals, perplexities have two, likelihoods four" {
-            Expect.equal (Metrics.spread "error" [ 0.3328; 0.3112 ]) "32.20 ± 1.53" "error"
+            Expect.equal (Metrics.mean "error" [ 0.3328; 0.3112 ]) "32 [18, 46]" "error"
+            Expect.equal (Metrics.median "error" [ 0.1; 0.3; 0.2 ], Metrics.solved [ true; false; true ]) ("20.00 (15.00 to 25.00)", "2 of 3 [21, 94] %") "shares"
+            Expect.equal (List.map Metrics.isHigherBetter [ "accuracy"; "bleu"; "meteor"; "targetAccuracy"; "error"; "nll"; "perplexity" ]) [ true; true; true; true; false; false; false ] "better"
             Expect.equal (Metrics.withUnit "accuracy" 0.48091, Metrics.title "accuracy") ("48.09 %", "accuracy %") "accuracy"
             Expect.equal (Metrics.withUnit "perplexity" 1234.567, Metrics.title "perplexity") ("1,234.57", "perplexity") "perplexity"
             Expect.equal (Metrics.figure "nll" 2.0794415, Metrics.figure "error" nan) ("2.0794", "–") "nll, none"
@@ -48,14 +51,42 @@ let tests =
             let row = Results.row "perplexity"
             let head, body =
                 [ row "soft" "a" (summary id "soft" 1L true 115.0); row "soft" "b" (summary id "soft" 2L true 117.0); row "nan" "c" (summary id "nan" 1L false 110.0) ]
-                |> Results.frame
                 |> Results.cells
             let cell i name = List.item (List.findIndex ((=) name) head) (List.item i body)
             Expect.equal [ for row in body -> row.Head ] [ "soft"; "nan" ] "rows"
-            Expect.equal (cell 0 "test") "116.00 ± 1.41" "mean over seeds"
+            Expect.equal (cell 0 "test") "116 [103, 129]" "mean over seeds"
             Expect.equal (cell 0 "paper") "115.60" "the paper's figure"
             Expect.equal (cell 0 "seeds") "2" "seeds"
             Expect.equal (cell 1 "updates") "30,191\nunfinished" "unfinished runs say so"
+            Expect.isFalse (List.contains "solved" head) "nobody solves a language"
+        }
+        test "rows are compared with the first, seed by seed; other data and unfinished runs are not" {
+            let runs name values = [ for seed, finished, value in values -> Results.row "perplexity" name $"{name}-{seed}" (summary id "nan" seed finished value) ]
+            let soft, nan = runs "soft" [ 1L, true, 115.0; 2L, true, 117.0; 3L, false, 900.0 ], runs "nan" [ 2L, true, 107.0; 1L, true, 106.0; 3L, true, 100.0; 4L, true, 1.0 ]
+            let head, body = Results.differences (soft @ nan)
+            Expect.equal head [ "less soft, by seed"; "valid perplexity"; "test perplexity" ] "columns"
+            Expect.equal body [ [ "nan"; "−9.5 [−15.9, −3.1], 2 pairs"; "−9.5 [−15.9, −3.1], 2 pairs" ] ] "differences of 1 and 2"
+            let elsewhere = nan |> List.map (fun row -> { row with Data = "other" })
+            Expect.isEmpty (snd (Results.differences (soft @ elsewhere))) "nothing to pair"
+            Expect.isEmpty (snd (Results.differences soft)) "one row"
+        }
+        test "runs solve their task by their own stopAt, else by what the experiment declares" {
+            let solved experiment preset metric stop best solvedAt finished =
+                let config = (PaperExperiments.ByName experiment).Config(preset).With("stopAt", stop)
+                RunSummary(
+                    Experiment = experiment, Preset = preset, Activation = "soft", Seed = 1L, Device = "cpu", Backend = "composed", Threads = 1,
+                    Data = DataIdentity("d", DataIdentity.Real, ""), Updates = 1L, Epochs = 1.0, Seconds = 1.0, ItemsPerSecond = 1.0, ItemName = "token", Finished = finished,
+                    WeightsSha256 = "", Metrics = SplitMetrics(metrics 1.0, metrics 1.0, metrics 1.0), Config = ConfigJson.ToJson config, Versions = Dictionary(),
+                    BestValid = Nullable best, SolvedAtUpdate = Option.toNullable solvedAt
+                )
+                |> Solving.hasSolved metric
+            Expect.equal (solved "ptb" "paper" "perplexity" "null" 1.0 None true) None "no question"
+            Expect.equal (solved "unique" "small" "error" "null" 0.004 None true) (Some true) "declared"
+            Expect.equal (solved "unique" "small" "error" "null" 0.16 None true) (Some false) "above it"
+            Expect.equal (solved "unique" "small" "error" "null" 0.004 None false) None "not done"
+            Expect.equal (solved "unique" "small" "error" "0.001" 0.004 None true) (Some false) "its own level"
+            Expect.equal (solved "lte" "tiny" "accuracy" "0.9" 0.95 None true) (Some true) "more is better"
+            Expect.equal (solved "ntm" "paper" "nll" "0.05" 0.2 (Some 16_000L) true) (Some true) "at an update"
         }
         test "Markdown sets ours beside the paper's, and keeps overridden and unfinished runs apart" {
             let text =
@@ -66,21 +97,64 @@ let tests =
                     found "runs/d" (summary id "nah" 1L false 300.0)
                 ]
             Expect.stringContains text "## ptb, preset paper (ptb, real), Table 2 of the paper" "heading"
-            Expect.stringContains text "| soft | 60.00 ± 0.00 | 120.00 ± 1.41 | 116.00 ± 1.41 | 119.40 / 115.60 (recalled) | – | 2 | 30,191 |" "reference"
+            Expect.stringContains text "| row | train perplexity | valid | test | paper: valid / test | seeds | updates | path |" "columns that have something to show"
+            Expect.stringContains text "| soft | 60.0 [60.0, 60.0] | 120 [107, 133] | 116 [103, 129] | 119.40 / 115.60 (recalled) | 2 | 30,191 |" "reference"
             Expect.stringContains text "| nan (c=2) | 60.00 | 113.00 | 109.00 | – |" "an override has no published figure"
-            Expect.stringContains text "| nah | 60.00 | 304.00 | 300.00 | 112.60 / 108.70 (recalled) | – | 1 | **unfinished**, 30,191 (13.0 epochs) |" "unfinished"
+            Expect.stringContains text "| nah | 60.00 | 304.00 | 300.00 | 112.60 / 108.70 (recalled) | 1 | **unfinished**, 30,191 (13.0 epochs) |" "unfinished"
+            Expect.stringContains text "| less soft, seed by seed | valid perplexity | test perplexity |" "differences"
+            Expect.stringContains text "| nan (c=2) | −6.00, 1 pair: no interval | −6.00, 1 pair: no interval |" "of seed 1"
+            Expect.isFalse (text.Contains "| nah | –") "an unfinished run is no pair"
+        }
+        test "verdicts are the intervals'" {
+            let claim says source : Claims.Claim =
+                { Text = "c"; Source = source; Experiment = "ptb"; Preset = "paper"; Row = { Name = "nan"; Set = [] }; Other = { Name = "soft"; Set = [] }
+                  Measure = Claims.Metric(Split.Test, "perplexity"); Says = says; Seeds = 2 }
+            let between low high = { Mean = 0.5 * (low + high); Low = low; High = high; Count = 5 }
+            let verdict says low high = Answer.verdict (claim says Claims.Paper) (between low high)
+            Expect.equal (verdict Claims.Lower -3.0 -1.0) "**held**" "lower"
+            Expect.equal (verdict Claims.Higher -3.0 -1.0) "**did not hold**: the opposite" "higher"
+            Expect.equal (verdict Claims.Higher 1.0 3.0) "**held**" "higher, and it is"
+            Expect.equal (verdict Claims.Alike 1.0 3.0) "**did not hold**: they differ" "alike"
+            for says in [ Claims.Lower; Claims.Higher; Claims.Alike ] do Expect.equal (verdict says -1.0 1.0) "not shown" "0 lies within"
+            Expect.equal (Answer.verdict (claim Claims.Lower Claims.Ours) (between 1.0 2.0)) "**no**: the opposite" "a question"
+        }
+        test "the answer has a line for each claim, with what is missing, and replaces what stood there" {
+            let runs = [ for seed, soft, nan in [ 1L, 115.0, 109.0; 2L, 117.0, 110.9 ] do found "a" (summary id "soft" seed true soft); found "b" (summary id "nan" seed true nan) ]
+            let text = Answer.markdown (found "c" (summary id "nah" 1L false 300.0) :: runs)
+            Expect.stringContains text "| Penn Treebank: NAN beats the reference | **held**, **unfinished** | test perplexity: −6.05 [−6.69, −5.41] | 2 pairs of 5 |" "fewer than planned"
+            Expect.stringContains text "| Penn Treebank: NAH beats the reference | **unfinished** | – | 0 of 5 |" "begun"
+            Expect.stringContains text "| translation: NAH beats tanh | not measured | – | 0 of 2 |" "no runs"
+            let page = Answer.renew "p" "before\n<!-- answer: written by scripts/tables.fsx --answer, do not edit -->\nold\n<!-- end of the answer -->\nafter\n" runs
+            Expect.isFalse (page.Contains "old") "replaced"
+            Expect.equal (page.StartsWith "before\n<!-- answer", page.EndsWith "<!-- end of the answer -->\nafter\n", Answer.renew "p" page runs = page) (true, true, true) "the rest stays"
+            Expect.throwsT<UsageException> (fun () -> Answer.renew "p" "no marks" runs |> ignore) "no place"
+        }
+        test "every claim is of rows that exist" {
+            for claim in Claims.all do
+                for row in [ claim.Row; claim.Other ] do
+                    let experiment = PaperExperiments.ByName claim.Experiment
+                    let config = (experiment.RowConfig(claim.Preset, row.Name), row.Set) ||> List.fold (fun config (name, value) -> config.With(name, value))
+                    Expect.isEmpty (experiment.BrokenRules config) $"{claim.Text}: {row.Name}"
+            Expect.equal (Claims.all |> List.distinctBy _.Text).Length Claims.all.Length "each once"
+        }
+        test "the published tables and the answer are what the published summaries give" {
+            let docs = Path.GetFullPath(Path.Combine(__SOURCE_DIRECTORY__, "..", "..", "..", "docs"))
+            let read name = File.ReadAllText(Path.Combine(docs, name)).ReplaceLineEndings "\n"
+            let runs = Found.gather [ Path.Combine(docs, "results") ]
+            Expect.isTrue (Tables.markdown runs = read "results.md") "dotnet fsi scripts/tables.fsx --runs docs/results --out docs/results.md"
+            Expect.isTrue (Answer.renew "" (read "experiments.md") (Found.distinct runs) = read "experiments.md") "dotnet fsi scripts/tables.fsx --runs docs/results --answer docs/experiments.md"
         }
         test "rows bear their experiment's name, and a summary of an older version is the same row" {
             let frozen seed = summary (fun c -> c.With("alpha", "1").With("c", "5").With("learnP", "false")) "nan" seed true 109.0
             let old = frozen 2L
             for field in [ "curriculum"; "stopAt"; "patience"; "keepBest" ] do Expect.isTrue (old.Config.Remove field) field
             let text = Tables.markdown [ found "runs/a" (frozen 1L); found "runs/b" old; found "runs/c" (summary id "soft" 1L true 115.0) ]
-            Expect.stringContains text "| nan-frozen | 60.00 ± 0.00 | 113.00 ± 0.00 | 109.00 ± 0.00 | – | – | 2 |" "one row of two seeds"
+            Expect.stringContains text "| nan-frozen | 60.0 [60.0, 60.0] | 113 [113, 113] | 109 [109, 109] | – | 2 |" "one row of two seeds"
             Expect.isLessThan (text.IndexOf "| soft |") (text.IndexOf "| nan-frozen |") "the default rows come first"
         }
         test "a run found in two places counts once" {
             let one = summary id "soft" 1L true 115.0
-            Expect.equal (Tables.distinct [ found "runs/a" one; found "docs/results/ptb/a" one ]).Length 1 "runs"
+            Expect.equal (Found.distinct [ found "runs/a" one; found "docs/results/ptb/a" one ]).Length 1 "runs"
         }
         test "summaries are found below folders and kept by experiment and run" {
             let folder = Path.Combine(Path.GetTempPath(), "noisy-tables-" + Guid.NewGuid().ToString "N")
@@ -88,11 +162,11 @@ let tests =
             try
                 Directory.CreateDirectory run |> ignore
                 File.WriteAllText(Path.Combine(run, "summary.json"), JsonSerializer.Serialize(summary id "soft" 1L true 115.0, ConfigJson.Indented))
-                let all = Tables.gather [ Path.Combine(folder, "runs"); Path.Combine(folder, "nowhere") ]
+                let all = Found.gather [ Path.Combine(folder, "runs"); Path.Combine(folder, "nowhere") ]
                 Expect.equal (all |> List.map (fun f -> f.Summary.Metrics.Test["perplexity"])) [ 115.0 ] "found"
                 let kept = Tables.keep (Path.Combine(folder, "docs")) all
                 Expect.equal kept [ Path.Combine(folder, "docs", "ptb", "paper-soft-s1", "summary.json") ] "kept"
-                Expect.isEmpty (Tables.keep (Path.Combine(folder, "docs")) (Tables.gather [ Path.Combine(folder, "docs") ])) "not copied onto itself"
+                Expect.isEmpty (Tables.keep (Path.Combine(folder, "docs")) (Found.gather [ Path.Combine(folder, "docs") ])) "not copied onto itself"
             finally
                 if Directory.Exists folder then Directory.Delete(folder, true)
         }

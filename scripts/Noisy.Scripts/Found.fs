@@ -1,0 +1,57 @@
+/// The runs that lie below some folders, as their summaries tell of them.
+module Noisy.Scripts.Found
+
+open System
+open System.IO
+open System.Text.Json
+open Noisy.Experiments
+
+/// A summary and the folder that it was found in.
+type Found = { Folder: string; Summary: RunSummary }
+
+/// Every summary.json at or below the folders, in the order of their paths; a folder that is not there holds none.
+let gather (folders: string seq) =
+    [ for folder in folders do
+          if Directory.Exists folder then
+              for file in Directory.EnumerateFiles(folder, "summary.json", SearchOption.AllDirectories) |> Seq.sortWith (fun a b -> String.CompareOrdinal(a, b)) do
+                  { Folder = Path.GetDirectoryName file; Summary = RunSummary.Read file } ]
+
+/// A run's config as this version reads it; None if it does not know the experiment.
+let config (summary: RunSummary) =
+    match PaperExperiments.All |> Seq.tryFind (fun e -> e.Name = summary.Experiment) with
+    | None -> None
+    | Some experiment ->
+        try Some(experiment, ConfigJson.Read(summary.Config, experiment.Presets[0].Settings.GetType())) with :? JsonException -> None
+
+/// A run's config as text, without the seed: equal where older versions knew fewer fields.
+let identity (summary: RunSummary) =
+    let fields =
+        match config summary with
+        | Some(_, config) -> ConfigJson.ToJson config
+        | None -> summary.Config.DeepClone().AsObject()
+
+    fields.Remove "seed" |> ignore
+    fields.Remove "data" |> ignore
+    fields.ToJsonString ConfigJson.Line, summary.Data.Sha256
+
+/// The same run found twice counts once: the one that is further, of equals the first.
+let distinct (found: Found list) =
+    found
+    |> List.groupBy (fun f -> f.Summary.Experiment, identity f.Summary, f.Summary.Seed)
+    |> List.map (fun (_, same) -> same |> List.maxBy _.Summary.Updates)
+
+/// The metric that a run is judged by; older summaries do not say it.
+let metric (summary: RunSummary) =
+    let known = [ "perplexity"; "bpc"; "error"; "accuracy"; "bleu"; "nll" ]
+
+    if not (isNull summary.Metric) then summary.Metric
+    elif not (isNull (box summary.Paper)) then summary.Paper.Metric
+    else known |> List.tryFind summary.Metrics.Test.ContainsKey |> Option.defaultWith (fun () -> Seq.head summary.Metrics.Test.Keys)
+
+/// Whether a run is of a row, with these settings besides the row's, of a preset; its seed and its data may be any.
+let isOf preset row (settings: (string * string) list) (found: Found) =
+    match config found.Summary with
+    | Some(experiment, config) when config.Preset = preset ->
+        let expected = (experiment.RowConfig(preset, row), settings) ||> List.fold (fun config (name, value) -> config.With(name, value))
+        config.With("seed", "1") = expected.With("seed", "1")
+    | _ -> false
