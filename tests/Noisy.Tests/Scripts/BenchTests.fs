@@ -57,7 +57,7 @@ let private optionTests =
             Expect.equal (parsed [ "--memory" ]).Sizes [ medium ] "size of --memory"
             Expect.equal (parsed [ "--soak"; "50" ]).Sizes [ small ] "size of --soak"
         }
-        refusal [ "--suite"; "rnn" ] "--suite is 'rnn': must be one of lstm, gru, softmax, activation, lte, ntm, all"
+        refusal [ "--suite"; "rnn" ] "--suite is 'rnn': must be one of lstm, gru, softmax, activation, lte, ntm, monitor, all"
         refusal [ "--config"; "S,L" ] "--config is 'L': must be S, M or both"
         refusal [ "--config"; "," ] "--config needs at least one value"
         refusal [ "--threads"; "0" ] "--threads is 0: must be at least 1"
