@@ -40,6 +40,12 @@ let private attempts = 3
 // Another process that ends just now lets go of the run within this.
 let private patience = TimeSpan.FromSeconds 3.0
 
+/// Whether a run is done, or has diverged and would again.
+let private isOver folder (entry: Manifest.Entry) =
+    match Journal.last (Journal.read (Manifest.journalFile folder entry)) with
+    | Over(_, _, 4, _) -> Directory.Exists(Manifest.runFolder folder entry)
+    | _ -> (Statuses.finished folder entry).IsSome
+
 /// Trains a run unless another process does.
 ///
 /// session: what the journal calls this process; threads: of this process. Returns the exit code.
@@ -51,6 +57,9 @@ let work (experiment: Experiment) (folder: string) name (session: string) thread
 
     if isNull claim then
         printfn "%s is with another process" name
+        0
+    elif isOver folder entry then
+        printfn "%s is over already" name // another process had it between the sweep's look and this claim
         0
     else
         let journal = Manifest.journalFile folder entry
