@@ -40,7 +40,12 @@ let private attempts = 3
 // Another process that ends just now lets go of the run within this.
 let private patience = TimeSpan.FromSeconds 3.0
 
-/// Trains a run unless another process does.
+/// Whether there is nothing to train, since another process has had the run while this one waited for it.
+let private isOver folder entry =
+    let run = Statuses.ofRun folder (Some Map.empty) entry
+    run.State = RunState.Done || run.State = RunState.Diverged
+
+/// Trains a run unless another process does or did.
 ///
 /// session: what the journal calls this process; threads: of this process. Returns the exit code.
 let work (experiment: Experiment) (folder: string) name (session: string) threads stop =
@@ -51,6 +56,9 @@ let work (experiment: Experiment) (folder: string) name (session: string) thread
 
     if isNull claim then
         printfn "%s is with another process" name
+        0
+    elif isOver folder entry then
+        printfn "%s is over by now: another process had it" name
         0
     else
         let journal = Manifest.journalFile folder entry
