@@ -40,12 +40,13 @@ let private attempts = 3
 // Another process that ends just now lets go of the run within this.
 let private patience = TimeSpan.FromSeconds 3.0
 
-/// Whether there is nothing to train, since another process has had the run while this one waited for it.
-let private isOver folder entry =
-    let run = Statuses.ofRun folder (Some Map.empty) entry
-    run.State = RunState.Done || run.State = RunState.Diverged
+/// Whether a run is done, or has diverged and would again.
+let private isOver folder (entry: Manifest.Entry) =
+    match Journal.last (Journal.read (Manifest.journalFile folder entry)) with
+    | Over(_, _, 4, _) -> Directory.Exists(Manifest.runFolder folder entry)
+    | _ -> (Statuses.finished folder entry).IsSome
 
-/// Trains a run unless another process does or did.
+/// Trains a run unless another process does.
 ///
 /// session: what the journal calls this process; threads: of this process. Returns the exit code.
 let work (experiment: Experiment) (folder: string) name (session: string) threads stop =
@@ -58,7 +59,7 @@ let work (experiment: Experiment) (folder: string) name (session: string) thread
         printfn "%s is with another process" name
         0
     elif isOver folder entry then
-        printfn "%s is over by now: another process had it" name
+        printfn "%s is over already" name // another process had it between the sweep's look and this claim
         0
     else
         let journal = Manifest.journalFile folder entry
