@@ -21,7 +21,7 @@ let private options =
       "--kinds", "faults: disk, folder, file, separated by commas (default: all)"
       "--experiments", "kill, faults: names, separated by commas (default: all; files and folders are tried on the first)"
       "--seeds", "slurm: seeds of each of two rows (default: 4)"
-      "--updates", "soak: updates of each loop (default: 2000); slurm: of each run, which must take a minute (default: 2400)"
+      "--updates", "soak: updates of each loop (default: 2000); slurm: of each run, which must take more than a minute (default: 6000)"
       "--config", "soak: S, M or both (default: S)"
       "--loops", "soak: ours, torch or both: whose optimiser (default: both)"
       "--threads", $"soak: CPU threads (default: {Environment.ProcessorCount})" ]
@@ -125,7 +125,7 @@ let private slurm (given: Given) =
         let options: SlurmTrial.SlurmOptions =
             { Seed = given.Number("--seed", Int64.MinValue, 1L)
               Seeds = given.Count("--seeds", 4)
-              Updates = given.Number("--updates", 4L, 2400L)
+              Updates = given.Number("--updates", 4L, 6000L)
               Disturbances = given.Count("--kills", 20)
               Limit = given.Limit }
 

@@ -12,7 +12,7 @@ open Noisy.Reliability
 open Noisy.Reliability.Program
 open Noisy.Tests.TorchHelpers
 
-let private sizes = [ "--set"; "hidden=12"; "--set"; "trainTokens=20000"; "--set"; "epochs=2" ]
+let private sizes = [ "--set"; "hidden=12"; "--set"; "trainTokens=20000"; "--set"; "epochs=6" ]
 let private command words = [ "run"; "ptb"; "sweep" ] @ sizes @ words
 
 /// A command to its end: its exit code and all it printed.
@@ -81,8 +81,7 @@ let private local =
         // Cancelled by another process while it trains.
         use sweep = request ()
         waitForTraining out |> ignore
-        let code, output = run [ "run"; "ptb"; "sweep"; "cancel"; out ]
-        Expect.equal code 0 output
+        Sweep.cancel out |> ignore
         let ended = sweep.End 60.0
         Expect.equal ended.Code 130 (ended.Output + ended.Errors)
         Expect.contains (states out) RunState.Interrupted "interrupted"
