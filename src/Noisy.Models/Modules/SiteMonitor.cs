@@ -16,7 +16,7 @@ public static class SiteMonitor
     /// <returns>Statistics by the nonlinearity's name: the module's path, for recurrent layers with layer and gate, such as
     /// "lstm.l0.forget"; in the model's order. Nonlinearities that the pass does not reach are not there.</returns>
     /// <remarks>The pass runs on torch's operations instead of the fused engine, with the same draws, and so takes several times as long as
-    /// a training step. It leaves everything as it was: parameters and their gradients, buffers, the modules' clocks, torch's CPU generator. Call
+    /// a training step. It leaves everything as it was: parameters and their gradients, buffers, the modules' clocks and modes, torch's CPU generator. Call
     /// it on one thread; it is not safe beside other passes of the model.</remarks>
     /// <exception cref="ArgumentException">The loss is not one number.</exception>
     public static IReadOnlyDictionary<string, SiteStatistics> Observe(nn.Module model, Func<Tensor> loss, Action? test = null)
@@ -71,20 +71,12 @@ public static class SiteMonitor
 
     private static Dictionary<SiteAddress, double?> AtBounds(nn.Module model, Action test)
     {
-        var training = model.training;
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        model.eval();
-        try
-        {
-            using var observed = SiteObserver.Observe(test);
-            return observed.Calls.ToDictionary(
-                site => site.Key, site => SiteStatistics.ShareAtBounds(site.Value[0].Spec.Unit, All(site.Value.Select(c => c.Output))));
-        }
-        finally
-        {
-            model.train(training);
-        }
+        model.eval(); // the caller puts the modes back
+        using var observed = SiteObserver.Observe(test);
+        return observed.Calls.ToDictionary(
+            site => site.Key, site => SiteStatistics.ShareAtBounds(site.Value[0].Spec.Unit, All(site.Value.Select(c => c.Output))));
     }
 
     private static double[] All(IEnumerable<Tensor> tensors) => [.. tensors.SelectMany(Numbers)];

@@ -168,6 +168,10 @@ type private Restless(clock: NoiseClock) as this =
     let norm = torch.nn.BatchNorm1d 4L
     do this.RegisterComponents()
 
+    /// The means that are kept, not renewed: eval() of a part.
+    member _.FreezeNorm() = norm.eval ()
+    member _.IsNormFrozen = not norm.training
+
     override _.forward x =
         let struct (first, _, _) = lstm.call x
         let struct (again, _, _) = lstm.call (x + torch.rand_like x)
@@ -180,7 +184,8 @@ let private leavesNoTrace =
             use model = new Restless(clock)
             use optimizer = Optimizer.Create(OptimizerSpec.Sgd, model)
 
-            for update in 0L .. 2L do
+            for update in 0L .. 3L do
+                if update = 2L then model.FreezeNorm()
                 clock.Advance update
                 torch.manual_seed update |> ignore
                 let x = torch.randn (5L, 2L, 3L)
@@ -190,6 +195,7 @@ let private leavesNoTrace =
                 if observe then
                     let sites = SiteMonitor.Observe(model, loss, (fun () -> (loss ()).Dispose()))
                     Expect.hasLength sites.Keys 5 "sites"
+                    Expect.equal (model.training, model.IsNormFrozen) (true, update >= 2L) "modes"
 
                 (loss ()).backward ()
                 if observe then SiteMonitor.Observe(model, loss) |> ignore // the gradients that are there stay
