@@ -1,6 +1,6 @@
 // Speed beside libtorch: training steps with noise against torch's own without, in turn, in one process.
 //
-//     dotnet fsi scripts/bench.fsx                                   everything: about 7 minutes
+//     dotnet fsi scripts/bench.fsx                                   everything: about 10 minutes
 //     dotnet fsi scripts/bench.fsx --suite lstm --config S --quick   a first look
 //     dotnet fsi scripts/bench.fsx --json bench.json                 also as a list of records
 //     dotnet fsi scripts/bench.fsx --memory                          peak memory, ours and libtorch's

@@ -194,11 +194,10 @@ let private memories threads (config: RunConfig) =
       Theirs = (fun () -> BenchTasks.recall config Backend.Composed); Ours = fun () -> BenchTasks.recall config Backend.Auto }
 
 /// What monitors cost: an update of an experiment's against what is done besides in a monitored one, of which there is one in MonitorEvery.
-let private monitored threads preset name =
-    let experiment = PaperExperiments.ByName name
+let private monitored threads preset (experiment: Experiment) =
     let config = experiment.RowConfig(preset, Variants.Nah.Name)
 
-    { Suite = "monitor"; Config = $"{name} {preset}"; What = $"1 of {experiment.MonitorEvery}"; Activation = Variants.Nah.Name; Baseline = "an update"
+    { Suite = "monitor"; Config = $"{experiment.Name} {preset}"; What = $"1 of {experiment.MonitorEvery}"; Activation = Variants.Nah.Name; Baseline = "an update"
       Operations = 0.0; Threads = threads; Share = 0.5; Theirs = (fun () -> BenchTasks.update config Backend.Auto); Ours = fun () -> BenchTasks.monitors config }
 
 /// All measurements of some suites, in their order.
@@ -213,7 +212,10 @@ let plan (suites: string list) (sizes: Size list) threads count (presets: string
           | "activation" -> yield! activation threads count
           | "lte" -> yield! List.collect (programs threads) presets
           | "ntm" -> yield! presets |> List.collect machines |> List.map (memories threads)
-          | "monitor" -> for preset in presets do for name in [ "ptb"; "mnist"; "unique"; "ntm" ] do monitored threads preset name
+          | "monitor" ->
+              let preset = List.last presets
+              for experiment in PaperExperiments.All do
+                  if experiment.Presets |> Seq.exists (fun known -> known.Name = preset) then monitored threads preset experiment
           | other -> invalidArg (nameof suites) other ]
 
 /// Measures one.

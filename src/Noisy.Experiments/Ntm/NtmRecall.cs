@@ -42,7 +42,7 @@ internal static class NtmRecall
                 ExperimentRow.Create("noisy", Variants.Nan, "noise at the output, annealed", t => t with { Schedule = Schedule.Paper }),
             ],
             BuildTask = (config, _, device) => new NtmRecallTask(config, device),
-            MonitorEvery = 2000,
+            MonitorEvery = 6000,
             PaperFigureOf = (config, _, row) => config.Preset == "paper" ? Figure9.GetValueOrDefault(row) : null,
             PaperCurvesOf = preset => preset == "paper" ? Curves : [],
             BaselineOf = _ => new("chance", AssociativeRecall.Chance),
