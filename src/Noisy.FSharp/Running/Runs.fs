@@ -50,6 +50,18 @@ let private drawings (experiment: Experiment) folder task config =
         let since = File.GetLastWriteTimeUtc(Path.Combine(folder, "summary.json"))
         if not (Seq.forall (isNew since) pictures.Files) then pictures.Draw.Invoke(folder, task, config)
 
+/// How a task's runs are drawn, with the levels that its experiment knows.
+let viewOf (experiment: Experiment) (task: ITrainingTask) =
+    let floor = experiment.Floor task
+
+    let levels =
+        [ if floor.HasValue then "best attainable", floor.Value
+          match experiment.Baseline task with
+          | null -> ()
+          | level -> level.Name, level.Value ]
+
+    Pictures.view task levels
+
 /// Trains one run and draws its curves, however it ends.
 let private train (experiment: Experiment) options (cache: DataCache) (extras: Extras) (said: string ref) run stop =
     FusedEngine.Default <- options.Backend // before the model is made
@@ -82,13 +94,7 @@ let private train (experiment: Experiment) options (cache: DataCache) (extras: E
         finally
             reporter.Close()
 
-    let levels =
-        [ if floor.HasValue then "best attainable", floor.Value
-          match experiment.Baseline task with
-          | null -> ()
-          | level -> level.Name, level.Value ]
-
-    let view = Pictures.view task levels
+    let view = viewOf experiment task
     extras.Try($"the curves of {run.Folder}", fun () -> Pictures.ofRun run.Folder view run.Row run.Config task.Data paper)
     if ending.IsDone then extras.Try($"the pictures of {run.Folder}", fun () -> drawings experiment run.Folder task run.Config)
     { Run = run; View = view; Ending = ending }
