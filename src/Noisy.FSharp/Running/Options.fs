@@ -26,6 +26,7 @@ type Argument =
     | [<Unique>] Out of folder: string
     | [<Unique>] Max_Updates of number: string
     | Set of assignment: string list
+    | [<Unique>] Tensorboard
 
     interface IArgParserTemplate with
         member this.Usage =
@@ -43,6 +44,7 @@ type Argument =
             | Out _ -> "folder of the results, with one folder a run beneath it"
             | Max_Updates _ -> "stop each run there; a later command with a larger number, or without it, resumes from that point"
             | Set _ -> "name=value, or name=value,value,...: override a field of the preset, as often as needed; every combination is a run of its own; see below"
+            | Tensorboard -> "write each run's log and curves also as event files, into its folder tensorboard"
 
 /// What the user requested.
 type Options =
@@ -57,7 +59,9 @@ type Options =
       Out: string
       MaxUpdates: int64 option
       /// Fields of the config, with the values to try.
-      Set: (string * string list) list }
+      Set: (string * string list) list
+      /// Whether runs leave event files for TensorBoard.
+      TensorBoard: bool }
 
 /// Fails with exit code 2.
 let refuse message : 'T = raise (UsageException message)
@@ -335,4 +339,5 @@ let ofExperiment (experiment: Experiment) (words: string[]) =
           Set =
             match found.GetResults Argument.Set with
             | results when List.exists List.isEmpty results -> refuse "--set needs name=value"
-            | results -> results |> List.concat |> List.map (assignment >> underPresentName experiment) |> once })
+            | results -> results |> List.concat |> List.map (assignment >> underPresentName experiment) |> once
+          TensorBoard = found.Contains Argument.Tensorboard })

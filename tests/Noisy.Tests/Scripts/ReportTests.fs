@@ -14,7 +14,7 @@ open Noisy.Scripts
 let private metrics value = Dictionary(dict [ "perplexity", value; "nll", log value ]) :> IReadOnlyDictionary<string, float>
 
 /// A summary such as a real-data run of the paper's preset writes.
-let private summary (change: RunConfig -> RunConfig) activation seed finished test =
+let summary (change: RunConfig -> RunConfig) activation seed finished test =
     let ptb = PaperExperiments.ByName "ptb"
     let data = DataIdentity("ptb", DataIdentity.Real, String('a', 64))
     let config = change (ptb.Config("paper").With("activation", activation).With("seed", string seed))
