@@ -13,21 +13,25 @@ open TorchSharp
 ///
 /// found: distinct runs, whose data must be at hand. Raises UsageException where they are not of one kind, or no run has a log.
 let draw folder (found: Found list) =
-    let logged = found |> List.filter (fun f -> File.Exists(Path.Combine(f.Folder, "log.jsonl"))) |> List.sortBy (fun f -> place f.Summary, f.Summary.Seed)
+    let hasLog (f: Found) = File.Exists(Path.Combine(f.Folder, "log.jsonl"))
+    let logged = found |> List.filter hasLog |> List.sortBy (fun f -> place f.Summary, f.Summary.Seed)
 
     match logged |> List.distinctBy (fun f -> f.Summary.Experiment, f.Summary.Preset, f.Summary.Data.Sha256) with
     | [] -> refuse "--curves: no run that was found has a log.jsonl: name folders of runs with --runs"
     | [ one ] ->
         match config one.Summary with
-        | None -> refuse $"--curves: {one.Folder} is of the experiment '{one.Summary.Experiment}', whose script draws its runs itself: repeat its command"
+        | None -> refuse $"--curves: {one.Folder} is of '{one.Summary.Experiment}', whose own script draws its runs: repeat its command"
         | Some(experiment, config) ->
             let cache = DataCache(DataCacheSettings.FromEnvironment null, Action<string>(printfn "%s"))
             use task = experiment.Build(config, cache, torch.CPU)
 
             if task.Data.Sha256 <> one.Summary.Data.Sha256 then
-                refuse $"--curves: {one.Folder} was trained on other data ({one.Summary.Data.Name}, {one.Summary.Data.Source}) than are at hand ({task.Data.Name}, {task.Data.Source}): name theirs by NOISY_DATA"
+                let words (data: DataIdentity) = $"{data.Name}, {data.Source}, SHA-256 {data.Sha256[..11]}"
+                let theirs, ours = words one.Summary.Data, words task.Data
+                refuse $"--curves: {one.Folder} was trained on {theirs}; at hand are {ours}: name the folder of its data by NOISY_DATA"
 
             Directory.CreateDirectory folder |> ignore
             let runs = [ for f in logged -> name f.Summary, f.Folder ]
-            Pictures.compare folder $"{experiment.Name}, {one.Summary.Preset}" (Runs.viewOf experiment task) (experiment.Curves one.Summary.Preset) runs
+            let preset = one.Summary.Preset
+            Pictures.compare folder $"{experiment.Name}, {preset}" (Runs.viewOf experiment task) (experiment.Curves preset) runs
     | _ -> refuse "--curves: the runs are of several experiments, presets or data sets: name fewer folders with --runs"

@@ -14,7 +14,8 @@ let private shown = 40
 
 let private style =
     "svg { width: 112px; height: 112px; background: #888; display: block } .word { display: inline-block; margin: 0 6px 6px 0; text-align: center; font-size: 13px } "
-    + ".grey { filter: grayscale(1) } .picture { margin: 1.5em 0; border-top: 1px solid #ccc; padding-top: 1em } .references { color: #555; font-size: 13px } .caption { font-size: 17px }"
+    + ".grey { filter: grayscale(1) } "
+    + ".picture { margin: 1.5em 0; border-top: 1px solid #ccc; padding-top: 1em } .references { color: #555; font-size: 13px } .caption { font-size: 17px }"
 
 let private number (value: float) = value.ToString("0.##", CultureInfo.InvariantCulture)
 
@@ -34,7 +35,8 @@ let private attended (image: string) (rows: int, columns: int) (weights: float32
               markup $"""<rect x="{i % columns}" y="{i / columns}" width="1.01" height="1.01" fill="{heat share}" fill-opacity="{opacity}"/>""" ]
 
     let told = Html.text $"largest weight {number top} of 1, at one of {weights.Length} places"
-    markup $"""<svg viewBox="0 0 {columns} {rows}" preserveAspectRatio="none"><title>{told}</title><use href="#{image}" width="{columns}" height="{rows}" class="grey"/>{concat "" cells}</svg>"""
+    let picture = markup $"""<use href="#{image}" width="{columns}" height="{rows}" class="grey"/>"""
+    markup $"""<svg viewBox="0 0 {columns} {rows}" preserveAspectRatio="none"><title>{told}</title>{picture}{concat "" cells}</svg>"""
 
 /// Writes gallery.html into a run's folder.
 let draw folder (task: ITrainingTask) (config: RunConfig) =
@@ -66,7 +68,8 @@ let draw folder (task: ITrainingTask) (config: RunConfig) =
 <p class="references">{references}</p></div>"""
 
         let introduction =
-            $"""The first {found.Count} pictures of the test: the model's caption, where it attended to for each word (yellow: most, dark red: little, grey: not at all), and the references. """
+            $"""The first {found.Count} pictures of the test: the model's caption, where it attended to for each word """
+            + "(yellow: most, dark red: little, grey: not at all), and the references. "
             + $"""Of the whole test: BLEU-4 {metric "bleu"}, METEOR (exact + stem) {metric "meteor"}."""
 
         let page = Html.page (Pages.title config summary) style introduction (found |> Seq.mapi entry |> concat "\n")

@@ -85,7 +85,9 @@ let private markdownTable (head: string list) (body: string list list) =
 /// What the rows differ by from the first, seed by seed: finished runs on the same data.
 let private differences metric (rows: Row list) =
     let keyed metric split (row: Row) =
-        [ for f in row.Runs do if f.Summary.Finished then for value in valueOf metric (split f.Summary.Metrics) -> (f.Summary.Data.Sha256, f.Summary.Seed), value ]
+        [ for f in row.Runs do
+              if f.Summary.Finished then
+                  for value in valueOf metric (split f.Summary.Metrics) -> (f.Summary.Data.Sha256, f.Summary.Seed), value ]
 
     let reference, others = rows.Head, rows.Tail
     let valid, test = (fun (metrics: SplitMetrics) -> metrics.Valid), (fun (metrics: SplitMetrics) -> metrics.Test)
@@ -95,7 +97,8 @@ let private differences metric (rows: Row list) =
           for name in beside do if not (values name test reference).IsEmpty then Metrics.title name, name, test ]
 
     match [ for row in others do
-                let found = columns |> List.map (fun (_, metric, split) -> Metrics.difference metric (keyed metric split row) (keyed metric split reference))
+                let difference (_, metric, split) = Metrics.difference metric (keyed metric split row) (keyed metric split reference)
+                let found = List.map difference columns
                 if List.exists Option.isSome found then row.Name :: List.map (Option.defaultValue "–") found ] with
     | [] -> []
     | body -> [ ""; yield! markdownTable [ $"less {reference.Name}, seed by seed"; for title, _, _ in columns do title ] body ]
@@ -131,8 +134,8 @@ let markdown (found: Found list) =
           ""
           "Written by `scripts/tables.fsx` from the `summary.json` of each run; do not edit. Where a row has several seeds: the mean with its"
           "95 % interval (bootstrap with the expansion for small samples; Student's t below five seeds, which two seeds make very wide). Below"
-          "each table is what its rows differ by from the first, seed by seed; a difference has a sign only where its interval excludes 0. \"Train\" is"
-          "over the last epoch's batches with their noise, \"floor\" the best that anyone can reach on a source that is known exactly, \"solved\" how"
+          "each table is what its rows differ by from the first, seed by seed; a difference has a sign only where its interval excludes 0."
+          "\"Train\" is over the last epoch's batches with their noise, \"floor\" the best that anyone can reach on a source that is known exactly, \"solved\" how"
           "many runs reach in validation what counts as the solution (`stopAt`; for `unique` an error of 1 %). \"Recalled\" marks a published number"
           "that could not be read in a source (`docs/paper.md`)."
           "" ]

@@ -52,14 +52,20 @@ let private chart alone right seen (panel: Panel) =
               match item.Mark with
               | Heat map -> heatTrace alone map
               | Band(x, low, high) ->
-                  Chart.Line(x = Array.append x (Array.rev x), y = Array.append (value high) (Array.rev (value low)), Name = label item.Name, ShowLegend = show, LineWidth = 0.0, LineColor = colour, Opacity = (if areRows panel then 0.3 else 0.5))
+                  let around, edge = Array.append x (Array.rev x), Array.append (value high) (Array.rev (value low))
+                  let opacity = if areRows panel then 0.3 else 0.5
+
+                  Chart.Line(x = around, y = edge, Name = label item.Name, ShowLegend = show, LineWidth = 0.0, LineColor = colour, Opacity = opacity)
                   |> GenericChart.mapTrace (Trace2DStyle.Scatter(Fill = StyleParam.Fill.ToSelf))
                   |> ofRow item
               | Numbered(number, x, y) ->
                   let marks = x.Length <= mostMarks
                   let dash, symbol = dashes[number % dashes.Length], symbols[number % symbols.Length]
 
-                  Chart.Line(x = x, y = value y, Name = label item.Name, ShowLegend = show, ShowMarkers = marks, MarkerColor = colour, MarkerSymbol = symbol, LineColor = colour, LineDash = dash, LineWidth = 2.5)
+                  Chart.Line(
+                      x = x, y = value y, Name = label item.Name, ShowLegend = show, ShowMarkers = marks, MarkerColor = colour, MarkerSymbol = symbol,
+                      LineColor = colour, LineDash = dash, LineWidth = 2.5
+                  )
                   |> ofRow item
               | Dots(x, y) -> Chart.Point(x = x, y = value y, Name = label item.Name, ShowLegend = show, MarkerColor = colour, Opacity = 0.5)
               | mark ->
@@ -67,7 +73,10 @@ let private chart alone right seen (panel: Panel) =
                   let dash = match mark with | Dashed _ -> StyleParam.DrawingStyle.Dash | _ -> StyleParam.DrawingStyle.Solid
                   let width = match mark with | Line _ | Marked _ -> 2.5 | _ -> 1.3
 
-                  Chart.Line(x = x, y = value y.Head, Name = label item.Name, ShowLegend = show, ShowMarkers = mark.IsMarked, MarkerColor = colour, LineColor = colour, LineDash = dash, LineWidth = width)
+                  Chart.Line(
+                      x = x, y = value y.Head, Name = label item.Name, ShowLegend = show, ShowMarkers = mark.IsMarked, MarkerColor = colour,
+                      LineColor = colour, LineDash = dash, LineWidth = width
+                  )
                   |> ofRow item ]
 
     let heat = panel.Items |> List.tryPick (fun item -> match item.Mark with Heat map -> Some map | _ -> None)
@@ -96,8 +105,8 @@ let private chart alone right seen (panel: Panel) =
             let ticks = countTicks right
 
             LinearAxis.init (
-                Title = Title.init (label panel.Horizontal), TickMode = StyleParam.TickMode.Array, TickVals = ticks, TickText = Array.map number ticks,
-                Range = StyleParam.Range.MinMax(0.0, 1.02 * right)
+                Title = Title.init (label panel.Horizontal), TickMode = StyleParam.TickMode.Array, TickVals = ticks,
+                TickText = Array.map number ticks, Range = StyleParam.Range.MinMax(0.0, 1.02 * right)
             )
         | Some map, _ ->
             let at, names = named (places map.Values[0].Length map.Columns)
@@ -110,7 +119,8 @@ let private draw (figure: Figure) =
     let rows = (figure.Panels.Length + figure.Columns - 1) / figure.Columns
     let names (panel: Panel) = panel.Items |> List.map _.Name |> Set.ofList
     let seen = figure.Panels |> List.scan (fun seen panel -> Set.union seen (names panel)) Set.empty
-    let charts = List.map2 (fun seen panel -> chart (figure.Panels.Length = 1) (right figure panel) seen panel) (List.take figure.Panels.Length seen) figure.Panels
+    let alone = figure.Panels.Length = 1
+    let charts = List.map2 (fun seen panel -> chart alone (right figure panel) seen panel) (List.take figure.Panels.Length seen) figure.Panels
 
     let whole =
         match charts with
@@ -147,7 +157,8 @@ let private tools =
     """<script>
 function noisyTools(id, figure) {
   const raw = figure.data.map(t => t.y);
-  const bar = document.createElement("p"), scale = document.createElement("button"), slider = document.createElement("input"), said = document.createElement("span");
+  const bar = document.createElement("p"), scale = document.createElement("button");
+  const slider = document.createElement("input"), said = document.createElement("span");
   const axes = Object.keys(figure.layout).filter(key => key.startsWith("yaxis"));
   const first = JSON.parse(JSON.stringify(axes.map(key => figure.layout[key])));
   let turned = false;

@@ -212,7 +212,9 @@ let private legend (items: Item list) (rows: (string * Seed list) list) =
 
     match rows |> List.map (snd >> shape) |> List.distinct with
     | shapes when List.contains Median shapes && List.contains Mean shapes ->
-        [ "line: median where runs end at different places, one that has ended counting with its last value, else mean; band: quartiles, or the mean's 95 % interval" ] @ thin
+        [ "line: median where runs end at different places, one that has ended counting with its last value, else mean"
+          "band: quartiles, or the mean's 95 % interval" ]
+        @ thin
     | shapes when List.contains Median shapes -> [ "line: median, a run that has ended counting with its last value; band: quartiles" ] @ thin
     | shapes when List.contains Mean shapes -> [ (if has _.IsBand then "line: mean; band: its 95 % interval" else "line: mean") ] @ thin
     | _ -> []
@@ -222,7 +224,8 @@ let private legend (items: Item list) (rows: (string * Seed list) list) =
 ///
 /// points: those of a log.
 let private byRow (points: IReadOnlyList<LogEvent> -> (float * float)[]) (runs: (string * string) list) =
-    runs |> List.groupBy fst |> List.map (fun (row, group) -> row, group |> List.map (snd >> seed points) |> List.filter (fun seed -> seed.Points.Length > 0))
+    let seeds group = group |> List.map (snd >> seed points) |> List.filter (fun seed -> seed.Points.Length > 0)
+    runs |> List.groupBy fst |> List.map (fun (row, group) -> row, seeds group)
 
 /// Draws comparison.html and comparison.png: each row's curves of validation, at the last stage of difficulty, and, where there
 /// is one stage, that of training, both at the evaluations; nothing before the first.

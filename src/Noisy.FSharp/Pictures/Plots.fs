@@ -113,7 +113,8 @@ let internal isCount horizontal = horizontal = "epochs" || horizontal = "updates
 
 /// Where a panel's horizontal axis ends if it counts: panels of a figure that count the same thing end together.
 let internal right (figure: Figure) (panel: Panel) =
-    let ends = [ for other in figure.Panels do if other.Horizontal = panel.Horizontal then for item in other.Items do yield! fst (coordinates item.Mark) ]
+    let alike = figure.Panels |> List.filter (fun other -> other.Horizontal = panel.Horizontal)
+    let ends = [ for other in alike do for item in other.Items do yield! fst (coordinates item.Mark) ]
     if isCount panel.Horizontal && not ends.IsEmpty && List.max ends > 0.0 then Some(List.max ends) else None
 
 /// Ticks of an axis that counts from 0: whole numbers, unless it ends before 1.
@@ -165,11 +166,12 @@ let private font =
         (let installed = set SkiaSharp.SKFontManager.Default.FontFamilies
          [ "DejaVu Sans"; "Liberation Sans"; "Arial"; "Helvetica" ] |> List.tryFind installed.Contains)
 
-let private patterns = [| ScottPlot.LinePattern.Solid; ScottPlot.LinePattern.Dashed; ScottPlot.LinePattern.Dotted; ScottPlot.LinePattern.DenselyDashed |]
+let private patterns =
+    [| ScottPlot.LinePattern.Solid; ScottPlot.LinePattern.Dashed; ScottPlot.LinePattern.Dotted; ScottPlot.LinePattern.DenselyDashed |]
 
 let private shapes =
-    [| ScottPlot.MarkerShape.FilledCircle; ScottPlot.MarkerShape.FilledSquare; ScottPlot.MarkerShape.FilledTriangleUp; ScottPlot.MarkerShape.FilledDiamond
-       ScottPlot.MarkerShape.FilledTriangleDown; ScottPlot.MarkerShape.Cross; ScottPlot.MarkerShape.Eks; ScottPlot.MarkerShape.Asterisk |]
+    [| ScottPlot.MarkerShape.FilledCircle; ScottPlot.MarkerShape.FilledSquare; ScottPlot.MarkerShape.FilledTriangleUp
+       ScottPlot.MarkerShape.FilledDiamond; ScottPlot.MarkerShape.FilledTriangleDown; ScottPlot.MarkerShape.Cross; ScottPlot.MarkerShape.Eks; ScottPlot.MarkerShape.Asterisk |]
 
 /// Points of a line at most that each get a mark.
 let internal mostMarks = 45

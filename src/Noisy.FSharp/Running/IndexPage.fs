@@ -50,7 +50,8 @@ let private tables (rows: Results.Row list) =
 /// metric: what runs of older versions are judged by, whose summaries do not say it; order: rows that come first, the one that others are
 /// compared with at their head.
 let save (folder: string) metric (order: string list) =
-    let folders = Directory.GetDirectories folder |> Array.filter (fun run -> File.Exists(Path.Combine(run, "config.json"))) |> Array.sortWith (fun a b -> String.CompareOrdinal(a, b)) |> List.ofArray
+    let isRun run = File.Exists(Path.Combine(run, "config.json"))
+    let folders = Directory.GetDirectories folder |> Array.filter isRun |> Array.sortWith (fun a b -> String.CompareOrdinal(a, b)) |> List.ofArray
     let place (row: Results.Row) = order |> List.tryFindIndex ((=) row.Row) |> Option.defaultValue order.Length
     let results = ResultsFile.gather folder metric |> List.sortBy place
     let isThere (file: string) = File.Exists(Path.Combine(folder, file))

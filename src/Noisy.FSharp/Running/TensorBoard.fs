@@ -63,7 +63,8 @@ type Board(folder: string, inner: ITrainingObserver) =
         Directory.CreateDirectory place |> ignore
         for old in Directory.GetFiles(place, "events.out.tfevents.*") do File.Delete old
         let now = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds()
-        stream <- new FileStream(Path.Combine(place, $"events.out.tfevents.%010d{now / 1000L}.noisy.%03d{now % 1000L}"), FileMode.CreateNew, FileAccess.Write, FileShare.Read)
+        let name = $"events.out.tfevents.%010d{now / 1000L}.noisy.%03d{now % 1000L}"
+        stream <- new FileStream(Path.Combine(place, name), FileMode.CreateNew, FileAccess.Write, FileShare.Read)
         write (Tensorboard.Event(FileVersion = "brain.Event:2"))
 
     /// The bytes of whole lines that the log has got since it was read last.
@@ -117,7 +118,8 @@ type Board(folder: string, inner: ITrainingObserver) =
 
             if File.Exists curves then
                 let size = SkiaSharp.SKBitmap.DecodeBounds curves
-                let image = Tensorboard.Summary.Types.Image(Width = size.Width, Height = size.Height, Colorspace = 3, EncodedImageString = ByteString.CopyFrom(File.ReadAllBytes curves))
+                let picture = ByteString.CopyFrom(File.ReadAllBytes curves)
+                let image = Tensorboard.Summary.Types.Image(Width = size.Width, Height = size.Height, Colorspace = 3, EncodedImageString = picture)
                 let summary = Tensorboard.Summary()
                 summary.Value.Add(Tensorboard.Summary.Types.Value(Tag = "curves", Image = image))
                 write (Tensorboard.Event(Step = step, Summary = summary))
