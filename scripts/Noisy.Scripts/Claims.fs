@@ -42,12 +42,15 @@ type Claim =
 let private row name = { Name = name; Set = [] }
 
 let private claim source experiment preset seeds text row says other measure =
-    { Text = text; Source = source; Experiment = experiment; Preset = preset; Row = row; Other = other; Measure = measure; Says = says; Seeds = seeds }
+    { Text = text; Source = source; Experiment = experiment; Preset = preset; Row = row; Other = other
+      Measure = measure; Says = says; Seeds = seeds }
 
 let private test metric = Metric(Split.Test, metric)
 
+let private having settings name = { Name = name; Set = settings }
+
 /// NAN without its leak, with strong noise and gap gains that are not learned: the noise alone.
-let private noiseAlone name = { Name = name; Set = [ "alpha", "1"; "learnP", "false"; "c", "5" ] }
+let private noiseAlone = having [ "alpha", "1"; "learnP", "false"; "c", "5" ]
 
 let private mnist source = claim source "mnist" "paper" 5
 let private ptb source = claim source "ptb" "paper" 5
@@ -90,9 +93,9 @@ let private ofOurs =
       ptb Ours "Penn Treebank: does the noise alone beat the reference?" (row "nan-frozen") Lower (row "soft") (test "perplexity")
       ptb Ours "Penn Treebank: does noise improve on the leak?" (row "nah") Lower (row "nah-no-noise") (test "perplexity")
       nmt Ours "translation: does the leak alone beat hard units?" (row "nah-no-noise") Higher (row "hard") (test "bleu")
-      nmt Ours "translation: does the noise alone beat hard units?" { Name = "nah"; Set = [ "alpha", "1" ] } Higher (row "hard") (test "bleu")
-      unique Ours "unique elements: does the leak alone beat the reference?" { Name = "nan-constant"; Set = [ "c", "0" ] } Lower (row "reference") (test "error")
-      unique Ours "unique elements: does annealed noise alone beat it?" { Name = "nan-annealed"; Set = [ "alpha", "1" ] } Lower (row "reference") (test "error")
+      nmt Ours "translation: does the noise alone beat hard units?" (having [ "alpha", "1" ] "nah") Higher (row "hard") (test "bleu")
+      unique Ours "unique elements: does the leak alone beat the reference?" (having [ "c", "0" ] "nan-constant") Lower (row "reference") (test "error")
+      unique Ours "unique elements: does annealed noise alone beat it?" (having [ "alpha", "1" ] "nan-annealed") Lower (row "reference") (test "error")
       unique Ours "unique elements: do more runs with annealed NAN solve it?" (row "nan-annealed") Higher (row "reference") Solved ]
 
 /// Every claim, in the order in which it is told.

@@ -4,6 +4,8 @@ module Noisy.Scripts.Found
 open System
 open System.IO
 open System.Text.Json
+open System.Text.Json.Nodes
+open Noisy.Models
 open Noisy.Experiments
 
 /// A summary and the folder that it was found in.
@@ -47,6 +49,36 @@ let metric (summary: RunSummary) =
     if not (isNull summary.Metric) then summary.Metric
     elif not (isNull (box summary.Paper)) then summary.Paper.Metric
     else known |> List.tryFind summary.Metrics.Test.ContainsKey |> Option.defaultWith (fun () -> Seq.head summary.Metrics.Test.Keys)
+
+/// What a row of a table is called: as in its experiment, else as its command called it, else the activation with the fields that leave the preset's.
+let name (summary: RunSummary) =
+    match config summary with
+    | None -> summary.Activation
+    | Some(experiment, config) ->
+        match experiment.RowOf config with
+        | null when not (isNull summary.Label || summary.Label = summary.Activation) -> summary.Label
+        | null ->
+            let now = ConfigJson.ToJson config
+            let preset = try ConfigJson.ToJson(experiment.Config config.Preset) with :? UsageException -> now
+
+            let fields =
+                [ for field in now do
+                      if not (List.contains field.Key [ "activation"; "seed" ]) && not (JsonNode.DeepEquals(field.Value, preset[field.Key])) then
+                          let text = if isNull field.Value then "null" else field.Value.ToJsonString(ConfigJson.Line).Trim '"'
+                          $"{field.Key}={text}" ]
+
+            if fields.IsEmpty then summary.Activation else summary.Activation + " (" + String.Join(", ", fields) + ")"
+        | row -> row
+
+/// Where a run's row stands among the rows of its experiment: first those that are trained by default, last those that it does not know.
+let place (summary: RunSummary) =
+    let rows =
+        match config summary with
+        | Some(experiment, config) -> [ for row in experiment.DefaultRows do row ] @ [ for row in experiment.Rows config.Preset do row.Name ]
+        | None -> []
+
+    let name = name summary
+    rows @ [ for variant in Noisy.Core.Variants.All do variant.Name ] |> List.tryFindIndex ((=) name) |> Option.defaultValue Int32.MaxValue, name
 
 /// Whether a run is of a row, with these settings besides the row's, of a preset; its seed and its data may be any.
 let isOf preset row (settings: (string * string) list) (found: Found) =

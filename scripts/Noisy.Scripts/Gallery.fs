@@ -14,20 +14,29 @@ let private shown = 40
 
 let private style =
     "svg { width: 112px; height: 112px; background: #888; display: block } .word { display: inline-block; margin: 0 6px 6px 0; text-align: center; font-size: 13px } "
+    + ".grey { filter: grayscale(1) } "
     + ".picture { margin: 1.5em 0; border-top: 1px solid #ccc; padding-top: 1em } .references { color: #555; font-size: 13px } .caption { font-size: 17px }"
 
 let private number (value: float) = value.ToString("0.##", CultureInfo.InvariantCulture)
 
-/// The picture, darkened where the word did not attend.
+/// A colour from dark red over orange to light yellow, for a share of the most that a word attends to.
+let private heat share =
+    let channel from upTo = int (Math.Round(255.0 * Math.Clamp((share - from) / (upTo - from), 0.0, 1.0)))
+    $"#%02X{channel -0.5 0.35}%02X{channel 0.25 0.9}%02X{channel 0.75 1.3}"
+
+/// The picture, grey, under the heat of what the word attends to: the more, the lighter and the less transparent.
 let private attended (image: string) (rows: int, columns: int) (weights: float32[]) =
     let top = float (Array.max weights)
 
     let cells =
         [ for i, weight in Array.indexed weights do
-              let dark = 0.85 * (1.0 - float weight / top)
-              markup $"""<rect x="{i % columns}" y="{i / columns}" width="1.01" height="1.01" fill-opacity="{number dark}"/>""" ]
+              let share = float weight / top
+              let opacity = number (0.7 * share)
+              markup $"""<rect x="{i % columns}" y="{i / columns}" width="1.01" height="1.01" fill="{heat share}" fill-opacity="{opacity}"/>""" ]
 
-    markup $"""<svg viewBox="0 0 {columns} {rows}" preserveAspectRatio="none"><use href="#{image}" width="{columns}" height="{rows}"/>{concat "" cells}</svg>"""
+    let told = Html.text $"largest weight {number top} of 1, at one of {weights.Length} places"
+    let picture = markup $"""<use href="#{image}" width="{columns}" height="{rows}" class="grey"/>"""
+    markup $"""<svg viewBox="0 0 {columns} {rows}" preserveAspectRatio="none"><title>{told}</title>{picture}{concat "" cells}</svg>"""
 
 /// Writes gallery.html into a run's folder.
 let draw folder (task: ITrainingTask) (config: RunConfig) =
@@ -59,7 +68,8 @@ let draw folder (task: ITrainingTask) (config: RunConfig) =
 <p class="references">{references}</p></div>"""
 
         let introduction =
-            $"""The first {found.Count} pictures of the test: the model's caption, where it attended to for each word (bright), and the references. """
+            $"""The first {found.Count} pictures of the test: the model's caption, where it attended to for each word """
+            + "(yellow: most, dark red: little, grey: not at all), and the references. "
             + $"""Of the whole test: BLEU-4 {metric "bleu"}, METEOR (exact + stem) {metric "meteor"}."""
 
         let page = Html.page (Pages.title config summary) style introduction (found |> Seq.mapi entry |> concat "\n")

@@ -5,7 +5,6 @@ open System
 open System.Collections.Generic
 open System.Globalization
 open System.IO
-open System.Text.Json.Nodes
 open Argu
 open Noisy.Models
 open Noisy.Experiments
@@ -16,26 +15,6 @@ open Noisy.Scripts.Found
 /// What the runs of one row have in common: all but the seed.
 let private group (found: Found) =
     identity found.Summary, found.Summary.Finished, (if found.Summary.Finished then 0L else found.Summary.Updates)
-
-/// What a row of a table is called: as in its experiment, else as its command called it, else the activation with the fields that leave the preset's.
-let private name (summary: RunSummary) =
-    match config summary with
-    | None -> summary.Activation
-    | Some(experiment, config) ->
-        match experiment.RowOf config with
-        | null when not (isNull summary.Label || summary.Label = summary.Activation) -> summary.Label
-        | null ->
-            let now = ConfigJson.ToJson config
-            let preset = try ConfigJson.ToJson(experiment.Config config.Preset) with :? UsageException -> now
-
-            let fields =
-                [ for field in now do
-                      if not (List.contains field.Key [ "activation"; "seed" ]) && not (JsonNode.DeepEquals(field.Value, preset[field.Key])) then
-                          let text = if isNull field.Value then "null" else field.Value.ToJsonString(ConfigJson.Line).Trim '"'
-                          $"{field.Key}={text}" ]
-
-            if fields.IsEmpty then summary.Activation else summary.Activation + " (" + String.Join(", ", fields) + ")"
-        | row -> row
 
 /// The published figure beside a run: as this version sees it, else what its summary says.
 let private paper (summary: RunSummary) =
@@ -106,7 +85,9 @@ let private markdownTable (head: string list) (body: string list list) =
 /// What the rows differ by from the first, seed by seed: finished runs on the same data.
 let private differences metric (rows: Row list) =
     let keyed metric split (row: Row) =
-        [ for f in row.Runs do if f.Summary.Finished then for value in valueOf metric (split f.Summary.Metrics) -> (f.Summary.Data.Sha256, f.Summary.Seed), value ]
+        [ for f in row.Runs do
+              if f.Summary.Finished then
+                  for value in valueOf metric (split f.Summary.Metrics) -> (f.Summary.Data.Sha256, f.Summary.Seed), value ]
 
     let reference, others = rows.Head, rows.Tail
     let valid, test = (fun (metrics: SplitMetrics) -> metrics.Valid), (fun (metrics: SplitMetrics) -> metrics.Test)
@@ -116,7 +97,8 @@ let private differences metric (rows: Row list) =
           for name in beside do if not (values name test reference).IsEmpty then Metrics.title name, name, test ]
 
     match [ for row in others do
-                let found = columns |> List.map (fun (_, metric, split) -> Metrics.difference metric (keyed metric split row) (keyed metric split reference))
+                let difference (_, metric, split) = Metrics.difference metric (keyed metric split row) (keyed metric split reference)
+                let found = List.map difference columns
                 if List.exists Option.isSome found then row.Name :: List.map (Option.defaultValue "–") found ] with
     | [] -> []
     | body -> [ ""; yield! markdownTable [ $"less {reference.Name}, seed by seed"; for title, _, _ in columns do title ] body ]
@@ -132,21 +114,11 @@ let markdown (found: Found list) =
 
     let section (((experiment, preset, data), metric), (runs: Found list)) =
         let table = runs |> List.tryPick (fun f -> (let _, _, _, title = heading f in if title = "" then None else Some title))
-        let place (summary: RunSummary) =
-            let rows =
-                match config summary with
-                | Some(experiment, config) -> [ for row in experiment.DefaultRows do row ] @ [ for row in experiment.Rows config.Preset do row.Name ]
-                | None -> []
-
-            rows @ [ for variant in Noisy.Core.Variants.All do variant.Name ]
-            |> List.tryFindIndex ((=) (name summary))
-            |> Option.defaultValue Int32.MaxValue
-
         let rows =
             runs
             |> List.groupBy group
             |> List.map snd
-            |> List.sortBy (fun group -> not group.Head.Summary.Finished, place group.Head.Summary, name group.Head.Summary)
+            |> List.sortBy (fun group -> not group.Head.Summary.Finished, place group.Head.Summary)
             |> List.map (fun group -> { Name = name group.Head.Summary; Runs = group })
 
         let columns = columns metric rows
@@ -162,8 +134,8 @@ let markdown (found: Found list) =
           ""
           "Written by `scripts/tables.fsx` from the `summary.json` of each run; do not edit. Where a row has several seeds: the mean with its"
           "95 % interval (bootstrap with the expansion for small samples; Student's t below five seeds, which two seeds make very wide). Below"
-          "each table is what its rows differ by from the first, seed by seed; a difference has a sign only where its interval excludes 0. \"Train\" is"
-          "over the last epoch's batches with their noise, \"floor\" the best that anyone can reach on a source that is known exactly, \"solved\" how"
+          "each table is what its rows differ by from the first, seed by seed; a difference has a sign only where its interval excludes 0."
+          "\"Train\" is over the last epoch's batches with their noise, \"floor\" the best that anyone can reach on a source that is known exactly, \"solved\" how"
           "many runs reach in validation what counts as the solution (`stopAt`; for `unique` an error of 1 %). \"Recalled\" marks a published number"
           "that could not be read in a source (`docs/paper.md`)."
           "" ]
@@ -188,6 +160,7 @@ type Argument =
     | Runs of folder: string list
     | [<Unique>] Out of file: string
     | [<Unique>] Answer of file: string
+    | [<Unique>] Curves of folder: string
     | [<Unique>] Keep
 
     interface IArgParserTemplate with
@@ -196,6 +169,7 @@ type Argument =
             | Runs _ -> "folders to search for runs (default: runs and docs/results)"
             | Out _ -> "file to write instead of the terminal, such as docs/results.md"
             | Answer _ -> "Markdown file, such as docs/experiments.md, whose block of claims and verdicts to renew"
+            | Curves _ -> "folder for comparison.png and comparison.html of all runs that were found, which must be of one experiment and preset"
             | Keep -> "copy the summaries that were found to docs/results/<experiment>/<run>/summary.json"
 
 /// The script; the exit code.
@@ -226,8 +200,14 @@ let main (words: string[]) =
                 writing "--answer" file (fun () -> AtomicFile.Write(file, renewed))
                 printfn "%s: %d claims" file Claims.all.Length
 
+            match given.TryGetResult Argument.Curves with
+            | None -> ()
+            | Some folder ->
+                writing "--curves" folder (fun () -> Curves.draw folder (distinct found))
+                printfn "%s: %d runs" (Path.Combine(folder, "comparison.png")) (distinct found).Length
+
             match given.TryGetResult Argument.Out with
-            | None when given.Contains Argument.Answer -> ()
+            | None when given.Contains Argument.Answer || given.Contains Argument.Curves -> ()
             | None -> printf "%s" (markdown found)
             | Some file ->
                 writing "--out" file (fun () ->

@@ -21,8 +21,8 @@ let private plain (words: string[]) = words |> Array.map WebUtility.HtmlDecode
 
 let private panel (alignment: TranslationAlignment) =
     { Title = String.Join(" ", Seq.take (alignment.Source.Length - 1) (plain alignment.Source))
-      Horizontal = ""
-      Vertical = ""
+      Horizontal = "sentence"
+      Vertical = "translation"
       Scale = Linear
       Legend = None
       Items =

@@ -85,6 +85,7 @@ let private lists = [
     LearningToExecuteTests.tests
     ExampleTests.tests
     StatisticsTests.tests
+    TensorBoardTests.tests
     LayerTests.tests
     OwnExperimentTests.tests
     AddingTests.tests

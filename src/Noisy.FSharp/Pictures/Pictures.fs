@@ -90,10 +90,13 @@ let private levels view right =
     List.map2 (level view right) (List.truncate view.Levels.Length [ "#444444"; "#8C6D31"; "#B22222" ]) view.Levels
 
 let private vertical view =
-    let unit = Metrics.title view.Metric
+    let unit = match view.Metric with "nll" -> "nll, nats" | "bpc" -> "bits per character" | metric -> Metrics.title metric
     if Metrics.scale view.Metric = Logarithmic then $"{unit}, logarithmic" else unit
 
-let private size (figure: Figure) = 1000, (if figure.Panels.Length = 1 then 620 else 460)
+/// Of each panel, with room for the entries of its legend, up to three a line.
+let private size (figure: Figure) =
+    let entries = figure.Panels |> List.map (fun panel -> panel.Items |> List.filter (fun item -> item.Name <> "") |> List.length) |> List.max
+    1000, (if figure.Panels.Length = 1 then 580 else 440) + 22 * ((entries + 2) / 3)
 
 /// The stage of difficulty by update; nothing where it never changes.
 let private stages view (events: LogEvent seq) =
@@ -142,50 +145,123 @@ let ofRun folder view name (config: RunConfig) (data: DataIdentity) (paper: Pape
         let figure = { Title = title; Columns = 1; Panels = panels }
         Pages.saveFigure folder "curves" (size figure) figure
 
-/// A curve for each row: name, colour, points. Over seeds it is their mean; but where they do not end together, as runs that
-/// stop when they have solved their task, each seed has a curve of its own, the first of which bears the name.
+/// A run's curve, and whether the run has come to its end, or to where its command stopped it.
+type Seed = { Points: (float * float)[]; HasEnded: bool }
+
+let private seed points folder =
+    let events = log folder
+    let last = if events.Count = 0 then 0L else events[events.Count - 1].Update
+    let hasEnded = match Pages.summary folder with Some summary -> summary.Updates >= last | None -> false
+    { Points = points events; HasEnded = hasEnded }
+
+/// A curve's value at a place: the last that was measured up to there, which a run that has ended keeps.
+let private valueAt place seed =
+    match seed.Points |> Array.tryFindBack (fun (at, _) -> at <= place) with
+    | Some(_, value) when seed.HasEnded || place <= fst (Array.last seed.Points) -> Some value
+    | _ -> None
+
+/// Places with the values of all seeds there, as far as all have some, and finite ones.
+let private together (seeds: Seed list) =
+    [| for place in seeds |> Seq.collect (_.Points >> Seq.map fst) |> Seq.distinct |> Seq.sort do
+           let values = seeds |> List.choose (valueAt place)
+           if values.Length = seeds.Length && List.forall Double.IsFinite values then place, values |]
+
+/// How the seeds of a row are drawn: each alone, as their mean, or as their median because they do not end together.
+type Shape = | Alone | Mean | Median
+
+let shape seeds =
+    match seeds |> List.filter _.HasEnded |> List.map (_.Points >> Array.map fst) |> List.distinct with
+    | _ when List.length seeds < 2 -> Alone
+    | [ _ ] -> Mean
+    | _ -> Median
+
+/// What is drawn of a row: over seeds that end together their mean with its 95 % interval, which two seeds do not make narrow enough to be drawn;
+/// where they do not end together, as runs that stop when they have solved their task, median and quartiles, a run that has ended counting with
+/// its last value. Runs that are not whole in that are thin lines.
+///
+/// number: the row's; seeds: with points.
+let itemsOf number row (seeds: Seed list) =
+    let colour = colour number
+    let item name mark = { Name = name; Colour = colour; Mark = mark }
+    let thin seeds = [ for seed in seeds -> item "" (Thin(Array.unzip seed.Points)) ]
+    let line name (points: (float * float)[]) = item name (Numbered(number, Array.map fst points, Array.map snd points))
+
+    let band points ends = item "" (Band(Array.map fst points, points |> Array.map (snd >> ends >> fst), points |> Array.map (snd >> ends >> snd)))
+    let seedsOf count = if count = 1 then "1 seed" else $"{count} seeds"
+
+    match shape seeds with
+    | Alone -> [ for seed in seeds -> line (if seed.HasEnded then $"{row}, 1 seed" else $"{row}, 1 seed, unfinished") seed.Points ]
+    | Mean ->
+        let whole, rest = seeds |> List.partition _.HasEnded
+        let found = together whole |> Array.map (fun (place, values) -> place, Statistics.interval values)
+        let thinner = if rest.IsEmpty then "" else $", {rest.Length} unfinished"
+
+        [ if whole.Length > 2 then band found (fun interval -> interval.Low, interval.High)
+          line $"{row}, {seedsOf whole.Length}{thinner}" (found |> Array.map (fun (place, interval) -> place, interval.Mean)) ]
+        @ thin (if whole.Length = 2 then seeds else rest)
+    | Median ->
+        let found = together seeds |> Array.map (fun (place, values) -> place, Statistics.quartiles values)
+
+        [ band found (fun (low, _, high) -> low, high)
+          line $"{row}, {seedsOf seeds.Length}" (found |> Array.map (fun (place, (_, middle, _)) -> place, middle)) ]
+        @ thin seeds
+
+/// What the marks of some rows mean, beneath the title.
+let private legend (items: Item list) (rows: (string * Seed list) list) =
+    let has mark = items |> List.exists (fun item -> item.Name = "" && mark item.Mark)
+    let thin = if has _.IsThin then [ "thin: single runs" ] else []
+
+    match rows |> List.map (snd >> shape) |> List.distinct with
+    | shapes when List.contains Median shapes && List.contains Mean shapes ->
+        [ "line: median where runs end at different places, one that has ended counting with its last value, else mean"
+          "band: quartiles, or the mean's 95 % interval" ]
+        @ thin
+    | shapes when List.contains Median shapes -> [ "line: median, a run that has ended counting with its last value; band: quartiles" ] @ thin
+    | shapes when List.contains Mean shapes -> [ (if has _.IsBand then "line: mean; band: its 95 % interval" else "line: mean") ] @ thin
+    | _ -> []
+    |> String.concat "; "
+
+/// The seeds of each row that have points, in the order of the rows.
 ///
 /// points: those of a log.
-let private byRow (points: LogEvent seq -> (float * float)[]) (runs: (string * string) list) =
-    [ for i, (row, group) in runs |> List.groupBy fst |> List.indexed do
-          let colour = palette[i % palette.Length]
-          let seeds = group |> List.map (snd >> log >> points) |> List.filter (fun curve -> curve.Length > 0)
-
-          match seeds |> List.distinctBy (Array.map fst) with
-          | [] -> ()
-          | [ curve ] when seeds.Length = 1 -> row, colour, curve
-          | [ curve ] -> $"{row}, mean of {seeds.Length} seeds", colour, curve |> Array.mapi (fun at (place, _) -> place, seeds |> List.averageBy (fun seed -> snd seed[at]))
-          | _ -> for j, curve in List.indexed seeds do (if j = 0 then $"{row}, {seeds.Length} seeds" else ""), colour, curve ]
+let private byRow (points: IReadOnlyList<LogEvent> -> (float * float)[]) (runs: (string * string) list) =
+    let seeds group = group |> List.map (snd >> seed points) |> List.filter (fun seed -> seed.Points.Length > 0)
+    runs |> List.groupBy fst |> List.map (fun (row, group) -> row, seeds group)
 
 /// Draws comparison.html and comparison.png: each row's curves of validation, at the last stage of difficulty, and, where there
 /// is one stage, that of training, both at the evaluations; nothing before the first.
 ///
 /// published: the paper's curves, which go as far as ours; runs: row and folder of each run.
 let compare folder title view (published: PaperCurve seq) (runs: (string * string) list) =
-    let curves = byRow (validationAtLast view) runs
+    let drawn = byRow (validationAtLast view) runs
 
-    let ofPaper first i (curve: PaperCurve) =
+    // Bands lie beneath the lines of all rows, and single runs beneath those of the rows.
+    let layer item = match item.Mark with Band _ -> 0 | Thin _ -> 1 | _ -> 2
+    let items rows = [ for number, (row, seeds) in List.indexed rows do yield! itemsOf number row seeds ] |> List.sortBy layer
+
+    let ofPaper i (curve: PaperCurve) =
         let points = [| for struct (update, value) in curve.Points -> float update / view.Unit, value |]
-        { Name = $"the paper's {curve.Row}, {curve.Figure}"; Colour = palette[(first + i) % palette.Length]; Mark = Thin(Array.unzip points) }
+        { Name = $"the paper's {curve.Row}, {curve.Figure}"; Colour = colour (drawn.Length + i); Mark = Thin(Array.unzip points) }
 
-    let panel what curves items =
-        { Title = $"{title}: {what}"
+    let panel what rows besides =
+        let items = items rows
+
+        { Title = $"{title}: {what}\n{legend items rows}".TrimEnd()
           Horizontal = view.Horizontal
           Vertical = vertical view
           Scale = Metrics.scale view.Metric
           Legend = None
-          Items = [ for name, colour, points in curves do { Name = name; Colour = colour; Mark = Marked(Array.unzip points) } ] @ items }
+          Items = items @ besides }
 
-    if not curves.IsEmpty then
-        let right = curves |> List.map (fun (_, _, points) -> fst (Array.last points)) |> List.max
-        let rows = curves |> List.distinctBy (fun (_, colour, _) -> colour) |> List.length
+    let ends = [ for _, seeds in drawn do for seed in seeds -> fst (Array.last seed.Points) ]
+
+    if not ends.IsEmpty then
         let place = if view.Stages > 1 then "validation at the last stage" else "validation"
 
         let panels = [
-            panel place curves (List.mapi (ofPaper rows) (List.ofSeq published) @ levels view right)
-            match byRow (evaluated view _.Train) runs with
-            | [] -> ()
-            | inTraining -> if view.Stages = 1 then panel "training, with noise" inTraining []
+            panel place drawn (List.mapi ofPaper (List.ofSeq published) @ levels view (List.max ends))
+            let inTraining = byRow (evaluated view _.Train) runs
+            if view.Stages = 1 && inTraining |> List.exists (fun (_, seeds) -> not seeds.IsEmpty) then panel "training, with noise" inTraining []
         ]
 
         let figure = { Title = title; Columns = 1; Panels = panels }

@@ -27,6 +27,7 @@ type Argument =
     | [<Unique>] Max_Updates of number: string
     | Set of assignment: string list
     | [<Unique>] Monitor of updates: string option
+    | [<Unique>] Tensorboard
 
     interface IArgParserTemplate with
         member this.Usage =
@@ -46,6 +47,7 @@ type Argument =
             | Set _ -> "name=value, or name=value,value,...: override a field of the preset, as often as needed; every combination is a run of its own; see below"
             | Monitor _ ->
                 "measure in every so many updates what saturation and noise do at each nonlinearity, for log, summary and sites.html; without a number as many as cost under 3 % of the time; 'off' measures none (default: on in the preset paper)"
+            | Tensorboard -> "write each run's log and curves also as event files, into its folder tensorboard"
 
 /// What the user requested.
 type Options =
@@ -62,7 +64,9 @@ type Options =
       /// Fields of the config, with the values to try.
       Set: (string * string list) list
       /// Updates from one that is monitored to the next; None monitors none.
-      Monitor: int64 option }
+      Monitor: int64 option
+      /// Whether runs leave event files for TensorBoard.
+      TensorBoard: bool }
 
 /// Fails with exit code 2.
 let refuse message : 'T = raise (UsageException message)
@@ -378,7 +382,8 @@ let ofExperimentBeside (also: string list) (experiment: Experiment) (words: stri
           Set =
             match found.GetResults Argument.Set with
             | results when List.exists List.isEmpty results -> refuse "--set needs name=value"
-            | results -> results |> List.concat |> List.map (assignment >> underPresentName experiment) |> once })
+            | results -> results |> List.concat |> List.map (assignment >> underPresentName experiment) |> once
+          TensorBoard = found.Contains Argument.Tensorboard })
 
 /// The options of an experiment script; None after --help.
 let ofExperiment experiment words = ofExperimentBeside [] experiment words

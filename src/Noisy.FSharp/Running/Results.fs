@@ -118,7 +118,8 @@ let cells (rows: Row list) =
 /// The differences of each row to the first, seed by seed, as columns and cells; no cells where nothing is to be paired. Only finished runs on
 /// the same data are.
 let differences (rows: Row list) =
-    let columns = [ yield! [ "valid", rows.Head.Metric, _.Valid; "test", rows.Head.Metric, _.Test ]; for name, value in besides rows do "test", name, value ]
+    let metric = rows.Head.Metric
+    let columns = [ yield! [ "valid", metric, _.Valid; "test", metric, _.Test ]; for name, value in besides rows do "test", name, value ]
     let keyed value (group: Row list) = [ for row in group do if row.Finished && not (Double.IsNaN(value row)) then (row.Data, row.Seed), value row ]
 
     let body =

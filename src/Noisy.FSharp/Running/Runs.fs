@@ -51,7 +51,7 @@ let private drawings (experiment: Experiment) folder task config =
         if not (Seq.forall (isNew since) pictures.Files) then pictures.Draw.Invoke(folder, task, config)
 
 /// How a task's runs are drawn, with the levels that its experiment knows.
-let private viewOf (experiment: Experiment) (task: ITrainingTask) =
+let viewOf (experiment: Experiment) (task: ITrainingTask) =
     let floor = experiment.Floor task
 
     let levels =
@@ -78,6 +78,7 @@ let private train (experiment: Experiment) options (cache: DataCache) (extras: E
         said.Value <- data
 
     let reporter = Progress.Reporter(Progress.isTerminal (), where options, run.Row, task)
+    use board = if options.TensorBoard then new TensorBoard.Board(run.Folder, reporter) else null
     let paper = experiment.Paper(run.Config, task.Data)
     let floor = experiment.Floor task
 
@@ -88,7 +89,7 @@ let private train (experiment: Experiment) options (cache: DataCache) (extras: E
                     TrainingRun(
                         Config = run.Config, Task = task, Folder = run.Folder, Label = run.Row, Device = options.Device, Threads = options.Threads,
                         MaxUpdates = Option.toNullable options.MaxUpdates, MonitorEvery = Option.toNullable options.Monitor, Paper = paper, Floor = floor,
-                        Observer = observe reporter
+                        Observer = observe (if isNull board then reporter :> ITrainingObserver else board)
                     )
 
                 match Trainer.Run(training, stop) with
@@ -102,6 +103,7 @@ let private train (experiment: Experiment) options (cache: DataCache) (extras: E
     let view = viewOf experiment task
     extras.Try($"the curves of {run.Folder}", fun () -> Pictures.ofRun run.Folder view run.Row run.Config task.Data paper)
     extras.Try($"the monitors of {run.Folder}", fun () -> SitePictures.ofRun run.Folder view run.Row run.Config)
+    if not (isNull board) then board.Finish(Path.Combine(run.Folder, "curves.png"))
     if ending.IsDone then extras.Try($"the pictures of {run.Folder}", fun () -> drawings experiment run.Folder task run.Config)
     { Run = run; View = view; Ending = ending }
 
@@ -127,7 +129,7 @@ let private trainAll experiment options extras runs stop =
 
     go [] runs
 
-/// The comparison picture, results.csv with all runs of the folder, and the table of the command's own.
+/// The comparison picture, results.csv and index.html with all runs of the folder, and the table of the command's own.
 let report (experiment: Experiment) options (extras: Extras) outcomes =
     let view = (List.head outcomes).View
     let folders = outcomes |> List.map (fun o -> o.Run.Row, o.Run.Folder)
@@ -140,6 +142,7 @@ let report (experiment: Experiment) options (extras: Extras) outcomes =
     | [] -> ()
     | rows ->
         extras.Try($"results.csv in {options.Out}", fun () -> ResultsFile.update options.Out view.Metric)
+        extras.Try($"index.html in {options.Out}", fun () -> IndexPage.save options.Out view.Metric (List.map (fun o -> o.Run.Row) outcomes))
         printfn ""
         Results.print rows
 
@@ -147,7 +150,7 @@ let report (experiment: Experiment) options (extras: Extras) outcomes =
 let one (experiment: Experiment) run threads updates monitor stop =
     let options =
         { Preset = run.Config.Preset; Rows = [ run.Row ]; Seeds = [ run.Config.Seed ]; Device = torch.CPU; Threads = threads; Backend = FusedEngine.Default
-          Data = None; Out = Path.GetDirectoryName run.Folder; MaxUpdates = updates; Set = []; Monitor = monitor }
+          Data = None; Out = Path.GetDirectoryName run.Folder; MaxUpdates = updates; Set = []; Monitor = monitor; TensorBoard = false }
 
     match (train experiment options (cacheOf options) (Extras(eprintfn "%s")) (ref "") id run stop).Ending with
     | Done summary -> run.Folder, Some summary
@@ -189,7 +192,7 @@ let work (experiment: Experiment) (words: string[]) stop =
         | _, None when extras.Failed ->
             refuse $"the runs in {options.Out} are done, but not all of their pictures and tables could be written (see above): repeat the command, which draws them again"
         | _, None ->
-            printfn "curves and results.csv are in %s" options.Out
+            printfn "curves, results.csv and index.html are in %s" options.Out
             0
 
 /// A whole experiment script, with its errors and signals; returns the exit code.

@@ -54,7 +54,7 @@ module Statistics =
     /// Means of resamples with their probabilities.
     let private resampled (sorted: float[]) =
         let n = sorted.Length
-        let mean (counts: int[]) = (0.0, counts, sorted) |||> Array.fold2 (fun sum count value -> sum + float count * value) |> fun sum -> sum / float n
+        let mean (counts: int[]) = Array.fold2 (fun sum count value -> sum + float count * value) 0.0 counts sorted / float n
 
         if n <= mostExact then
             exact[n].Value |> Array.map (fun (counts, weight) -> mean counts, weight)
@@ -122,7 +122,9 @@ module Statistics =
     ///
     /// solved: in [0, count]; count ≥ 1; else UsageException.
     let share (solved: int) (count: int) : Interval =
-        if count < 1 || solved < 0 || solved > count then raise (UsageException $"{solved} of {count} is no share: solved must be in [0, count], count ≥ 1")
+        if count < 1 || solved < 0 || solved > count then
+            raise (UsageException $"{solved} of {count} is no share: solved must be in [0, count], count ≥ 1")
+
         let n, p, z = float count, float solved / float count, Normal.Inverse(0.5 + 0.5 * level)
         let middle = (p + z * z / (2.0 * n)) / (1.0 + z * z / n)
         let reach = z / (1.0 + z * z / n) * sqrt (p * (1.0 - p) / n + z * z / (4.0 * n * n))

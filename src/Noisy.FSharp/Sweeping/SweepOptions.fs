@@ -109,6 +109,7 @@ let read (experiment: Experiment) (words: string list) =
                   yield! device
                   if options.Backend = Backend.Composed then yield! [ "--backend"; "composed" ]
                   match options.MaxUpdates with Some limit -> yield! [ "--max-updates"; string limit ] | None -> ()
+                  if options.TensorBoard then "--tensorboard"
                   yield! [ "--monitor"; match options.Monitor with Some every -> string every | None -> "off" ] ]
 
             Some

@@ -4,8 +4,10 @@ module Noisy.Tests.PageTests
 open System
 open System.IO
 open System.Text
+open System.Text.Json
 open System.Text.RegularExpressions
 open Expecto
+open Noisy.Experiments
 open Noisy.FSharp
 open Noisy.Scripts
 open Noisy.Tests.TorchHelpers
@@ -64,5 +66,29 @@ let tests =
             File.WriteAllText(script, "half")
             FigurePages.save folder.Path (folder.In "more.html") [ figure "x" ]
             Expect.isGreaterThan (FileInfo(script).Length) 1_000_000L "a damaged one is replaced"
+        }
+        test "the index of a folder leads to every run and all that is there, with the table over seeds" {
+            use folder = new TempFolder()
+            let out = folder.In "all runs"
+            let run name finished seed test =
+                let place = Path.Combine(out, name)
+                Directory.CreateDirectory place |> ignore
+                for file in [ "config.json"; "log.jsonl"; "curves.html"; "gallery.html" ] do File.WriteAllText(Path.Combine(place, file), "{}")
+                if finished then File.WriteAllText(Path.Combine(place, "summary.json"), JsonSerializer.Serialize(ReportTests.summary id "soft" seed true test, ConfigJson.Indented))
+            run "paper-soft-s1" true 1L 115.0
+            run "paper-soft-s2" true 2L 117.0
+            run "paper-a&b=<c>-s1" false 1L 0.0
+            File.WriteAllText(Path.Combine(out, "results.csv"), "")
+            IndexPage.save out "perplexity" [ "soft" ]
+            let page = File.ReadAllText(Path.Combine(out, "index.html"))
+            let addresses = [ for found in Regex.Matches(page, "href=\"([^\"]*)\"") -> Uri.UnescapeDataString(Net.WebUtility.HtmlDecode found.Groups[1].Value) ]
+            for address in addresses do Expect.isTrue (File.Exists(Path.Combine(out, address))) address
+            for name in [ "paper-soft-s1"; "paper-soft-s2"; "paper-a&b=<c>-s1" ] do
+                for file in [ "config.json"; "log.jsonl"; "curves.html"; "gallery.html" ] do Expect.contains addresses $"{name}/{file}" "linked"
+            Expect.contains addresses "paper-soft-s2/summary.json" "summary"
+            Expect.contains addresses "results.csv" "results"
+            Expect.stringContains page "116 [103, 129]" "the mean with its interval"
+            Expect.stringContains page "no summary yet" "what is not done"
+            Expect.isFalse (page.Contains "<c>") "names are text"
         }
     ]

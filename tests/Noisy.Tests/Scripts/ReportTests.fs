@@ -14,7 +14,7 @@ open Noisy.Scripts
 let private metrics value = Dictionary(dict [ "perplexity", value; "nll", log value ]) :> IReadOnlyDictionary<string, float>
 
 /// A summary such as a real-data run of the paper's preset writes.
-let private summary (change: RunConfig -> RunConfig) activation seed finished test =
+let summary (change: RunConfig -> RunConfig) activation seed finished test =
     let ptb = PaperExperiments.ByName "ptb"
     let data = DataIdentity("ptb", DataIdentity.Real, String('a', 64))
     let config = change (ptb.Config("paper").With("activation", activation).With("seed", string seed))
@@ -189,6 +189,45 @@ let tests =
             Expect.equal (Pictures.training (view "perplexity" 2.0) events) [| 0.5, exp 2.0; 1.0, exp 1.0 |] "perplexity, by epochs"
             Expect.equal (Pictures.validation (view "error" 1.0) events) [| 1.0, 0.5; 2.0, 0.25 |] "validation"
             Expect.equal (Pictures.validationAtLast (view "error" 1.0) events) [| 2.0, 0.25 |] "at the last stage"
+        }
+        test "rows are drawn over their seeds: mean and interval, or median where a run that has ended keeps its last value" {
+            let seed ended points : Pictures.Seed = { Points = Array.ofList points; HasEnded = ended }
+            let items seeds = Pictures.itemsOf 1 "nah" seeds
+            let numbered (items: Plots.Item list) = items |> List.pick (fun item -> match item.Mark with Plots.Numbered(_, x, y) -> Some(item.Name, List.ofArray x, List.ofArray y) | _ -> None)
+            let count mark (items: Plots.Item list) = items |> List.filter (fun item -> mark item.Mark) |> List.length
+            let together = [ for level in [ 1.0; 2.0; 6.0 ] -> seed true [ 1.0, level; 2.0, level + 1.0 ] ]
+            Expect.equal (numbered (items together)) ("nah, 3 seeds", [ 1.0; 2.0 ], [ 3.0; 4.0 ]) "means"
+            let interval = Statistics.interval [ 2.0; 3.0; 7.0 ]
+            Expect.isTrue (items together |> List.exists (fun item -> match item.Mark with Plots.Band(_, low, high) -> low[1] = interval.Low && high[1] = interval.High | _ -> false)) "intervals"
+            let two = items (List.truncate 2 together)
+            Expect.equal (numbered two, count _.IsBand two, count _.IsThin two) (("nah, 2 seeds", [ 1.0; 2.0 ], [ 1.5; 2.5 ]), 0, 2) "two seeds are shown themselves"
+            let unfinished = items (seed false [ 1.0, 100.0 ] :: together)
+            Expect.equal (numbered unfinished, count _.IsThin unfinished) (("nah, 3 seeds, 1 unfinished", [ 1.0; 2.0 ], [ 3.0; 4.0 ]), 1) "an unfinished run is no part of the mean"
+            let solved = [ seed true [ 1.0, 5.0; 2.0, 0.1 ]; seed true [ 1.0, 5.0; 2.0, 5.0; 3.0, 4.0 ]; seed true [ 1.0, 5.0 ] ]
+            Expect.equal (numbered (items solved)) ("nah, 3 seeds", [ 1.0; 2.0; 3.0 ], [ 5.0; 5.0; 4.0 ]) "median of 0.1, 4 and 5 at last"
+            Expect.equal (count _.IsThin (items solved)) 3 "and each of them"
+            let running = items (seed false [ 1.0, 5.0; 2.0, 3.0 ] :: solved)
+            let _, places, _ = numbered running
+            Expect.equal places [ 1.0; 2.0 ] "nothing is made up for a run that has not ended"
+            Expect.equal (numbered (items [ seed false [ 1.0, 2.0 ] ])) ("nah, 1 seed, unfinished", [ 1.0 ], [ 2.0 ]) "one"
+        }
+        test "axes that count have whole ticks from 0, panels that count the same end together, and bands of rows do not widen them" {
+            for right, ticks in [ 13.0, 14; 1.6, 2; 5.0, 6; 20_000.0, 11; 0.4, 9 ] do
+                Expect.equal (Plots.countTicks right).Length ticks $"to {right}"
+            for right in [ 1.0; 7.0; 40.0; 50_000.0 ] do Expect.isTrue (Plots.countTicks right |> Array.forall (fun tick -> tick = round tick && tick <= right)) $"whole up to {right}"
+            let panel horizontal marks : Plots.Panel =
+                { Title = ""; Horizontal = horizontal; Vertical = ""; Scale = Plots.Linear; Legend = None; Items = [ for mark in marks -> { Name = ""; Colour = "#000000"; Mark = mark } ] }
+            let first = panel "epochs" [ Plots.Numbered(0, [| 1.0; 5.0 |], [| 0.0; 2.0 |]); Plots.Band([| 1.0; 5.0 |], [| -90.0; -90.0 |], [| 90.0; 90.0 |]) ]
+            let figure: Plots.Figure = { Title = ""; Columns = 1; Panels = [ first; panel "epochs" [ Plots.Line([| 8.0 |], [| 1.0 |]) ]; panel "x" [ Plots.Line([| 50.0 |], [| 1.0 |]) ] ] }
+            Expect.equal (figure.Panels |> List.map (Plots.right figure)) [ Some 8.0; Some 8.0; None ] "ends"
+            let low, high = Plots.linearRange first
+            Expect.equal low 0.0 "what is never negative begins at 0"
+            Expect.isLessThan high 3.0 "the band"
+        }
+        test "every row has a colour of its own" {
+            let colours = List.init 30 Plots.colour
+            Expect.equal (List.distinct colours).Length 30 "colours"
+            Expect.equal (List.truncate 8 colours) (List.ofArray Plots.palette) "the palette's first"
         }
         test "heat maps, logarithms of zero and shares are drawn, as PNG and as a page" {
             let folder = Directory.CreateTempSubdirectory("noisy-plots-").FullName

@@ -178,5 +178,6 @@ let tests =
             Expect.equal (figure.Columns, figure.Panels.Length, figure.Panels.Head.Items.Length) (3, 6, 8) "a column a layer, a colour a unit"
             Pictures.compare folder.Path "title" (Pictures.view task []) Seq.empty [ "nan", run; "nan", run ]
             let page = IO.File.ReadAllText(folder.In "comparison.html")
-            for part in [ "title: validation"; "title: training, with noise"; "nan, mean of 2 seeds" ] do Expect.stringContains page part "comparison")
+            for part in [ "title: validation"; "title: training, with noise"; "line: mean; thin: single runs"; "nan, 2 seeds" ] do
+                Expect.stringContains page part "comparison")
     ]
