@@ -5,12 +5,8 @@ open System
 open Noisy.Models
 open Noisy.Experiments
 open Noisy.FSharp
-open Noisy.FSharp.Options
 open Noisy.Scripts.Claims
 open Noisy.Scripts.Found
-
-let private first = "<!-- answer: written by scripts/tables.fsx --answer, do not edit -->"
-let private last = "<!-- end of the answer -->"
 
 /// What two rows' finished runs show of a claim: the difference of the row from the other, its words, and what is counted. None where there is
 /// nothing to compare.
@@ -78,11 +74,3 @@ let markdown (found: Found list) =
           for claim in all do if claim.Source = source then line found claim ]
 
     String.Join("\n", table "claim of the paper" Paper @ [ "" ] @ table "question of ours" Ours)
-
-/// A page with its block of claims renewed from these runs.
-///
-/// file: the page's name in messages. Raises UsageException unless each mark stands in it once, in order.
-let renew file (page: string) (found: Found list) =
-    match page.Split first with
-    | [| before; rest |] when (rest.Split last).Length = 2 -> $"{before}{first}\n{markdown found}\n{last}{(rest.Split last)[1]}"
-    | _ -> refuse $"--answer: {file} has no place for the answer: put the two lines\n{first}\n{last}\ninto it, where the tables are to stand"

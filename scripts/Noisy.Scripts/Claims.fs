@@ -50,7 +50,7 @@ let private test metric = Metric(Split.Test, metric)
 let private having settings name = { Name = name; Set = settings }
 
 /// NAN without its leak, with strong noise and gap gains that are not learned: the noise alone.
-let private noiseAlone = having [ "alpha", "1"; "learnP", "false"; "c", "5" ]
+let noiseAlone = having [ "alpha", "1"; "learnP", "false"; "c", "5" ]
 
 let private mnist source = claim source "mnist" "paper" 5
 let private ptb source = claim source "ptb" "paper" 5
@@ -59,7 +59,10 @@ let private lte = claim Paper "lte" "small" 2
 let private nmt source = claim source "nmt" "small" 2
 let private captions = claim Paper "captions" "small" 2
 let private unique source = claim source "unique" "small" 10
-let private ntm = claim Paper "ntm" "paper" 8
+let private ntm source = claim source "ntm" "paper" 8
+
+/// A machine whose controller's initial weights drive most of its units beyond ±1.
+let private saturated = having [ "controllerGain", "16" ]
 
 let private ofPaper =
     [ mnist Paper "MNIST: NAH fits the training images better than tanh" (row "nah") Lower (row "soft") (Metric(Split.Train, "nll"))
@@ -82,8 +85,8 @@ let private ofPaper =
       unique Paper "unique elements: annealed NAN beats annealed NANIL" (row "nan-annealed") Lower (row "nanil-annealed") (test "error")
       unique Paper "unique elements: annealed NAN beats a curriculum" (row "nan-annealed") Lower (row "curriculum") (test "error")
       unique Paper "unique elements: both together beat a curriculum" (row "nan-annealed-curriculum") Lower (row "curriculum") (test "error")
-      ntm "Turing machine: more machines with noise solve recall" (row "noisy") Higher (row "regular") Solved
-      ntm "Turing machine: with noise they solve it sooner" (row "noisy") Lower (row "regular") SolvedAt ]
+      ntm Paper "Turing machine: more machines with noise solve recall" (row "noisy") Higher (row "regular") Solved
+      ntm Paper "Turing machine: with noise they solve it sooner" (row "noisy") Lower (row "regular") SolvedAt ]
 
 let private ofOurs =
     [ mnist Ours "MNIST: does the leak alone beat tanh in training?" (row "nah-no-noise") Lower (row "soft") (Metric(Split.Train, "nll"))
@@ -96,7 +99,9 @@ let private ofOurs =
       nmt Ours "translation: does the noise alone beat hard units?" (having [ "alpha", "1" ] "nah") Higher (row "hard") (test "bleu")
       unique Ours "unique elements: does the leak alone beat the reference?" (having [ "c", "0" ] "nan-constant") Lower (row "reference") (test "error")
       unique Ours "unique elements: does annealed noise alone beat it?" (having [ "alpha", "1" ] "nan-annealed") Lower (row "reference") (test "error")
-      unique Ours "unique elements: do more runs with annealed NAN solve it?" (row "nan-annealed") Higher (row "reference") Solved ]
+      unique Ours "unique elements: do more runs with annealed NAN solve it?" (row "nan-annealed") Higher (row "reference") Solved
+      ntm Ours "saturated Turing machine: do more hard ones with noise solve recall?" (saturated "noisy") Higher (saturated "hard") Solved
+      ntm Ours "saturated Turing machine: do they solve it sooner than tanh?" (saturated "noisy") Lower (saturated "regular") SolvedAt ]
 
 /// Every claim, in the order in which it is told.
 let all = ofPaper @ ofOurs

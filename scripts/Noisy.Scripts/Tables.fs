@@ -160,6 +160,7 @@ type Argument =
     | Runs of folder: string list
     | [<Unique>] Out of file: string
     | [<Unique>] Answer of file: string
+    | [<Unique>] Study of file: string
     | [<Unique>] Curves of folder: string
     | [<Unique>] Keep
 
@@ -169,6 +170,7 @@ type Argument =
             | Runs _ -> "folders to search for runs (default: runs and docs/results)"
             | Out _ -> "file to write instead of the terminal, such as docs/results.md"
             | Answer _ -> "Markdown file, such as docs/experiments.md, whose block of claims and verdicts to renew"
+            | Study _ -> "Markdown file, such as docs/noise-or-leak.md, whose block of effects to renew, with the picture of the same name"
             | Curves _ -> "folder for comparison.png and comparison.html of all runs that were found, which must be of one experiment and preset"
             | Keep -> "copy the summaries that were found to docs/results/<experiment>/<run>/summary.json"
 
@@ -193,12 +195,20 @@ let main (words: string[]) =
                 for file in keep (Path.Combine("docs", "results")) found do
                     eprintfn "kept %s" file
 
-            match given.TryGetResult Argument.Answer with
+            let renew (file: string option) name text =
+                match file with
+                | None -> ()
+                | Some file ->
+                    let renewed = Block.renew name file (if File.Exists file then File.ReadAllText file else "") (text (distinct found))
+                    writing $"--{name}" file (fun () -> AtomicFile.Write(file, renewed))
+                    printfn "%s: the %s of %d runs" file name (distinct found).Length
+
+            renew (given.TryGetResult Argument.Answer) "answer" Answer.markdown
+            renew (given.TryGetResult Argument.Study) "study" Study.markdown
+
+            match given.TryGetResult Argument.Study with
             | None -> ()
-            | Some file ->
-                let renewed = Answer.renew file (if File.Exists file then File.ReadAllText file else "") (distinct found)
-                writing "--answer" file (fun () -> AtomicFile.Write(file, renewed))
-                printfn "%s: %d claims" file Claims.all.Length
+            | Some file -> Plots.savePng (Path.ChangeExtension(file, ".png")) (620, 430) (Study.figure (distinct found))
 
             match given.TryGetResult Argument.Curves with
             | None -> ()
@@ -207,7 +217,7 @@ let main (words: string[]) =
                 printfn "%s: %d runs" (Path.Combine(folder, "comparison.png")) (distinct found).Length
 
             match given.TryGetResult Argument.Out with
-            | None when given.Contains Argument.Answer || given.Contains Argument.Curves -> ()
+            | None when given.Contains Argument.Answer || given.Contains Argument.Study || given.Contains Argument.Curves -> ()
             | None -> printf "%s" (markdown found)
             | Some file ->
                 writing "--out" file (fun () ->

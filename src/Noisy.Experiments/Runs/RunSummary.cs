@@ -97,7 +97,8 @@ public sealed record RunSummary
     /// <summary>Update of <see cref="BestValid"/>; null if there is none.</summary>
     public long? BestUpdate { get; init; }
 
-    /// <summary>What saturation and noise did in the monitored updates, by nonlinearity; null if the run was not monitored.</summary>
+    /// <summary>What saturation and noise did in the monitored updates, by nonlinearity; of a run that was trained without monitors, and repeated with
+    /// them when it was done, what they do in ten batches with its final weights. Null if the run was never monitored.</summary>
     public IReadOnlyDictionary<string, SiteSummary>? Sites { get; init; }
 
     /// <summary>The config, so that the summary stands alone.</summary>

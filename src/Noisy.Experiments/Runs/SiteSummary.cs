@@ -16,8 +16,12 @@ public sealed record SiteSummary(SiteStatistics First, SiteStatistics Last, int 
     internal static IReadOnlyDictionary<string, SiteSummary>? FromLog(string log)
     {
         var monitored = RunLog.Read(log, _ => { }).Select(e => e.Sites).OfType<IReadOnlyDictionary<string, SiteStatistics>>().ToList();
-        return monitored.Count == 0 ? null : monitored[^1].Keys.ToDictionary(name => name, name => Over([.. monitored.Where(m => m.ContainsKey(name)).Select(m => m[name])]));
+        return monitored.Count == 0 ? null : Over(monitored);
     }
+
+    /// <summary>Summaries of the nonlinearities that the last of some updates has.</summary>
+    internal static IReadOnlyDictionary<string, SiteSummary> Over(IReadOnlyList<IReadOnlyDictionary<string, SiteStatistics>> monitored) =>
+        monitored[^1].Keys.ToDictionary(name => name, name => Over([.. monitored.Where(m => m.ContainsKey(name)).Select(m => m[name])]));
 
     private static SiteSummary Over(IReadOnlyList<SiteStatistics> seen) => new(seen[0], seen[^1], seen.Count, seen.Average(s => s.Saturated));
 }

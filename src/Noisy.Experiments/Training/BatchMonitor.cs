@@ -42,6 +42,32 @@ internal static class BatchMonitor
         }
     }
 
+    /// <summary>Measures a trained model in the first batches of an epoch, as the updates after its last would be.</summary>
+    /// <param name="task">Data, and a model with the weights that were tested.</param>
+    /// <param name="config">The run's config.</param>
+    /// <param name="updates">Updates that the model has been trained for, which say whose noise scale is in force.</param>
+    /// <param name="batches">How many batches; ≥ 1.</param>
+    /// <returns>Statistics by nonlinearity, batch by batch; null if the model has none.</returns>
+    public static IReadOnlyDictionary<string, SiteSummary>? ObserveTrained(ITrainingTask task, RunConfig config, long updates, int batches)
+    {
+        var scale = config.Training.Schedule?.At(updates);
+        var noise = NoiseKey.FromSeed(config.Seed).Child("noise");
+        var epoch = (int)(updates / task.UpdatesPerEpoch) + 1;
+        var seen = new List<IReadOnlyDictionary<string, SiteStatistics>>();
+        for (var batch = 0L; batch < Math.Min(batches, task.UpdatesPerEpoch); batch++)
+        {
+            var place = new BatchPosition(updates + batch, epoch, batch, task.Stages, task.Stages);
+            var context = new NoiseContext(NoiseMode.Sample, noise, updates + batch, 0, scale);
+            if (Observe(task, place, context, new(config.Training.TestNoise, Scale: scale)) is not { } sites) return null;
+            seen.Add(sites);
+            using var scope = NewDisposeScope();
+            using var _ = no_grad();
+            task.Loss(place, context); // hands its state to the next batch
+        }
+
+        return SiteSummary.Over(seen);
+    }
+
     private static SiteStatistics Rounded(SiteStatistics site) => site with
     {
         Saturated = Rounded(site.Saturated)!.Value,

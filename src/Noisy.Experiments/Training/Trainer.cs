@@ -9,6 +9,9 @@ namespace Noisy.Experiments;
 /// <summary>Trains runs: one readable loop (<see cref="TrainingSession"/>) that can be killed at any moment and resumes exactly.</summary>
 public static class Trainer
 {
+    // Batches in which a model is monitored that was trained without.
+    private const int TrainedBatches = 10;
+
     /// <summary>Trains a run to its end, or from where it stopped.</summary>
     /// <param name="run">The run; its config is valid. After a session that was not interrupted its task's model has the weights that
     /// were tested.</param>
@@ -37,7 +40,7 @@ public static class Trainer
                 observer.Note($"{run.Folder} is done ({done.Updates} updates): not repeated");
                 if (RunLog.LastUpdate(folder.Log) is var last && last < done.Updates)
                     observer.Note($"{folder.Log} ends at update {last} of {done.Updates}, and so do the curves; weights and summary are whole");
-                return done;
+                return Monitored(done, run, folder, observer);
             }
 
             observer.Note($"{run.Folder} is done ({done.Updates} updates), but {fault}: exporting the weights again from the checkpoint");
@@ -75,6 +78,27 @@ public static class Trainer
             folder.EnsureThere(); // if that is the cause, it says more
             throw RunFolder.CannotWrite(folder.Path, e);
         }
+    }
+
+    /// <summary>The summary of a run that is done, whose weights the model has: with what its nonlinearities do if that is asked for and is not
+    /// there.</summary>
+    private static RunSummary Monitored(RunSummary done, TrainingRun run, RunFolder folder, ITrainingObserver observer)
+    {
+        if (run.MonitorEvery is null || done.Sites is not null) return done;
+        var tested = run.Config.Training.KeepBest && done.BestUpdate is { } best ? best : done.Updates;
+        var monitored = done with { Sites = BatchMonitor.ObserveTrained(run.Task, run.Config, tested, TrainedBatches) };
+        if (monitored.Sites is null) return done;
+        observer.Note("it was trained without monitors: measured now, with its final weights");
+        try
+        {
+            AtomicFile.Write(folder.Summary, monitored.ToText());
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw RunFolder.CannotWrite(folder.Path, e);
+        }
+
+        return monitored;
     }
 
     /// <summary>Begins where the run stopped. One that is done has nothing but its checkpoints to be exported from: it is not trained

@@ -243,6 +243,33 @@ let private training =
 
         Expect.hasLength summary.Sites 10 "two layers of five")
 
+let private afterwards =
+    torchTest "a run that was trained without monitors is measured when it is repeated with them, and else left as it is" (fun () ->
+        use folder = new TempFolder()
+        let files () = [ for file in [ "log.jsonl"; "weights.safetensors"; "config.json" ] -> IO.File.ReadAllBytes(folder.In file) ]
+
+        let repeat every =
+            use task = languageModel.Task languageModel.Config
+            Trainer.Run(TrainingRun(Config = languageModel.Config, Task = task, Folder = folder.Path, Threads = 1, MonitorEvery = every))
+
+        let plain = repeat (Nullable())
+        let before = files ()
+        Expect.isNull (repeat (Nullable())).Sites "not asked for"
+        let measured = repeat (Nullable 500L)
+        Expect.equal (files ()) before "nothing else is written"
+        Expect.equal (measured.WeightsSha256, measured.Updates) (plain.WeightsSha256, plain.Updates) "the run"
+        Expect.equal (RunSummary.Read(folder.In "summary.json")).Sites.Count 10 "kept: two layers of five"
+        use task = languageModel.Task languageModel.Config
+        Expect.isNull (ExportedWeights.Load(folder.In "weights.safetensors", plain, task.Model)) "the weights"
+        let at = BatchPosition(plain.Updates, int (plain.Updates / task.UpdatesPerEpoch) + 1, 0L, 1, 1)
+        let scale = match languageModel.Config.Training.Schedule with null -> Nullable() | schedule -> Nullable(schedule.At plain.Updates)
+        let context = NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed(languageModel.Config.Seed).Child "noise", plain.Updates, 0, scale)
+        let first = BatchMonitor.Observe(task, at, context, NoiseContext(languageModel.Config.Training.TestNoise, Scale = scale))
+
+        for KeyValue(name, site) in measured.Sites do
+            Expect.equal site.First first[name] $"{name} in the first batch"
+            Expect.equal (int64 site.Updates) (min 10L task.UpdatesPerEpoch) "batches")
+
 let private experiments =
     [ for experiment in PaperExperiments.All do
           torchTest $"{experiment.Name} can be monitored" (fun () ->
@@ -257,4 +284,4 @@ let private experiments =
                   Expect.isTrue (site.Gradient.Value > 0.0) $"a gradient reaches {name}"
                   Expect.isTrue site.AtBound.HasValue $"{name} is measured at test time") ]
 
-let tests = testList "monitors" ([ statistics; recurrent; addresses; leavesNoTrace; refusals; training ] @ experiments)
+let tests = testList "monitors" ([ statistics; recurrent; addresses; leavesNoTrace; refusals; training; afterwards ] @ experiments)

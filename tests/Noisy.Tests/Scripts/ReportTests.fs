@@ -6,6 +6,7 @@ open System.IO
 open System.Text.Json
 open Expecto
 open FsCheck
+open Noisy.Core
 open Noisy.Models
 open Noisy.Experiments
 open Noisy.FSharp
@@ -27,6 +28,12 @@ let summary (change: RunConfig -> RunConfig) activation seed finished test =
         Table = (if isNull (box paper) then null else paper.Table), Paper = paper, Config = ConfigJson.ToJson config,
         Versions = Dictionary()
     )
+
+/// A row's config with its own settings, and the rules that it breaks.
+let private configOf experiment preset (row: Claims.Row) =
+    let experiment = PaperExperiments.ByName experiment
+    let config = (experiment.RowConfig(preset, row.Name), row.Set) ||> List.fold (fun config (name, value) -> config.With(name, value))
+    config, experiment.BrokenRules config
 
 let private found folder summary : Found.Found = { Folder = folder; Summary = summary }
 
@@ -124,25 +131,57 @@ let tests =
             Expect.stringContains text "| Penn Treebank: NAN beats the reference | **held**, **unfinished** | test perplexity: −6.05 [−6.69, −5.41] | 2 pairs of 5 |" "fewer than planned"
             Expect.stringContains text "| Penn Treebank: NAH beats the reference | **unfinished** | – | 0 of 5 |" "begun"
             Expect.stringContains text "| translation: NAH beats tanh | not measured | – | 0 of 2 |" "no runs"
-            let page = Answer.renew "p" "before\n<!-- answer: written by scripts/tables.fsx --answer, do not edit -->\nold\n<!-- end of the answer -->\nafter\n" runs
+            let page = Block.renew "answer" "p" "before\n<!-- answer: written by scripts/tables.fsx --answer, do not edit -->\nold\n<!-- end of the answer -->\nafter\n" text
             Expect.isFalse (page.Contains "old") "replaced"
-            Expect.equal (page.StartsWith "before\n<!-- answer", page.EndsWith "<!-- end of the answer -->\nafter\n", Answer.renew "p" page runs = page) (true, true, true) "the rest stays"
-            Expect.throwsT<UsageException> (fun () -> Answer.renew "p" "no marks" runs |> ignore) "no place"
+            Expect.equal (page.StartsWith "before\n<!-- answer", page.EndsWith "<!-- end of the answer -->\nafter\n", Block.renew "answer" "p" page text = page) (true, true, true) "the rest stays"
+            Expect.throwsT<UsageException> (fun () -> Block.renew "answer" "p" "no marks" text |> ignore) "no place"
         }
-        test "every claim is of rows that exist" {
+        test "every claim is of rows that exist, and so is the study" {
             for claim in Claims.all do
                 for row in [ claim.Row; claim.Other ] do
-                    let experiment = PaperExperiments.ByName claim.Experiment
-                    let config = (experiment.RowConfig(claim.Preset, row.Name), row.Set) ||> List.fold (fun config (name, value) -> config.With(name, value))
-                    Expect.isEmpty (experiment.BrokenRules config) $"{claim.Text}: {row.Name}"
+                    Expect.isEmpty (snd (configOf claim.Experiment claim.Preset row)) $"{claim.Text}: {row.Name}"
             Expect.equal (Claims.all |> List.distinctBy _.Text).Length Claims.all.Length "each once"
+        }
+        test "the networks of the study differ in leak and noise alone" {
+            for task in Study.tasks do
+                let configs = [ for row in [ task.Neither; task.Leak; task.Noise; task.Both ] -> configOf task.Experiment task.Preset row ]
+                for config, broken in configs do Expect.isEmpty broken $"{task.Title}: {config.Activation.Name}"
+                let parts (config: RunConfig) =
+                    let spec = config.Activations().Tanh
+                    let takes = spec.Noise <> NoiseKind.None
+                    takes && spec.Alpha <> 1.0, takes && (spec.C > 0.0 || not (isNull config.Training.Schedule))
+                let hasLeak, hasNoise = List.unzip [ for config, _ in configs -> parts config ]
+                Expect.equal (hasLeak, hasNoise) ([ false; true; false; true ], [ false; false; true; true ]) task.Title
+        }
+        test "the study compares networks seed by seed, and shows where units saturate" {
+            let site share = SiteSummary(SiteStatistics(Count = 10L, Saturated = share), SiteStatistics(Count = 10L, Saturated = share), 1, share)
+            let monitored share (summary: RunSummary) =
+                let fields = JsonSerializer.SerializeToNode(summary, ConfigJson.Indented).AsObject()
+                fields["sites"] <- JsonSerializer.SerializeToNode(dict [ "a", site (share - 0.1); "b", site (share + 0.1) ], ConfigJson.Indented)
+                fields.Deserialize<RunSummary> ConfigJson.Indented
+            let runs =
+                [ for seed, hard, noise in [ 1L, 115.0, 109.0; 2L, 117.0, 110.9 ] do
+                      found "a" (monitored 0.25 (summary id "hard" seed true hard))
+                      found "b" (summary (fun c -> c.With("alpha", "1").With("c", "5").With("learnP", "false")) "nan" seed true noise) ]
+            let text = Study.markdown runs
+            Expect.stringContains text "| Penn Treebank, words: perplexity | 116 [103, 129] (2) | – | 110 [98, 122] (2) | – | 25.0 | – |" "reached"
+            Expect.stringContains text "| Penn Treebank, words: perplexity | −6.05 [−6.69, −5.41] (2) **≠ 0** | – | – | – |" "added"
+            let panels = (Study.figure runs).Panels
+            let points = [ for panel in panels -> [ for item in panel.Items do if item.Name <> "" then item.Name, Plots.coordinates item.Mark ] ]
+            match points with
+            | [ [ name, (x, [ y ]) ]; []; []; [] ] ->
+                Expect.equal (name, x) ("Penn Treebank, words (2)", [| 25.0 |]) "the network without it"
+                Tol.close Tol.scalar (100.0 * (log 109.0 + log 110.9 - log 115.0 - log 117.0) / (log 115.0 + log 117.0)) y[0] "relative to the loss without it"
+            | other -> failtestf "%A" other
         }
         test "the published tables and the answer are what the published summaries give" {
             let docs = Path.GetFullPath(Path.Combine(__SOURCE_DIRECTORY__, "..", "..", "..", "docs"))
             let read name = File.ReadAllText(Path.Combine(docs, name)).ReplaceLineEndings "\n"
             let runs = Found.gather [ Path.Combine(docs, "results") ]
             Expect.isTrue (Tables.markdown runs = read "results.md") "dotnet fsi scripts/tables.fsx --runs docs/results --out docs/results.md"
-            Expect.isTrue (Answer.renew "" (read "experiments.md") (Found.distinct runs) = read "experiments.md") "dotnet fsi scripts/tables.fsx --runs docs/results --answer docs/experiments.md"
+            let isRenewed name file text = Block.renew name "" (read file) (text (Found.distinct runs)) = read file
+            Expect.isTrue (isRenewed "answer" "experiments.md" Answer.markdown) "dotnet fsi scripts/tables.fsx --runs docs/results --answer docs/experiments.md"
+            Expect.isTrue (isRenewed "study" "noise-or-leak.md" Study.markdown) "dotnet fsi scripts/tables.fsx --runs docs/results --study docs/noise-or-leak.md"
         }
         test "rows bear their experiment's name, and a summary of an older version is the same row" {
             let frozen seed = summary (fun c -> c.With("alpha", "1").With("c", "5").With("learnP", "false")) "nan" seed true 109.0
