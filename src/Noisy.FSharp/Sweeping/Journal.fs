@@ -100,27 +100,31 @@ let parse (line: string) =
     with :? JsonException | :? InvalidOperationException | :? NullReferenceException | :? FormatException ->
         None
 
+/// Opens a journal as soon as nobody who appends to it is in the way, which takes milliseconds.
+let private opened (file: string) mode access share =
+    let rec attempt left =
+        try
+            new FileStream(file, mode, access, share)
+        with
+        | :? FileNotFoundException | :? DirectoryNotFoundException -> reraise ()
+        | :? IOException when left > 0 ->
+            Thread.Sleep 20
+            attempt (left - 1)
+
+    attempt 100
+
 let read (file: string) =
     if not (File.Exists file) then []
     else
-        use stream = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite)
+        use stream = opened file FileMode.Open FileAccess.Read FileShare.ReadWrite
         use reader = new StreamReader(stream)
         reader.ReadToEnd().Split('\n', StringSplitOptions.RemoveEmptyEntries) |> Array.choose parse |> List.ofArray
 
 /// Adds an event. The line begins with a line end, so that it does not hang on one that was cut off.
 let append (file: string) (event: Event) =
     let line = Encoding.UTF8.GetBytes("\n" + text event + "\n")
-
-    // Alone, since two that append at once would write to one place.
-    let rec attempt left =
-        try
-            use stream = new FileStream(file, FileMode.Append, FileAccess.Write, FileShare.None)
-            stream.Write line
-        with :? IOException when left > 0 ->
-            Thread.Sleep 20
-            attempt (left - 1)
-
-    attempt 100
+    use stream = opened file FileMode.Append FileAccess.Write FileShare.None // alone, since two that append at once would write to one place
+    stream.Write line
 
 /// Starts in a row, of one Slurm task, that found the run where it was at the start before: the newest, of which the last event may be the
 /// begin. A run that needs more than its task's time to come to a checkpoint would be queued again for ever.

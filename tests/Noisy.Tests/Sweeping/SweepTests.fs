@@ -72,6 +72,16 @@ let private isWhole folder =
         use held = FileLock.Take(lock, TimeSpan.FromSeconds 2.0, ignore)
         Expect.isNotNull held lock
 
+let private journals =
+    testCase "a journal is read and added to by many at once" (fun () ->
+        use folder = new TempFolder()
+        let file = folder.In "run.jsonl"
+        let add i = Journal.append file (Journal.Submitted(string i))
+        add 0
+        let work i = if i % 2 = 0 then add i else Expect.isNonEmpty (Journal.read file) "what stands there"
+        System.Threading.Tasks.Parallel.For(1, 400, System.Threading.Tasks.ParallelOptions(MaxDegreeOfParallelism = 8), work) |> ignore
+        Expect.hasLength (Journal.read file) 200 "every event once")
+
 let private local =
     testCase "cancelled, killed, diverged: the same command ends with the weights of plain runs" (fun () ->
         use folder = new TempFolder()
@@ -180,6 +190,7 @@ let tests =
     testSequenced <| testList "sweep" [
         yield! SweepPartTests.tests
         BatchScriptTests.tests
+        journals
         local
         script
         slurm
