@@ -20,7 +20,9 @@ type private Function(name: string, f: torch.Tensor -> torch.Tensor, onnx: (Onnx
         member _.ToOnnx(graph, input) =
             match onnx with
             | Some form -> form graph input
-            | None -> raise (UsageException $"the function '{name}' cannot be exported to ONNX: write it as a module with the interface IOnnxModule, and put that in with modul")
+            | None ->
+                let remedy = "write it as a module with the interface IOnnxModule, and put that in with modul"
+                raise (UsageException $"the function '{name}' cannot be exported to ONNX: {remedy}")
 
 /// Recurrent layers as a module from sequences to sequences.
 type private Sequence(name: string, layers: torch.nn.Module, f: torch.Tensor -> torch.Tensor) as this =

@@ -52,9 +52,10 @@ internal static class SavedWeights
         {
             root.load(path, strict: false, skip: root.state_dict().Keys.ToList(), loadedParameters: saved);
         }
-        catch (Exception e) when (e is EndOfStreamException or not (IOException or UnauthorizedAccessException))
+        catch (Exception e) when (IsOfContents(e))
         {
-            throw new UsageException($"{path} is no file of weights that torch's save wrote, nor PyTorch's, nor safetensors ({e.Message.Split('\n')[0].TrimEnd('.')})", e);
+            throw new UsageException(
+                $"{path} is no file of weights that torch's save wrote, nor PyTorch's since version 1.6, nor safetensors ({Reason(e)})", e);
         }
     }
 
@@ -67,30 +68,37 @@ internal static class SavedWeights
             using var file = File.OpenRead(path);
             table = PyTorchUnpickler.UnpickleStateDict(file);
         }
-        catch (Exception e) when (e is not (IOException or UnauthorizedAccessException))
+        catch (Exception e) when (IsOfContents(e))
         {
-            // The library has no exception of its own; what libtorch says of a view has many lines.
             throw new UsageException(
-                $"{path} cannot be read as PyTorch's weights ({e.Message.Split('\n')[0].TrimEnd('.')}): write them with "
+                $"{path} cannot be read as PyTorch's weights ({Reason(e)}): write them with "
                 + "torch.save({k: v.contiguous().clone() for k, v in model.state_dict().items()}, path), or as safetensors", e);
         }
 
-        var others = table.Keys.Cast<object>().Where(k => k is not string || table[k] is not Tensor).Select(k => $"'{k}'").Order(StringComparer.Ordinal).ToList();
-        if (others.Count > 0)
+        var entries = table.Cast<DictionaryEntry>().ToList();
+        string[] others = [.. entries.Where(e => e is not { Key: string, Value: Tensor }).Select(e => $"'{e.Key}'").Order(StringComparer.Ordinal)];
+        if (others.Length > 0)
         {
             throw new UsageException(
-                $"{path} holds {string.Join(", ", others)}, which {(others.Count == 1 ? "is no tensor" : "are no tensors")}: it is a checkpoint of more than weights; "
-                + "write the model's state_dict() alone with torch.save");
+                $"{path} holds {string.Join(", ", others)}, which {(others.Length == 1 ? "is no tensor" : "are no tensors")}: "
+                + "it is a checkpoint of more than weights; write the model's state_dict() alone with torch.save");
         }
 
-        return table.Cast<DictionaryEntry>().ToDictionary(e => (string)e.Key, e => (Tensor)e.Value!);
+        return entries.ToDictionary(e => (string)e.Key, e => (Tensor)e.Value!);
     }
+
+    /// <summary>Whether an error is about what a file holds, and not about the file; the libraries have no exceptions of their own.</summary>
+    private static bool IsOfContents(Exception e) => e is EndOfStreamException or not (IOException or UnauthorizedAccessException);
+
+    /// <summary>The first line: libtorch adds its stack.</summary>
+    private static string Reason(Exception e) => e.Message.Split('\n')[0].TrimEnd('.');
 
     /// <summary>Why a tensor cannot take a parameter's place without a loss; null if it can.</summary>
     private static string? Misfit(Tensor tensor, Tensor own)
     {
         if (!tensor.shape.SequenceEqual(own.shape)) return $"{Operand.Shape(tensor)}, the model's {Operand.Shape(own)}";
-        return tensor.element_size() > own.element_size() ? $"{tensor.dtype}, the model's {own.dtype}, which would round it: convert the model or the file" : null;
+        var narrows = tensor.element_size() > own.element_size();
+        return narrows ? $"{tensor.dtype}, the model's {own.dtype}, which would round it: convert the model or the file" : null;
     }
 
     /// <summary>Names of what a replacement adds to a model: gap gains.</summary>

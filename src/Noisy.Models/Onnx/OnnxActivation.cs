@@ -116,7 +116,7 @@ internal sealed class OnnxActivation
         if (float.IsFinite(thresholds.LowerThreshold)) left = graph.Node("LessOrEqual", [x, graph.Number(thresholds.LowerThreshold)]);
         if (float.IsFinite(thresholds.UpperThreshold)) right = graph.Node("GreaterOrEqual", [x, graph.Number(thresholds.UpperThreshold)]);
         var mask = left is null ? right : right is null ? left : graph.Node("Or", [left, right]);
-        return graph.Node("Where", [mask, graph.Number(c), graph.Number(0)]) with { Axes = x.Axes };
+        return graph.Node("Where", [mask, graph.Number(c), graph.Number(0)]);
     }
 
     /// <summary>c softplus(p |Δ| / |ξ|) at the constant that stands for ξ, as c (max(p, 0) |Δ| / |ξ| + softplus(−|p Δ| / |ξ|)), which no large Δ
@@ -128,7 +128,7 @@ internal sealed class OnnxActivation
         var distance = graph.Node("Abs", [Bounded(gap.Value)]);
         var near = graph.Node("Softplus", [graph.Node("Neg", [Times(graph.Node("Abs", [graph.Node("Mul", [distance, p])]), 1 / size)])]);
         var far = Times(graph.Node("Mul", [distance, graph.Node("Relu", [p])]), 1 / size);
-        return graph.Node("Where", [graph.Node("IsInf", [x]), graph.Number(0), Times(Plus(near, far), c)]) with { Axes = x.Axes };
+        return graph.Node("Where", [graph.Node("IsInf", [x]), graph.Number(0), Times(Plus(near, far), c)]);
     }
 
     /// <summary>E[clip(μ + t ε)] = clip(μ) + |t| (f((μ − lower) / t) − f((μ − upper) / t)), where μ + t ε is what is clipped.</summary>
@@ -139,7 +139,8 @@ internal sealed class OnnxActivation
         if (spec.Scaling == NoiseScaling.Ratio)
         {
             throw new UsageException(
-                $"the exact mean of '{spec}' is an integral without a closed form, which ONNX cannot hold: export with another mode, such as the paper's, new NoiseContext(NoiseMode.Mean)");
+                $"the exact mean of '{spec}' is an integral without a closed form, which ONNX cannot hold: "
+                + "export with another mode, such as the paper's, new NoiseContext(NoiseMode.Mean)");
         }
 
         var (mean, deviation) = spec.Placement == NoisePlacement.Output
@@ -161,7 +162,7 @@ internal sealed class OnnxActivation
         }
     }
 
-    private OnnxValue Less(OnnxValue value, OnnxValue other) => graph.Node("Sub", [value, other]) with { Axes = value.Axes.Count > 0 ? value.Axes : other.Axes };
+    private OnnxValue Less(OnnxValue value, OnnxValue other) => graph.Node("Sub", [value, other]);
 
     private OnnxValue Plus(OnnxValue value, OnnxValue other) => graph.Node("Add", [value, other]);
 

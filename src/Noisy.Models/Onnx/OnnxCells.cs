@@ -36,7 +36,8 @@ internal static class OnnxCells
                 throw new UsageException($"{cell.GetType().Name} has no ONNX form: give it a case in {nameof(OnnxCells)}");
         }
 
-        OnnxValue[] Gates(OnnxValue value, int count) => [.. graph.Nodes("Split", count, [value], ("axis", -1)).Select(v => v with { Axes = state[0].Axes })];
+        OnnxValue[] Gates(OnnxValue value, int count) =>
+            [.. graph.Nodes("Split", count, [value], ("axis", -1)).Select(v => v with { Axes = state[0].Axes })];
         OnnxValue Plus(OnnxValue a, OnnxValue b) => graph.Node("Add", [a, b]);
         OnnxValue Times(OnnxValue a, OnnxValue b) => graph.Node("Mul", [a, b]);
     }

@@ -6,8 +6,8 @@ namespace Noisy.Models;
 /// <summary>Writes a trained model's test-time form as an ONNX file, which ONNX Runtime runs from Python, C# and a dozen other languages.</summary>
 /// <remarks>
 /// <para>Of this library: <see cref="NoisyActivation"/>, <see cref="NoisyMlp"/>, <see cref="NoisyLstm"/>, <see cref="NoisyGru"/> and their cells,
-/// <see cref="RecurrentLanguageModel"/>, <see cref="MeanPoolClassifier"/>. Of torch: Sequential, Linear, Embedding, LayerNorm, Flatten, Tanh, Sigmoid,
-/// ReLU, Softmax, Dropout, Identity. Modules of one's own: <see cref="IOnnxModule"/>.</para>
+/// <see cref="RecurrentLanguageModel"/>, <see cref="MeanPoolClassifier"/>. Of torch: Sequential, Linear, Embedding, LayerNorm, Flatten, Tanh,
+/// Sigmoid, ReLU, Softmax, Dropout, Identity. Modules of one's own: <see cref="IOnnxModule"/>. Hooks are refused.</para>
 /// <para>Inputs and outputs: layers and cells take <c>input</c>, <c>hidden</c> and, of an LSTM, <c>cell</c>, and give <c>output</c> (layers),
 /// <c>new_hidden</c>, <c>new_cell</c>. A language model takes <c>tokens</c>, int64 [time, batch], and states, and gives <c>logits</c>, not
 /// normalised, and states. All else takes <c>input</c> and gives <c>output</c>. Sizes named "batch" and "time" are free.</para>
@@ -31,12 +31,13 @@ public static class OnnxExport
     /// which scale; null does what each module does in <c>eval()</c>, as its clock stands.</param>
     /// <param name="metadata">Text by name to go along, such as a vocabulary.</param>
     /// <exception cref="UsageException">A part of the model has no ONNX form, is not in single precision, or is too large for a file; the
-    /// message names it. Nothing is written.</exception>
+    /// message names it. Or <paramref name="axes"/> does not fit the model. Nothing is written.</exception>
     /// <exception cref="ArgumentException">The noise is to be sampled.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be written.</exception>
     public static void Save(
-        nn.Module model, string path, IReadOnlyList<string>? axes = null, NoiseContext? noise = null, IReadOnlyDictionary<string, string>? metadata = null)
+        nn.Module model, string path, IReadOnlyList<string>? axes = null, NoiseContext? noise = null,
+        IReadOnlyDictionary<string, string>? metadata = null)
     {
         var message = Message(model, axes, noise, metadata);
         using var file = File.Create(path);
@@ -51,13 +52,15 @@ public static class OnnxExport
     /// <param name="noise">What to do with noise.</param>
     /// <param name="metadata">Text by name to go along.</param>
     public static void Write(
-        nn.Module model, Stream stream, IReadOnlyList<string>? axes = null, NoiseContext? noise = null, IReadOnlyDictionary<string, string>? metadata = null) =>
+        nn.Module model, Stream stream, IReadOnlyList<string>? axes = null, NoiseContext? noise = null,
+        IReadOnlyDictionary<string, string>? metadata = null) =>
         stream.Write(Message(model, axes, noise, metadata).Content.Span);
 
     private static ProtoMessage Message(
         nn.Module model, IReadOnlyList<string>? axes, NoiseContext? noise, IReadOnlyDictionary<string, string>? metadata)
     {
-        if (noise is { IsTraining: true }) throw new ArgumentException("noise that is sampled is no part of an exported model: take its mean, or switch it off", nameof(noise));
+        if (noise is { IsTraining: true })
+            throw new ArgumentException("noise that is sampled is no part of an exported model: take its mean, or switch it off", nameof(noise));
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         var graph = new OnnxGraph(model, noise);

@@ -36,15 +36,16 @@ public sealed class OnnxGraph
     /// <param name="op">An operator of opset 17, such as "MatMul".</param>
     /// <param name="inputs">Its inputs; null where an optional one is left out.</param>
     /// <param name="attributes">Its attributes: an integer, a float or double, a text, or an array of long each.</param>
-    /// <returns>The output, with the axes of the first input; say <c>with { Axes = … }</c> where the operator changes them.</returns>
+    /// <returns>The output, with the axes of the input that has most; say <c>with { Axes = … }</c> where the operator changes them.</returns>
     /// <exception cref="ArgumentException">An attribute is of another type.</exception>
-    public OnnxValue Node(string op, IReadOnlyList<OnnxValue?> inputs, params (string Name, object Value)[] attributes) => Nodes(op, 1, inputs, attributes)[0];
+    public OnnxValue Node(string op, IReadOnlyList<OnnxValue?> inputs, params (string Name, object Value)[] attributes) =>
+        Nodes(op, 1, inputs, attributes)[0];
 
     /// <summary>Adds a constant tensor.</summary>
     /// <param name="name">What to call it; a number is added to a name that is taken.</param>
     /// <param name="tensor">Its values, of type Float32 or Int64; copied.</param>
     /// <returns>The constant.</returns>
-    /// <exception cref="UsageException">The tensor is of another type, or all tensors together are larger than a file of this form may be.</exception>
+    /// <exception cref="UsageException">The tensor is of another type, or all tensors together are too large for a file.</exception>
     public OnnxValue Weight(string name, Tensor tensor)
     {
         if (outer is not null) return outer.Weight(name, tensor); // a loop sees what lies around it
@@ -52,10 +53,12 @@ public sealed class OnnxGraph
         {
             ScalarType.Float32 => Float,
             ScalarType.Int64 => Int64,
-            _ => throw new UsageException($"'{name}' is {tensor.dtype}: models are exported in single precision; convert the model first, model.to(torch.float32)"),
+            _ => throw new UsageException(
+                $"'{name}' is {tensor.dtype}: models are exported in single precision; convert the model first, model.to(ScalarType.Float32)"),
         };
         weightBytes += tensor.numel() * tensor.element_size();
-        if (weightBytes > MaxBytes) throw new UsageException($"the model's weights are larger than 2 GB, the most that an ONNX file can hold: '{name}' does not fit");
+        if (weightBytes > MaxBytes)
+            throw new UsageException($"the model's weights are larger than 2 GB, the most that an ONNX file can hold: '{name}' does not fit");
         using var cpu = tensor.detach().cpu().contiguous();
         var unique = Unique(prefix + name);
         var message = new ProtoMessage().AddAll(tensor.shape, (m, size) => m.Add(1, size)).Add(2, type).Add(8, unique);
@@ -93,18 +96,19 @@ public sealed class OnnxGraph
     }
 
     /// <summary>The module that is being exported, as messages name it.</summary>
-    internal string Describe(nn.Module module) => paths.GetValueOrDefault(module) is { Length: > 0 } path ? $"'{path}' ({module.GetType().Name})" : module.GetType().Name;
+    internal string Describe(nn.Module module) =>
+        paths.GetValueOrDefault(module) is { Length: > 0 } path ? $"'{path}' ({module.GetType().Name})" : module.GetType().Name;
 
     /// <summary>Mode and scale of a module's noise.</summary>
     internal NoiseContext Noise(ModuleNoise module) => noise ?? new NoiseContext(module.Clock.TestMode, Scale: module.Clock.Scale);
 
-    /// <summary>Adds a node with several outputs, all with the axes of the first input.</summary>
+    /// <summary>Adds a node with several outputs, all with the axes of the input that has most, as broadcasting gives them.</summary>
     internal OnnxValue[] Nodes(string op, int count, IReadOnlyList<OnnxValue?> inputs, params (string Name, object Value)[] attributes)
     {
         string[] results = [.. Enumerable.Range(0, count).Select(_ => Unique(prefix + op))];
         nodes.Add(1, new ProtoMessage().AddAll(inputs, (m, value) => m.Add(1, value?.Name ?? "")).AddAll(results, (m, name) => m.Add(2, name))
             .Add(3, results[0]).Add(4, op).AddAll(attributes, (m, a) => m.Add(5, Attribute(a.Name, a.Value))));
-        var axes = inputs.Count > 0 && inputs[0] is { } first ? first.Axes : [];
+        var axes = inputs.MaxBy(value => value?.Axes.Count ?? 0)?.Axes ?? [];
         return [.. results.Select(name => new OnnxValue(name, axes))];
     }
 
@@ -131,7 +135,7 @@ public sealed class OnnxGraph
     internal OnnxValue Linear(OnnxValue x, string name, Tensor weight, string biasName, Tensor? bias)
     {
         using var transposed = weight.detach().t();
-        var product = Node("MatMul", [x, Weight(name, transposed)]).WithLast(weight.shape[0]);
+        var product = new OnnxValue(Node("MatMul", [x, Weight(name, transposed)]).Name, x.Axes).WithLast(weight.shape[0]);
         return bias is null ? product : Node("Add", [product, Weight(biasName, bias)]);
     }
 
@@ -161,8 +165,9 @@ public sealed class OnnxGraph
 
     private static ProtoMessage Declaration(OnnxValue value, int type)
     {
-        var shape = new ProtoMessage().AddAll(value.Axes, (m, axis) => m.Add(1,
-            long.TryParse(axis, NumberStyles.None, CultureInfo.InvariantCulture, out var size) ? new ProtoMessage().Add(1, size) : new ProtoMessage().Add(2, axis)));
+        static ProtoMessage Dimension(string axis) =>
+            long.TryParse(axis, NumberStyles.None, CultureInfo.InvariantCulture, out var size) ? new ProtoMessage().Add(1, size) : new ProtoMessage().Add(2, axis);
+        var shape = new ProtoMessage().AddAll(value.Axes, (m, axis) => m.Add(1, Dimension(axis)));
         return new ProtoMessage().Add(1, value.Name).Add(2, new ProtoMessage().Add(1, new ProtoMessage().Add(1, type).Add(2, shape)));
     }
 
@@ -178,7 +183,8 @@ public sealed class OnnxGraph
             string text => message.Add(4, text).Add(20, 3),
             OnnxGraph body => message.Add(6, body.ToMessage(name)).Add(20, 5),
             long[] numbers => message.AddAll(numbers, (m, n) => m.Add(8, n)).Add(20, 7),
-            _ => throw new ArgumentException($"the attribute '{name}' is of type {value?.GetType().Name ?? "null"}: must be an integer, a number, a text or an array of long", nameof(value)),
+            _ => throw new ArgumentException(
+                $"the attribute '{name}' is of type {value?.GetType().Name ?? "null"}: must be an integer, a number, a text or an array of long", nameof(value)),
         };
     }
 

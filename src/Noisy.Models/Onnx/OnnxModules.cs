@@ -1,3 +1,4 @@
+using System.Reflection;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -7,11 +8,15 @@ namespace Noisy.Models;
 /// <summary>Which module is what in ONNX.</summary>
 internal static class OnnxModules
 {
+    private static readonly Assembly Torch = typeof(Linear).Assembly, Ours = typeof(OnnxModules).Assembly;
+
     /// <summary>Adds what a module makes of one tensor.</summary>
     /// <exception cref="UsageException">It has no ONNX form.</exception>
     internal static OnnxValue Apply(OnnxGraph graph, nn.Module module, OnnxValue x) => module switch
     {
+        _ when ModuleHooks.Count(module) > 0 => throw Hooked(graph, module),
         IOnnxModule own => own.ToOnnx(graph, x),
+        _ when module.GetType().Assembly is var home && home != Torch && home != Ours => throw Unknown(graph, module), // may be a class from one of these
         NoisyActivation m => OnnxActivation.Add(graph, m.Spec, x, m.Gains, "p", graph.Noise(((INoisySites)m).Noise)),
         NoisyMlp m => Mlp(graph, m, x),
         NoisyLstm m => OnnxRecurrent.Layers(graph, m, (RecurrentLayers)m.Recurrence, m.Noise, x, null).Output,
@@ -21,7 +26,8 @@ internal static class OnnxModules
         Embedding m => Rows(graph, "weight", m.weight!, x),
         LayerNorm m when m.normalized_shape.Length == 1 && m.weight is not null && m.bias is not null => graph.Node(
             "LayerNormalization", [x, graph.Weight("weight", m.weight), graph.Weight("bias", m.bias)], ("epsilon", m.eps)),
-        Flatten { start_dim: 1, end_dim: -1 } => graph.Node("Flatten", [x], ("axis", 1)) with { Axes = x.Axes.Count == 2 ? x.Axes : [x.Axes[0], "features"] },
+        Flatten { start_dim: 1, end_dim: -1 } when x.Axes.Count == 2 => x,
+        Flatten { start_dim: 1, end_dim: -1 } => graph.Node("Flatten", [x], ("axis", 1)) with { Axes = [x.Axes[0], "features"] },
         Tanh => graph.Node("Tanh", [x]),
         Sigmoid => graph.Node("Sigmoid", [x]),
         ReLU => graph.Node("Relu", [x]),
@@ -36,6 +42,7 @@ internal static class OnnxModules
     /// <param name="axes">Axes of its input; null for those that it is known to take.</param>
     internal static void Export(OnnxGraph graph, nn.Module model, IReadOnlyList<string>? axes) => graph.Within(model, () =>
     {
+        if (ModuleHooks.Count(model) > 0) throw Hooked(graph, model);
         switch (model)
         {
             case NoisyLstm m:
@@ -45,10 +52,10 @@ internal static class OnnxModules
                 Layers(graph, m, (RecurrentLayers)m.Recurrence, m.Noise, axes);
                 break;
             case NoisyLstmCell m:
-                Cell(graph, m, m.Recurrence.Cell, m.Noise, m.InputSize, m.HiddenSize, axes);
+                Cell(graph, m, (NoisyCell)m.Recurrence, m.Noise, axes);
                 break;
             case NoisyGruCell m:
-                Cell(graph, m, m.Recurrence.Cell, m.Noise, m.InputSize, m.HiddenSize, axes);
+                Cell(graph, m, (NoisyCell)m.Recurrence, m.Noise, axes);
                 break;
             case RecurrentLanguageModel m:
                 LanguageModel(graph, m, axes);
@@ -57,9 +64,10 @@ internal static class OnnxModules
                 Classifier(graph, m, axes);
                 break;
             default:
-                var input = TakesTokens(model)
+                string[] leading = IsRecurrent(model) ? ["time", "batch"] : ["batch"];
+                var input = First(model) is Embedding
                     ? graph.Input("input", OnnxGraph.Int64, axes ?? ["time", "batch"])
-                    : graph.Input("input", OnnxGraph.Float, axes ?? [.. IsRecurrent(model) ? ["time", "batch"] : (string[])["batch"], Features(model)]);
+                    : graph.Input("input", OnnxGraph.Float, axes ?? [.. leading, Features(model)]);
                 graph.Output("output", Apply(graph, model, input));
                 break;
         }
@@ -67,16 +75,27 @@ internal static class OnnxModules
         return true;
     });
 
-    private static UsageException Unknown(OnnxGraph graph, nn.Module module) => new(
-        $"{graph.Describe(module)} cannot be exported to ONNX: " + (module.GetType().Assembly == typeof(OnnxModules).Assembly
-            ? "export the modules that it is made of, each by itself"
-            : $"give its class the interface {nameof(IOnnxModule)}, or export its parts, each by itself"));
+    private static UsageException Unknown(OnnxGraph graph, nn.Module module)
+    {
+        var home = module.GetType().Assembly;
+        var remedy = home == Ours ? "export the modules that it is made of, each by itself"
+            : home == Torch ? $"put it into a class of your own with the interface {nameof(IOnnxModule)}"
+            : $"give its class the interface {nameof(IOnnxModule)}, or export its parts, each by itself";
+        return new($"{graph.Describe(module)} cannot be exported to ONNX: {remedy}");
+    }
+
+    private static UsageException Hooked(OnnxGraph graph, nn.Module module) => new(
+        $"{graph.Describe(module)} has hooks, and ONNX would have the module without them: remove them first; if {nameof(Noisify)} put one there, "
+        + "declare the field by torch's general type, which takes the noisy module itself");
+
+    /// <summary>The axes of an input, which has as many as those that it is known to have.</summary>
+    private static IReadOnlyList<string> Given(OnnxGraph graph, nn.Module model, IReadOnlyList<string>? axes, params string[] known) =>
+        axes is null || axes.Count == known.Length ? axes ?? known : throw new UsageException(
+            $"{graph.Describe(model)} takes an input of the axes [{string.Join(", ", known)}], and axes says [{string.Join(", ", axes)}]: name {known.Length}");
 
     /// <summary>The module that sees the model's input first.</summary>
     private static nn.Module First(nn.Module model) =>
         model is Sequential sequence && sequence.named_children().Select(c => c.module).FirstOrDefault() is { } first ? First(first) : model;
-
-    private static bool TakesTokens(nn.Module model) => First(model) is Embedding;
 
     private static bool IsRecurrent(nn.Module model) => model.named_modules().Any(m => m.module is NoisyLstm or NoisyGru);
 
@@ -107,40 +126,41 @@ internal static class OnnxModules
     private static void Layers(OnnxGraph graph, nn.Module module, RecurrentLayers layers, ModuleNoise noise, IReadOnlyList<string>? axes)
     {
         var shape = layers.Shape;
-        axes ??= [.. shape.BatchFirst ? ["batch", "time"] : (string[])["time", "batch"], OnnxGraph.Axis(shape.InputSize)];
-        var input = graph.Input("input", OnnxGraph.Float, axes);
-        var states = States(graph, layers.Cell, OnnxGraph.Axis(shape.NumLayers * shape.Directions), axes[shape.BatchFirst ? 0 : 1], OnnxGraph.Axis(shape.HiddenSize));
+        var (first, second) = shape.BatchFirst ? ("batch", "time") : ("time", "batch");
+        var input = graph.Input("input", OnnxGraph.Float, Given(graph, module, axes, first, second, OnnxGraph.Axis(shape.InputSize)));
+        var states = States(graph, layers, input.Axes[shape.BatchFirst ? 0 : 1]);
         var (output, final) = OnnxRecurrent.Layers(graph, module, layers, noise, input, states);
         graph.Output("output", output);
         Output(graph, final);
     }
 
-    private static void Cell(OnnxGraph graph, nn.Module module, RecurrentCell cell, ModuleNoise noise, long inputs, long units, IReadOnlyList<string>? axes)
+    private static void Cell(OnnxGraph graph, nn.Module module, NoisyCell cell, ModuleNoise noise, IReadOnlyList<string>? axes)
     {
-        axes ??= ["batch", OnnxGraph.Axis(inputs)];
-        var input = graph.Input("input", OnnxGraph.Float, axes);
-        Output(graph, OnnxRecurrent.Cell(graph, module, cell, noise, input, States(graph, cell, axes[0], OnnxGraph.Axis(units))));
+        var input = graph.Input("input", OnnxGraph.Float, Given(graph, module, axes, "batch", OnnxGraph.Axis(cell.InputSize)));
+        var states = States(graph, cell.Cell, input.Axes[0], OnnxGraph.Axis(cell.HiddenSize));
+        Output(graph, OnnxRecurrent.Cell(graph, module, cell.Cell, noise, input, states));
     }
 
     private static void LanguageModel(OnnxGraph graph, RecurrentLanguageModel model, IReadOnlyList<string>? axes)
     {
-        var tokens = graph.Input("tokens", OnnxGraph.Int64, axes ?? ["time", "batch"]);
+        var tokens = graph.Input("tokens", OnnxGraph.Int64, Given(graph, model, axes, "time", "batch"));
         var (child, layers, noise) = model.named_children().Select(c => c.module).Single() switch
         {
             NoisyLstm m => ((nn.Module)m, (RecurrentLayers)m.Recurrence, m.Noise),
             NoisyGru m => (m, (RecurrentLayers)m.Recurrence, m.Noise),
             var other => throw Unknown(graph, other),
         };
-        var states = States(graph, layers.Cell, OnnxGraph.Axis(layers.Shape.NumLayers), tokens.Axes[1], OnnxGraph.Axis(layers.Shape.HiddenSize));
+        var states = States(graph, layers, tokens.Axes[1]);
         var x = Rows(graph, "encoder", model.get_parameter("encoder")!, tokens);
         var (top, final) = graph.Within(child, () => OnnxRecurrent.Layers(graph, child, layers, noise, x, states));
-        graph.Output("logits", graph.Linear(top, "decoder_weight", model.get_parameter("decoder_weight")!, "decoder_bias", model.get_parameter("decoder_bias")));
+        var logits = graph.Linear(top, "decoder_weight", model.get_parameter("decoder_weight")!, "decoder_bias", model.get_parameter("decoder_bias"));
+        graph.Output("logits", logits);
         Output(graph, final);
     }
 
     private static void Classifier(OnnxGraph graph, MeanPoolClassifier model, IReadOnlyList<string>? axes)
     {
-        var elements = graph.Input("elements", OnnxGraph.Int64, axes ?? ["time", "batch"]);
+        var elements = graph.Input("elements", OnnxGraph.Int64, Given(graph, model, axes, "time", "batch"));
         var x = Rows(graph, "encoder", model.get_parameter("encoder")!, elements);
         x = graph.Apply(model.named_children().Single().module, x);
         x = graph.Node("ReduceMean", [x], ("axes", new long[] { 0 }), ("keepdims", 0)) with { Axes = [.. x.Axes.Skip(1)] };
@@ -152,6 +172,9 @@ internal static class OnnxModules
     }
 
     private static readonly string[] StateNames = ["hidden", "cell"];
+
+    private static OnnxValue[] States(OnnxGraph graph, RecurrentLayers layers, string batch) =>
+        States(graph, layers.Cell, OnnxGraph.Axis(layers.Shape.NumLayers * layers.Shape.Directions), batch, OnnxGraph.Axis(layers.Shape.HiddenSize));
 
     private static OnnxValue[] States(OnnxGraph graph, RecurrentCell cell, params string[] axes) =>
         [.. StateNames.Take(cell.Layout.States).Select(name => graph.Input(name, OnnxGraph.Float, axes))];

@@ -22,7 +22,8 @@ internal static class OnnxRecurrent
         if (input.Axes.Count != 3)
         {
             var order = layers.Shape.BatchFirst ? "batch, time" : "time, batch";
-            throw new UsageException($"{graph.Describe(module)} takes sequences, [{order}, features], and gets [{string.Join(", ", input.Axes)}]: say so with axes");
+            throw new UsageException(
+                $"{graph.Describe(module)} takes sequences, [{order}, features], and gets [{string.Join(", ", input.Axes)}]: say so with axes");
         }
 
         var (shape, x, context) = (layers.Shape, layers.Shape.BatchFirst ? Turned(input) : input, graph.Noise(noise));
@@ -47,7 +48,8 @@ internal static class OnnxRecurrent
 
         return (shape.BatchFirst ? Turned(x) : x, states is null ? [] : [.. finals.Select(Stack)]);
 
-        OnnxValue Turned(OnnxValue v) => graph.Node("Transpose", [v], ("perm", new long[] { 1, 0, 2 })) with { Axes = [v.Axes[1], v.Axes[0], v.Axes[2]] };
+        OnnxValue Turned(OnnxValue v) =>
+            graph.Node("Transpose", [v], ("perm", new long[] { 1, 0, 2 })) with { Axes = [v.Axes[1], v.Axes[0], v.Axes[2]] };
 
         OnnxValue One(long index)
         {
@@ -55,8 +57,11 @@ internal static class OnnxRecurrent
             return graph.Weight("index", number);
         }
 
-        OnnxValue Stack(List<OnnxValue> parts) => graph.Node(
-            "Concat", [.. parts.Select(p => graph.Node("Unsqueeze", [p, graph.Integers(0)]))], ("axis", 0)) with { Axes = [OnnxGraph.Axis(parts.Count), .. axes] };
+        OnnxValue Stack(List<OnnxValue> parts)
+        {
+            OnnxValue[] rows = [.. parts.Select(p => graph.Node("Unsqueeze", [p, graph.Integers(0)]))];
+            return graph.Node("Concat", rows, ("axis", 0)) with { Axes = [OnnxGraph.Axis(parts.Count), .. axes] };
+        }
     }
 
     /// <summary>Adds a step of a cell.</summary>

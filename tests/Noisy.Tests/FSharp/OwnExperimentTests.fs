@@ -67,7 +67,8 @@ let private running =
             Expect.equal (run (signs 0.01) folder.Path (words @ [ "--onnx" ]) |> fun (code, _, errors) -> code, errors) (0, "") "later"
             Expect.equal (File.ReadAllBytes model) first "the same model"
             use other = new TempFolder()
-            let opaque = signs 0.01 |> Experiment.model (fun s activation clock -> linear 3 s.Units --> func "twice" (fun x -> x + x) --> noisy activation.Tanh --> linear s.Units 1 |> Layer.build clock)
+            let twice = func "twice" (fun x -> x + x)
+            let opaque = signs 0.01 |> Experiment.model (fun s _ clock -> linear 3 s.Units --> twice --> linear s.Units 1 |> Layer.build clock)
             let code, _, errors = run opaque other.Path (words @ [ "--onnx" ])
             Expect.equal code 2 errors
             Expect.stringContains errors "--onnx: the function 'twice' cannot be exported to ONNX" "message"

@@ -149,10 +149,18 @@ let private python =
       torchTest "what is no file of weights, or is damaged, is refused with what to do" (fun () ->
           inFolder (fun path ->
               File.WriteAllText(path, "print('weights')")
-              Expect.stringStarts (refusal (new Net(Variants.Soft)) path) $"{path} is no file of weights that torch's save wrote, nor PyTorch's, nor safetensors" "text"
+              Expect.stringStarts (refusal (new Net(Variants.Soft)) path) $"{path} is no file of weights that torch's save wrote, nor PyTorch's since version 1.6, nor safetensors" "text"
               let bytes = File.ReadAllBytes pytorchFile
               File.WriteAllBytes(path, bytes[.. bytes.Length / 2])
               Expect.stringContains (refusal (new Net(Variants.Soft)) path) "write them with torch.save({k: v.contiguous().clone() for k, v in model.state_dict().items()}, path), or as safetensors" "cut"
+              // A checkpoint with more in it than weights.
+              let checkpoint = Collections.Hashtable()
+              checkpoint["epoch"] <- 3
+              TorchSharp.PyBridge.PyTorchPickler.PickleStateDict(path, checkpoint)
+              Expect.equal
+                  (refusal (new Net(Variants.Soft)) path)
+                  $"{path} holds 'epoch', which is no tensor: it is a checkpoint of more than weights; write the model's state_dict() alone with torch.save"
+                  "checkpoint"
               Expect.throwsT<FileNotFoundException> (fun () -> Noisify.Load(new Net(Variants.Soft), path + ".none") |> ignore) "no file")) ]
 
 let tests =

@@ -57,6 +57,9 @@ let metadata (model: byte[]) =
 let difference (expected: (string * Tensor) list) (actual: (string * Tensor) list) =
     if List.map (fun (name, t) -> name, shape t) expected <> List.map (fun (name, t) -> name, shape t) actual then infinity
     else
-        List.map2 (fun (_, e) (_, a) -> Array.map2 (fun (x: float) y -> if x = y || (Double.IsNaN x && Double.IsNaN y) then 0.0 else abs (x - y)) (values e) (values a)) expected actual
-        |> Array.concat
-        |> Array.fold (fun worst d -> if Double.IsNaN d then infinity else max worst d) 0.0
+        let apart (x: float) y =
+            if x = y || (Double.IsNaN x && Double.IsNaN y) then 0.0
+            elif Double.IsFinite(x - y) then abs (x - y)
+            else infinity
+
+        List.map2 (fun (_, e) (_, a) -> Array.map2 apart (values e) (values a)) expected actual |> Array.concat |> Array.fold max 0.0

@@ -183,7 +183,8 @@ let private matrix =
                 let struct (output, hidden) = module'.forward (x, h, context)
                 let found = run (exported module' None (Some context)) [ "input", x; "hidden", h ]
                 Expect.isLessThanOrEqual (difference [ "output", output; "new_hidden", hidden ] found) promised $"{mode}"
-            Expect.throwsT<ArgumentException> (fun () -> exported (new NoisyMlp([| 2L; 2L |], Variants.Nah.Tanh, clock ())) None (Some(NoiseContext NoiseMode.Sample)) |> ignore) "sampling")
+            let mlp = new NoisyMlp([| 2L; 2L |], Variants.Nah.Tanh, clock ())
+            Expect.throwsT<ArgumentException> (fun () -> exported mlp None (Some(NoiseContext NoiseMode.Sample)) |> ignore) "sampling")
     ]
 
 /// Pre-activations with the thresholds of every unit and their neighbours.
@@ -200,7 +201,6 @@ let private activations =
             for spec in Arbitraries.allSpecs do
                 let places = places spec
                 let x = torch.tensor (List.toArray places)
-                let p = torch.tensor ([| 0.8f |])
                 for mode in [ NoiseMode.Mean; NoiseMode.Off; NoiseMode.ExactMean ] do
                     let module' = new NoisyActivation(spec, 1L, NoiseClock(1L), "activation")
                     let context = NoiseContext(mode, Scale = Nullable 0.5)
@@ -215,18 +215,17 @@ let private activations =
                             let exact =
                                 match mode with
                                 | NoiseMode.Mean -> NoisyMoments.PlugIn(spec, float place, 0.8, 0.5)
-                                | NoiseMode.Off -> NoisyFunction.Value(spec, float place, 0.0, 0.8, (if spec.Noise = NoiseKind.None || spec.Placement = NoisePlacement.Output then 0.5 else 0.0))
+                                | NoiseMode.Off -> NoisyFunction.Value(spec.WithNoise NoiseKind.None, float place, 0.0, 0.8, 0.5)
                                 | _ -> NoisyMoments.Mean(spec, float place, 0.8, 0.5)
                             let scale = 1.0 + abs (float place)
-                            if abs (found[i] - exact) > 2e-6 * scale then failtest $"{spec}, {mode}, x = {place}: {exact}, found {found[i]}"
-                ignore p)
+                            if abs (found[i] - exact) > 2e-6 * scale then failtest $"{spec}, {mode}, x = {place}: {exact}, found {found[i]}")
 
         torchTest "infinities and NaN go through as the module has them" (fun () ->
             let x = torch.tensor [| Single.PositiveInfinity; Single.NegativeInfinity; Single.NaN |]
             for name, pair in variants do
                 for spec in [ pair.Tanh; pair.Sigmoid ] do
                     for p in [ 0.8; 0.0 ] do
-                        let module' = new NoisyActivation((if p = 0.0 then spec.WithP(Nullable 0.0).WithLearnP(false) else spec.WithP(Nullable p)), 1L, clock ())
+                        let module' = new NoisyActivation(spec.WithP(Nullable p).WithLearnP false, 1L, clock ())
                         module'.eval ()
                         let found = run (exported module' (Some [ "units" ]) None) [ "input", x ]
                         Expect.equal (difference [ "output", module'.forward x ] found) 0.0 $"{name}, {spec}, p = {p}: {values (snd found[0])}")
@@ -247,6 +246,12 @@ type private Doubled(lstm: NoisyLstm, readout: Modules.Linear) as this =
         member _.ToOnnx(graph, input) =
             let output = graph.Apply(readout, graph.Apply(lstm, input))
             graph.Node("Mul", [| output; graph.Weight("two", torch.tensor [| 2.0f |]) |])
+
+/// A class from torch's Sequential that does something else.
+type private Turned() as this =
+    inherit Modules.Sequential(struct ("tanh", torch.nn.Tanh() :> torch.nn.Module<Tensor, Tensor>))
+    do ignore this
+    override _.forward x = x.neg ()
 
 /// One that does not.
 type private Opaque() =
@@ -330,6 +335,15 @@ let private models =
             let ntm = new NeuralTuringMachine(NtmShape(3, 2), Variants.Nah, clock ())
             Expect.equal (messageOf ntm) "NeuralTuringMachine cannot be exported to ONNX: export the modules that it is made of, each by itself" "ours"
             Expect.stringStarts (messageOf (new MinimalGatedUnit(RecurrentShape(2L, 3L), Variants.Nah, clock ()))) "MinimalGatedUnit cannot be exported" "cell"
+            Expect.stringStarts (messageOf (new Turned())) "Turned cannot be exported to ONNX: give its class" "a class from one that is known"
+            Expect.equal
+                (messageOf (within (torch.nn.Conv1d(1L, 1L, 1L))))
+                "'other' (Conv1d) cannot be exported to ONNX: put it into a class of your own with the interface IOnnxModule"
+                "torch's"
+            let hooked = torch.nn.Tanh()
+            hooked.register_forward_hook (fun _ _ output -> output.neg ()) |> ignore
+            Expect.stringStarts (messageOf (within hooked)) "'other' (Tanh) has hooks, and ONNX would have the module without them: remove them first" "hooks"
+            Expect.stringStarts (messageOf hooked) "Tanh has hooks" "a root with hooks"
             let wide = new NoisyMlp([| 2L; 3L |], Variants.Nah.Tanh, clock ())
             wide.``to`` torch.ScalarType.Float64 |> ignore
             Expect.stringContains (messageOf wide) "'weight_0' is Float64: models are exported in single precision; convert the model first" "double"
@@ -343,7 +357,10 @@ let private models =
         torchTest "layers behind a model of vectors are refused: axes say that they are sequences" (fun () ->
             let model = new Doubled(new NoisyLstm(3L, 4L, Variants.Nah, clock ()), torch.nn.Linear(4L, 2L))
             Expect.throwsC (fun () -> exported model (Some [ "batch"; "3" ]) None |> ignore) (fun e ->
-                Expect.equal e.Message "'lstm' (NoisyLstm) takes sequences, [time, batch, features], and gets [batch, 3]: say so with axes" "message"))
+                Expect.equal e.Message "'lstm' (NoisyLstm) takes sequences, [time, batch, features], and gets [batch, 3]: say so with axes" "message")
+            let layers = new NoisyGru(RecurrentShape(3L, 4L), Variants.Nah, clock ())
+            Expect.throwsC (fun () -> exported layers (Some [ "batch"; "3" ]) None |> ignore) (fun e ->
+                Expect.equal e.Message "NoisyGru takes an input of the axes [time, batch, 3], and axes says [batch, 3]: name 3" "root"))
     ]
 
 /// An interpreter that has the onnx package.
