@@ -16,7 +16,9 @@ internal static class OnnxModules
     {
         _ when ModuleHooks.Count(module) > 0 => throw Hooked(graph, module),
         IOnnxModule own => own.ToOnnx(graph, x),
-        _ when module.GetType().Assembly is var home && home != Torch && home != Ours => throw Unknown(graph, module), // may be a class from one of these
+
+        // A class of the user's may derive from one of those below and do something else.
+        _ when module.GetType().Assembly is var home && home != Torch && home != Ours => throw Unknown(graph, module),
         NoisyActivation m => OnnxActivation.Add(graph, m.Spec, x, m.Gains, "p", graph.Noise(((INoisySites)m).Noise)),
         NoisyMlp m => Mlp(graph, m, x),
         NoisyLstm m => OnnxRecurrent.Layers(graph, m, (RecurrentLayers)m.Recurrence, m.Noise, x, null).Output,
