@@ -11,16 +11,27 @@ type private TensorModule = torch.nn.Module<torch.Tensor, torch.Tensor>
 /// noise it draws. Parts compose: linear 2 16 --> noisy Variants.nah.Tanh --> linear 16 1.
 type Layer = private Layer of (NoiseClock -> int64 option -> (string * TensorModule) list * int64 option)
 
-/// A module of a function that has no weights.
-type private Function(name: string, f: torch.Tensor -> torch.Tensor) =
+/// A module of a function that has no weights. onnx: the function in ONNX, if that is known.
+type private Function(name: string, f: torch.Tensor -> torch.Tensor, onnx: (OnnxGraph -> OnnxValue -> OnnxValue) option) =
     inherit torch.nn.Module<torch.Tensor, torch.Tensor>(name)
     override _.forward x = f x
+
+    interface IOnnxModule with
+        member _.ToOnnx(graph, input) =
+            match onnx with
+            | Some form -> form graph input
+            | None ->
+                let remedy = "write it as a module with the interface IOnnxModule, and put that in with modul"
+                raise (UsageException $"the function '{name}' cannot be exported to ONNX: {remedy}")
 
 /// Recurrent layers as a module from sequences to sequences.
 type private Sequence(name: string, layers: torch.nn.Module, f: torch.Tensor -> torch.Tensor) as this =
     inherit torch.nn.Module<torch.Tensor, torch.Tensor>(name)
     do this.register_module (name, layers)
     override _.forward x = f x
+
+    interface IOnnxModule with
+        member _.ToOnnx(graph, input) = graph.Apply(layers, input)
 
 /// Parts of networks, and their composition.
 [<AutoOpen>]
@@ -47,7 +58,7 @@ module Layers =
             | None -> raise (UsageException "noisy does not know how many units there are: put a layer such as linear before it"))
 
     /// A function without weights, under a name.
-    let func (name: string) (f: torch.Tensor -> torch.Tensor) = one name None (fun _ _ -> new Function(name, f))
+    let func (name: string) (f: torch.Tensor -> torch.Tensor) = one name None (fun _ _ -> new Function(name, f, None))
 
     /// A module of any kind from one tensor to one; units: how many numbers its outputs have in the last dimension.
     let modul (name: string) (units: int) (make: NoiseClock -> torch.nn.Module<torch.Tensor, torch.Tensor>) =
@@ -68,11 +79,20 @@ module Layers =
             let layers = new NoisyGru(RecurrentShape(int64 inputs, int64 units), activation, clock)
             new Sequence("gru", layers, (fun x -> let struct (output, _) = layers.forward (x, null) in output)))
 
+    /// A function that takes the first axis away.
+    let private overTime name f (onnx: OnnxGraph -> OnnxValue -> OnnxValue) =
+        let form graph (x: OnnxValue) = OnnxValue((onnx graph x).Name, [| for axis in Seq.skip 1 x.Axes -> axis |])
+        one name None (fun _ _ -> new Function(name, f, Some form))
+
     /// The last time step of a sequence, [T, B, n] to [B, n].
-    let lastStep = func "lastStep" (fun x -> x.select (0L, -1L))
+    let lastStep =
+        overTime "lastStep" (fun x -> x.select (0L, -1L)) (fun graph x ->
+            graph.Node("Gather", [| x; graph.Weight("last", torch.tensor (-1L)) |], struct ("axis", box 0)))
 
     /// The mean over the time steps of a sequence, [T, B, n] to [B, n].
-    let meanStep = func "meanStep" (fun x -> x.mean [| 0L |])
+    let meanStep =
+        overTime "meanStep" (fun x -> x.mean [| 0L |]) (fun graph x ->
+            graph.Node("ReduceMean", [| x |], struct ("axes", box [| 0L |]), struct ("keepdims", box 0)))
 
 /// From layers to modules.
 [<RequireQualifiedAccess>]

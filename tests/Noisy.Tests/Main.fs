@@ -53,6 +53,7 @@ let private lists = [
     AttentionTests.tests
     AttentionStepTests.tests
     MlpTests.tests
+    OnnxTests.tests
     BleuTests.tests
     MeteorTests.tests
     BeamSearchTests.tests

@@ -62,10 +62,13 @@ internal static class ModelMetadata
     {
         var pair = Parse(metadata, Activations, root => new ActivationPair(
             root.GetProperty("name").GetString()!, Spec(root.GetProperty("tanh")), Spec(root.GetProperty("sigmoid")), "read from a file"));
-        var test = Parse(metadata, Noise, root => new NoiseContext(
-            Enum<NoiseMode>(root.GetProperty("mode")), Scale: root.TryGetProperty("scale", out var scale) ? Scale(scale.GetDouble()) : null));
-        return (pair, test);
+        return (pair, ReadTest(metadata));
     }
+
+    /// <summary>Mode and scale of the test alone, which weights of several activations have too.</summary>
+    /// <exception cref="InvalidDataException">The entry is missing or damaged.</exception>
+    internal static NoiseContext ReadTest(IReadOnlyDictionary<string, string> metadata) => Parse(metadata, Noise, root => new NoiseContext(
+        Enum<NoiseMode>(root.GetProperty("mode")), Scale: root.TryGetProperty("scale", out var scale) ? Scale(scale.GetDouble()) : null));
 
     /// <summary>The experiment whose run wrote a file without a vocabulary, such as "nmt"; null if it has one, or does not tell.</summary>
     internal static string? Experiment(IReadOnlyDictionary<string, string> metadata)

@@ -28,6 +28,7 @@ type Argument =
     | Set of assignment: string list
     | [<Unique>] Monitor of updates: string option
     | [<Unique>] Tensorboard
+    | [<Unique>] Onnx
 
     interface IArgParserTemplate with
         member this.Usage =
@@ -48,6 +49,7 @@ type Argument =
             | Monitor _ ->
                 "measure in every so many updates what saturation and noise do at each nonlinearity, for log, summary and sites.html; without a number as many as cost under 3 % of the time; 'off' measures none (default: on in the preset paper)"
             | Tensorboard -> "write each run's log and curves also as event files, into its folder tensorboard"
+            | Onnx -> "leave the model of each run that is done as model.onnx in its folder: its test-time form, for ONNX Runtime"
 
 /// What the user requested.
 type Options =
@@ -66,7 +68,9 @@ type Options =
       /// Updates from one that is monitored to the next; None monitors none.
       Monitor: int64 option
       /// Whether runs leave event files for TensorBoard.
-      TensorBoard: bool }
+      TensorBoard: bool
+      /// Whether runs that are done leave their model as an ONNX file.
+      Onnx: bool }
 
 /// Fails with exit code 2.
 let refuse message : 'T = raise (UsageException message)
@@ -383,7 +387,8 @@ let ofExperimentBeside (also: string list) (experiment: Experiment) (words: stri
             match found.GetResults Argument.Set with
             | results when List.exists List.isEmpty results -> refuse "--set needs name=value"
             | results -> results |> List.concat |> List.map (assignment >> underPresentName experiment) |> once
-          TensorBoard = found.Contains Argument.Tensorboard })
+          TensorBoard = found.Contains Argument.Tensorboard
+          Onnx = found.Contains Argument.Onnx })
 
 /// The options of an experiment script; None after --help.
 let ofExperiment experiment words = ofExperimentBeside [] experiment words

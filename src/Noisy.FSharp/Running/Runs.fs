@@ -64,12 +64,20 @@ let viewOf (experiment: Experiment) (task: ITrainingTask) =
 
 let private cacheOf (options: Options) = DataCache(DataCacheSettings.FromEnvironment(Option.toObj options.Data), Action<string>(printfn "%s"))
 
+/// A model that cannot be exported is known before it is trained.
+let private ensureExportable (model: torch.nn.Module) (run: Run) =
+    try
+        ExportedOnnx.Check(model, run.Config)
+    with :? UsageException as error ->
+        refuse $"--onnx: {error.Message}; or leave out --onnx"
+
 /// Trains one run and draws its curves, however it ends.
 ///
 /// observe: what sees the training, made from what tells of it.
 let private train (experiment: Experiment) options (cache: DataCache) (extras: Extras) (said: string ref) (observe: ITrainingObserver -> ITrainingObserver) run stop =
     FusedEngine.Default <- options.Backend // before the model is made
     use task = experiment.Build(run.Config, cache, options.Device)
+    if options.Onnx then ensureExportable task.Model run
     let data = describe experiment task.Data
 
     if said.Value <> data then
@@ -104,6 +112,7 @@ let private train (experiment: Experiment) options (cache: DataCache) (extras: E
     extras.Try($"the curves of {run.Folder}", fun () -> Pictures.ofRun run.Folder view run.Row run.Config task.Data paper)
     extras.Try($"the monitors of {run.Folder}", fun () -> SitePictures.ofRun run.Folder view run.Row run.Config)
     if not (isNull board) then board.Finish(Path.Combine(run.Folder, "curves.png"))
+    if ending.IsDone && options.Onnx then extras.Try($"model.onnx of {run.Folder}", fun () -> ExportedOnnx.Write(run.Folder, task.Model))
     if ending.IsDone then extras.Try($"the pictures of {run.Folder}", fun () -> drawings experiment run.Folder task run.Config)
     { Run = run; View = view; Ending = ending }
 
@@ -150,7 +159,7 @@ let report (experiment: Experiment) options (extras: Extras) outcomes =
 let one (experiment: Experiment) run threads updates monitor stop =
     let options =
         { Preset = run.Config.Preset; Rows = [ run.Row ]; Seeds = [ run.Config.Seed ]; Device = torch.CPU; Threads = threads; Backend = FusedEngine.Default
-          Data = None; Out = Path.GetDirectoryName run.Folder; MaxUpdates = updates; Set = []; Monitor = monitor; TensorBoard = false }
+          Data = None; Out = Path.GetDirectoryName run.Folder; MaxUpdates = updates; Set = []; Monitor = monitor; TensorBoard = false; Onnx = false }
 
     match (train experiment options (cacheOf options) (Extras(eprintfn "%s")) (ref "") id run stop).Ending with
     | Done summary -> run.Folder, Some summary

@@ -110,6 +110,7 @@ let read (experiment: Experiment) (words: string list) =
                   if options.Backend = Backend.Composed then yield! [ "--backend"; "composed" ]
                   match options.MaxUpdates with Some limit -> yield! [ "--max-updates"; string limit ] | None -> ()
                   if options.TensorBoard then "--tensorboard"
+                  if options.Onnx then "--onnx"
                   yield! [ "--monitor"; match options.Monitor with Some every -> string every | None -> "off" ] ]
 
             Some

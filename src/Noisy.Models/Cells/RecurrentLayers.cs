@@ -148,12 +148,14 @@ internal sealed class RecurrentLayers : IRecurrence
         Backend == Backend.Auto && context.Mode != NoiseMode.ExactMean && x.shape[1] > 0 && FusedEngine.Takes(x)
         && (states ?? []).All(FusedEngine.Takes) && FusedEngine.Takes(owner.get_parameter("weight_hh_l0")!);
 
-    private RecurrentWeights Weights(int index) => RecurrentWeights.FromModule(owner, cell, Suffix(index));
+    /// <summary>The weights of a layer in one direction, which count together.</summary>
+    public RecurrentWeights Weights(int index) => RecurrentWeights.FromModule(owner, cell, Suffix(index));
 
     /// <inheritdoc/>
     public string SiteName(SiteAddress site) => $"{Suffix(site.Part)[1..]}.{cell.SiteNames[site.Site]}";
 
-    private string Suffix(int index) =>
+    /// <summary>End of the names of its parameters.</summary>
+    public string Suffix(int index) =>
         $"_l{index / Shape.Directions}{(index % Shape.Directions == 1 ? "_reverse" : "")}";
 
     /// <summary>Checks a pass's input and states, and counts its time steps, before the clock does.</summary>

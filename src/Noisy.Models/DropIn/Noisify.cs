@@ -101,11 +101,14 @@ public static class Noisify
         return new NoisifyReport(plans.Select(p => p.Entry()).ToList());
     }
 
-    /// <summary>Loads weights that torch's <c>save</c> wrote, of the model as it is or as it was before the replacement.</summary>
-    /// <param name="root">The model, replaced.</param>
-    /// <param name="path">The file.</param>
+    /// <summary>Loads weights of the model as it is or as it was before the replacement.</summary>
+    /// <param name="root">The model: replaced, or made of noisy modules from the start.</param>
+    /// <param name="path">The file: what TorchSharp's <c>save</c> wrote, what PyTorch's <c>torch.save(model.state_dict(), path)</c> wrote, or
+    /// safetensors; the contents tell which.</param>
     /// <returns>Names of what keeps its initial value: gap gains. Empty if the file has all.</returns>
-    /// <exception cref="UsageException">The file lacks something else, or has something else; the message names it, and nothing was loaded.</exception>
+    /// <exception cref="UsageException">The file lacks something else, has something else, or other shapes; or it is PyTorch's, but no state
+    /// dict of contiguous tensors. The message names it, and nothing was loaded.</exception>
+    /// <exception cref="InvalidDataException">The file is safetensors and damaged.</exception>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     public static IReadOnlyList<string> Load(nn.Module root, string path) => SavedWeights.Load(root, path);
 

@@ -101,6 +101,8 @@ let private readers () =
       reader "Safetensors" invalid tensorFiles (fun b ->
           let struct (tensors, _) = Safetensors.Read(stored "x.safetensors" b)
           for t in tensors.Values do t.Dispose())
+      reader "PyTorch's weights" (usage @ invalid) [ File.ReadAllBytes DropInWeightsTests.pytorchFile ] (fun b ->
+          Noisify.Load(new DropInWeightsTests.Net(Variants.Soft), stored "x.pth" b) |> ignore)
       reader "SafetensorsReader" invalid tensorFiles (fun b -> SafetensorsReader.Read(new MemoryStream(b)) |> ignore)
       reader "LanguageModel" invalid [ weights ] (fun b -> (LanguageModel.Load(new MemoryStream(b))).Next 0 |> ignore)
       for name in [ "activations"; "noise"; "vocabulary"; "unit"; "endOfLine" ] do

@@ -70,6 +70,22 @@ let private layers =
                 let mean = Layer.build (NoiseClock 1L) (recurrent Noisy.FSharp.Variants.soft --> meanStep)
                 Expect.equal (List.ofArray (mean.call x).shape) [ 2L; 4L ] "mean")
 
+        torchTest "networks of layers are exported to ONNX; a function of one's own is named" (fun () ->
+            use _ = torch.NewDisposeScope()
+            let nah = Noisy.FSharp.Variants.nah
+            for layers in [ lstm 3 4 nah --> lastStep --> linear 4 2; gru 3 4 nah --> noisy nah.Sigmoid --> meanStep --> dropout 0.5 --> linear 4 2; gru 3 4 nah ] do
+                torch.random.manual_seed 1L |> ignore
+                let model = Layer.build (NoiseClock 1L) layers
+                model.eval ()
+                let bytes = OnnxHelpers.exported model None None
+                for batch in [ 1L; 3L ] do
+                    let x: Tensor = (filled 7L [ 5L; batch; 3L ]).mul ((3.0).ToScalar())
+                    let found = OnnxHelpers.run bytes [ "input", x ]
+                    Expect.isLessThanOrEqual (OnnxHelpers.difference [ "output", model.forward x ] found) 1e-5 "difference"
+            Tol.throws<UsageException>
+                "the function 'double' cannot be exported to ONNX: write it as a module with the interface IOnnxModule, and put that in with modul"
+                (fun () -> OnnxHelpers.exported (Layer.build (NoiseClock 1L) (linear 2 2 --> func "double" (fun x -> x + x))) None None |> ignore))
+
         torchTest "functions, dropout and modules of any kind take part; noise needs a layer before it" (fun () ->
             use _ = torch.NewDisposeScope()
             let own = modul "own" 4 (fun _ -> torch.nn.Linear(3L, 4L))

@@ -54,6 +54,27 @@ let private ofActivation (name: string) (m: JsonNode) = m.["activation"].[name].
 
 let private running =
     testList "a run" [
+        testCase "--onnx leaves the model of a run that is done, also later; without a form the run is refused before it begins" (fun () ->
+            use folder = new TempFolder()
+            let model = folder.In("tiny-mine-s1", "model.onnx")
+            let words = [ "--activation"; "mine"; "--max-updates"; "6" ]
+            Expect.equal (run (signs 0.01) folder.Path (words @ [ "--onnx" ]) |> fun (code, _, errors) -> code, errors) (0, "") "trained"
+            let first = File.ReadAllBytes model
+            Expect.equal (OnnxHelpers.signature first) ([ "input", [ -1; 3 ] ], [ "output", [ -1; 1 ] ]) "signature"
+            File.Delete model
+            Expect.equal (run (signs 0.01) folder.Path words |> fun (code, _, errors) -> code, errors) (0, "") "without"
+            Expect.isFalse (File.Exists model) "not asked for"
+            Expect.equal (run (signs 0.01) folder.Path (words @ [ "--onnx" ]) |> fun (code, _, errors) -> code, errors) (0, "") "later"
+            Expect.equal (File.ReadAllBytes model) first "the same model"
+            use other = new TempFolder()
+            let twice = func "twice" (fun x -> x + x)
+            let opaque = signs 0.01 |> Experiment.model (fun s _ clock -> linear 3 s.Units --> twice --> linear s.Units 1 |> Layer.build clock)
+            let code, _, errors = run opaque other.Path (words @ [ "--onnx" ])
+            Expect.equal code 2 errors
+            Expect.stringContains errors "--onnx: the function 'twice' cannot be exported to ONNX" "message"
+            Expect.stringContains errors "or leave out --onnx" "remedy"
+            Expect.isFalse (Directory.Exists(other.In "tiny-mine-s1")) "nothing was trained")
+
         testCase "every combination of rows, settings and seeds has a folder, in one table" (fun () ->
             use folder = new TempFolder()
             let code, output, errors = run (signs 0.01) folder.Path [ "--activation"; "soft,mine"; "--seed"; "1,2"; "--set"; "units=3,5"; "--max-updates"; "6" ]

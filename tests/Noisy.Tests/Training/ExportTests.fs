@@ -5,10 +5,12 @@ open System
 open System.IO
 open System.Threading
 open Expecto
+open Noisy.Core
 open Noisy.Models
 open Noisy.Experiments
 open Noisy.Tests.TorchHelpers
 open Noisy.Tests.TrainingHelpers
+open TorchSharp
 
 /// Changes a letter of what the file says of its weights, and no weight.
 let private redescribe path =
@@ -70,4 +72,33 @@ let private finished =
               Expect.isTrue (File.Exists(folder.In "summary.json")) "the summary stays"
               Expect.equal (File.ReadAllText(folder.In "log.jsonl")) log "the log stays") ]
 
-let tests = testSequenced <| testList "export" finished
+let private onnx =
+    [ torchTest "the ONNX file of a run that is done is the model that was tested, with the test's noise and the vocabulary" (fun () ->
+          use folder = new TempFolder()
+          let config = config |> having [ "schedule", "linear(2, 1, 5)"; "alpha", "1.3" ]
+          use task = newTask config
+          trainTask task config folder.Path (Nullable()) quiet CancellationToken.None |> ignore
+          ExportedOnnx.Write(folder.Path, task.Model)
+          let bytes = File.ReadAllBytes(folder.In "model.onnx")
+          use file = File.OpenRead(folder.In "weights.safetensors")
+          let core = LanguageModel.Load file
+          let tokens = (text ()).Test[..20]
+          let x = torch.tensor(Array.map int64 tokens).reshape (-1L, 1L)
+          let zeros: Tensor = torch.zeros ([| 2L; 1L; 6L |])
+          let logits = OnnxHelpers.run bytes [ "tokens", x; "hidden", zeros; "cell", zeros ] |> List.head |> snd |> values
+          let mutable state = core.Layers.ZeroState()
+          for t, token in Array.indexed tokens do
+              let next = core.Next(token, state)
+              state <- next.State
+              for i, expected in Array.indexed (next.Logits) do
+                  Tol.close tensor32 (float expected) logits[t * next.Logits.Length + i] $"token {t}, logit {i}"
+          let struct (_, expected) = Safetensors.Read(folder.In "weights.safetensors")
+          Expect.equal (OnnxHelpers.metadata bytes) (Map [ for entry in expected -> entry.Key, entry.Value ]) "metadata")
+
+      torchTest "a model without a form in ONNX is known before it is trained" (fun () ->
+          let config = (PaperExperiments.ByName "ntm").Config "tiny"
+          use task = (PaperExperiments.ByName "ntm").Build(config, DataCache(DataCacheSettings.FromEnvironment null, ignore), torch.CPU)
+          Expect.throwsC (fun () -> ExportedOnnx.Check(task.Model, config)) (fun e ->
+              Expect.equal e.Message "NeuralTuringMachine cannot be exported to ONNX: export the modules that it is made of, each by itself" "message")) ]
+
+let tests = testSequenced <| testList "export" (finished @ onnx)

@@ -9,9 +9,9 @@ internal readonly struct UnitLanes
     internal readonly float Slope;
     internal readonly float Lower;
     internal readonly float Upper;
+    internal readonly float LowerThreshold;
+    internal readonly float UpperThreshold;
     private readonly float offset;
-    private readonly float lowerThreshold;
-    private readonly float upperThreshold;
 
     /// <summary>
     /// Thresholds are rounded outward, so that a single-precision x saturates here exactly when it does in the reference;
@@ -23,16 +23,16 @@ internal readonly struct UnitLanes
         var (lower, upper) = ((float)unit.LowerThreshold, (float)unit.UpperThreshold);
         if (lower > unit.LowerThreshold) lower = MathF.BitDecrement(lower);
         if (upper < unit.UpperThreshold) upper = MathF.BitIncrement(upper);
-        lowerThreshold = float.IsFinite(lower) ? lower : float.NaN;
-        upperThreshold = float.IsFinite(upper) ? upper : float.NaN;
+        LowerThreshold = float.IsFinite(lower) ? lower : float.NaN;
+        UpperThreshold = float.IsFinite(upper) ? upper : float.NaN;
     }
 
     /// <summary>Where x lies, as masks, with h and Δ there.</summary>
     [MethodImpl(AggressiveInlining)]
     internal Zone<V> At<V>(V x) where V : struct, ILanes<V>
     {
-        var left = x <= lowerThreshold;
-        var right = x >= upperThreshold;
+        var left = x <= LowerThreshold;
+        var right = x >= UpperThreshold;
         var linear = V.MultiplyAdd(x, Slope, offset);
         var hard = V.Select(left, Lower, V.Select(right, Upper, linear));
         return new(left, right, hard, (hard - linear) & (left | right));
@@ -41,7 +41,7 @@ internal readonly struct UnitLanes
     /// <summary>How far x lies beyond the nearer threshold.</summary>
     [MethodImpl(AggressiveInlining)]
     internal V Excess<V>(V x, Zone<V> zone) where V : struct, ILanes<V> =>
-        V.Select(zone.Left, lowerThreshold - x, V.Select(zone.Right, x - upperThreshold, 0f));
+        V.Select(zone.Left, LowerThreshold - x, V.Select(zone.Right, x - UpperThreshold, 0f));
 
     /// <summary>The largest number in the place of an infinity, whose product with 0 would be NaN.</summary>
     [MethodImpl(AggressiveInlining)]
