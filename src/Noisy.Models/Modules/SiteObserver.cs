@@ -60,8 +60,9 @@ internal sealed class SiteObserver : IDisposable
         if (current is not { } observer || site is not { } address) return ComposedActivation.Apply(spec, x, xi, p, c, mode);
         using var scope = NewDisposeScope();
 
-        // An input of the model has no gradient of its own, but its activation does.
-        var seen = x.requires_grad || !is_grad_enabled() ? x.alias() : x.detach().requires_grad_();
+        // A view, since x may go elsewhere too, as an LSTM's cell state does, and alias() is x itself to autograd. An input of the model has no
+        // gradient of its own, but its activation does.
+        var seen = x.requires_grad || !is_grad_enabled() ? x.view(x.shape) : x.detach().requires_grad_();
         var output = ComposedActivation.Apply(spec, seen, xi, p, c, mode);
         if (!observer.calls.TryGetValue(address, out var known)) observer.calls[address] = known = [];
         known.Add(new(spec, Kept(seen), Kept(xi?.detach()), Kept(p?.detach()), c, Kept(output.detach())));

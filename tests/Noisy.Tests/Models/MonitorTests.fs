@@ -141,6 +141,17 @@ let private recurrent =
 
 let private names (model: torch.nn.Module) (loss: unit -> Tensor) = List.ofSeq (SiteMonitor.Observe(model, Func<_> loss).Keys)
 
+let private cellStates =
+    torchTest "what an LSTM carries on to its next step does not count as passing through the cell's nonlinearity" (fun () ->
+        use layer = new NoisyLstm(3L, 8L, Variants.Hard, NoiseClock 1L)
+        (use _ = torch.no_grad () in for w in layer.parameters () do w.mul_ (torch.tensor 4.0f) |> ignore)
+        let x = (filled 5L [ 6L; 4L; 3L ]).mul (torch.tensor 5.0f)
+        let loss () = let struct (output, _, _) = layer.call x in output.square().sum ()
+
+        for KeyValue(name, site) in SiteMonitor.Observe(layer, loss) do
+            Expect.isTrue (site.Saturated > 0.1 && site.Gradient.Value > 0.0) $"{name}: some units are saturated, some not"
+            Expect.equal site.SaturatedGradient (Nullable 0.0) $"{name}: a hard unit passes nothing")
+
 let private addresses =
     torchTest "every kind of module names its nonlinearities" (fun () ->
         let clock = NoiseClock 1L
@@ -284,4 +295,6 @@ let private experiments =
                   Expect.isTrue (site.Gradient.Value > 0.0) $"a gradient reaches {name}"
                   Expect.isTrue site.AtBound.HasValue $"{name} is measured at test time") ]
 
-let tests = testList "monitors" ([ statistics; recurrent; addresses; leavesNoTrace; refusals; training; afterwards ] @ experiments)
+let tests =
+    testSequenced // one seeds torch's generator
+    <| testList "monitors" ([ statistics; recurrent; cellStates; addresses; leavesNoTrace; refusals; training; afterwards ] @ experiments)
