@@ -70,9 +70,9 @@ let tests =
         }
 
         test "UTF-8 is decoded, anything else is refused with its line" {
-            Expect.equal (DataFile.DecodeUtf8(utf8 "naïve\nλ", "a.txt", "")) "naïve\nλ" "text"
+            Expect.equal (DataFile.DecodeText(utf8 "naïve\nλ", "a.txt", "")) "naïve\nλ" "text"
             let bytes = Array.concat [ utf8 "one\ntwo\nth"; [| 0xE9uy |]; utf8 "ree\nfour\n" ]
             refused<DataException> [ "'a.txt', line 3"; "not UTF-8"; "Mend it." ] (fun () ->
-                DataFile.DecodeUtf8(bytes, "a.txt", "Mend it.") |> ignore)
+                DataFile.DecodeText(bytes, "a.txt", "Mend it.") |> ignore)
         }
     ]

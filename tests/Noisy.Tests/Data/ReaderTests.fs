@@ -83,7 +83,7 @@ let private readers () =
         [ weights
           safetensors [ "a", torch.zeros (2, 0, 3); "b", torch.ones ([| 2L |], dtype = torch.float16); "c", torch.ones ([| 1L |], dtype = torch.int64) ] [ "x", "y" ] ]
 
-    [ reader "DataFile" data [ gzip characters ] (fun b -> DataFile.DecodeUtf8(DataFile.Read(stored "x.gz" b, remedy, 1L <<< 20), "x.gz", remedy) |> ignore)
+    [ reader "DataFile" data [ gzip characters ] (fun b -> DataFile.DecodeText(DataFile.Read(stored "x.gz" b, remedy, 1L <<< 20), "x.gz", remedy) |> ignore)
       reader "NpyFile" data [ npy ] (fun b -> ImageFeatures.FromNpy(NpyFile.Read(new MemoryStream(b), "x.npy", remedy), "x.npy", 1f, remedy) |> ignore)
       reader "NpyFile, compressed" data [ gzip npy ] (fun b -> NpyFile.Read(stored "x.npy.gz" b, remedy) |> ignore)
       reader "IdxFile" data [ Array.concat [ [| 0uy; 0uy; 8uy; 2uy; 0uy; 0uy; 0uy; 2uy; 0uy; 0uy; 0uy; 1uy |]; [| 1uy; 2uy |] ] ] (fun b -> IdxFile.Parse(b, "x", 2, remedy) |> ignore)
