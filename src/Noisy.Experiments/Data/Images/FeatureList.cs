@@ -51,8 +51,8 @@ internal sealed record FeatureList(FeatureRecipe Recipe, string Pictures, IReadO
             : throw new DataException($"'{path}' is not the array that '{FileName}' beside it tells of. {Remedy}");
     }
 
-    /// <summary>The parts of the list that data depend on: not where the pictures were.</summary>
-    public byte[] Identity => Encoding.UTF8.GetBytes(JsonSerializer.Serialize(this with { Pictures = "" }, ConfigJson.Line));
+    /// <summary>The parts of the list that data depend on, as text: not where the pictures were.</summary>
+    public byte[] ToIdentity() => Encoding.UTF8.GetBytes(JsonSerializer.Serialize(this with { Pictures = "" }, ConfigJson.Line));
 
     // What the serialiser does not see to.
     private static bool IsWhole(FeatureList list) =>

@@ -52,7 +52,7 @@ internal sealed record OwnCaptions(CaptionData Data, FeatureList List)
         var parts = splits.Select(names => new CaptionSplit(
             [.. names.Select(name => new CaptionedImage(name, [.. captions.Images[name].Select(caption => caption.Words)]))],
             features.Take([.. names.Select(name => rows[name])]))).ToArray();
-        byte[][] identity = [.. checksums.Select(Encoding.ASCII.GetBytes), list.Identity];
+        byte[][] identity = [.. checksums.Select(Encoding.ASCII.GetBytes), list.ToIdentity()];
         var without = captions.Images.Keys.Count(name => !rows.ContainsKey(name));
         string[] notes =
         [
