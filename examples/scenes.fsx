@@ -45,8 +45,9 @@ let things: (string * (SKCanvas -> string -> float32 -> float32 -> float32 -> un
 let draw (random: Random) (path: string) =
     let choose (list: 'a list) = list[random.Next list.Length]
     let time, sky, ground = choose times
-    let (left, drawLeft), (right, drawRight) = choose things, choose things
-    let (leftColour, leftHex), (rightColour, rightHex) = choose colours, choose colours
+    let all = List.allPairs (List.indexed things) (List.indexed things)
+    let (_, (first, drawFirst)), (_, (second, drawSecond)) = all |> List.filter (fun ((a, _), (b, _)) -> a < b) |> choose
+    let (firstColour, firstHex), (secondColour, secondHex) = choose colours, choose colours
     use surface = SKSurface.Create(SKImageInfo(int side, int side))
     let canvas = surface.Canvas
     let horizon = side * (0.5f + 0.15f * random.NextSingle())
@@ -54,15 +55,15 @@ let draw (random: Random) (path: string) =
     canvas.DrawRect(0f, horizon, side, side - horizon, paint ground)
     canvas.DrawCircle(side * random.NextSingle(), 36f, 18f, paint (if time = "at night" then "#E8E8F0" else "#FFE066"))
     let standing draw colour x = draw canvas colour (x + 24f * (random.NextSingle() - 0.5f)) (horizon + (side - horizon) * (0.4f + 0.5f * random.NextSingle())) (34f + 12f * random.NextSingle())
-    standing drawLeft leftHex 62f
-    standing drawRight rightHex 178f
+    let left, right = if random.Next 2 = 0 then 62f, 178f else 178f, 62f
+    standing drawFirst firstHex left
+    standing drawSecond secondHex right
     use image = surface.Snapshot()
     use png = image.Encode(SKEncodedImageFormat.Png, 100)
     use file = File.Create path
     png.SaveTo file
-    [ $"a {leftColour} {left} left of a {rightColour} {right} {time}"
-      $"a {rightColour} {right} right of a {leftColour} {left} {time}"
-      $"{time}, a {leftColour} {left} and a {rightColour} {right}" ]
+    let scene = $"a {firstColour} {first} and a {secondColour} {second}"
+    [ $"{scene} {time}"; $"{time} there are {scene}"; $"{scene}, seen {time}" ]
 
 match List.ofArray (Array.tail fsi.CommandLineArgs) with
 | folder :: rest ->

@@ -63,7 +63,7 @@ let private pass (session: InferenceSession) (input: string) size (layer: string
     use found = session.Run(options, Dictionary(dict [ input, value ]), [ layer ])
     found[0].GetTensorTypeAndShape().Shape, found[0].GetTensorDataAsSpan<float32>().ToArray()
 
-/// The values of a network that have places, the last first.
+/// The values of a network that have places, the last first, with their channels, rows and columns.
 let private spatial file bytes threads size =
     let known = OnnxValues.ofNetwork bytes |> List.distinct
     use plain = openSession file bytes threads
@@ -77,14 +77,14 @@ let private spatial file bytes threads size =
           if value.IsTensor then
               let about = value.GetTensorTypeAndShape()
               match about.ElementDataType, List.ofArray about.Shape with
-              | TensorElementType.Float, [ 1L; channels; rows; columns ] when channels > 0L && rows * columns > 1L -> layer
+              | TensorElementType.Float, [ 1L; channels; rows; columns ] when channels > 0L && rows * columns > 1L -> layer, (channels, rows, columns)
               | _ -> () ]
     |> List.rev
 
 /// A network, opened: it makes features of pictures by a recipe.
 type Backbone(wanted: Wanted) =
     let file = wanted.File
-    let bytes = DataFile.Read(file, "Name a network in the ONNX format with --model.", Int64.MaxValue)
+    let bytes = DataFile.Read(file, "Correct the name.", Int64.MaxValue)
 
     let values =
         try
@@ -107,16 +107,19 @@ type Backbone(wanted: Wanted) =
                  let reason = firstLine error
                  refuse $"{file} cannot see a picture of {size} x {size} pixels ({reason}): name a size that it takes with --size")
 
-    let known () = String.Join(", ", layers.Value |> List.truncate namesShown |> List.map (fun name -> $"'{name}'"))
+    // Of each size the last.
+    let known () =
+        let sizes = layers.Value |> List.distinctBy snd |> List.truncate namesShown
+        String.Join(", ", [ for name, (channels, rows, columns) in sizes -> $"'{name}' ({channels} x {rows} x {columns})" ])
 
     let layer =
         match wanted.Layer, lazy layers.Value with
-        | Some layer, _ when not (values.Contains layer) -> refuse $"--layer is '{layer}', which {file} does not have; of those with places the last are {known ()}"
-        | Some layer, Lazy layers when not (List.contains layer layers) ->
-            refuse $"--layer is '{layer}', which has no places in a picture (numbers [1, channels, rows, columns]); the last that have some are {known ()}"
+        | Some layer, _ when not (values.Contains layer) -> refuse $"--layer is '{layer}', which {file} does not have; its last of each size are {known ()}"
+        | Some layer, Lazy layers when not (List.exists (fst >> (=) layer) layers) ->
+            refuse $"--layer is '{layer}', which has no places in a picture (numbers [1, channels, rows, columns]); the last of each size that has are {known ()}"
         | Some layer, _ -> layer
         | None, Lazy [] -> raise (DataException $"'{file}' has no value with places in a picture (numbers [1, channels, rows, columns]): take a convolutional network.")
-        | None, Lazy layers -> layers.Head
+        | None, Lazy layers -> fst layers.Head
 
     let session =
         use plain = openSession file bytes wanted.Threads
@@ -144,7 +147,7 @@ type Backbone(wanted: Wanted) =
 
 /// Opens the network that a recipe names, to see further pictures as it did.
 let ofRecipe (recipe: FeatureRecipe) file threads =
-    let found = DataFile.Sha256(DataFile.Read(file, "Name the network that made the features with --model.", Int64.MaxValue))
+    let found = DataFile.Sha256(DataFile.Read(file, "Correct the name.", Int64.MaxValue))
 
     if found <> recipe.Sha256 then
         refuse $"--model {file} is another network than '{recipe.Backbone}', which made the features that the run learned from (SHA-256 {found[..11]}…, expected {recipe.Sha256[..11]}…): name that one"

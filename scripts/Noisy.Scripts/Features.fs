@@ -113,7 +113,7 @@ let private work (words: string[]) (stop: CancellationToken) =
             let count = int64 names.Length * int64 first.Length
 
             if count > int64 Array.MaxLength then
-                refuse $"{names.Length} pictures with {first.Length} numbers each are more than one array holds: name another --layer, or less pictures"
+                refuse $"{names.Length} pictures with {first.Length} numbers each are more than one array holds: name another --layer, or fewer pictures"
 
             writing "--out" out (fun () -> Directory.CreateDirectory out |> ignore)
             let entry name : FeatureWriter.Entry = { Name = name; Bytes = FileInfo(Path.Combine(pictures, name)).Length }
@@ -154,7 +154,8 @@ let private work (words: string[]) (stop: CancellationToken) =
                 Host.interrupted
             else
                 writing "--out" out (fun () -> writer.Finish(Path.GetFullPath pictures))
-                printfn "%s and %s are in %s; captions.fsx -- --data %s trains on them once captions.txt is there" FeatureList.ArrayName FeatureList.FileName out out
+                let once = if OwnCaptions.HaveCaptions out then "" else " once captions.txt is there"
+                printfn "%s and %s are in %s; scripts/captions.fsx -- --data %s trains on them%s" FeatureList.ArrayName FeatureList.FileName out out once
                 0
 
 /// The script; returns the exit code.

@@ -35,10 +35,10 @@ let private fields (bytes: byte[]) (from: int, upTo: int) =
             | 5UL -> next + 4
             | 2UL ->
                 let length, start = varint bytes next 0
-                if length > uint64 (upTo - start) then raise (InvalidDataException "it is cut short or damaged")
+                if start > upTo || length > uint64 (upTo - start) then raise (InvalidDataException "it is cut short or damaged")
                 found.Add(int (key >>> 3), (start, start + int length))
                 start + int length
-            | _ -> raise (InvalidDataException "it is no ONNX network")
+            | _ -> raise (InvalidDataException "its bytes have another form")
 
     List.ofSeq found
 

@@ -82,6 +82,7 @@ let private lists = [
     BenchTests.tests
     PageTests.tests
     FaultTests.tests
+    FeatureTests.tests
     LearningToExecuteTests.tests
     ExampleTests.tests
     StatisticsTests.tests

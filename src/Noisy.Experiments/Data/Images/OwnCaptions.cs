@@ -22,6 +22,9 @@ internal sealed record OwnCaptions(CaptionData Data, FeatureList List)
     public static bool AreIn(string folder) =>
         File.Exists(Path.Combine(folder, FeatureList.FileName)) || Names[..2].Any(name => DataFile.Find(folder, name) is not null);
 
+    /// <summary>Whether a folder has a file of captions.</summary>
+    public static bool HaveCaptions(string folder) => Names.Any(name => DataFile.Find(folder, name) is not null);
+
     /// <summary>What the files are at this moment.</summary>
     public static string Stamp(string folder) =>
         string.Join("; ", Names.Concat(Lists.SelectMany(list => list)).Append(FeatureList.FileName).Append(FeatureList.ArrayName)

@@ -34,7 +34,8 @@ public static class WordText
         var unknown = vocabulary.Id(PennTreebank.UnknownWord);
         var share = (double)last.Count(id => id == unknown) / last.Length;
         var identity = new DataIdentity(name, DataIdentity.Real, DataFile.Sha256(content, BitConverter.GetBytes(limit)));
-        var advice = share > 0.5 ? "; a text without blanks between its words is one for charlm" : "";
+        var end = vocabulary.Id(PennTreebank.EndOfSentence);
+        var advice = 2 * last.Count(id => id == unknown) > last.Count(id => id != end) ? "; a text without blanks between its words is one for charlm" : "";
         return new(identity, vocabulary, train, validation, last, Floor: null, Notes:
         [
             $"the text is cut in its order: the first {train.Length:N0} words and line ends to learn from, then {validation.Length:N0} for validation, the last {last.Length:N0} for test",
