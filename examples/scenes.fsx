@@ -34,7 +34,8 @@ let things: (string * (SKCanvas -> string -> float32 -> float32 -> float32 -> un
           for wheel in [ -0.55f; 0.55f ] do canvas.DrawCircle(x + wheel * s, y - 0.2f * s, 0.26f * s, paint "#202020"))
       "ball", (fun canvas colour x y s ->
           canvas.DrawCircle(x, y - 0.75f * s, 0.75f * s, paint colour)
-          canvas.DrawOval(x, y - 0.75f * s, 0.3f * s, 0.75f * s, new SKPaint(Color = SKColors.Black, IsStroke = true, StrokeWidth = 2f, IsAntialias = true)))
+          use line = new SKPaint(Color = SKColors.Black, IsStroke = true, StrokeWidth = 2f, IsAntialias = true)
+          canvas.DrawOval(x, y - 0.75f * s, 0.3f * s, 0.75f * s, line))
       "flower", (fun canvas colour x y s ->
           canvas.DrawRect(x - 3f, y - 1.2f * s, 6f, 1.2f * s, paint "#2C7A2C")
           for petal in 0..5 do
@@ -54,7 +55,11 @@ let draw (random: Random) (path: string) =
     canvas.Clear(SKColor.Parse sky)
     canvas.DrawRect(0f, horizon, side, side - horizon, paint ground)
     canvas.DrawCircle(side * random.NextSingle(), 36f, 18f, paint (if time = "at night" then "#E8E8F0" else "#FFE066"))
-    let standing draw colour x = draw canvas colour (x + 24f * (random.NextSingle() - 0.5f)) (horizon + (side - horizon) * (0.4f + 0.5f * random.NextSingle())) (34f + 12f * random.NextSingle())
+
+    let standing draw colour x =
+        let ground = horizon + (side - horizon) * (0.4f + 0.5f * random.NextSingle())
+        draw canvas colour (x + 24f * (random.NextSingle() - 0.5f)) ground (34f + 12f * random.NextSingle())
+
     let left, right = if random.Next 2 = 0 then 62f, 178f else 178f, 62f
     standing drawFirst firstHex left
     standing drawSecond secondHex right
@@ -69,7 +74,7 @@ match List.ofArray (Array.tail fsi.CommandLineArgs) with
 | folder :: rest ->
     let count = match rest with count :: _ -> int count | [] -> 600
     Directory.CreateDirectory(Path.Combine(folder, "pictures")) |> ignore
-    let random = Random 1 // the same scenes each time
+    let random = Random count // the same scenes each time, but others for another number
 
     let lines =
         [ for i in 1..count do

@@ -2,7 +2,9 @@
 //
 //     dotnet fsi scripts/features.fsx -- --pictures photos --model resnet18.onnx --out mine
 //         the network's last value with places; mine/features.npy and features.json
-//     dotnet fsi scripts/features.fsx -- --pictures photos --model vgg16.onnx --layer relu5_3 --order bgr --std 0.0039216,0.0039216,0.0039216 --out mine
+//     dotnet fsi scripts/features.fsx -- --pictures photos --model vgg16.onnx --layer relu5_3 --out mine \
+//             --order bgr --mean 0.408,0.459,0.482 --std 0.0039216,0.0039216,0.0039216
+//         another value of a network that takes blue first, 0 to 255 less a mean
 //     dotnet fsi scripts/features.fsx -- --help
 //         all options
 //

@@ -39,7 +39,8 @@ let save (path: string) (picture: SKBitmap) (rows: int, columnsOfMap: int) (word
     use plain = new SKPaint()
     use greyed = new SKPaint(ColorFilter = SKColorFilter.CreateColorMatrix grey)
     let place i = gap + float32 (i % columns) * (side + gap), 2f * gap + line + float32 (i / columns) * (side + line + gap)
-    let show i paint = let x, y = place i in canvas.DrawImage(image, SKRect.Create(x, y, side, side), SKSamplingOptions(SKFilterMode.Linear, SKMipmapMode.Linear), paint)
+    let sampling = SKSamplingOptions(SKFilterMode.Linear, SKMipmapMode.Linear)
+    let show i paint = let x, y = place i in canvas.DrawImage(image, SKRect.Create(x, y, side, side), sampling, paint)
     write (String.Join(" ", words)) 18f gap (gap + 18f) (width - 2f * gap) SKTextAlign.Left
     show 0 plain
 

@@ -50,7 +50,8 @@ let private input file (session: InferenceSession) =
         | [ _; channels; _; 3 ] when channels <> 3 -> bad "takes pictures with their channels last"
         | [ pictures; _; _; _ ] when pictures > 1 -> bad $"takes {pictures} pictures at once"
         | [ _; channels; _; _ ] when channels > 0 && channels <> 3 -> bad $"takes pictures of {channels} channels"
-        | [ _; _; rows; columns ] when rows > 0 && columns > 0 && rows <> columns -> bad $"takes pictures of {rows} x {columns} pixels, which are no square"
+        | [ _; _; rows; columns ] when rows > 0 && columns > 0 && rows <> columns ->
+            bad $"takes pictures of {rows} x {columns} pixels, which are no square"
         | [ _; _; rows; columns ] -> only.Key, (if max rows columns > 0 then Some(max rows columns) else None)
         | _ -> bad "takes something else than a picture"
     | [ _ ] -> bad "takes something else than a picture of single-precision numbers"
@@ -96,7 +97,8 @@ type Backbone(wanted: Wanted) =
         use session = openSession file bytes wanted.Threads
 
         match snd (input file session), wanted.Size with
-        | Some own, Some other when own <> other -> refuse $"--size is {other}, but {file} takes pictures of {own} x {own} pixels alone: leave --size away"
+        | Some own, Some other when own <> other ->
+            refuse $"--size is {other}, but {file} takes pictures of {own} x {own} pixels alone: leave --size away"
         | own, other -> own |> Option.orElse other |> Option.defaultValue usualSize
 
     let layers =
@@ -114,11 +116,16 @@ type Backbone(wanted: Wanted) =
 
     let layer =
         match wanted.Layer, lazy layers.Value with
-        | Some layer, _ when not (values.Contains layer) -> refuse $"--layer is '{layer}', which {file} does not have; its last of each size are {known ()}"
+        | Some layer, _ when not (values.Contains layer) ->
+            refuse $"--layer is '{layer}', which {file} does not have; its last of each size are {known ()}"
         | Some layer, Lazy layers when not (List.exists (fst >> (=) layer) layers) ->
-            refuse $"--layer is '{layer}', which has no places in a picture (numbers [1, channels, rows, columns]); the last of each size that has are {known ()}"
+            refuse (
+                $"--layer is '{layer}', which has no places in a picture (numbers [1, channels, rows, columns]); the last of each size that has "
+                + $"are {known ()}"
+            )
         | Some layer, _ -> layer
-        | None, Lazy [] -> raise (DataException $"'{file}' has no value with places in a picture (numbers [1, channels, rows, columns]): take a convolutional network.")
+        | None, Lazy [] ->
+            raise (DataException $"'{file}' has no value with places in a picture (numbers [1, channels, rows, columns]): take a convolutional network.")
         | None, Lazy layers -> fst layers.Head
 
     let session =
@@ -139,7 +146,11 @@ type Backbone(wanted: Wanted) =
         let shape, numbers = pass session inputName size layer (Photo.numbers this.Recipe picture)
 
         match numbers |> Array.tryFind (fun number -> not (abs number <= largest)) with
-        | Some number -> raise (DataException $"'{path}': the features have the value {number}, and half precision holds up to {largest}: name another --layer, or check --mean and --std.")
+        | Some number ->
+            raise (DataException(
+                $"'{path}': the features have the value {number}, and half precision holds up to {largest}: name another --layer, or check "
+                + "--mean and --std."
+            ))
         | None -> [| for size in shape[1..] -> int size |], numbers |> Array.map (fun number -> Half.op_Explicit (number: float32): Half)
 
     interface IDisposable with
@@ -150,7 +161,10 @@ let ofRecipe (recipe: FeatureRecipe) file threads =
     let found = DataFile.Sha256(DataFile.Read(file, "Correct the name.", Int64.MaxValue))
 
     if found <> recipe.Sha256 then
-        refuse $"--model {file} is another network than '{recipe.Backbone}', which made the features that the run learned from (SHA-256 {found[..11]}…, expected {recipe.Sha256[..11]}…): name that one"
+        refuse (
+            $"--model {file} is another network than '{recipe.Backbone}', which made the features that the run learned from (SHA-256 "
+            + $"{found[..11]}…, expected {recipe.Sha256[..11]}…): name that one"
+        )
 
     new Backbone(
         { File = file; Layer = Some recipe.Layer; Size = Some recipe.Size; Mean = List.ofSeq recipe.Mean; Deviation = List.ofSeq recipe.Deviation

@@ -18,7 +18,8 @@ type internal Argument =
     interface IArgParserTemplate with
         member this.Usage =
             match this with
-            | Describe _ -> "one or more pictures, separated by commas: nothing is trained; the runs that the other options name, which must be done, describe them"
+            | Describe _ ->
+                "one or more pictures, separated by commas: nothing is trained; the runs that the other options name, which must be done, describe them"
             | Model _ -> "with --describe: the network that made the features, in the ONNX format"
 
 /// Files by commas; one whose name has a comma is itself.
@@ -26,7 +27,8 @@ let private files (text: string) =
     let named = if File.Exists text then [ text ] else elements [ text ]
 
     for file in named do
-        if not (File.Exists file) then raise (DataException $"""--describe {file} is {(if Directory.Exists file then "a folder: name the files in it" else "not there: correct the name")}.""")
+        if Directory.Exists file then raise (DataException $"--describe {file} is a folder: name the files in it.")
+        if not (File.Exists file) then raise (DataException $"--describe {file} is not there: correct the name.")
 
     if named.IsEmpty then refuse "--describe needs the name of a picture"
     named
@@ -36,7 +38,10 @@ let private ownData (cache: DataCache) =
     match cache.NamedFolder with
     | Null -> refuse "--describe needs the folder that the run learned from, with captions and features of your own: name it with --data"
     | NonNull folder when not (OwnCaptions.AreIn folder) ->
-        refuse $"{folder} has no features.json, so nothing tells which network could see other pictures alike: describe with a run that learned from features that scripts/features.fsx made"
+        refuse (
+            $"{folder} has no features.json, so nothing tells which network could see other pictures alike: describe with a run that learned "
+            + "from features that scripts/features.fsx made"
+        )
     | NonNull folder -> FeatureList.Read folder
 
 /// Gives a task the weights of a run that is done, after making sure that they belong together; the run's summary.
@@ -44,11 +49,16 @@ let private load (run: Plan.Run) (task: ITrainingTask) =
     match Pages.summary run.Folder with
     | None -> refuse $"no run is done in {run.Folder}: train it first, by the same command without --describe and --model"
     | Some summary when summary.Data <> task.Data ->
-        refuse $"the run in {run.Folder} learned from other captions or features than those in --data now: name those that it learned from, or train anew with another --out"
+        refuse (
+            $"the run in {run.Folder} learned from other captions or features than those in --data now: name those that it learned from, or "
+            + "train anew with another --out"
+        )
     | Some summary ->
         match List.ofSeq (ConfigJson.Differences(summary.Config, ConfigJson.ToJson run.Config)) with
         | [] -> ()
-        | differences -> refuse $"""the run in {run.Folder} has another config ({String.Join("; ", differences)}): give the options that it was trained with"""
+        | differences ->
+            let list = String.Join("; ", differences)
+            refuse $"the run in {run.Folder} has another config ({list}): give the options that it was trained with"
 
         match ExportedWeights.Load(Path.Combine(run.Folder, "weights.safetensors"), summary, task.Model) with
         | null -> summary
@@ -104,7 +114,8 @@ let private work (words: string[]) (stop: CancellationToken) =
     match take<Argument> "captions" (List.ofArray (if words = [| "help" |] then [| "--help" |] else words)) with
     | None ->
         Options.ofExperiment experiment [| "--help" |] |> ignore
-        printfn "\nCAPTIONS OF PICTURES OF YOUR OWN, by runs on features that scripts/features.fsx made (docs/captions.md):\n\n%s" (usage<Argument> ())
+        printfn "\nCAPTIONS OF PICTURES OF YOUR OWN, by runs on features that scripts/features.fsx made (docs/captions.md):\n"
+        printfn "%s" (usage<Argument> ())
         0
     | Some(found, rest) ->
         match found.TryGetResult Argument.Describe, found.TryGetResult Argument.Model with

@@ -31,7 +31,8 @@ let private read (text: string) =
 /// The header of a .npy file of half-precision numbers.
 let private header (sizes: int seq) =
     let text = $"""{{'descr': '<f2', 'fortran_order': False, 'shape': ({String.Join(", ", sizes)}), }}"""
-    Array.concat [ [| 0x93uy |]; "NUMPY"B; [| 1uy; 0uy; byte (headerBytes - 10); 0uy |]; Encoding.ASCII.GetBytes(text.PadRight(headerBytes - 11) + "\n") ]
+    let start = Array.concat [ [| 0x93uy |]; "NUMPY"B; [| 1uy; 0uy; byte (headerBytes - 10); 0uy |] ]
+    Array.append start (Encoding.ASCII.GetBytes(text.PadRight(headerBytes - 11) + "\n"))
 
 /// The features of a folder's pictures by one recipe, begun or resumed.
 ///

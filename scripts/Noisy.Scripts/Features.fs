@@ -31,9 +31,11 @@ type internal Argument =
             | Model _ -> "the network that sees them, in the ONNX format"
             | Out _ -> "folder of the features; put the captions there too"
             | Layer _ -> "name of the network's value that is taken (default: the last with places in the picture)"
-            | Size _ -> "rows and columns of the square that is cut from the middle of each picture and shown to the network (default: what it is made for, or 224)"
+            | Size _ -> "rows and columns of the square in the middle of each picture that the network sees (default: what it is made for, or 224)"
             | Mean _ -> "three numbers that are subtracted from the channels, whose values are 0 to 1 (default: ImageNet's, 0.485,0.456,0.406)"
-            | Std _ -> "three numbers by which the channels are divided then (default: ImageNet's, 0.229,0.224,0.225); 0.0039216 is 1/255, for networks that take 0 to 255"
+            | Std _ ->
+                "three numbers by which the channels are divided then (default: ImageNet's, 0.229,0.224,0.225); 0.0039216 is 1/255, for networks that "
+                + "take 0 to 255"
             | Order _ -> "rgb or bgr: order of the channels (default: rgb)"
             | Threads _ -> $"CPU threads (default: all, here {Environment.ProcessorCount})"
 
@@ -73,10 +75,16 @@ let private areThere (out: string) (recipe: FeatureRecipe) (names: string[]) =
         let line value = Text.Json.JsonSerializer.Serialize(value, ConfigJson.Line)
 
         if line list.Recipe <> line recipe then
-            refuse $"--out {out} holds features that were made in another way, by '{list.Recipe.Backbone}', '{list.Recipe.Layer}': name another folder"
+            refuse (
+                $"--out {out} holds features that were made in another way, by '{list.Recipe.Backbone}', '{list.Recipe.Layer}': name another "
+                + "folder"
+            )
 
         if set list.Names <> set names then
-            refuse $"--out {out} holds features of {list.Names.Count} pictures, not of the {names.Length} there are now: name another folder, or delete {FeatureList.FileName} there to have all made again"
+            refuse (
+                $"--out {out} holds features of {list.Names.Count} pictures, not of the {names.Length} there are now: name another folder, or "
+                + $"delete {FeatureList.FileName} there to have all made again"
+            )
 
         list.ReadArray out |> ignore
         true)
@@ -85,7 +93,7 @@ let private work (words: string[]) (stop: CancellationToken) =
     match parse<Argument> "features" help words with
     | None -> 0
     | Some found ->
-        let needed option (value: string option) = match value with Some value -> value | None -> refuse $"{option} is missing; --help tells what it is"
+        let needed option (value: string option) = value |> Option.defaultWith (fun () -> refuse $"{option} is missing; --help tells what it is")
         let pictures = needed "--pictures" (found.TryGetResult Argument.Pictures)
         let model = needed "--model" (found.TryGetResult Argument.Model)
         let out = needed "--out" (found.TryGetResult Argument.Out)
@@ -99,7 +107,10 @@ let private work (words: string[]) (stop: CancellationToken) =
               Mean = found.TryGetResult Argument.Mean |> Option.map (three "--mean") |> Option.defaultValue imageNetMean
               Deviation = deviation
               Order = found.GetResult(Argument.Order, "rgb") |> Calculator.choice "--order" [ "rgb", "rgb"; "bgr", "bgr" ]
-              Threads = found.TryGetResult Argument.Threads |> Option.map (integer "--threads" 1L >> min 1024L >> int) |> Option.defaultValue Environment.ProcessorCount }
+              Threads =
+                found.TryGetResult Argument.Threads
+                |> Option.map (integer "--threads" 1L >> min 1024L >> int)
+                |> Option.defaultValue Environment.ProcessorCount }
 
         let names = picturesIn pictures
         use backbone = new Backbone(wanted)
@@ -113,7 +124,10 @@ let private work (words: string[]) (stop: CancellationToken) =
             let count = int64 names.Length * int64 first.Length
 
             if count > int64 Array.MaxLength then
-                refuse $"{names.Length} pictures with {first.Length} numbers each are more than one array holds: name another --layer, or fewer pictures"
+                refuse (
+                    $"{names.Length} pictures with {first.Length} numbers each are more than one array holds: name another --layer, or fewer "
+                    + "pictures"
+                )
 
             writing "--out" out (fun () -> Directory.CreateDirectory out |> ignore)
             let entry name : FeatureWriter.Entry = { Name = name; Bytes = FileInfo(Path.Combine(pictures, name)).Length }
@@ -122,9 +136,13 @@ let private work (words: string[]) (stop: CancellationToken) =
             let known = set writer.Entries
 
             if not (Set.isSubset known (set all)) then
-                refuse $"pictures in {pictures} were changed or taken away since their features were begun in {out}: name another folder, or delete {FeatureList.FileName}.part there"
+                refuse (
+                    $"pictures in {pictures} were changed or taken away since their features were begun in {out}: name another folder, or "
+                    + $"delete {FeatureList.FileName}.part there"
+                )
 
-            printfn "%s, '%s': %d channels at %d x %d places, of the %d x %d pixels in the middle of each picture" recipe.Backbone recipe.Layer sizes[0] sizes[1] sizes[2] recipe.Size recipe.Size
+            printfn "%s, '%s': %d channels at %d x %d places, of the %d x %d pixels in the middle of each picture"
+                recipe.Backbone recipe.Layer sizes[0] sizes[1] sizes[2] recipe.Size recipe.Size
             if known.Count > 0 then printfn "resumes after %d of %d pictures" known.Count all.Length
             let terminal = Progress.isTerminal ()
             let start = Stopwatch.GetTimestamp()
@@ -155,7 +173,8 @@ let private work (words: string[]) (stop: CancellationToken) =
             else
                 writing "--out" out (fun () -> writer.Finish(Path.GetFullPath pictures))
                 let once = if OwnCaptions.HaveCaptions out then "" else " once captions.txt is there"
-                printfn "%s and %s are in %s; scripts/captions.fsx -- --data %s trains on them%s" FeatureList.ArrayName FeatureList.FileName out out once
+                printfn "%s and %s are in %s; scripts/captions.fsx -- --data %s trains on them%s"
+                    FeatureList.ArrayName FeatureList.FileName out out once
                 0
 
 /// The script; returns the exit code.

@@ -201,7 +201,8 @@ public sealed class CaptionTask : ITrainingTask
         using var _ = no_grad();
         using var scope = NewDisposeScope();
         var decoder = new CaptionDecoder(model, context);
-        var search = new BeamSearch(settings.Beam, Math.Min(settings.MaxLength, 2 * lengths.Max()), SentenceVocabulary.End, settings.LengthPower, KeepGreedy: true);
+        var longest = Math.Min(settings.MaxLength, 2 * lengths.Max());
+        var search = new BeamSearch(settings.Beam, longest, SentenceVocabulary.End, settings.LengthPower, KeepGreedy: true);
         using var start = model.Start(Annotations(features, images), context);
         return [.. search.Search(decoder, start, images.Length).Select(found => SentenceVocabulary.Decode(vocabulary, found[0].Tokens))];
     }

@@ -95,6 +95,7 @@ internal static class Captions
     private static CaptionTask OfOwn(RunConfig config, string folder, Device device)
     {
         var (data, list) = Own.Get(OwnCaptions.Stamp(folder), () => OwnCaptions.Load(folder));
-        return new CaptionTask(config, data, device, images => [.. images.Select(i => Picture.FromFile(Path.Combine(list.Pictures, data.Test.Images[i].Name)))]);
+        return new CaptionTask(
+            config, data, device, images => [.. images.Select(i => Picture.FromFile(Path.Combine(list.Pictures, data.Test.Images[i].Name)))]);
     }
 }

@@ -11,7 +11,8 @@ public static class DataFile
     // UTF-32 first: its mark begins as that of UTF-16.
     private static readonly Encoding[] Wide =
     [
-        new UTF32Encoding(false, true, true), new UTF32Encoding(true, true, true), new UnicodeEncoding(false, true, true), new UnicodeEncoding(true, true, true),
+        new UTF32Encoding(false, true, true), new UTF32Encoding(true, true, true),
+        new UnicodeEncoding(false, true, true), new UnicodeEncoding(true, true, true),
     ];
 
     /// <summary>The file of that name in a folder, plain or compressed.</summary>
@@ -44,7 +45,7 @@ public static class DataFile
     /// <summary>The text of a file: UTF-8, or UTF-16 or UTF-32 if a mark of byte order at its start says so. The mark is not text.</summary>
     /// <param name="bytes">Its content.</param>
     /// <param name="path">Its name, for the message.</param>
-    /// <param name="remedy">What the user can do; a sentence that ends the message.</param>
+    /// <param name="remedy">What the user can do; a sentence that ends the message, unless that tells what to do with such a kind of file.</param>
     /// <exception cref="DataException">The content is a known kind of file that is no text, which the message names, or it is not such text; the
     /// message names the first line that is not.</exception>
     public static string DecodeText(ReadOnlySpan<byte> bytes, string path, string remedy)
@@ -59,7 +60,8 @@ public static class DataFile
             }
             catch (DecoderFallbackException error)
             {
-                throw new DataException($"'{path}' begins as {encoding.WebName} text, but is none further on: it is damaged or cut short. {remedy}", error);
+                throw new DataException(
+                    $"'{path}' begins as {encoding.WebName} text, but is none further on: it is damaged or cut short. {remedy}", error);
             }
         }
 
@@ -71,7 +73,8 @@ public static class DataFile
             line++;
             var piece = bytes[range];
             if (piece.Contains((byte)0))
-                throw new DataException($"'{path}', line {line:N0}: there is a byte 0, so it is UTF-16 without a mark, or no text; save it as UTF-8. {remedy}");
+                throw new DataException(
+                    $"'{path}', line {line:N0}: there is a byte 0, so it is UTF-16 without a mark, or no text; save it as UTF-8. {remedy}");
             if (!Utf8.IsValid(piece)) break;
         }
 

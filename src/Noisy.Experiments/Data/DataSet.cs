@@ -14,7 +14,8 @@ public sealed record DataSet(string Name, string Title, IReadOnlyList<DataSource
     {
         var files = string.Join(", ", Files.Select(file => file.File));
         var place = folder is null ? $"a folder '{Name}' and name the one above it with '--data DIR'" : $"'{folder}'";
-        return $"Put {files} (plain or .gz) into {place} by hand, {(Own is null ? "" : Own + ", ")}or use the built-in data with '--data {DataCacheSettings.BuiltIn}'.";
+        var own = Own is null ? "" : Own + ", ";
+        return $"Put {files} (plain or .gz) into {place} by hand, {own}or use the built-in data with '--data {DataCacheSettings.BuiltIn}'.";
     }
 
     /// <summary>Reads all files of the set.</summary>

@@ -46,8 +46,9 @@ internal static class FileKind
             string[] names = [.. archive.Entries.Select(entry => entry.FullName).Where(name => !name.EndsWith('/'))];
             if (names.Contains("[Content_Types].xml") || names.Contains("META-INF/manifest.xml"))
                 return $"'{path}' is a document of an office program, not plain text: save it as plain text in UTF-8.";
+            if (names.Length == 0) return $"'{path}' is a zip archive, which holds nothing: name another file.";
             var list = string.Join(", ", names.Take(shown).Select(name => $"'{name}'")) + (names.Length > shown ? ", …" : "");
-            return $"'{path}' is a zip archive, which holds {(names.Length == 0 ? "nothing" : list)}: unpack it with unzip or your file manager, and name a file that was in it.";
+            return $"'{path}' is a zip archive, which holds {list}: unpack it with unzip or your file manager, and name a file that was in it.";
         }
         catch (Exception error) when (error is InvalidDataException or IOException)
         {

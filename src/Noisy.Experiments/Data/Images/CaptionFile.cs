@@ -11,7 +11,8 @@ namespace Noisy.Experiments;
 public sealed partial record CaptionFile(string Path, IReadOnlyDictionary<string, IReadOnlyList<Caption>> Images, string Sha256)
 {
     private const string Forms =
-        "A line must be an image's name, '#', the caption's number, a tab and the caption; or the first line must be 'image,caption', and each other such a pair";
+        "A line must be an image's name, '#', the caption's number, a tab and the caption; or the first line must be 'image,caption', and each other "
+        + "such a pair";
 
     /// <summary>Reads a file.</summary>
     /// <param name="path">UTF-8 text; gzip if its name ends in ".gz".</param>
@@ -52,22 +53,30 @@ public sealed partial record CaptionFile(string Path, IReadOnlyDictionary<string
         if (tab < 0) throw bad($"there is no tab between the image's name and its caption. {Forms}");
         var mark = line.LastIndexOf('#', tab);
         var numbered = int.TryParse(line.AsSpan(mark + 1, tab - mark - 1), NumberStyles.None, CultureInfo.InvariantCulture, out var number);
-        return mark > 0 && numbered ? (line[..mark], number, line[(tab + 1)..]) : throw bad("it does not begin with an image's name, '#' and the caption's number");
+        return mark > 0 && numbered
+            ? (line[..mark], number, line[(tab + 1)..])
+            : throw bad("it does not begin with an image's name, '#' and the caption's number");
     }
 
     /// <summary>A line of comma-separated values (RFC 4180). A caption that is not quoted may hold commas, since none but it can follow.</summary>
     private static (string Image, int? Number, string Caption) Separated(string line, Func<string, DataException> bad)
     {
         var pair = Pair().Match(line);
-        if (!pair.Success) throw bad("it is not an image's name, a comma and a caption, which either has no quotation mark at its start or is wholly within such, with those in it doubled");
-        string Field(string name) => pair.Groups[name] is { Success: true } quoted ? quoted.Value.Replace("\"\"", "\"") : pair.Groups["plain" + name].Value;
+        if (!pair.Success)
+            throw bad("it is not an image's name, a comma and a caption; one that begins with a quotation mark ends with one, and those in it are doubled");
+        string Field(string name) =>
+            pair.Groups[name] is { Success: true } quoted ? quoted.Value.Replace("\"\"", "\"") : pair.Groups["plain" + name].Value;
         var image = Field("image").Trim();
         return image.Length > 0 ? (image, null, Field("caption")) : throw bad("there is no image's name before the comma");
     }
 
-    [GeneratedRegex("""^\s*"?(image|image_name|file|file_name|filename)"?\s*,\s*"?(caption|comment)"?\s*$""", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    [GeneratedRegex(
+        """^\s*"?(image|image_name|file|file_name|filename)"?\s*,\s*"?(caption|comment)"?\s*$""",
+        RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex Header();
 
-    [GeneratedRegex("""^(?:"(?<image>(?:[^"]|"")*)"|(?<plainimage>[^",]*)),\s*(?:"(?<caption>(?:[^"]|"")*)"\s*|(?<plaincaption>[^"].*)?)$""", RegexOptions.NonBacktracking)]
+    [GeneratedRegex(
+        """^(?:"(?<image>(?:[^"]|"")*)"|(?<plainimage>[^",]*)),\s*(?:"(?<caption>(?:[^"]|"")*)"\s*|(?<plaincaption>[^"].*)?)$""",
+        RegexOptions.NonBacktracking)]
     private static partial Regex Pair();
 }

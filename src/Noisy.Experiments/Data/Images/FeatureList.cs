@@ -56,5 +56,6 @@ internal sealed record FeatureList(FeatureRecipe Recipe, string Pictures, IReadO
 
     // What the serialiser does not see to.
     private static bool IsWhole(FeatureList list) =>
-        list.Recipe is { Size: > 0, Mean.Count: 3, Deviation.Count: 3, Order: "rgb" or "bgr" } && !list.Names.Contains(null!) && list.Names.Distinct().Count() == list.Names.Count;
+        list.Recipe is { Size: > 0, Mean.Count: 3, Deviation.Count: 3, Order: "rgb" or "bgr" }
+        && !list.Names.Contains(null!) && list.Names.Distinct().Count() == list.Names.Count;
 }

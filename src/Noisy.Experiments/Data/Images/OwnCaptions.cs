@@ -44,7 +44,9 @@ internal sealed record OwnCaptions(CaptionData Data, FeatureList List)
         }
 
         var path = Names.Select(name => DataFile.Find(folder, name)).FirstOrDefault(found => found is not null)
-            ?? throw new DataException($"'{folder}' has features, but no captions: put them there as '{Names[0]}', with a first line 'image,caption' and a line for each caption.");
+            ?? throw new DataException(
+                $"'{folder}' has features, but no captions: put them there as '{Names[0]}', with a first line 'image,caption' and a line for "
+                + "each caption.");
         var list = FeatureList.Read(folder);
         var features = list.ReadArray(folder);
         var captions = CaptionFile.Read(path, lowercase: true, Remedy);
@@ -57,11 +59,13 @@ internal sealed record OwnCaptions(CaptionData Data, FeatureList List)
             features.Take([.. names.Select(name => rows[name])]))).ToArray();
         byte[][] identity = [.. checksums.Select(Encoding.ASCII.GetBytes), list.ToIdentity()];
         var without = captions.Images.Keys.Count(name => !rows.ContainsKey(name));
+        var left = rows.Keys.Count(name => !listed.ContainsKey(name));
+        string[] none = [];
         string[] notes =
         [
             note,
-            .. without > 0 ? [$"'{path}': captions of {without:N0} pictures without features are left out"] : Array.Empty<string>(),
-            .. rows.Keys.Count(name => !listed.ContainsKey(name)) is var left and > 0 ? [$"{left:N0} pictures with features are left out, which have no captions or which no list names"] : Array.Empty<string>(),
+            .. without > 0 ? [$"'{path}': captions of {without:N0} pictures without features are left out"] : none,
+            .. left > 0 ? [$"{left:N0} pictures with features are left out, which have no captions or which no list names"] : none,
             $"features by {list.Recipe.Backbone}, '{list.Recipe.Layer}': {features.Channels} channels at {features.Height} x {features.Width} places",
         ];
         var name = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)));
@@ -76,11 +80,18 @@ internal sealed record OwnCaptions(CaptionData Data, FeatureList List)
         {
             var paths = files.Select(file => DataFile.Find(folder, file)).OfType<string>().ToArray();
             if (paths.Length == 0) continue;
-            if (paths.Length < files.Length) throw new DataException($"'{folder}' has '{Path.GetFileName(paths[0])}', but not all of {string.Join(", ", files)}: add the others, or take that one away to have the pictures shuffled.");
+            if (paths.Length < files.Length)
+                throw new DataException(
+                    $"'{folder}' has '{Path.GetFileName(paths[0])}', but not all of {string.Join(", ", files)}: add the others, or take that "
+                    + "one away to have the pictures shuffled.");
             var names = paths.Select(path => CaptionData.List(path, captions, listed, checksums, Remedy)).ToArray();
             if (names.SelectMany(n => n).FirstOrDefault(name => !rows.ContainsKey(name)) is { } missing)
-                throw new DataException($"{listed[missing]}: there are no features of '{missing}'. Take its name off the list, or put the picture among the others and make the features again.");
-            if (Array.FindIndex(names, n => n.Count == 0) is var empty and >= 0) throw new DataException($"'{paths[empty]}' lists no picture. {Remedy}");
+                throw new DataException(
+                    $"{listed[missing]}: there are no features of '{missing}'. Take its name off the list, or put the picture among the others "
+                    + "and make the features again.");
+            if (Array.FindIndex(names, n => n.Count == 0) is var empty and >= 0)
+                throw new DataException(
+                    $"'{paths[empty]}' lists no picture. {Remedy}");
             return (names, $"the splits are those of {string.Join(", ", files)}");
         }
 
@@ -93,7 +104,8 @@ internal sealed record OwnCaptions(CaptionData Data, FeatureList List)
         }
 
         if (all.Length < Least)
-            throw new DataException($"'{folder}' has {all.Length} pictures with captions; to be cut into training, validation and test it needs {Least}: add more.");
+            throw new DataException(
+                $"'{folder}' has {all.Length} pictures with captions; to be cut into training, validation and test it needs {Least}: add more.");
         string[] order = [.. Shuffle.Order(NoiseKey.FromSeed(1).Child("own captions"), 0, all.Length).Select(i => all[i])];
         var (valid, test) = ((int)(0.9 * all.Length), (int)(0.95 * all.Length));
         foreach (var name in all) listed.Add(name, FeatureList.FileName);

@@ -35,7 +35,9 @@ public static class CharacterText
         const int least = 40;
         var (name, text, content) = OwnText.Read(path);
         var count = text.EnumerateRunes().Count();
-        if (count < least) throw new DataException($"'{path}' has {count} characters; to be cut into training, validation and test it needs {least}: name a longer text.");
+        if (count < least)
+            throw new DataException(
+                $"'{path}' has {count} characters; to be cut into training, validation and test it needs {least}: name a longer text.");
         var (valid, test) = ((int)(0.9 * count), (int)(0.95 * count));
         var (from, to) = (Place(text, valid), Place(text, test));
         var identity = new DataIdentity(name, DataIdentity.Real, DataFile.Sha256(content));

@@ -72,7 +72,8 @@ public sealed record ParallelText(
     {
         var content = DataFile.Read(path, remedy);
         var cut = Array.ConvertAll(Lined(content, path, remedy), line => string.IsNullOrWhiteSpace(line) ? [] : line.Split('\t'));
-        var numbered = cut.FirstOrDefault(columns => columns.Length > 0) is [var number, _, var other, _] && int.TryParse(number, out var _) && int.TryParse(other, out var _);
+        var numbered = cut.FirstOrDefault(columns => columns.Length > 0) is [var number, _, var other, _]
+            && int.TryParse(number, out var _) && int.TryParse(other, out var _);
         var (source, target) = numbered ? (1, 3) : (0, 1);
         for (var i = 0; i < cut.Length; i++)
         {
@@ -82,7 +83,8 @@ public sealed record ParallelText(
                 throw new DataException(
                     $"'{path}', line {i + 1:N0}: " + (numbered
                         ? $"{cut[i].Length} columns, 4 expected as in the first line: number, sentence, number, translation. {remedy}"
-                        : $"there is no tab. A line must be a sentence, a tab and its translation; or name two files, '--data SENTENCES,TRANSLATIONS'. {remedy}"));
+                        : "there is no tab. A line must be a sentence, a tab and its translation; or name two files, "
+                            + $"'--data SENTENCES,TRANSLATIONS'. {remedy}"));
             }
 
             cut[i] = [.. Enumerable.Repeat("", target + 1)]; // a blank line, a pair of which both sides are empty

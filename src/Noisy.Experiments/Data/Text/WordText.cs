@@ -23,7 +23,9 @@ public static class WordText
         var reader = new WordReader(PennTreebank.EndOfSentence);
         var stream = reader.Read(text);
         if (stream.Length < least)
-            throw new DataException($"'{path}' has {stream.Length} words and line ends; to be cut into training, validation and test it needs {least}: name a longer text.");
+            throw new DataException(
+                $"'{path}' has {stream.Length} words and line ends; to be cut into training, validation and test it needs {least}: name a "
+                + "longer text.");
         var (valid, test) = ((int)(0.9 * stream.Length), (int)(0.95 * stream.Length));
         var counts = stream[..valid].CountBy(id => id).Select(c => KeyValuePair.Create(reader.Word(c.Key), c.Value)).ToList();
         string[] specials = [PennTreebank.EndOfSentence, PennTreebank.UnknownWord];
@@ -35,11 +37,13 @@ public static class WordText
         var share = (double)last.Count(id => id == unknown) / last.Length;
         var identity = new DataIdentity(name, DataIdentity.Real, DataFile.Sha256(content, BitConverter.GetBytes(limit)));
         var end = vocabulary.Id(PennTreebank.EndOfSentence);
-        var advice = 2 * last.Count(id => id == unknown) > last.Count(id => id != end) ? "; a text without blanks between its words is one for charlm" : "";
+        var isJoined = 2 * last.Count(id => id == unknown) > last.Count(id => id != end);
+        var advice = isJoined ? "; a text without blanks between its words is one for charlm" : "";
         return new(identity, vocabulary, train, validation, last, Floor: null, Notes:
         [
             $"the text is cut in its order: the first {train.Length:N0} words and line ends to learn from, then {validation.Length:N0} for validation, the last {last.Length:N0} for test",
-            $"{vocabulary.Count:N0} of {reader.Types:N0} different words are told apart (at most {limit:N0}); {100 * share:F1} % of the test is {PennTreebank.UnknownWord}{advice}",
+            $"{vocabulary.Count:N0} of {reader.Types:N0} different words are told apart (at most {limit:N0}); "
+            + $"{100 * share:F1} % of the test is {PennTreebank.UnknownWord}{advice}",
         ]);
     }
 }
