@@ -72,7 +72,14 @@ let draw (random: Random) (path: string) =
 
 match List.ofArray (Array.tail fsi.CommandLineArgs) with
 | folder :: rest ->
-    let count = match rest with count :: _ -> int count | [] -> 600
+    let count =
+        match rest |> List.map Int32.TryParse with
+        | [] -> 600
+        | (true, count) :: _ when count > 0 -> count
+        | _ ->
+            eprintfn "The number of pictures is '%s': it must be a whole number above 0" rest.Head
+            exit 2
+
     Directory.CreateDirectory(Path.Combine(folder, "pictures")) |> ignore
     let random = Random count // the same scenes each time, but others for another number
 
