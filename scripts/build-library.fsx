@@ -49,7 +49,7 @@ let private build () =
 
     let what =
         if Freshness.isComplete scripts then "building the library"
-        else "building the library (the first time this fetches about 500 MB of packages)"
+        else "building the library (the first time this fetches about 650 MB of packages)"
 
     let code, output =
         withSignsOfLife what (fun () ->

@@ -4,6 +4,8 @@
 //         reference and NAH on generated pictures of coloured shapes
 //     NOISY_DATA=folder dotnet fsi scripts/captions.fsx --preset small --row soft,nah,nah-no-dropout,nani,nanil,hard-attention
 //         the rows of the table on Flickr8k (folder/flickr8k); the features are SqueezeNet's, not the paper's
+//     dotnet fsi scripts/captions.fsx -- --data mine --describe photo.jpg --model resnet18.onnx
+//         a caption of any picture by runs that are done, on features of features.fsx (docs/captions.md)
 //     dotnet fsi scripts/captions.fsx -- --help
 //         all options, presets, rows and fields (without the --, fsi keeps --help to itself; "help" works too)
 //
@@ -14,5 +16,5 @@
 #else
 #load "refs.fsx"
 
-exit (Noisy.Scripts.Drawings.main "captions" (Array.tail fsi.CommandLineArgs))
+exit (Noisy.Scripts.CaptionScript.main (Array.tail fsi.CommandLineArgs))
 #endif

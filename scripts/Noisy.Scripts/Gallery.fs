@@ -19,11 +19,6 @@ let private style =
 
 let private number (value: float) = value.ToString("0.##", CultureInfo.InvariantCulture)
 
-/// A colour from dark red over orange to light yellow, for a share of the most that a word attends to.
-let private heat share =
-    let channel from upTo = int (Math.Round(255.0 * Math.Clamp((share - from) / (upTo - from), 0.0, 1.0)))
-    $"#%02X{channel -0.5 0.35}%02X{channel 0.25 0.9}%02X{channel 0.75 1.3}"
-
 /// The picture, grey, under the heat of what the word attends to: the more, the lighter and the less transparent.
 let private attended (image: string) (rows: int, columns: int) (weights: float32[]) =
     let top = float (Array.max weights)
@@ -31,8 +26,9 @@ let private attended (image: string) (rows: int, columns: int) (weights: float32
     let cells =
         [ for i, weight in Array.indexed weights do
               let share = float weight / top
-              let opacity = number (0.7 * share)
-              markup $"""<rect x="{i % columns}" y="{i / columns}" width="1.01" height="1.01" fill="{heat share}" fill-opacity="{opacity}"/>""" ]
+              let struct (r, g, b) = Heat.colour share
+              let fill, opacity = $"#%02X{r}%02X{g}%02X{b}", number (Heat.opacity share)
+              markup $"""<rect x="{i % columns}" y="{i / columns}" width="1.01" height="1.01" fill="{fill}" fill-opacity="{opacity}"/>""" ]
 
     let told = Html.text $"largest weight {number top} of 1, at one of {weights.Length} places"
     let picture = markup $"""<use href="#{image}" width="{columns}" height="{rows}" class="grey"/>"""
@@ -55,7 +51,7 @@ let draw folder (task: ITrainingTask) (config: RunConfig) =
                 match pictures[i] with
                 | null -> markup ""
                 | picture ->
-                    markup $"""<svg style="display: none"><symbol id="{id}" viewBox="0 0 1 1" preserveAspectRatio="none"><image href="{picture.DataAddress}" width="1" height="1" preserveAspectRatio="none"/></symbol></svg>"""
+                    markup $"""<svg style="display: none"><symbol id="{id}" viewBox="0 0 1 1" preserveAspectRatio="none"><image href="{picture.DataAddress}" width="1" height="1" preserveAspectRatio="xMidYMid slice"/></symbol></svg>"""
 
             let whole = markup $"""<svg viewBox="0 0 1 1"><use href="#{id}" width="1" height="1"/></svg>"""
             let attention = captions.Attention(i, f.Found, context)

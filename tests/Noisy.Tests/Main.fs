@@ -83,6 +83,7 @@ let private lists = [
     BenchTests.tests
     PageTests.tests
     FaultTests.tests
+    FeatureTests.tests
     LearningToExecuteTests.tests
     ExampleTests.tests
     StatisticsTests.tests

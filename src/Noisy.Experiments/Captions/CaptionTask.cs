@@ -167,18 +167,12 @@ public sealed class CaptionTask : ITrainingTask
     /// <returns>In the order of the test.</returns>
     public IReadOnlyList<CaptionedByModel> Describe(int count, NoiseContext context, CancellationToken stop)
     {
-        using var _ = no_grad();
         var images = data.Test.Images;
-        var decoder = new CaptionDecoder(model, context);
-        var search = new BeamSearch(settings.Beam, Math.Min(settings.MaxLength, 2 * lengths.Max()), SentenceVocabulary.End, settings.LengthPower, KeepGreedy: true);
         var found = new List<CaptionedByModel>();
         foreach (var some in Enumerable.Range(0, Math.Min(count, images.Count)).Chunk(Together))
         {
             stop.ThrowIfCancellationRequested();
-            using var scope = NewDisposeScope();
-            using var start = model.Start(Features(data.Test, some), context);
-            var best = search.Search(decoder, start, some.Length);
-            found.AddRange(some.Select((image, row) => new CaptionedByModel(images[image], SentenceVocabulary.Decode(vocabulary, best[row][0].Tokens))));
+            found.AddRange(some.Zip(Best(data.Test.Features, some, context), (image, words) => new CaptionedByModel(images[image], words)));
         }
 
         return found;
@@ -189,13 +183,37 @@ public sealed class CaptionTask : ITrainingTask
     /// <param name="caption">Its caption's words.</param>
     /// <param name="context">How noise is treated.</param>
     /// <returns>A map for each word, places row by row, each summing to 1.</returns>
-    public float[][] Attention(int image, string[] caption, NoiseContext context)
+    public float[][] Attention(int image, string[] caption, NoiseContext context) => Attention(data.Test.Features, image, caption, context);
+
+    /// <summary>Describes a picture that is not of the data by beam search.</summary>
+    /// <param name="features">Features of one picture, of the kind and shape of the data's.</param>
+    /// <param name="context">How noise is treated.</param>
+    /// <returns>The caption's words, and for each where it attends, places row by row.</returns>
+    internal (string[] Words, float[][] Attention) Describe(ImageFeatures features, NoiseContext context)
+    {
+        var words = Best(features, [0], context)[0];
+        return (words, words.Length == 0 ? [] : Attention(features, 0, words, context));
+    }
+
+    /// <summary>The best captions that a beam search finds.</summary>
+    private string[][] Best(ImageFeatures features, int[] images, NoiseContext context)
     {
         using var _ = no_grad();
         using var scope = NewDisposeScope();
-        using var start = model.Start(Features(data.Test, [image]), context);
+        var decoder = new CaptionDecoder(model, context);
+        var longest = Math.Min(settings.MaxLength, 2 * lengths.Max());
+        var search = new BeamSearch(settings.Beam, longest, SentenceVocabulary.End, settings.LengthPower, KeepGreedy: true);
+        using var start = model.Start(Annotations(features, images), context);
+        return [.. search.Search(decoder, start, images.Length).Select(found => SentenceVocabulary.Decode(vocabulary, found[0].Tokens))];
+    }
+
+    private float[][] Attention(ImageFeatures features, int image, string[] caption, NoiseContext context)
+    {
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        using var start = model.Start(Annotations(features, [image]), context);
         var loss = model.Loss(start, SentenceBatch.Create([SentenceVocabulary.Encode(vocabulary, caption)]), context);
-        return [.. loss.Attention.cpu().contiguous().data<float>().ToArray().Chunk(data.Test.Features.Places).Take(caption.Length)];
+        return [.. loss.Attention.cpu().contiguous().data<float>().ToArray().Chunk(features.Places).Take(caption.Length)];
     }
 
     /// <inheritdoc/>
@@ -223,17 +241,16 @@ public sealed class CaptionTask : ITrainingTask
     private CaptionLoss Loss(CaptionSplit split, IReadOnlyList<(int Image, int[] Words)> captions, NoiseContext context, bool draw)
     {
         using var scope = NewDisposeScope();
-        var state = model.Start(Features(split, [.. captions.Select(c => c.Image)]), context);
+        var state = model.Start(Annotations(split.Features, [.. captions.Select(c => c.Image)]), context);
         var loss = model.Loss(state, SentenceBatch.Create([.. captions.Select(c => c.Words)]), context, draw);
         foreach (var tensor in new[] { loss.Sum, loss.Nats, loss.Attention, loss.Selected }) tensor.MoveToOuterDisposeScope();
         return loss;
     }
 
     /// <summary>Annotations of pictures, [L, B, D].</summary>
-    private Tensor Features(CaptionSplit split, int[] images)
+    private Tensor Annotations(ImageFeatures features, int[] images)
     {
         using var scope = NewDisposeScope();
-        var features = split.Features;
         var one = features.Places * features.Channels;
         var all = empty([images.Length, features.Places, features.Channels]);
         var values = MemoryMarshal.Cast<byte, float>(all.bytes);

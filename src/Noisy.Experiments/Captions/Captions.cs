@@ -10,6 +10,7 @@ namespace Noisy.Experiments;
 internal static class Captions
 {
     private static readonly LatestData<CaptionData> Latest = new();
+    private static readonly LatestData<OwnCaptions> Own = new();
 
     public static Experiment Create()
     {
@@ -70,6 +71,7 @@ internal static class Captions
 
     private static CaptionTask Build(RunConfig config, DataCache cache, Device device)
     {
+        if (cache.NamedFolder is { } own && OwnCaptions.AreIn(own)) return OfOwn(config, own, device);
         if (cache.Find(Flickr8k.Files) is not { } folder)
         {
             var tiny = config.Preset == "tiny";
@@ -88,5 +90,12 @@ internal static class Captions
             var found = Picture.FromArchive(archive, names.ToHashSet());
             return [.. names.Select(found.GetValueOrDefault)];
         });
+    }
+
+    private static CaptionTask OfOwn(RunConfig config, string folder, Device device)
+    {
+        var (data, list) = Own.Get(OwnCaptions.Stamp(folder), () => OwnCaptions.Load(folder));
+        return new CaptionTask(
+            config, data, device, images => [.. images.Select(i => Picture.FromFile(Path.Combine(list.Pictures, data.Test.Images[i].Name)))]);
     }
 }

@@ -46,6 +46,10 @@ public sealed class DataCache(DataCacheSettings settings, Action<string>? report
         }
     }
 
+    /// <summary>The folder that the user names, if it is there; null if there is none.</summary>
+    internal string? NamedFolder =>
+        settings.Data is { } folder and not (DataCacheSettings.BuiltIn or DataCacheSettings.Download) && Directory.Exists(folder) ? folder : null;
+
     /// <summary>What the files of a set are at this moment, so that data read before can be taken for the same.</summary>
     /// <param name="set">The set.</param>
     /// <param name="folder">Its folder, as <see cref="Find"/> gives it.</param>

@@ -8,6 +8,13 @@ namespace Noisy.Experiments;
 /// <summary>Reads whole files of data; whatever goes wrong becomes one sentence for the user.</summary>
 public static class DataFile
 {
+    // UTF-32 first: its mark begins as that of UTF-16.
+    private static readonly Encoding[] Wide =
+    [
+        new UTF32Encoding(false, true, true), new UTF32Encoding(true, true, true),
+        new UnicodeEncoding(false, true, true), new UnicodeEncoding(true, true, true),
+    ];
+
     /// <summary>The file of that name in a folder, plain or compressed.</summary>
     /// <param name="folder">Where to look.</param>
     /// <param name="name">Name without ".gz".</param>
@@ -35,34 +42,45 @@ public static class DataFile
         return file.Exists ? $"{file.FullName} {file.Length} {file.LastWriteTimeUtc.Ticks}" : file.FullName;
     }
 
-    /// <summary>The text of a UTF-8 file; a mark of byte order at its start is not text.</summary>
+    /// <summary>The text of a file: UTF-8, or UTF-16 or UTF-32 if a mark of byte order at its start says so. The mark is not text.</summary>
     /// <param name="bytes">Its content.</param>
     /// <param name="path">Its name, for the message.</param>
-    /// <param name="remedy">What the user can do; a sentence that ends the message.</param>
-    /// <exception cref="DataException">The content is not UTF-8; the message names the first such line.</exception>
-    public static string DecodeUtf8(ReadOnlySpan<byte> bytes, string path, string remedy)
+    /// <param name="remedy">What the user can do; a sentence that ends the message, unless that tells what to do with such a kind of file.</param>
+    /// <exception cref="DataException">The content is a known kind of file that is no text, which the message names, or it is not such text; the
+    /// message names the first line that is not.</exception>
+    public static string DecodeText(ReadOnlySpan<byte> bytes, string path, string remedy)
     {
-        if (bytes.StartsWith(Encoding.UTF8.Preamble))
+        if (FileKind.Refusal(bytes, path) is { } refusal) throw new DataException(refusal);
+        foreach (var encoding in Wide)
         {
-            bytes = bytes[Encoding.UTF8.Preamble.Length..];
+            if (!bytes.StartsWith(encoding.Preamble)) continue;
+            try
+            {
+                return encoding.GetString(bytes[encoding.Preamble.Length..]);
+            }
+            catch (DecoderFallbackException error)
+            {
+                throw new DataException(
+                    $"'{path}' begins as {encoding.WebName} text, but is none further on: it is damaged or cut short. {remedy}", error);
+            }
         }
 
-        if (Utf8.IsValid(bytes))
-        {
-            return Encoding.UTF8.GetString(bytes);
-        }
-
+        if (bytes.StartsWith(Encoding.UTF8.Preamble)) bytes = bytes[Encoding.UTF8.Preamble.Length..];
+        if (Utf8.IsValid(bytes) && !bytes.Contains((byte)0)) return Encoding.UTF8.GetString(bytes);
         var line = 0;
         foreach (var range in bytes.Split((byte)'\n'))
         {
             line++;
-            if (!Utf8.IsValid(bytes[range]))
-            {
-                break;
-            }
+            var piece = bytes[range];
+            if (piece.Contains((byte)0))
+                throw new DataException(
+                    $"'{path}', line {line:N0}: there is a byte 0, so it is UTF-16 without a mark, or no text; save it as UTF-8. {remedy}");
+            if (!Utf8.IsValid(piece)) break;
         }
 
-        throw new DataException($"'{path}', line {line}: the bytes are not UTF-8 text. {remedy}");
+        throw new DataException(
+            $"'{path}', line {line:N0}: the bytes are not UTF-8 text; if they are Windows' or Latin-1, save the file as UTF-8 in an editor, or by "
+            + $"'iconv -f WINDOWS-1252 -t UTF-8'. {remedy}");
     }
 
     /// <summary>SHA-256 of some contents, one after the other.</summary>

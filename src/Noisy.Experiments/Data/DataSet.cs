@@ -4,7 +4,9 @@ namespace Noisy.Experiments;
 /// <param name="Name">Name of the set and of its folder, such as "ptb".</param>
 /// <param name="Title">The set in words, for messages.</param>
 /// <param name="Files">Its files, in the order in which the loader reads them.</param>
-public sealed record DataSet(string Name, string Title, IReadOnlyList<DataSource> Files)
+/// <param name="Own">What the user can do to have data of their own in its place, such as "name a text of your own with '--data FILE'"; null for
+/// nothing.</param>
+public sealed record DataSet(string Name, string Title, IReadOnlyList<DataSource> Files, string? Own = null)
 {
     /// <summary>The sentence that ends every message about missing or damaged files.</summary>
     /// <param name="folder">The folder where the files belong; null where none is known.</param>
@@ -12,7 +14,8 @@ public sealed record DataSet(string Name, string Title, IReadOnlyList<DataSource
     {
         var files = string.Join(", ", Files.Select(file => file.File));
         var place = folder is null ? $"a folder '{Name}' and name the one above it with '--data DIR'" : $"'{folder}'";
-        return $"Put {files} (plain or .gz) into {place} by hand, or use the built-in data with '--data {DataCacheSettings.BuiltIn}'.";
+        var own = Own is null ? "" : Own + ", ";
+        return $"Put {files} (plain or .gz) into {place} by hand, {own}or use the built-in data with '--data {DataCacheSettings.BuiltIn}'.";
     }
 
     /// <summary>Reads all files of the set.</summary>
@@ -39,7 +42,7 @@ internal sealed record OpenedFiles(DataSet Set, string Remedy, string[] Paths, b
 
     /// <summary>The files as text.</summary>
     /// <exception cref="DataException">A file is not UTF-8.</exception>
-    public string[] Texts() => [.. Paths.Select((path, i) => DataFile.DecodeUtf8(Contents[i], path, Remedy))];
+    public string[] Texts() => [.. Paths.Select((path, i) => DataFile.DecodeText(Contents[i], path, Remedy))];
 
     /// <summary>Compares a number with the one that the set is known to have.</summary>
     /// <param name="file">Index of the file.</param>

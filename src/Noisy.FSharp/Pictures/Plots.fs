@@ -161,7 +161,7 @@ let private drawHeat (map: HeatMap) (plot: ScottPlot.Plot) =
     plot.Axes.Margins(0.0, 0.0)
 
 /// A font that pictures have everywhere, so that they are alike: the first of these that is installed, else the system's own.
-let private font =
+let font =
     lazy
         (let installed = set SkiaSharp.SKFontManager.Default.FontFamilies
          [ "DejaVu Sans"; "Liberation Sans"; "Arial"; "Helvetica" ] |> List.tryFind installed.Contains)

@@ -41,8 +41,9 @@ type Argument =
             | Threads _ -> $"CPU threads (default: all, here {Environment.ProcessorCount})"
             | Backend _ | Engine _ -> "auto (the fused engine where it can) or composed (torch's operations, slow)"
             | Data _ ->
-                "for experiments that take real data: folder of the data sets (ptb, charlm: or a text file; nmt: or two, or one with tabs); or 'built-in', or 'download'. Default: NOISY_DATA if that is set, else what an earlier "
-                + "download left in the user's cache, else the data that the experiment generates itself"
+                "for experiments that take real data: folder of the data sets (ptb, charlm: or a text file; nmt: or two, or one with tabs; captions: or "
+                + "a folder with captions and features of your own); or 'built-in', or 'download'. Default: NOISY_DATA if that is set, else what an "
+                + "earlier download left in the user's cache, else the data that the experiment generates itself"
             | Out _ -> "folder of the results, with one folder a run beneath it"
             | Max_Updates _ -> "stop each run there; a later command with a larger number, or without it, resumes from that point"
             | Set _ -> "name=value, or name=value,value,...: override a field of the preset, as often as needed; every combination is a run of its own; see below"

@@ -88,7 +88,7 @@ let all (scratch: string) (run: string) =
       make "gz" (Gzip Text) (zipped Seeds.lines @ [ gzip (Array.zeroCreate (128 <<< 20)) ]) 2 data (fun input ->
           let content = DataFile.Read(stored "x.gz" input, remedy, limit)
           must (content.LongLength <= limit) "more bytes than the limit"
-          DataFile.DecodeUtf8(ReadOnlySpan content, "x.gz", remedy) |> ignore)
+          DataFile.DecodeText(ReadOnlySpan content, "x.gz", remedy) |> ignore)
       make "parallel" Text Seeds.lines 1 data (fun input -> pairs (ParallelText.Parse(input, "x", Seeds.lines[0], "y", null, remedy)))
       make "tabs" Text Seeds.tabs 2 data (fun input -> pairs (ParallelText.ReadTabs(stored "x.tsv" input, null, remedy)))
       make "translation" Text Seeds.tabs 1 data (fun input -> TranslationTexts.Load([| stored "x.tsv" input |], 50) |> ignore)

@@ -108,6 +108,100 @@ let private general =
         }
     ]
 
+/// A folder as its owner has it: captions in a form, features of 24 pictures of which the last has no caption, and of one caption no picture.
+let private ownFolder (folder: TempFolder) =
+    let names = [ for i in 1..24 -> $"p{i}.jpg" ]
+    folder.Write("captions.txt", utf8 ("Image,Caption\r\n" + String.Join("\r\n", [ for name in names[..22] @ [ "gone.jpg" ] do $"{name},\"A \"\"cat\"\", sitting .\""; $"{name},one , two" ]) + "\r\n"))
+    folder.Write("features.npy", features 24)
+    let recipe = FeatureRecipe("net.onnx", String('a', 64), "relu", 8, [| 0f; 0f; 0f |], [| 1f; 1f; 1f |], "rgb")
+    FeatureList(recipe, "/pictures", ResizeArray names, DataFile.Sha256(features 24)).Write folder.Path
+
+let private own =
+    testList "a folder of one's own" [
+        test "captions as comma-separated values are read as Kaggle has them" {
+            use folder = new TempFolder()
+            folder.Write("c.csv", utf8 "\uFEFFimage,caption\na.jpg,A child in a dress .\na.jpg,\"Two dogs, \"\"playing\"\" .\"\n\"b, c.jpg\",x , y\n")
+            let read = CaptionFile.Read(folder.At "c.csv", true, "Mend it.")
+            Expect.equal [ for image in read.Images -> image.Key, [ for c in image.Value -> c.Number, String.Join(' ', c.Words), c.Line ] ]
+                [ "a.jpg", [ 0, "a child in a dress .", 2; 1, "two dogs, \"playing\" .", 3 ]; "b, c.jpg", [ 0, "x , y", 4 ] ] "captions"
+            for line, part in
+                [ "a.jpg", "line 2: it is not an image's name, a comma and a caption"
+                  "a.jpg,\"open", "line 2: it is not"
+                  "a.jpg,\"x\" y", "line 2: it is not"
+                  ",x", "line 2: there is no image's name before the comma"
+                  "a.jpg,", "line 2: the caption is empty" ] do
+                folder.Write("c.csv", utf8 $"image,caption\n{line}\n")
+                refused<DataException> [ folder.At "c.csv"; part; "Mend it." ] (fun () -> CaptionFile.Read(folder.At "c.csv", true, "Mend it.") |> ignore)
+            folder.Write("c.csv", utf8 "picture;text\na.jpg;x\n")
+            refused<DataException> [ "line 1: there is no tab"; "or the first line must be 'image,caption'" ] (fun () -> CaptionFile.Read(folder.At "c.csv", true, "Mend it.") |> ignore)
+        }
+
+        test "pictures are shuffled by a fixed key, each with its own features; what does not match is told" {
+            use folder = new TempFolder()
+            ownFolder folder
+            let data = (OwnCaptions.Load folder.Path).Data
+            let parts = [ data.Train; data.Valid; data.Test ]
+            Expect.equal [ for part in parts -> part.Images.Count, part.Features.Count ] [ 20, 20; 1, 1; 2, 2 ] "90, 5, 5 %"
+            Expect.equal (List.sort [ for part in parts do for image in part.Images -> image.Name ]) (List.sort [ for i in 1..23 -> $"p{i}.jpg" ]) "every picture once"
+            for part in parts do
+                part.Images |> Seq.iteri (fun i image ->
+                    let vectors = Array.zeroCreate<float32> 6
+                    part.Features.Fill(i, vectors.AsSpan())
+                    Expect.equal vectors[0] (float32 (10 * (int (image.Name.Trim("p.jg".ToCharArray())) - 1) % 256)) "its own row")
+            Expect.equal (words data.Test.Images[0]) [ "a \"cat\", sitting ."; "one , two" ] "captions"
+            let notes = String.Join("\n", data.Notes)
+            for part in
+                [ "shuffled by a fixed key: 20 to learn from, 1 for validation, 2 for test"; "captions of 1 pictures without features are left out"
+                  "1 pictures with features are left out"; "features by net.onnx, 'relu': 2 channels at 1 x 3 places" ] do
+                Expect.stringContains notes part "notes"
+            Expect.equal [ for image in (OwnCaptions.Load folder.Path).Data.Test.Images -> image.Name ] [ for image in data.Test.Images -> image.Name ] "the same each time"
+            let identity = data.Identity.Sha256
+            let list = FeatureList.Read folder.Path
+            FeatureList(list.Recipe, "/elsewhere", list.Names, list.ArraySha256).Write folder.Path
+            Expect.equal (OwnCaptions.Load folder.Path).Data.Identity.Sha256 identity "wherever the pictures are"
+            let other = FeatureRecipe("other.onnx", list.Recipe.Sha256, list.Recipe.Layer, 9, list.Recipe.Mean, list.Recipe.Deviation, "rgb")
+            FeatureList(other, "/elsewhere", list.Names, list.ArraySha256).Write folder.Path
+            Expect.notEqual (OwnCaptions.Load folder.Path).Data.Identity.Sha256 identity "another recipe is other data"
+        }
+
+        test "lists make the splits, Flickr8k's own among them" {
+            for train, valid, test in [ "train.txt", "valid.txt", "test.txt"; "Flickr_8k.trainImages.txt", "Flickr_8k.devImages.txt", "Flickr_8k.testImages.txt" ] do
+                use folder = new TempFolder()
+                ownFolder folder
+                folder.Write(train, utf8 "p3.jpg\np1.jpg\n")
+                folder.Write(valid, utf8 "p2.jpg\n")
+                refused<DataException> [ $"has '{train}', but not all of {train}, {valid}, {test}" ] (fun () -> OwnCaptions.Load folder.Path |> ignore)
+                folder.Write(test, utf8 "p5.jpg\n")
+                let data = (OwnCaptions.Load folder.Path).Data
+                Expect.equal [ for part in [ data.Train; data.Valid; data.Test ] -> [ for image in part.Images -> image.Name ] ] [ [ "p3.jpg"; "p1.jpg" ]; [ "p2.jpg" ]; [ "p5.jpg" ] ] "splits"
+                Expect.exists data.Notes (fun note -> note.Contains $"the splits are those of {train}") "told"
+                folder.Write(test, utf8 "p5.jpg\ngone.jpg\n")
+                refused<DataException> [ $"{test}', line 2: there are no features of 'gone.jpg'" ] (fun () -> OwnCaptions.Load folder.Path |> ignore)
+        }
+
+        test "what is missing or does not belong together is refused with what to do" {
+            use folder = new TempFolder()
+            let load () = OwnCaptions.Load folder.Path |> ignore
+            ownFolder folder
+            folder.Write("features.npy", features 23)
+            refused<DataException> [ folder.At "features.npy"; "is not the array that 'features.json' beside it tells of"; "scripts/features.fsx" ] load
+            ownFolder folder
+            folder.Write("features.json", utf8 "{}")
+            refused<DataException> [ folder.At "features.json"; "is damaged" ] load
+            File.Delete(folder.At "features.json")
+            Expect.isTrue (OwnCaptions.AreIn folder.Path) "by its captions"
+            refused<DataException> [ "has captions, but no features"; $"--out {folder.Path}" ] load
+            ownFolder folder
+            folder.Write("captions.txt", utf8 "image,caption\nPictures/p1.jpg,x\n")
+            refused<DataException> [ "such as 'p1.jpg'"; "begins with 'Pictures/p1.jpg'"; "the names must be the same" ] load
+            folder.Write("captions.txt", utf8 "image,caption\np1.jpg,x\n")
+            refused<DataException> [ "has 1 pictures with captions"; "it needs 20: add more" ] load
+            File.Delete(folder.At "captions.txt")
+            refused<DataException> [ "has features, but no captions: put them there as 'captions.txt'" ] load
+            Expect.isFalse (OwnCaptions.AreIn "/nowhere") "no folder"
+        }
+    ]
+
 let private flickr =
     testList "Flickr8k" [
         test "a missing file is refused" {
@@ -150,4 +244,4 @@ let private flickr =
         }
     ]
 
-let tests = testList "CaptionData" [ general; flickr ]
+let tests = testList "CaptionData" [ general; own; flickr ]

@@ -65,8 +65,8 @@ let private files =
           use folder = new TempFolder()
           folder.Write("bad.txt", Array.append (utf8 (String.replicate 30 "line\n")) [| 0xFFuy |])
           folder.Write("short.txt", utf8 "too short")
-          refused<DataException> [ folder.At "bad.txt"; "line 31"; "UTF-8"; "--data FILE" ] (fun () -> CharacterText.Load(folder.At "bad.txt") |> ignore)
-          refused<DataException> [ folder.At "short.txt"; "9 characters" ] (fun () -> CharacterText.Load(folder.At "short.txt") |> ignore)
+          refused<DataException> [ folder.At "bad.txt"; "line 31"; "UTF-8" ] (fun () -> CharacterText.Load(folder.At "bad.txt") |> ignore)
+          refused<DataException> [ folder.At "short.txt"; "9 characters"; "it needs 40: name a longer text" ] (fun () -> CharacterText.Load(folder.At "short.txt") |> ignore)
       }
       test "a text file may take the place of the data folder" {
           use folder = new TempFolder()

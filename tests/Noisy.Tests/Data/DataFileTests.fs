@@ -2,6 +2,8 @@ module Noisy.Tests.DataFileTests
 
 open System
 open System.IO
+open System.IO.Compression
+open System.Text
 open Expecto
 open Noisy.Models
 open Noisy.Experiments
@@ -70,9 +72,47 @@ let tests =
         }
 
         test "UTF-8 is decoded, anything else is refused with its line" {
-            Expect.equal (DataFile.DecodeUtf8(utf8 "naïve\nλ", "a.txt", "")) "naïve\nλ" "text"
+            Expect.equal (DataFile.DecodeText(utf8 "naïve\nλ", "a.txt", "")) "naïve\nλ" "text"
             let bytes = Array.concat [ utf8 "one\ntwo\nth"; [| 0xE9uy |]; utf8 "ree\nfour\n" ]
             refused<DataException> [ "'a.txt', line 3"; "not UTF-8"; "Mend it." ] (fun () ->
-                DataFile.DecodeUtf8(bytes, "a.txt", "Mend it.") |> ignore)
+                DataFile.DecodeText(bytes, "a.txt", "Mend it.") |> ignore)
+        }
+
+        test "wide text is decoded by its mark of byte order, and refused where it has none or is cut short" {
+            let text = "naïve\nλ 𝄞"
+            for encoding in [ UnicodeEncoding(false, true) :> Encoding; UnicodeEncoding(true, true); UTF32Encoding(false, true); UTF32Encoding(true, true) ] do
+                let bytes = Array.append (encoding.GetPreamble()) (encoding.GetBytes text)
+                Expect.equal (DataFile.DecodeText(bytes, "a.txt", "")) text encoding.WebName
+                refused<DataException> [ "'a.txt' begins as "; "damaged or cut short"; "Mend it." ] (fun () ->
+                    DataFile.DecodeText(bytes[.. bytes.Length - 2], "a.txt", "Mend it.") |> ignore)
+            refused<DataException> [ "'a.txt', line 1: there is a byte 0"; "save it as UTF-8"; "Mend it." ] (fun () ->
+                DataFile.DecodeText(Encoding.Unicode.GetBytes "ab\nc", "a.txt", "Mend it.") |> ignore)
+        }
+
+        test "text of an older encoding is refused with how to convert it" {
+            let latin = Encoding.Latin1.GetBytes "one\nd\u00e9j\u00e0 vu\n"
+            refused<DataException> [ "'a.txt', line 2"; "iconv -f WINDOWS-1252 -t UTF-8" ] (fun () -> DataFile.DecodeText(latin, "a.txt", "") |> ignore)
+        }
+
+        test "what is no text is named for what it is, with what to do" {
+            let zip (names: string list) =
+                use memory = new MemoryStream()
+                do
+                    use archive = new ZipArchive(memory, ZipArchiveMode.Create, true)
+                    for name in names do archive.CreateEntry(name).Open().Dispose()
+                memory.ToArray()
+            for bytes, parts in
+                [ zip [ "_about.txt"; "fra.txt" ], [ "is a zip archive, which holds '_about.txt', 'fra.txt'"; "unpack it with unzip"; "name a file that was in it" ]
+                  zip [ for i in 1..9 -> $"{i}.txt" ], [ "'1.txt', '2.txt', '3.txt', '4.txt', '5.txt', …" ]
+                  (zip [ "a.txt" ])[..40], [ "is a zip archive, and damaged or cut short" ]
+                  zip [ "[Content_Types].xml"; "word/document.xml" ], [ "is a document of an office program"; "save it as plain text" ]
+                  gzip content, [ "is packed by gzip"; "ends in .gz" ]
+                  utf8 "BZh91AY", [ "bunzip2" ]
+                  utf8 "%PDF-1.7\n", [ "is a PDF"; "pdftotext" ]
+                  utf8 "{\\rtf1 a}", [ "rich text"; "save it as plain text" ]
+                  [| 0xFFuy; 0xD8uy; 0xFFuy; 0xE0uy |], [ "is a picture" ] ] do
+                let message = messageOf<DataException> (fun () -> DataFile.DecodeText(bytes, "a.txt", "") |> ignore)
+                for part in "'a.txt'" :: parts do Expect.stringContains message part "the message"
+                Expect.isFalse (message.Contains '\n') "one line"
         }
     ]

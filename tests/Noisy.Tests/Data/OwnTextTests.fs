@@ -3,6 +3,7 @@ module Noisy.Tests.OwnTextTests
 
 open System
 open System.IO
+open System.Text
 open Expecto
 open Noisy.Models
 open Noisy.Experiments
@@ -56,6 +57,38 @@ let private words =
           Expect.equal (text data.Test) "the <unk> <eos> the <unk> the <unk> <eos>" "the last words"
           Expect.stringContains (Seq.last data.Notes) "5 of 62 different words are told apart (at most 5); 37.5 % of the test is <unk>" "note")
 
+      test "a text is the same whatever machine wrote it; one long line is a text too" {
+          use folder = new Noisy.Tests.DataHelpers.TempFolder()
+          let text = String.replicate 40 "a naïve text\nof two lines\n"
+          let write name bytes = folder.Write(name, bytes); folder.At name
+          let unix = write "unix.txt" (utf8 text)
+          let others =
+              [ write "windows.txt" (utf8 (text.Replace("\n", "\r\n")))
+                write "mac.txt" (utf8 (text.Replace('\n', '\r')))
+                write "notepad.txt" (Array.append (Encoding.Unicode.GetPreamble()) (Encoding.Unicode.GetBytes(text.Replace("\n", "\r\n"))))
+                write "packed.txt.gz" (gzip (utf8 text)) ]
+          let words, letters = WordText.Load unix, CharacterText.Load unix
+          for other in others do
+              let same (a: LanguageModelData) (b: LanguageModelData) = Expect.equal (List.ofSeq a.Vocabulary.Tokens, a.Train, a.Test) (List.ofSeq b.Vocabulary.Tokens, b.Train, b.Test) other
+              same (WordText.Load other) words
+              same (CharacterText.Load other) letters
+          let line = WordText.Load(write "line.txt" (utf8 (String.replicate 100 "all on one line ")))
+          Expect.isFalse (Array.contains (line.Vocabulary.Id PennTreebank.EndOfSentence) line.Train) "no line ends"
+          Expect.equal (line.Train.Length + line.Valid.Length + line.Test.Length) 400 "words"
+          let joined = WordText.Load(write "joined.txt" (utf8 (String.Join("\n", [ for i in 1..200 -> $"文字{i}" ]))), 3)
+          Expect.stringContains (Seq.last joined.Notes) "a text without blanks between its words is one for charlm" "hint"
+      }
+
+      test "a folder without the known set is refused with how to have a text of one's own" {
+          use folder = new Noisy.Tests.DataHelpers.TempFolder()
+          let cache = DataCache(DataHelpers.settings (Some folder.Path) "/nowhere")
+          for set, own in
+              [ PennTreebank.Files, "name a text of your own with '--data FILE'"
+                Multi30k.Tokenised.Files, "name texts of your own with '--data SENTENCES,TRANSLATIONS'"
+                Flickr8k.Files, "make features of pictures that you have with scripts/features.fsx" ] do
+              refused<DataException> [ "does not hold"; "by hand, " + own; ", or use the built-in data" ] (fun () -> cache.Find set |> ignore)
+      }
+
       torchTest "ptb names the limits of --data and --set vocabulary" (fun () ->
           use folder = new Noisy.Tests.DataHelpers.TempFolder()
           folder.Write("own.txt", utf8 (String.replicate 400 "a b c d e f g h\n"))
@@ -70,7 +103,7 @@ let private words =
           refused [ "vocabulary", "4" ] "built-in" "vocabulary is 4: it limits the words of a text of your own, and none is named"
           refused [] $"{own},{own}" "--data names 2 files; ptb takes one text"
           folder.Write("short.txt", utf8 "a b c\n")
-          refused [] (folder.At "short.txt") "has 4 words, too few to be cut"
+          refused [] (folder.At "short.txt") "has 4 words and line ends; to be cut into training, validation and test it needs 100: name a longer text"
           let charlm = experiment "charlm"
           Expect.exists (charlm.BrokenRules((charlm.Config "tiny").With("vocabulary", "9"))) (fun rule -> rule.Contains "does not apply to charlm") "charlm") ]
 

@@ -57,12 +57,26 @@ let private reader =
         bad "bytes that are not UTF-8" [ "'a.fr', line 2"; "not UTF-8" ] (fun () ->
             ParallelText.Parse(utf8 "a\nb\n", "a.en", Array.append (utf8 "x\n") [| 0xE9uy; 10uy |], "a.fr", remedy = "Mend it."))
 
-        for line, tabs in [ "no tab", "0 tabs"; "a\tb\tc", "2 tabs" ] do
-            test $"a line with {tabs} is refused" {
-                use folder = new TempFolder()
-                folder.Write("a.tsv", utf8 $"one\tun\n{line}\n")
-                refused<DataException> [ folder.At "a.tsv"; "line 2"; tabs; "exactly 1" ] (fun () -> ParallelText.ReadTabs(folder.At "a.tsv") |> ignore)
-            }
+        test "further columns are not read, and that is told; a blank line is a pair left out" {
+            use folder = new TempFolder()
+            let read text = folder.Write("a.tsv", utf8 text); ParallelText.ReadTabs(folder.At "a.tsv")
+            let notes (text: ParallelText) = List.ofSeq (text.Notes "the text")
+            let tatoeba = read "Go.\tVa !\tCC-BY 2.0 (France) Attribution: tatoeba.org #1 (a)\r\nHi.\tSalut !\tCC-BY 2.0\r\n"
+            Expect.equal (pairs tatoeba) [ "Go.", "Va !"; "Hi.", "Salut !" ] "with attribution"
+            Expect.equal (notes tatoeba) [ "the text: column 3 is not read" ] "told"
+            Expect.equal (notes (read "a\tb\tc\td\te\n\nf\tg\n")) [ "the text: columns 3 to 5 are not read"; "the text: 1 of 3 pairs are left out, of which a side is empty" ] "several"
+            let numbered = read "1276\tGo.\t2481\tVa !\n77\tHi.\t12\tSalut !\n"
+            Expect.equal (pairs numbered, notes numbered) ([ "Go.", "Va !"; "Hi.", "Salut !" ], [ "the text: columns 1 and 3 are numbers and not read" ]) "Tatoeba's own export"
+            refused<DataException> [ "line 2: 2 columns, 4 expected" ] (fun () -> read "1\ta\t2\tb\n3\tc\n" |> ignore)
+            Expect.isEmpty (notes (read "a\tb\n")) "nothing to tell"
+            Expect.equal (pairs (read "a\tb\rc\td\r")) [ "a", "b"; "c", "d" ] "lines of an old Mac"
+        }
+
+        test "a line without a tab is refused, with both forms that there are" {
+            use folder = new TempFolder()
+            folder.Write("a.tsv", utf8 "one\tun\nno tab\n")
+            refused<DataException> [ folder.At "a.tsv"; "line 2: there is no tab"; "--data SENTENCES,TRANSLATIONS" ] (fun () -> ParallelText.ReadTabs(folder.At "a.tsv") |> ignore)
+        }
     ]
 
 let private vocabularies =

@@ -10,6 +10,7 @@ open Expecto
 open Noisy.Core
 open Noisy.Models
 open Noisy.Experiments
+open Noisy.Scripts
 open Noisy.Tests.DataHelpers
 open Noisy.Tests.TorchHelpers
 open Noisy.Tests.TrainingHelpers
@@ -57,6 +58,17 @@ let private archive () =
             tar.WriteEntry(Formats.Tar.PaxTarEntry(Formats.Tar.TarEntryType.RegularFile, name, DataStream = new MemoryStream(utf8 name)))
     memory.ToArray()
 
+let private features () =
+    let recipe = FeatureRecipe("n.onnx", String('a', 64), "relu", 8, [| 0f; 0f; 0f |], [| 1f; 1f; 1f |], "rgb")
+    let folder = Path.GetDirectoryName(stored "features.json" [||])
+    FeatureList(recipe, "/pictures", [| "a.jpg"; "b.jpg" |], String('b', 64)).Write folder
+    File.ReadAllBytes(Path.Combine(folder, FeatureList.FileName))
+
+let private photo () =
+    use bitmap = new SkiaSharp.SKBitmap(SkiaSharp.SKImageInfo(5, 4))
+    bitmap.Erase SkiaSharp.SKColors.Red
+    bitmap.Encode(SkiaSharp.SKEncodedImageFormat.Png, 100).ToArray()
+
 // ---- Readers -----------------------------------------------------------------------------------------------------------
 
 let private readers () =
@@ -83,10 +95,15 @@ let private readers () =
         [ weights
           safetensors [ "a", torch.zeros (2, 0, 3); "b", torch.ones ([| 2L |], dtype = torch.float16); "c", torch.ones ([| 1L |], dtype = torch.int64) ] [ "x", "y" ] ]
 
-    [ reader "DataFile" data [ gzip characters ] (fun b -> DataFile.DecodeUtf8(DataFile.Read(stored "x.gz" b, remedy, 1L <<< 20), "x.gz", remedy) |> ignore)
+    [ reader "DataFile" data [ gzip characters ] (fun b -> DataFile.DecodeText(DataFile.Read(stored "x.gz" b, remedy, 1L <<< 20), "x.gz", remedy) |> ignore)
       reader "NpyFile" data [ npy ] (fun b -> ImageFeatures.FromNpy(NpyFile.Read(new MemoryStream(b), "x.npy", remedy), "x.npy", 1f, remedy) |> ignore)
       reader "NpyFile, compressed" data [ gzip npy ] (fun b -> NpyFile.Read(stored "x.npy.gz" b, remedy) |> ignore)
       reader "IdxFile" data [ Array.concat [ [| 0uy; 0uy; 8uy; 2uy; 0uy; 0uy; 0uy; 2uy; 0uy; 0uy; 0uy; 1uy |]; [| 1uy; 2uy |] ] ] (fun b -> IdxFile.Parse(b, "x", 2, remedy) |> ignore)
+      reader "FeatureList" data [ features () ] (fun b -> stored "features.json" b |> Path.GetDirectoryName |> FeatureList.Read |> ignore)
+      reader "Photo" data [ photo () ] (fun b -> (Photo.square (stored "x.png" b) 8).Dispose())
+      reader "CaptionFile, separated" data [ utf8 "image,caption\na.jpg,\"A \"\"cat\"\", b\"\nb.jpg,two dogs\n" ] (fun b -> CaptionFile.Read(stored "x.txt" b, true, remedy) |> ignore)
+      reader "WordText" data [ utf8 (String.replicate 30 "naïve words and more\r\n") ] (fun b -> WordText.Load(stored "x.txt" b) |> ignore)
+      reader "OnnxValues" invalid [ [| 0x3Auy; 8uy; 10uy; 6uy; 0x12uy; 1uy; 97uy; 0x12uy; 1uy; 98uy |] ] (fun b -> OnnxValues.ofNetwork b |> ignore)
       reader "CaptionFile" data [ captions ] (fun b -> CaptionFile.Read(stored "x.txt" b, true, remedy) |> ignore)
       reader "CaptionData" data [ utf8 "a.jpg\n" ] (fun b ->
           let features = stored "f.npy" npy

@@ -92,6 +92,6 @@ let tests =
             Expect.equal data.Test.Images[0].Name "test.jpg" "lists"
             folder.Write("v", marked ((Vocabulary.ByFirstAppearance [ "a" ]).ToText()))
             Expect.sequenceEqual (Vocabulary.Load(folder.At "v")).Tokens [ "a" ] "vocabulary"
-            Expect.equal (DataFile.DecodeUtf8(ReadOnlySpan(marked "a\uFEFFb"), "a", remedy)) "a\uFEFFb" "only at the start"
+            Expect.equal (DataFile.DecodeText(ReadOnlySpan(marked "a\uFEFFb"), "a", remedy)) "a\uFEFFb" "only at the start"
         }
     ]

@@ -129,7 +129,7 @@ let private texts =
           Expect.equal (TranslationTexts.Load([| folder.In "a.tsv" |], 50)).Train.Count 36 "tabs"
           let short = folder.In "short.tsv"
           File.WriteAllText(short, "a\tb\n")
-          Tol.throws<DataException> $"'{short}' has 1 pairs, too few to be cut into training, validation and test. {ParallelText.DefaultRemedy}" (fun () ->
+          Tol.throws<DataException> $"'{short}' has 1 pairs; to be cut into training, validation and test it needs 20: name a longer text." (fun () ->
               TranslationTexts.Load([| short |], 50) |> ignore)
       }
       test "settings that are impossible are named" {

@@ -72,13 +72,13 @@ public sealed record CaptionData(
     }
 
     /// <summary>Names of a split's list; notes them, and the list's checksum.</summary>
-    private static List<string> List(
+    internal static List<string> List(
         string path, CaptionFile captions, Dictionary<string, string> listed, List<string> checksums, string remedy)
     {
         var content = DataFile.Read(path, remedy);
         checksums.Add(DataFile.Sha256(content));
         var names = new List<string>();
-        var lines = DataFile.DecodeUtf8(content, path, remedy).Split('\n');
+        var lines = DataFile.DecodeText(content, path, remedy).Split('\n');
         for (var i = 0; i < lines.Length; i++)
         {
             var name = lines[i].Trim();

@@ -29,7 +29,7 @@ public static class Flickr8k
         new("features/dev.squeezenet_fire9_7x7.u8.npy", null, "29588a4be70cfaca59988f93f09c9b2666c7511b8da3fe58463352d147f10938", 25_088_128),
         new("Flickr_8k.testImages.txt", null, "c0924146c131458ceba45da59670fe9520eadce1e5cafffa16a817672a9b1f17", 25_775),
         new("features/test.squeezenet_fire9_7x7.u8.npy", null, "b2621623e7f60426f6f962784eb9b76253e63eec0628ce4880fed3d7be24daf9", 25_088_128),
-    ]);
+    ], "make features of pictures that you have with scripts/features.fsx and name their folder with '--data DIR'");
 
     /// <summary>Loads the files.</summary>
     /// <param name="folder">The folder that holds them, plain or .gz, as <see cref="DataCache.Find"/> gives it.</param>

@@ -8,11 +8,12 @@ public sealed class ImageFeatures
 {
     private readonly NpyFile file;
     private readonly float scale;
+    private readonly int[]? rows;
 
-    private ImageFeatures(NpyFile file, float scale) => (this.file, this.scale) = (file, scale);
+    private ImageFeatures(NpyFile file, float scale, int[]? rows = null) => (this.file, this.scale, this.rows) = (file, scale, rows);
 
     /// <summary>Images N.</summary>
-    public int Count => file.Shape[0];
+    public int Count => rows?.Length ?? file.Shape[0];
 
     /// <summary>Numbers of a vector D.</summary>
     public int Channels => file.Shape[1];
@@ -44,6 +45,10 @@ public sealed class ImageFeatures
                 $"'{path}' has the shape ({string.Join(", ", file.Shape)}); (images, channels, rows, columns) is expected. {remedy}");
     }
 
+    /// <summary>The features of some of the images of the file, which all share.</summary>
+    /// <param name="chosen">Their rows in the file.</param>
+    internal ImageFeatures Take(int[] chosen) => new(file, scale, chosen);
+
     /// <summary>The vectors of one image.</summary>
     /// <param name="image">Its index, 0 ≤ image &lt; <see cref="Count"/>.</param>
     /// <param name="vectors">Receives [L, D]: places row by row, the channels of a place side by side.</param>
@@ -56,7 +61,7 @@ public sealed class ImageFeatures
         if (vectors.Length != Places * Channels)
             throw new ArgumentException($"there must be room for {Places} x {Channels} numbers, not {vectors.Length}", nameof(vectors));
         var planes = ArrayPool<float>.Shared.Rent(vectors.Length);
-        file.CopyTo(image * vectors.Length, planes.AsSpan(0, vectors.Length));
+        file.CopyTo((rows?[image] ?? image) * vectors.Length, planes.AsSpan(0, vectors.Length));
         var (places, next) = (Places, 0);
         for (var place = 0; place < places; place++)
         {

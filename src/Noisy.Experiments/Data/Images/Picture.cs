@@ -10,7 +10,7 @@ namespace Noisy.Experiments;
 public sealed record Picture(string MediaType, byte[] Bytes)
 {
     private const int Header = 54;
-    private const long MaxArchive = 1L << 30, MaxPicture = 1L << 24;
+    private const long MaxArchive = 1L << 30, MaxPicture = 1L << 24, MaxShown = 1L << 21;
     private const string Remedy = "Put a sound archive there, or none: only the gallery needs it.";
 
     /// <summary>The address of the picture within a page.</summary>
@@ -42,6 +42,21 @@ public sealed record Picture(string MediaType, byte[] Bytes)
         }
 
         return new("image/bmp", file);
+    }
+
+    /// <summary>A file, to be shown; null if it is not there, cannot be read, or has more than 2 MiB, which would make pages too large.</summary>
+    /// <param name="path">A JPEG, PNG, WebP, GIF or BMP file.</param>
+    internal static Picture? FromFile(string path)
+    {
+        try
+        {
+            var kind = Path.GetExtension(path).ToLowerInvariant() is var extension && extension is ".jpg" ? "jpeg" : extension.TrimStart('.');
+            return new FileInfo(path) is { Exists: true, Length: <= MaxShown } ? new("image/" + kind, File.ReadAllBytes(path)) : null;
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
     }
 
     /// <summary>Some of the JPEG files of an archive.</summary>

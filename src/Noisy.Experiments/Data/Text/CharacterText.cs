@@ -28,19 +28,19 @@ public static class CharacterText
 
     /// <summary>Any text file: its first 90 % to train on, then 5 % for validation, 5 % for test.</summary>
     /// <remarks>In the order of the file, since a text is a sequence: what comes later is predicted from what came before.</remarks>
-    /// <param name="path">A UTF-8 file, plain or .gz.</param>
-    /// <exception cref="DataException">The file is unreadable, damaged, not UTF-8, or too short to be cut.</exception>
+    /// <param name="path">A text file, plain or .gz, in UTF-8 or with a mark of byte order.</param>
+    /// <exception cref="DataException">The file is unreadable, damaged, no text, or too short to be cut.</exception>
     public static LanguageModelData Load(string path)
     {
-        const string remedy = "Name a text file in UTF-8, plain or .gz, with '--data FILE', or use the built-in text with '--data built-in'.";
-        var content = DataFile.Read(path, remedy);
-        var text = DataFile.DecodeUtf8(content, path, remedy);
+        const int least = 40;
+        var (name, text, content) = OwnText.Read(path);
         var count = text.EnumerateRunes().Count();
-        if (count < 40) throw new DataException($"'{path}' has {count} characters, too few to be cut into training, validation and test. {remedy}");
+        if (count < least)
+            throw new DataException(
+                $"'{path}' has {count} characters; to be cut into training, validation and test it needs {least}: name a longer text.");
         var (valid, test) = ((int)(0.9 * count), (int)(0.95 * count));
         var (from, to) = (Place(text, valid), Place(text, test));
-        var name = Path.GetFileName(path);
-        var identity = new DataIdentity(name.EndsWith(".gz", StringComparison.Ordinal) ? name[..^3] : name, DataIdentity.Real, DataFile.Sha256(content));
+        var identity = new DataIdentity(name, DataIdentity.Real, DataFile.Sha256(content));
         return Create(identity, text[..from], text[from..to], text[to..]) with
         {
             Notes = [$"the text is cut in its order: the first {valid:N0} characters to learn from, then {test - valid:N0} for validation, the last {count - test:N0} for test"],

@@ -23,7 +23,7 @@ public static class Multi30k
             new("test_2017_flickr.lc.norm.tok.fr", null, "c0583117a47b31e8a6c6a97cfe8de153e462074668f4e994764fcc80b21d33b4", 69_537),
             new("test_2017_mscoco.lc.norm.tok.en", null, "fe69ae004d71c42ead0301e70c57de5b1b6b5fb7f52210d42b22801e98e656f3", 25_380),
             new("test_2017_mscoco.lc.norm.tok.fr", null, "0b6a4620f02b6b9acf7811fda23f90fed9c6baa0b96aa224db50a273078c84d1", 31_725),
-        ]),
+        ], "name texts of your own with '--data SENTENCES,TRANSLATIONS'"),
         [
             new("train", "train.lc.norm.tok.en", "train.lc.norm.tok.fr", 29_000, 377_534, 409_845),
             new("val", "val.lc.norm.tok.en", "val.lc.norm.tok.fr", 1_014, 13_308, 14_381),

@@ -8,7 +8,7 @@ namespace Noisy.Experiments;
 /// <param name="SourceWords">Words of all source lines, those of pairs left out included.</param>
 /// <param name="TargetWords">Words of all target lines.</param>
 /// <param name="Sha256">SHA-256 over the uncompressed files, source then target; 64 lower-case hexadecimal digits.</param>
-/// <remarks>Files are UTF-8, plain or .gz, a sentence a line, lines ended by LF or CR LF; words are cut at white
+/// <remarks>Files are UTF-8 or have a mark of byte order, plain or .gz, a sentence a line, lines ended by LF or CR LF; words are cut at white
 /// space of any kind, the unbreakable blank of French punctuation included.</remarks>
 public sealed record ParallelText(
     IReadOnlyList<SentencePair> Pairs, int Lines, int Empty, int TooLong, int SourceWords, int TargetWords, string Sha256)
@@ -16,10 +16,14 @@ public sealed record ParallelText(
     /// <summary>What a user can do about a bad file of their own.</summary>
     public const string DefaultRemedy = "Correct the file, or name another.";
 
+    /// <summary>Which columns of a file with tabs were not read, for the user; null if all were.</summary>
+    public string? Unread { get; init; }
+
     /// <summary>What was left out, a sentence for each reason.</summary>
     /// <param name="what">What these pairs are, such as "training".</param>
     internal IEnumerable<string> Notes(string what)
     {
+        if (Unread is not null) yield return $"{what}: {Unread}";
         if (Empty > 0) yield return $"{what}: {Empty:N0} of {Lines:N0} pairs are left out, of which a side is empty";
         if (TooLong > 0) yield return $"{what}: {TooLong:N0} of {Lines:N0} pairs are left out, of which a side is too long";
     }
@@ -57,30 +61,44 @@ public sealed record ParallelText(
         return Pair(sources, sourcePath, targets, targetPath, DataFile.Sha256(source, target), rules, remedy);
     }
 
-    /// <summary>Reads one file with a sentence, a tab and its translation a line.</summary>
+    /// <summary>Reads one file with a sentence, a tab and its translation a line; further columns, such as the attribution of Tatoeba's
+    /// sentences, are not read. Lines with a number before either side, as Tatoeba exports them, are read too.</summary>
     /// <param name="path">The file; gzip if its name ends in ".gz".</param>
     /// <param name="rules">Which pairs to keep; null for <see cref="ParallelTextRules.Default"/>.</param>
     /// <param name="remedy">What the user can do; a sentence that ends every message.</param>
-    /// <exception cref="DataException">The file cannot be read or is not UTF-8, a line has not exactly one tab, nothing is left, or a
+    /// <exception cref="DataException">The file cannot be read or is no text, a line has too few columns, nothing is left, or a
     /// side is empty and that is an error; the message names file and line.</exception>
     public static ParallelText ReadTabs(string path, ParallelTextRules? rules = null, string remedy = DefaultRemedy)
     {
         var content = DataFile.Read(path, remedy);
-        var lines = Lined(content, path, remedy);
-        var cut = new string[lines.Length][];
-        for (var i = 0; i < lines.Length; i++)
+        var cut = Array.ConvertAll(Lined(content, path, remedy), line => string.IsNullOrWhiteSpace(line) ? [] : line.Split('\t'));
+        var numbered = cut.FirstOrDefault(columns => columns.Length > 0) is [var number, _, var other, _]
+            && int.TryParse(number, out var _) && int.TryParse(other, out var _);
+        var (source, target) = numbered ? (1, 3) : (0, 1);
+        for (var i = 0; i < cut.Length; i++)
         {
-            cut[i] = lines[i].Split('\t');
-            if (cut[i].Length != 2)
+            if (cut[i].Length > target) continue;
+            if (cut[i].Length > 0)
             {
                 throw new DataException(
-                    $"'{path}', line {i + 1:N0}: {cut[i].Length - 1} tabs, exactly 1 expected, between a sentence and its translation. {remedy}");
+                    $"'{path}', line {i + 1:N0}: " + (numbered
+                        ? $"{cut[i].Length} columns, 4 expected as in the first line: number, sentence, number, translation. {remedy}"
+                        : "there is no tab. A line must be a sentence, a tab and its translation; or name two files, "
+                            + $"'--data SENTENCES,TRANSLATIONS'. {remedy}"));
             }
+
+            cut[i] = [.. Enumerable.Repeat("", target + 1)]; // a blank line, a pair of which both sides are empty
         }
 
+        var columns = cut.Select(line => line.Length).DefaultIfEmpty(0).Max();
         return Pair(
-            Array.ConvertAll(cut, sides => sides[0]), path, Array.ConvertAll(cut, sides => sides[1]), path,
-            DataFile.Sha256(content), rules, remedy);
+            Array.ConvertAll(cut, sides => sides[source]), path, Array.ConvertAll(cut, sides => sides[target]), path,
+            DataFile.Sha256(content), rules, remedy) with
+        {
+            Unread = numbered ? "columns 1 and 3 are numbers and not read"
+                : columns > 3 ? $"columns 3 to {columns} are not read"
+                : columns == 3 ? "column 3 is not read" : null,
+        };
     }
 
     private static ParallelText Pair(
@@ -117,7 +135,8 @@ public sealed record ParallelText(
 
     private static string[] Lined(byte[] content, string path, string remedy)
     {
-        var lines = DataFile.DecodeUtf8(content, path, remedy).Split('\n');
+        var text = DataFile.DecodeText(content, path, remedy);
+        var lines = text.Split(text.Contains('\n') ? '\n' : '\r'); // an old Mac's; those of Windows end in white space
         return lines[^1].Length == 0 ? lines[..^1] : lines;
     }
 }

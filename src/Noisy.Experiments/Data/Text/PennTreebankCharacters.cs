@@ -17,7 +17,7 @@ public static class PennTreebankCharacters
         new("ptb.char.train.txt", null, "e313d91425e06c4f0a8fb6e881dcce0c291f2a0e9f4dda54833069b122f91da9", 10_034_964),
         new("ptb.char.valid.txt", null, "21661f63ec355085879458b6524644d4add5573541b4be14fb52ab2e2e995eb8", 786_084),
         new("ptb.char.test.txt", null, "1ef5607ac3c463b16e38bfe7900dd3bfc91de5a96e0f21e7eab5188b465b8ebe", 884_846),
-    ]);
+    ], OwnText.Hint);
 
     /// <summary>Loads the three files.</summary>
     /// <param name="folder">The folder that holds them, plain or .gz, as <see cref="DataCache.Find"/> gives it.</param>

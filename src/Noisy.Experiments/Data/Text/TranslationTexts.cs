@@ -14,6 +14,9 @@ public static class TranslationTexts
     /// news, so a hard task that only keeps to the paper's kinds of text.</summary>
     public const string Europarl = "europarl";
 
+    // Pairs of which 5 % are one.
+    private const int Least = 20;
+
     /// <summary>Names of all.</summary>
     public static IReadOnlyList<string> Known { get; } = [Multi30k, Europarl];
 
@@ -60,7 +63,9 @@ public static class TranslationTexts
         var rules = new ParallelTextRules(maxLength);
         var text = paths.Count == 1 ? ParallelText.ReadTabs(paths[0], rules) : ParallelText.Read(paths[0], paths[1], rules);
         var count = text.Pairs.Count;
-        if (count < 20) throw new DataException($"'{paths[0]}' has {count} pairs, too few to be cut into training, validation and test. {ParallelText.DefaultRemedy}");
+        if (count < Least)
+            throw new DataException(
+                $"'{paths[0]}' has {count} pairs; to be cut into training, validation and test it needs {Least}: name a longer text.");
         SentencePair[] pairs = [.. Shuffle.Order(NoiseKey.FromSeed(1).Child("parallel text"), 0, count).Select(i => text.Pairs[(int)i])];
         var (valid, test) = ((int)(0.9 * count), (int)(0.95 * count));
         var identity = DataFile.Sha256(Encoding.ASCII.GetBytes(text.Sha256), "shuffled, 90/5/5"u8.ToArray());

@@ -232,7 +232,7 @@ public sealed class Vocabulary
     public static Vocabulary Load(string path)
     {
         const string remedy = "Take the vocabulary from another copy of the run, or train anew.";
-        return Parse(DataFile.DecodeUtf8(DataFile.Read(path, remedy), path, remedy), path);
+        return Parse(DataFile.DecodeText(DataFile.Read(path, remedy), path, remedy), path);
     }
 
     private static string Escape(string token) =>

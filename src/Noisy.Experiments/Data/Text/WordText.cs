@@ -12,17 +12,20 @@ public static class WordText
     /// <remarks>Words are what lies between blanks; each line feed is the token <see cref="PennTreebank.EndOfSentence"/>. The most
     /// frequent words of the training part are told apart, all others are <see cref="PennTreebank.UnknownWord"/>. The order of the file stays, since a
     /// text is a sequence: what comes later is predicted from what came before.</remarks>
-    /// <param name="path">A UTF-8 file, plain or .gz.</param>
+    /// <param name="path">A text file, plain or .gz, in UTF-8 or with a mark of byte order.</param>
     /// <param name="limit">Most tokens of the vocabulary, the end of a line and the unknown word among them; ≥ 3.</param>
-    /// <exception cref="DataException">The file is unreadable, damaged, not UTF-8, or too short to be cut.</exception>
+    /// <exception cref="DataException">The file is unreadable, damaged, no text, or too short to be cut.</exception>
     public static LanguageModelData Load(string path, int limit = DefaultLimit)
     {
-        const string remedy = "Name a text file in UTF-8, plain or .gz, with '--data FILE', or use the built-in text with '--data built-in'.";
+        const int least = 100;
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 3);
-        var content = DataFile.Read(path, remedy);
+        var (name, text, content) = OwnText.Read(path);
         var reader = new WordReader(PennTreebank.EndOfSentence);
-        var stream = reader.Read(DataFile.DecodeUtf8(content, path, remedy));
-        if (stream.Length < 100) throw new DataException($"'{path}' has {stream.Length} words, too few to be cut into training, validation and test. {remedy}");
+        var stream = reader.Read(text);
+        if (stream.Length < least)
+            throw new DataException(
+                $"'{path}' has {stream.Length} words and line ends; to be cut into training, validation and test it needs {least}: name a "
+                + "longer text.");
         var (valid, test) = ((int)(0.9 * stream.Length), (int)(0.95 * stream.Length));
         var counts = stream[..valid].CountBy(id => id).Select(c => KeyValuePair.Create(reader.Word(c.Key), c.Value)).ToList();
         string[] specials = [PennTreebank.EndOfSentence, PennTreebank.UnknownWord];
@@ -32,13 +35,15 @@ public static class WordText
         var (train, validation, last) = (Renumbered(stream[..valid]), Renumbered(stream[valid..test]), Renumbered(stream[test..]));
         var unknown = vocabulary.Id(PennTreebank.UnknownWord);
         var share = (double)last.Count(id => id == unknown) / last.Length;
-        var name = Path.GetFileName(path);
-        var identity = new DataIdentity(
-            name.EndsWith(".gz", StringComparison.Ordinal) ? name[..^3] : name, DataIdentity.Real, DataFile.Sha256(content, BitConverter.GetBytes(limit)));
+        var identity = new DataIdentity(name, DataIdentity.Real, DataFile.Sha256(content, BitConverter.GetBytes(limit)));
+        var end = vocabulary.Id(PennTreebank.EndOfSentence);
+        var isJoined = 2 * last.Count(id => id == unknown) > last.Count(id => id != end);
+        var advice = isJoined ? "; a text without blanks between its words is one for charlm" : "";
         return new(identity, vocabulary, train, validation, last, Floor: null, Notes:
         [
             $"the text is cut in its order: the first {train.Length:N0} words and line ends to learn from, then {validation.Length:N0} for validation, the last {last.Length:N0} for test",
-            $"{vocabulary.Count:N0} of {reader.Types:N0} different words are told apart (at most {limit:N0}); {100 * share:F1} % of the test is {PennTreebank.UnknownWord}",
+            $"{vocabulary.Count:N0} of {reader.Types:N0} different words are told apart (at most {limit:N0}); "
+            + $"{100 * share:F1} % of the test is {PennTreebank.UnknownWord}{advice}",
         ]);
     }
 }
