@@ -112,7 +112,7 @@ let internal figure (found: Found list) : Figure =
                 let cut = max -edge >> min edge
                 let x = 100.0 * share
                 let colour = palette[number]
-                [ { Name = ""; Colour = colour; Mark = Line([| x; x |], [| cut relative.Low; cut relative.High |]) }
+                [ if relative.IsBounded then { Name = ""; Colour = colour; Mark = Line([| x; x |], [| cut relative.Low; cut relative.High |]) }
                   { Name = $"{task.Title} ({effect.Count})"; Colour = colour; Mark = Marked([| x |], [| cut relative.Mean |]) } ]
             | _ -> []
 
