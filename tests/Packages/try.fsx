@@ -9,7 +9,7 @@ open System.Text.RegularExpressions
 let root = Path.GetFullPath(Path.Combine(__SOURCE_DIRECTORY__, "..", ".."))
 let feed = Path.Combine(root, "artifacts")
 let outside = Directory.CreateTempSubdirectory("noisy-packages-").FullName
-let cache, home = Path.Combine(outside, "cache"), Path.Combine(outside, "home")
+let cache = Path.Combine(outside, "cache")
 let rid = (if OperatingSystem.IsWindows() then "win-" elif OperatingSystem.IsMacOS() then "osx-" else "linux-") + RuntimeInformation.OSArchitecture.ToString().ToLowerInvariant()
 
 // ---- Commands -------------------------------------------------------------------------------------------------------
@@ -28,10 +28,13 @@ let runIn (folder: string) (packages: string) (program: string) (arguments: stri
     child.WaitForExit()
     child.ExitCode, output + errors.Result
 
+/// A warning that is no package's of ours: fsi brings the FSharp.Core of its SDK, and Plotly.NET requests that of a newer patch.
+let isOfFsi (line: string) = line.Contains "NU1605" && line.Contains "FSharp.Core"
+
 /// Runs a command that must succeed, without a warning.
 let must folder (line: string) =
     match runIn folder cache "dotnet" (line.Split(' ', StringSplitOptions.RemoveEmptyEntries) |> Seq.skip 1) with
-    | 0, output when Regex.IsMatch(output, @"\bwarning\b") -> failwithf "%s warns:\n%s" line output
+    | 0, output when output.Split '\n' |> Array.exists (fun line -> line.Contains "warning" && not (isOfFsi line)) -> failwithf "%s warns:\n%s" line output
     | 0, output -> output
     | code, output -> failwithf "%s ended with %d:\n%s" line code output
 
@@ -49,7 +52,7 @@ let megabytes folder =
 // ---- What the READMEs say -------------------------------------------------------------------------------------------
 
 /// The first block of a README in a language.
-let block package language =
+let block package language : string =
     let readme = File.ReadAllText(Path.Combine(root, "src", package, "README.md"))
     Regex.Match(readme, $"```{language}\n(.*?)```", RegexOptions.Singleline).Groups[1].Value
 
@@ -60,7 +63,7 @@ let commands package =
 let expect what condition (output: string) = if not condition then failwithf "%s:\n%s" what output
 
 /// A console program in a folder of its own, with the README's code and a last line.
-let console name code =
+let console name (code: string) =
     let folder = Directory.CreateDirectory(Path.Combine(outside, name)).FullName
     must folder "dotnet new console" |> ignore
     File.WriteAllText(Path.Combine(folder, "Program.cs"), code)
@@ -86,7 +89,7 @@ let mutable said = ""
 
 let models =
     lazy
-        console "models" (block "Noisy.Models" "csharp" + "\nSystem.Console.WriteLine($\"{output.shape[2]} outputs, {clock.Seed} seed, {TorchNative.Report}\");\n")
+        console "models" (block "Noisy.Models" "csharp" + "\nSystem.Console.WriteLine($\"{output.shape[2]} outputs, {TorchNative.Report}\");\n")
 
 let foreign = [ "win-x64", "torch_cpu.dll", "LibTorchSharp.dll"; "osx-arm64", "libtorch_cpu.dylib", "libLibTorchSharp.dylib"; "linux-x64", "libtorch_cpu.so", "libLibTorchSharp.so" ]
 
@@ -110,7 +113,9 @@ try
         $"the same; {float (FileInfo program).Length / 1e6:F1} MB")
 
     trial "Core: trimmed, on .NET 8" (fun () ->
-        must core.Value $"dotnet publish -p:TargetFramework=net8.0 -p:PublishTrimmed=true --self-contained -r {rid} -o net8 --nologo" |> ignore
+        let project = Path.Combine(core.Value, "core.csproj")
+        File.WriteAllText(project, (File.ReadAllText project).Replace("net10.0", "net8.0"))
+        must core.Value $"dotnet publish -p:PublishTrimmed=true --self-contained -r {rid} -o net8 --nologo" |> ignore
         let output = published core.Value "net8" "core"
         expect $"not the same as {said}" (output = said) output
         $"""the same; {megabytes (Path.Combine(core.Value, "net8")):F0} MB""")
@@ -147,7 +152,7 @@ try
         let output = must folder "dotnet fsi first.fsx"
         expect "no result" (output.Contains "3 x 2, ") output
         expect "no picture" (File.Exists(Path.Combine(folder, "mine.png"))) output
-        output.Trim())
+        output.Split '\n' |> Array.find _.StartsWith("3 x 2"))
 finally
     Directory.Delete(outside, true)
 

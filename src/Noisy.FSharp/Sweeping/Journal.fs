@@ -8,6 +8,7 @@ open System.Text
 open System.Text.Json
 open System.Text.Json.Nodes
 open System.Threading
+open Noisy.Models
 open Noisy.Experiments
 open Noisy.FSharp.Processes
 
@@ -103,9 +104,7 @@ let parse (line: string) =
 let read (file: string) =
     if not (File.Exists file) then []
     else
-        use stream = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite)
-        use reader = new StreamReader(stream)
-        reader.ReadToEnd().Split('\n', StringSplitOptions.RemoveEmptyEntries) |> Array.choose parse |> List.ofArray
+        Encoding.UTF8.GetString(SharedFile.ReadAllBytes file).Split('\n', StringSplitOptions.RemoveEmptyEntries) |> Array.choose parse |> List.ofArray
 
 /// Adds an event. The line begins with a line end, so that it does not hang on one that was cut off.
 let append (file: string) (event: Event) =
