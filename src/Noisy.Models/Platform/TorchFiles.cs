@@ -6,8 +6,8 @@ namespace Noisy.Models;
 /// <summary>What libtorch's files are called on this system, and where they may lie.</summary>
 internal static class TorchFiles
 {
-    // Those for which TorchSharp has a library.
-    private static readonly string[] Served = ["linux-x64", "win-x64", "win-arm64", "osx-arm64"];
+    /// <summary>The systems for which TorchSharp has a library.</summary>
+    internal static readonly string[] Served = ["linux-x64", "win-x64", "win-arm64", "osx-arm64"];
 
     /// <summary>This system, as packages name it.</summary>
     internal static string Rid { get; } =

@@ -92,6 +92,7 @@ public static class TorchNative
         }
     }
 
+    // 0: not one of these, so .NET goes on.
     private static nint Resolve(Assembly assembly, string name) => Loaded.GetValueOrDefault(name);
 
     private static string TorchFolder()
