@@ -164,6 +164,9 @@ for name, about in
     create name about (fun () -> run name ([ "tests/Noisy.Reliability/bin/Release/net10.0/Noisy.Reliability.dll"; name.ToLowerInvariant() ] @ scriptArguments))
     "Build" ==> name |> ignore
 
+create "Packages" "use the packages as strangers do, in an empty folder: C#, F#, native; about 400 MB and ten minutes" (fun () ->
+    run "tests/Packages/try.fsx" [ "fsi"; "tests/Packages/try.fsx" ])
+
 for name, path, about in scripts do
     // A script builds what it needs by itself.
     create name about (fun () -> run path ([ "fsi"; path; "--" ] @ scriptArguments))
@@ -172,7 +175,7 @@ for name, path, about in scripts do
 "Restore" ==> "Lock"
 "Restore" ==> "Format"
 "Restore" ==> "Api"
-"Restore" ==> "Pack"
+"Restore" ==> "Pack" ==> "Packages"
 
 // ---- Running --------------------------------------------------------------------------------------------------------
 

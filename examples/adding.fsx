@@ -5,7 +5,7 @@
 //     dotnet fsi examples/adding.fsx -- --activation soft,nah,mine --seed 1,2 --set hidden=16,32 --max-updates 200
 //     dotnet fsi examples/adding.fsx -- --help                     all options and fields
 //
-// Outside a clone, the lines from the first #if to #load "../scripts/refs.fsx" become:  #r "nuget: Noisy.FSharp"  and  #r "nuget: libtorch-cpu-linux-x64, 2.10.0".
+// Outside a clone, the lines from the first #if to #load "../scripts/refs.fsx" become:  #r "nuget: Noisy.FSharp"
 #if !NOISY_BUILT && !EDITING
 #load "../scripts/bootstrap.fsx"
 #else

@@ -35,13 +35,13 @@ let settings threads =
         | null -> $"{name} {own}, as Noisy sets it"
         | value -> $"{name} {value}, as the environment has it"
 
-    let spin, bits = setting "GOMP_SPINCOUNT" "3000", setting "MKL_CBWR" "AUTO"
+    let natives = String.Join("; ", [ for struct (name, own) in NativeSettings.All -> setting name own ])
 
     let pages = read "/sys/kernel/mm/transparent_hugepage/enabled"
     let load = (read "/proc/loadavg").Split ' ' |> Array.head
 
     [ $"threads {threads} of {Environment.ProcessorCount} processors, for libtorch and for the engine; load {load} before the start"
-      $"engine's vectors {int (VectorWidths.Resolve FusedEngine.Width)} bits; {spin}; {bits}"
+      $"engine's vectors {int (VectorWidths.Resolve FusedEngine.Width)} bits; {natives}"
       $"huge pages {pages}: the engine requests them, the baseline has libtorch's own allocation"
       $"Noisy {Host.version}, libtorch {torch.__version__}, .NET {Environment.Version}" ]
 

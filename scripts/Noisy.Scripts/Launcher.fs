@@ -1,4 +1,4 @@
-/// Runs a script on the compiled library; called by name from bootstrap.fsx.
+/// Runs a script on the compiled library; called by name from bootstrap.fsx, which loads this assembly alone: nothing here may use another.
 module Noisy.Scripts.Launcher
 
 open System
@@ -13,6 +13,10 @@ module private Unix =
     [<DllImport("libc")>]
     extern int getppid()
 
+module private Windows =
+    [<DllImport("ntdll")>]
+    extern int NtQueryInformationProcess(nativeint processHandle, int kind, nativeint[] facts, int size, int& length)
+
 /// The words after the script's name as they were typed, without a '--' before them.
 let private arguments script (commandLine: string[]) =
     match commandLine |> List.ofArray |> List.skipWhile ((<>) script) with
@@ -20,18 +24,39 @@ let private arguments script (commandLine: string[]) =
     | _ :: rest -> rest
     | [] -> []
 
-/// `dotnet fsi` is a process that only waits for the one which does the work; this is its id, or 0.
-let private launcher () =
-    if not (OperatingSystem.IsLinux()) then
-        0
+/// `dotnet fsi` is a process that only waits for the one which does the work; whether it is gone. Never, if another program started this one.
+let private watchLauncher () : unit -> bool =
+    let isDotnet (id: int) =
+        try
+            use found = Process.GetProcessById id
+            found.ProcessName = "dotnet"
+        with _ ->
+            false
+
+    if OperatingSystem.IsWindows() then
+        // No process is told that its parent has gone there, so the parent itself is held.
+        let facts = Array.zeroCreate<nativeint> 6
+        let mutable length = 0
+
+        if Windows.NtQueryInformationProcess(-1n, 0, facts, facts.Length * IntPtr.Size, &length) <> 0 || not (isDotnet (int facts[5])) then
+            fun () -> false
+        else
+            let parent = Process.GetProcessById(int facts[5])
+            fun () -> parent.HasExited
     else
         let parent = Unix.getppid ()
 
-        try
-            match File.ReadAllText($"/proc/{parent}/cmdline").Split '\000' with
-            | words when words.Length > 1 && Path.GetFileName words[0] = "dotnet" && words[1] = "fsi" -> parent
-            | _ -> 0
-        with :? IOException -> 0
+        let isLauncher =
+            try
+                if OperatingSystem.IsLinux() then
+                    match File.ReadAllText($"/proc/{parent}/cmdline").Split '\000' with
+                    | words when words.Length > 1 -> Path.GetFileName words[0] = "dotnet" && words[1] = "fsi"
+                    | _ -> false
+                else
+                    isDotnet parent
+            with :? IOException -> false
+
+        fun () -> isLauncher && Unix.getppid () <> parent
 
 /// Starts the child and waits for it, whatever signals come; its exit code.
 let wait (start: ProcessStartInfo) =
@@ -53,7 +78,7 @@ let wait (start: ProcessStartInfo) =
             [ for signal, number in [ PosixSignal.SIGHUP, 1; PosixSignal.SIGINT, 2; PosixSignal.SIGTERM, 15 ] ->
                   PosixSignalRegistration.Create(signal, pass number) ]
 
-    let launcher = launcher ()
+    let launcherIsGone = watchLauncher ()
     child.Start() |> ignore
 
     lock gate (fun () ->
@@ -63,7 +88,7 @@ let wait (start: ProcessStartInfo) =
     // If `dotnet fsi` is killed outright, nobody waits for an answer any more, and a run that went on unseen would
     // fight with its successor over the same folder.
     while not (child.WaitForExit 250) do
-        if launcher <> 0 && Unix.getppid () <> launcher then child.Kill()
+        if launcherIsGone () then child.Kill()
 
     for registration in registrations do
         registration.Dispose()

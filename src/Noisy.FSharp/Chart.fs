@@ -92,17 +92,12 @@ module Chart =
 
         full
 
-    // On Linux the opener complains at length where there is no screen.
-    let private hasScreen () =
-        not (OperatingSystem.IsLinux())
-        || [ "DISPLAY"; "WAYLAND_DISPLAY" ] |> List.exists (Environment.GetEnvironmentVariable >> String.IsNullOrEmpty >> not)
-
     /// Saves the chart as a page among the temporary files, prints its name, and opens it in the browser where there is a screen.
     let show (chart: Chart) =
         let path = save (Path.Combine(Path.GetTempPath(), "noisy-charts", $"chart-{Guid.NewGuid():N}.html")) chart
         printfn "%s" path
 
         try
-            if hasScreen () then Process.Start(ProcessStartInfo(path, UseShellExecute = true)) |> ignore
+            if Noisy.Models.Terminal.HasScreen then Process.Start(ProcessStartInfo(path, UseShellExecute = true)) |> ignore
         with _ ->
             ()

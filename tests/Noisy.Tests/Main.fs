@@ -33,6 +33,7 @@ let private lists = [
     TranslationWorldTests.tests
     CaptionWorldTests.tests
     TorchNativeTests.tests
+    PlatformTests.tests
     ActivationTests.tests
     RecurrentTests.tests
     EngineTests.tests

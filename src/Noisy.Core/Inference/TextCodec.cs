@@ -91,14 +91,13 @@ public sealed class TextCodec
 
     private EncodedText EncodeCharacters(string text)
     {
-        var lookup = ids.GetAlternateLookup<ReadOnlySpan<char>>();
         var stream = new List<int>(text.Length);
         var (line, replaced, at) = (1, 0, 0);
         foreach (var rune in text.EnumerateRunes())
         {
             var character = text.AsSpan(at, rune.Utf16SequenceLength);
             at += character.Length;
-            if (!lookup.TryGetValue(character, out var id)) (id, replaced) = (Replacement("character", character, line), replaced + 1);
+            if (!TryFind(character, out var id)) (id, replaced) = (Replacement("character", character, line), replaced + 1);
             stream.Add(id);
             if (rune.Value == '\n') line++;
         }
@@ -106,12 +105,18 @@ public sealed class TextCodec
         return new EncodedText([.. stream], replaced);
     }
 
+    private bool TryFind(ReadOnlySpan<char> token, out int id) =>
+#if NET8_0
+        ids.TryGetValue(token.ToString(), out id);
+#else
+        ids.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(token, out id);
+#endif
+
     private int Replacement(string what, ReadOnlySpan<char> token, int line) => unknownId ?? throw new InvalidDataException(
         $"the {what} '{token}' in line {line} is not among the model's {tokens.Length:N0}, and the model has no unknown {what}");
 
     private EncodedText EncodeWords(string text)
     {
-        var lookup = ids.GetAlternateLookup<ReadOnlySpan<char>>();
         var stream = new List<int>(text.Length / 5);
         var (start, line, replaced) = (0, 1, 0);
         for (var i = 0; i <= text.Length; i++)
@@ -121,7 +126,7 @@ public sealed class TextCodec
             if (i > start)
             {
                 var word = text.AsSpan(start, i - start);
-                if (!lookup.TryGetValue(word, out var id)) (id, replaced) = (Replacement("word", word, line), replaced + 1);
+                if (!TryFind(word, out var id)) (id, replaced) = (Replacement("word", word, line), replaced + 1);
                 stream.Add(id);
             }
 

@@ -17,11 +17,12 @@ internal static class AtomicFile
         RemoveLeftovers(path);
         try
         {
-            // Open, and with that locked, until it has its name: so that another process does not take it for a leftover.
+            // Open, and with that locked, until it has its name where the system allows that: so that another process does not take it for a
+            // leftover.
             using var stream = new FileStream(temporary, FileMode.Create, FileAccess.Write, FileShare.Delete, 1 << 20);
             write(stream);
             stream.Flush(flushToDisk: true);
-            File.Move(temporary, path, overwrite: true);
+            SharedFile.Replace(stream, path);
         }
         catch
         {

@@ -18,7 +18,7 @@ internal static class LogFile
     {
         List<LogFileLine> lines = [];
         if (!File.Exists(path)) return lines;
-        var bytes = File.ReadAllBytes(path);
+        var bytes = SharedFile.ReadAllBytes(path);
         for (var start = 0; start < bytes.Length;)
         {
             var length = bytes.AsSpan(start).IndexOf((byte)'\n');

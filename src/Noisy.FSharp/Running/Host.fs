@@ -2,7 +2,6 @@
 module internal Noisy.FSharp.Host
 
 open System
-open System.Diagnostics
 open System.Globalization
 open System.IO
 open System.Runtime.InteropServices
@@ -49,29 +48,13 @@ let rec describe (error: exn) =
 and private unexpected (e: exn) =
     1, $"unexpected error: {e.GetType().Name}: {e.Message} (NOISY_DEBUG=1 shows where)"
 
-/// Whether a process is still at work. One that ended and that nobody has asked after is not.
-let isAlive (id: int) =
-    if OperatingSystem.IsLinux() then
-        try
-            // pid (name) state ...; a name may hold anything, so the last bracket counts.
-            let stat = File.ReadAllText $"/proc/{id}/stat"
-            stat[stat.LastIndexOf ')' + 2] <> 'Z'
-        with _ ->
-            false
-    else
-        try
-            use other = Process.GetProcessById id
-            not other.HasExited
-        with _ ->
-            false
-
 /// The process that started this script waits for it. Once that is gone nobody does, and a run that went on unseen would
 /// fight with its successor over the same folder.
 let private watchParent (stop: CancellationTokenSource) =
     match Int32.TryParse(Environment.GetEnvironmentVariable "NOISY_PARENT") with
     | true, parent ->
         let watch () =
-            while not stop.IsCancellationRequested && isAlive parent do
+            while not stop.IsCancellationRequested && OtherProcess.IsAlive parent do
                 stop.Token.WaitHandle.WaitOne 500 |> ignore
 
             stop.Cancel()
@@ -80,6 +63,7 @@ let private watchParent (stop: CancellationTokenSource) =
     | _ -> ()
 
 let private runOpen (main: CancellationToken -> int) : int =
+    Terminal.UseUnicode()
     let output, errors = Console.Out, Console.Error
     let kept = new Streams.Output(output)
     Console.SetOut kept

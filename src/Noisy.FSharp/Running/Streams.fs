@@ -3,24 +3,13 @@ module internal Noisy.FSharp.Streams
 
 open System
 open System.IO
-open System.Runtime.InteropServices
-
-module private Unix =
-    [<DllImport("libc")>]
-    extern int fcntl(int descriptor, int command)
-
-/// Whether a standard stream is one that this process was started with.
-///
-/// Where it was closed, as by >&-, its number soon belongs to something else, a pipe of the runtime's or a checkpoint, and what is printed
-/// would end up there. Files that a program opens itself close when it starts another (FD_CLOEXEC); streams that it was given do not.
-let isGiven (descriptor: int) =
-    OperatingSystem.IsWindows() || (let flags = Unix.fcntl (descriptor, 1) in flags >= 0 && flags &&& 1 = 0)
+open Noisy.Models
 
 /// Whether both can be written; if one cannot, the other tells.
 let areOpen () =
     let complain name (writer: TextWriter) = writer.WriteLine $"standard {name} is closed: redirect it to a file or to /dev/null"
 
-    match isGiven 1, isGiven 2 with
+    match Terminal.IsGiven 1, Terminal.IsGiven 2 with
     | true, true -> true
     | false, true -> complain "output" Console.Error; false
     | true, false -> complain "error" Console.Out; false

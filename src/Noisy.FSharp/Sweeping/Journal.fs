@@ -8,6 +8,7 @@ open System.Text
 open System.Text.Json
 open System.Text.Json.Nodes
 open System.Threading
+open Noisy.Models
 open Noisy.Experiments
 open Noisy.FSharp.Processes
 
@@ -116,7 +117,7 @@ let private opened (file: string) mode access share =
 let read (file: string) =
     if not (File.Exists file) then []
     else
-        use stream = opened file FileMode.Open FileAccess.Read FileShare.ReadWrite
+        use stream = opened file FileMode.Open FileAccess.Read (FileShare.ReadWrite ||| FileShare.Delete)
         use reader = new StreamReader(stream)
         reader.ReadToEnd().Split('\n', StringSplitOptions.RemoveEmptyEntries) |> Array.choose parse |> List.ofArray
 

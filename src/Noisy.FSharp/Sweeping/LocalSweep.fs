@@ -5,6 +5,7 @@ open System
 open System.Diagnostics
 open System.IO
 open System.Threading
+open Noisy.Models
 open Noisy.FSharp.Manifest
 open Noisy.FSharp.Journal
 
@@ -38,7 +39,7 @@ type private Child(folder: string, manifest: Manifest, entry: Entry, session: st
 
     member _.Entry = entry
     member _.HasEnded = child.HasExited
-    member _.Stop() = if not child.HasExited then Processes.stop child.Id
+    member _.Stop() = if not child.HasExited then OtherProcess.Stop child.Id
 
     /// To be called once it has ended: tells the journal.
     member _.Close() =

@@ -2,15 +2,10 @@
 module internal Noisy.FSharp.Processes
 
 open System
-open System.Diagnostics
 open System.Globalization
 open System.IO
-open System.Runtime.InteropServices
+open Noisy.Models
 open Noisy.Experiments
-
-module private Unix =
-    [<DllImport("libc")>]
-    extern int kill(int pid, int signal)
 
 /// A process. The number alone would not do, since the system gives it to others later.
 type Identity =
@@ -19,36 +14,13 @@ type Identity =
       /// When it began, in the system's words.
       Since: string }
 
-let private since (pid: int) =
-    try
-        if OperatingSystem.IsLinux() then
-            // pid (name) state ...: the 22nd field is the start in ticks since the machine's.
-            let stat = File.ReadAllText $"/proc/{pid}/stat"
-            let boot = File.ReadAllText("/proc/sys/kernel/random/boot_id").Trim()
-            $"{boot} {stat[stat.LastIndexOf ')' + 2 ..].Split(' ')[19]}"
-        else
-            use found = Process.GetProcessById pid
-            found.StartTime.ToUniversalTime().ToString("s", CultureInfo.InvariantCulture)
-    with _ ->
-        ""
-
 let current =
-    { Host = Environment.MachineName; Pid = Environment.ProcessId; Since = since Environment.ProcessId }
+    { Host = Environment.MachineName; Pid = Environment.ProcessId; Since = OtherProcess.Since Environment.ProcessId }
 
 /// Whether a process is at work; None if it is another machine's.
 let isAlive (id: Identity) =
     if id.Host <> Environment.MachineName then None
-    else Some(Host.isAlive id.Pid && since id.Pid = id.Since)
-
-/// Asks a process of this machine to stop. On Windows, where that cannot be asked, it is ended.
-let stop (pid: int) =
-    if OperatingSystem.IsWindows() then
-        try
-            use found = Process.GetProcessById pid
-            found.Kill()
-        with :? ArgumentException | :? InvalidOperationException -> () // it has ended
-    else
-        Unix.kill (pid, 15) |> ignore
+    else Some(OtherProcess.IsAlive id.Pid && OtherProcess.Since id.Pid = id.Since)
 
 // ---- Files of a folder, one a process -------------------------------------------------------------------------------
 

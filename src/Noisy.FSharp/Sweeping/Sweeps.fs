@@ -241,7 +241,7 @@ let cancel (folder: string) =
 
     for id in here do
         printfn "stopping process %d" id.Pid
-        Processes.stop id.Pid
+        OtherProcess.Stop id.Pid
 
     while here |> List.exists (fun id -> Processes.isAlive id = Some true) do
         if isOver () then refuse $"""process {String.Join(", ", [ for id in here -> id.Pid ])} has not ended after five minutes: look what it does, or end it by kill -9; its runs can be resumed all the same"""

@@ -7,6 +7,7 @@ open System.IO
 open System.Net
 open System.Net.Sockets
 open System.Threading
+open Noisy.Models
 open Noisy.FSharp
 
 let private find name =
@@ -93,8 +94,8 @@ type Cluster() =
             // Not Process.WaitForExit, for which one that nobody has asked after is still there.
             try
                 ask "kill" [ "-TERM"; string pid ] |> ignore
-                while Host.isAlive pid && clock.Elapsed.TotalSeconds < 10.0 do Thread.Sleep 20
-                if Host.isAlive pid then ask "kill" [ "-KILL"; string pid ] |> ignore
+                while OtherProcess.IsAlive pid && clock.Elapsed.TotalSeconds < 10.0 do Thread.Sleep 20
+                if OtherProcess.IsAlive pid then ask "kill" [ "-KILL"; string pid ] |> ignore
             with _ -> ()
 
     let close () =

@@ -158,10 +158,10 @@ let private streams =
         test "a stream that was closed is known by who else has its number" {
             use folder = new TempFolder()
             use own = File.Create(folder.In "file")
-            Expect.isTrue (Streams.isGiven 1 && Streams.isGiven 2) "those of this process"
+            Expect.isTrue (Terminal.IsGiven 1 && Terminal.IsGiven 2) "those of this process"
             if not (OperatingSystem.IsWindows()) then
-                Expect.isFalse (Streams.isGiven (int (own.SafeFileHandle.DangerousGetHandle()))) "a file of this program's own"
-                Expect.isFalse (Streams.isGiven 987_654) "nobody"
+                Expect.isFalse (Terminal.IsGiven (int (own.SafeFileHandle.DangerousGetHandle()))) "a file of this program's own"
+                Expect.isFalse (Terminal.IsGiven 987_654) "nobody"
         }
     ]
 

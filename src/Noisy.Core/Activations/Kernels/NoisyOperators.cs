@@ -8,7 +8,7 @@ internal static class NoisyOperators
     /// <param name="c">Noise scale; finite and ≥ 0.</param>
     /// <param name="visitor">Receives the operator under its own type.</param>
     internal static void Accept<TVisitor>(NoisyActivationSpec spec, double c, ref TVisitor visitor)
-        where TVisitor : struct, IOperatorVisitor, allows ref struct
+        where TVisitor : struct, IOperatorVisitor
     {
         switch (spec.UseSoft, spec.Noise, spec.Placement, spec.Scaling)
         {
@@ -81,7 +81,7 @@ internal static class NoisyOperators
 
     private static void Clipped<TOperator, TVisitor>(NoisyActivationSpec spec, TOperator op, ref TVisitor visitor)
         where TOperator : struct, INoisyOperator
-        where TVisitor : struct, IOperatorVisitor, allows ref struct
+        where TVisitor : struct, IOperatorVisitor
     {
         if (spec.ClipOutput) visitor.Visit(new ClippedOperator<TOperator>(op, spec));
         else visitor.Visit(op);

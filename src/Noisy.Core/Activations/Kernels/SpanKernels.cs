@@ -11,7 +11,7 @@ namespace Noisy.Core;
 /// ξ is an argument. Aliasing: an output may be the very span of an input of its length, but not overlap one partly.</para>
 /// <para>Source: as <see cref="NoisyFunction"/>; operator structs and one shared loop after .NET's TensorPrimitives.</para>
 /// </remarks>
-public static class SpanKernels
+public static unsafe class SpanKernels
 {
     /// <summary>Units below which several copies of p are laid side by side, so that short rows still fill a vector.</summary>
     private const int ShortRow = 64;
@@ -46,8 +46,11 @@ public static class SpanKernels
         NoisyActivationSpec spec, double c, ReadOnlySpan<float> x, ReadOnlySpan<float> noise, ReadOnlySpan<float> p, Span<float> y,
         VectorWidth width)
     {
-        var pass = new ForwardPass(x, noise, p, y, width);
-        NoisyOperators.Accept(spec, c, ref pass);
+        fixed (float* x0 = x, noise0 = noise, p0 = p, y0 = y)
+        {
+            var pass = new ForwardPass(new(x0, x.Length), new(noise0, noise.Length), new(p0, p.Length), new(y0, y.Length), width);
+            NoisyOperators.Accept(spec, c, ref pass);
+        }
     }
 
     /// <summary>gradX = gradY · ∂φ/∂x, and gradY · ∂φ/∂p added up over the rows into gradP.</summary>
@@ -81,8 +84,13 @@ public static class SpanKernels
         if (gradX.Overlaps(p) || gradX.Overlaps(gradP)) throw new ArgumentException("gradX overlaps p or gradP", nameof(gradX));
         if (gradP.Overlaps(p) || gradP.Overlaps(x) || gradP.Overlaps(noise) || gradP.Overlaps(gradY))
             throw new ArgumentException("gradP overlaps another span", nameof(gradP));
-        var pass = new BackwardPass(x, noise, p, gradY, gradX, gradP, VectorWidths.Resolve(width));
-        NoisyOperators.Accept(spec, c, ref pass);
+        fixed (float* x0 = x, noise0 = noise, p0 = p, gradY0 = gradY, gradX0 = gradX, gradP0 = gradP)
+        {
+            var pass = new BackwardPass(
+                new(x0, x.Length), new(noise0, noise.Length), new(p0, p.Length),
+                new(gradY0, gradY.Length), new(gradX0, gradX.Length), new(gradP0, gradP.Length), VectorWidths.Resolve(width));
+            NoisyOperators.Accept(spec, c, ref pass);
+        }
     }
 
     /// <summary>Checks what both passes have in common.</summary>
@@ -121,27 +129,30 @@ public static class SpanKernels
         return buffer[..(copies * p.Length)];
     }
 
-    private readonly ref struct ForwardPass(
-        ReadOnlySpan<float> x, ReadOnlySpan<float> noise, ReadOnlySpan<float> p, Span<float> y, VectorWidth width)
-        : IOperatorVisitor
+    /// <summary>A span whose memory stays in place: a visitor is a type argument, which .NET 8 does not let hold a span.</summary>
+    private readonly struct Pinned(float* start, int length)
     {
-        private readonly ReadOnlySpan<float> x = x;
-        private readonly ReadOnlySpan<float> noise = noise;
-        private readonly ReadOnlySpan<float> p = p;
-        private readonly Span<float> y = y;
+        internal int Length => length;
+
+        internal Span<float> Slice(int first, int count) => new Span<float>(start, length).Slice(first, count);
+    }
+
+    private readonly struct ForwardPass(Pinned x, Pinned noise, Pinned p, Pinned y, VectorWidth width) : IOperatorVisitor
+    {
+        private readonly Pinned x = x, noise = noise, p = p, y = y;
         private readonly VectorWidth width = width;
 
         public void Visit<TOperator>(TOperator op)
             where TOperator : struct, INoisyOperator
         {
-            var p = Widen(this.p, Copies(this.p.Length), stackalloc float[2 * ShortRow]);
+            var p = Widen(this.p[..], Copies(this.p.Length), stackalloc float[2 * ShortRow]);
             var row = TOperator.ReadsP ? p.Length : this.x.Length;
             for (var start = 0; start < this.x.Length; start += row)
             {
                 var length = Math.Min(row, this.x.Length - start);
                 ref readonly var x = ref MemoryMarshal.GetReference(this.x[start..]);
-                ref readonly var noise = ref MemoryMarshal.GetReference(TOperator.ReadsNoise ? this.noise[start..] : this.x);
-                ref readonly var gain = ref MemoryMarshal.GetReference(TOperator.ReadsP ? p : this.x);
+                ref readonly var noise = ref MemoryMarshal.GetReference(TOperator.ReadsNoise ? this.noise[start..] : this.x[start..]);
+                ref readonly var gain = ref MemoryMarshal.GetReference(TOperator.ReadsP ? p : this.x[start..]);
                 ref var y = ref MemoryMarshal.GetReference(this.y[start..]);
                 var done = 0;
                 if (TOperator.FitsTwice && width >= VectorWidth.Bits512)
@@ -170,26 +181,20 @@ public static class SpanKernels
         }
     }
 
-    private readonly ref struct BackwardPass(
-        ReadOnlySpan<float> x, ReadOnlySpan<float> noise, ReadOnlySpan<float> p, ReadOnlySpan<float> gradY,
-        Span<float> gradX, Span<float> gradP, VectorWidth width)
+    private readonly struct BackwardPass(Pinned x, Pinned noise, Pinned p, Pinned gradY, Pinned gradX, Pinned gradP, VectorWidth width)
         : IOperatorVisitor
     {
-        private readonly ReadOnlySpan<float> x = x;
-        private readonly ReadOnlySpan<float> noise = noise;
-        private readonly ReadOnlySpan<float> p = p;
-        private readonly ReadOnlySpan<float> gradY = gradY;
-        private readonly Span<float> gradX = gradX;
-        private readonly Span<float> gradP = gradP;
+        private readonly Pinned x = x, noise = noise, p = p, gradY = gradY, gradX = gradX, gradP = gradP;
         private readonly VectorWidth width = width;
 
         public void Visit<TOperator>(TOperator op)
             where TOperator : struct, INoisyOperator
         {
             var copies = Copies(this.p.Length);
-            var p = Widen(this.p, copies, stackalloc float[2 * ShortRow]);
+            var p = Widen(this.p[..], copies, stackalloc float[2 * ShortRow]);
             Span<float> partial = stackalloc float[2 * ShortRow];
             partial.Clear();
+            var gradP = this.gradP[..];
             var sums = gradP.IsEmpty ? default : copies == 1 ? gradP : partial;
             var row = TOperator.ReadsP ? p.Length : this.x.Length;
             for (var start = 0; start < this.x.Length; start += row) Columns(op, start, Math.Min(row, this.x.Length - start), p, sums);
@@ -203,8 +208,8 @@ public static class SpanKernels
             where TOperator : struct, INoisyOperator
         {
             ref readonly var x = ref MemoryMarshal.GetReference(this.x[start..]);
-            ref readonly var noise = ref MemoryMarshal.GetReference(TOperator.ReadsNoise ? this.noise[start..] : this.x);
-            ref readonly var gain = ref MemoryMarshal.GetReference(TOperator.ReadsP ? p : this.x);
+            ref readonly var noise = ref MemoryMarshal.GetReference(TOperator.ReadsNoise ? this.noise[start..] : this.x[start..]);
+            ref readonly var gain = ref MemoryMarshal.GetReference(TOperator.ReadsP ? p : this.x[start..]);
             ref readonly var gradY = ref MemoryMarshal.GetReference(this.gradY[start..]);
             ref var gradX = ref MemoryMarshal.GetReference(this.gradX[start..]);
             ref var sum = ref MemoryMarshal.GetReference(sums);
