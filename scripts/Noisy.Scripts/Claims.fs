@@ -100,9 +100,9 @@ let private ofOurs =
       unique Ours "unique elements: does the leak alone beat the reference?" (having [ "c", "0" ] "nan-constant") Lower (row "reference") (test "error")
       unique Ours "unique elements: does annealed noise alone beat it?" (having [ "alpha", "1" ] "nan-annealed") Lower (row "reference") (test "error")
       unique Ours "unique elements: do more runs with annealed NAN solve it?" (row "nan-annealed") Higher (row "reference") Solved
-      ntm Ours "saturated Turing machine: do more hard ones with noise solve recall?" (saturated "noisy") Higher (saturated "hard") Solved
-      ntm Ours "saturated Turing machine: do more hard ones with the leak alone?" (having [ "c", "0"; "controllerGain", "16" ] "nan") Higher (saturated "hard") Solved
-      ntm Ours "saturated Turing machine: do those with noise solve it sooner than tanh?" (saturated "noisy") Lower (saturated "regular") SolvedAt ]
+      ntm Ours "saturated Turing machine: do more hard ones solve recall with leak and noise?" (saturated "noisy") Higher (saturated "hard") Solved
+      ntm Ours "saturated Turing machine: do more hard ones solve it with the leak alone?" (having [ "c", "0"; "controllerGain", "16" ] "nan") Higher (saturated "hard") Solved
+      ntm Ours "saturated Turing machine: are those with leak and noise sooner than tanh?" (saturated "noisy") Lower (saturated "regular") SolvedAt ]
 
 /// Every claim, in the order in which it is told.
 let all = ofPaper @ ofOurs

@@ -27,6 +27,12 @@ public sealed record RunConfig
     /// <summary>The activation with the overrides of <see cref="Training"/>.</summary>
     public ActivationPair Activations() => Activation.Map(Training.Override);
 
+    /// <summary>The key under which the run's noise is drawn.</summary>
+    internal NoiseKey NoiseKey() => Core.NoiseKey.FromSeed(Seed).Child("noise");
+
+    /// <summary>How noise is treated at test time by weights of so many updates.</summary>
+    internal NoiseContext TestContext(long update) => new(Training.TestNoise, Scale: Training.Schedule?.At(update));
+
     /// <summary>The experiment's own settings, by their type.</summary>
     /// <typeparam name="TSettings">The record that the experiment's presets hold.</typeparam>
     /// <exception cref="ArgumentException">They are of another type: the config belongs to another experiment.</exception>

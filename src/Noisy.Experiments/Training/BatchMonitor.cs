@@ -50,15 +50,14 @@ internal static class BatchMonitor
     /// <returns>Statistics by nonlinearity, batch by batch; null if the model has none.</returns>
     public static IReadOnlyDictionary<string, SiteSummary>? ObserveTrained(ITrainingTask task, RunConfig config, long updates, int batches)
     {
-        var scale = config.Training.Schedule?.At(updates);
-        var noise = NoiseKey.FromSeed(config.Seed).Child("noise");
+        var (noise, test) = (config.NoiseKey(), config.TestContext(updates));
         var epoch = (int)(updates / task.UpdatesPerEpoch) + 1;
         var seen = new List<IReadOnlyDictionary<string, SiteStatistics>>();
         for (var batch = 0L; batch < Math.Min(batches, task.UpdatesPerEpoch); batch++)
         {
             var place = new BatchPosition(updates + batch, epoch, batch, task.Stages, task.Stages);
-            var context = new NoiseContext(NoiseMode.Sample, noise, updates + batch, 0, scale);
-            if (Observe(task, place, context, new(config.Training.TestNoise, Scale: scale)) is not { } sites) return null;
+            var context = new NoiseContext(NoiseMode.Sample, noise, updates + batch, 0, test.Scale);
+            if (Observe(task, place, context, test) is not { } sites) return null;
             seen.Add(sites);
             using var scope = NewDisposeScope();
             using var _ = no_grad();

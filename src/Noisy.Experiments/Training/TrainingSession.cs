@@ -31,7 +31,7 @@ internal sealed class TrainingSession : IDisposable
         (this.run, config, task, this.folder, this.observer, this.stopAt) = (run, run.Config, run.Task, folder, observer, stopAt);
         (schedule, plan) = (config.Training.Schedule, config.Training.Curriculum);
         rules = new StopRules(task.HigherIsBetter, config.Training.StopAt, config.Training.Patience);
-        noise = NoiseKey.FromSeed(config.Seed).Child("noise");
+        noise = config.NoiseKey();
         perEpoch = task.UpdatesPerEpoch;
         total = config.Training.Epochs * perEpoch;
         perEvaluation = perEpoch / task.EvaluationsPerEpoch;
@@ -51,8 +51,6 @@ internal sealed class TrainingSession : IDisposable
     private int? LoggedStage => task.Stages > 1 ? Stage : null;
 
     private double RateOf(int epoch) => config.Training.LearningRateAt(epoch) * state.Curriculum.RateFactor;
-
-    private NoiseContext TestContext(long update) => new(config.Training.TestNoise, Scale: schedule?.At(update));
 
     /// <summary>Trains; false if it was interrupted.</summary>
     public bool Train(CancellationToken stop)
@@ -101,7 +99,7 @@ internal sealed class TrainingSession : IDisposable
 
         var place = new BatchPosition(state.Update, epoch, position, stage, state.EpochStage);
         var context = new NoiseContext(NoiseMode.Sample, noise, state.Update, 0, scale);
-        var sites = state.Update % run.MonitorEvery == 0 ? BatchMonitor.Observe(task, place, context, TestContext(state.Update)) : null;
+        var sites = state.Update % run.MonitorEvery == 0 ? BatchMonitor.Observe(task, place, context, config.TestContext(state.Update)) : null;
         LossSums sums;
         double norm;
         using (NewDisposeScope())
@@ -144,7 +142,7 @@ internal sealed class TrainingSession : IDisposable
     {
         var epoch = (int)((state.Update - 1) / perEpoch) + 1;
         var stage = Stage;
-        var valid = task.Evaluate(Split.Valid, stage, TestContext(state.Update), stop);
+        var valid = task.Evaluate(Split.Valid, stage, config.TestContext(state.Update), stop);
         var train = task.Metrics(state.Sums);
         var entry = new LogEvent(
             state.Update % perEpoch == 0 ? "epoch" : "check", state.Update, epoch, RateOf(epoch), schedule?.At(state.Update), Stage: LoggedStage, Train: train, Valid: valid);
@@ -186,7 +184,7 @@ internal sealed class TrainingSession : IDisposable
     public RunSummary Summarise(CancellationToken stop)
     {
         var stage = best.Tensors.Count > 0 ? task.Stages : Stage;
-        var context = TestContext(Tested);
+        var context = config.TestContext(Tested);
 
         // At the last stage, whichever was reached: runs are compared by these.
         var known = state.Evaluations * perEvaluation == Tested && state.ValidStage == task.Stages ? state.Valid : null;
@@ -230,7 +228,7 @@ internal sealed class TrainingSession : IDisposable
 
     /// <summary>What the exported weights say about themselves: all that a reader without torch needs.</summary>
     public Dictionary<string, string> Metadata() =>
-        new(ModelDescription.Write(task.Model, config.Activations(), TestContext(Tested)).Concat(task.Metadata))
+        new(ModelDescription.Write(task.Model, config.Activations(), config.TestContext(Tested)).Concat(task.Metadata))
         {
             ["config"] = ConfigJson.ToJson(config).ToJsonString(ConfigJson.Line),
         };

@@ -7,7 +7,6 @@ open System.IO
 open System.Text
 open System.Text.Json
 open System.Text.Json.Nodes
-open System.Threading
 open Noisy.Models
 open Noisy.Experiments
 open Noisy.FSharp.Processes
@@ -103,16 +102,9 @@ let parse (line: string) =
 
 /// Opens a journal as soon as nobody who appends to it is in the way, which takes milliseconds.
 let private opened (file: string) mode access share =
-    let rec attempt left =
-        try
-            new FileStream(file, mode, access, share)
-        with
-        | :? FileNotFoundException | :? DirectoryNotFoundException -> reraise ()
-        | :? IOException when left > 0 ->
-            Thread.Sleep 20
-            attempt (left - 1)
-
-    attempt 100
+    let stream = ref null
+    SharedFile.Patiently((fun () -> stream.Value <- new FileStream(file, mode, access, share)), TimeSpan.FromSeconds 2.0)
+    stream.Value
 
 let read (file: string) =
     if not (File.Exists file) then []
