@@ -47,6 +47,7 @@ let private lists = [
     CellTests.tests
     GradientTests.tests
     NoiseAddressTests.tests
+    DeviceTests.tests
     SignatureTests.tests
     NotFiniteTests.tests
     PackedTests.tests

@@ -348,22 +348,6 @@ let private errorTests =
                   .Message)
               (fun () -> new NoisyGru(RecurrentShape(0L, -1L, 0, Dropout = 1.0), Variants.Nan, NoiseClock 1L) |> ignore)) ]
 
-let private cudaTests =
-    [ for pair in [ Variants.Soft; Variants.Nan; Variants.Nah ] do
-          cudaTest $"LSTM and GRU with {pair.Name} agree on CPU and GPU" (fun cuda ->
-              let dims = RecurrentShape(8L, 16L, 2)
-              let x = filled 1L [ 6L; 4L; 8L ]
-              let run (device: torch.Device) =
-                  let lstm, gru = new NoisyLstm(dims, pair, NoiseClock 1L), new NoisyGru(dims, pair, NoiseClock 1L)
-                  lstm.``to`` device |> ignore
-                  gru.``to`` device |> ignore
-                  let x = leaf (x.``to`` device)
-                  let struct (o, h, c) = lstm.forward (x, none)
-                  let struct (q, r) = gru.forward (x, null)
-                  (o.sum () + q.sum ()).backward ()
-                  [ o; h; c; q; r; x.grad ]
-              for e, a in List.zip (run torch.CPU) (run cuda) do closeTensor { tensor32 with Absolute = 1e-4; Reason = "another order of sums on a GPU" } e a "tensor") ]
-
 let tests =
     testSequenced
     <| testList "recurrent modules" [
@@ -372,5 +356,4 @@ let tests =
         testList "addresses of the noise" addressTests
         testList "plain face" faceTests
         testList "errors" errorTests
-        testList "CUDA" cudaTests
     ]
