@@ -167,6 +167,9 @@ for name, about in
 create "Packages" "use the packages as strangers do, in an empty folder: C#, F#, native; about 400 MB and ten minutes" (fun () ->
     run "tests/Packages/try.fsx" [ "fsi"; "tests/Packages/try.fsx" ])
 
+create "GpuBundle" "one folder for a machine with a GPU and neither .NET nor this repository, tried here on the CPU" (fun () ->
+    run "tests/Bundle/make.fsx" [ "fsi"; "tests/Bundle/make.fsx" ])
+
 for name, path, about in scripts do
     // A script builds what it needs by itself.
     create name about (fun () -> run path ([ "fsi"; path; "--" ] @ scriptArguments))
@@ -176,6 +179,7 @@ for name, path, about in scripts do
 "Restore" ==> "Format"
 "Restore" ==> "Api"
 "Restore" ==> "Pack" ==> "Packages"
+"Restore" ==> "GpuBundle"
 
 // ---- Running --------------------------------------------------------------------------------------------------------
 

@@ -107,6 +107,17 @@ let private distance (a: string) (b: string) =
 
     (Array.init (b.Length + 1) id, [ 0 .. a.Length - 1 ]) ||> List.fold step |> Array.last
 
+/// Whether the scripts run as one program, on a machine without the .NET SDK.
+let private isProgram = match Reflection.Assembly.GetEntryAssembly() with null -> false | entry -> entry.GetName().Name = "noisy"
+
+/// What a user types to run a script, given by its file or by the name of one of ours.
+let private callOf (script: string) =
+    if script.EndsWith ".fsx" then $"dotnet fsi {script}"
+    elif isProgram then $"noisy {script}"
+    else $"dotnet fsi scripts/{script}.fsx"
+
+let private helpOf script = if isProgram then $"{callOf script} --help" else $"{callOf script} -- --help"
+
 /// Argu's complaint as one sentence, with the option that was probably meant.
 let complaint (script: string) (known: string list) (message: string) =
     let sentence = (Array.head (message.Split '\n')).Trim()
@@ -122,7 +133,7 @@ let complaint (script: string) (known: string list) (message: string) =
         else
             ""
 
-    $"{sentence.TrimEnd '.'}.{hint} All options: dotnet fsi {script} -- --help"
+    $"{sentence.TrimEnd '.'}.{hint} All options: {helpOf script}"
 
 /// Words as the options take them: --name=value is the same as --name value.
 ///
@@ -150,12 +161,10 @@ let writing (option: string) (place: string) (write: unit -> unit) =
 /// The options that a union of arguments stands for, with their dashes.
 let private namesOf<'argument when 'argument :> IArgParserTemplate> (parser: ArgumentParser<'argument>) = parser.GetArgumentCases() |> List.collect _.CommandLineNames.Value
 
-let private scriptFile (script: string) = if script.EndsWith ".fsx" then script else $"scripts/{script}.fsx"
-
 /// Takes from a command line the options that a union of arguments stands for; the other words in order are for another reader. None
 /// where the user asks for help.
 let take<'argument when 'argument :> IArgParserTemplate> (script: string) (words: string list) =
-    let parser = ArgumentParser.Create<'argument>(programName = $"dotnet fsi {scriptFile script}")
+    let parser = ArgumentParser.Create<'argument>(programName = callOf script)
     let words = words |> List.collect (separate (namesOf parser))
     refuseEmpty words
 
@@ -163,7 +172,7 @@ let take<'argument when 'argument :> IArgParserTemplate> (script: string) (words
         let found = parser.ParseCommandLine(Array.ofList words, ignoreUnrecognized = true, raiseOnUsage = true)
         Some(found, found.UnrecognizedCliParams)
     with :? ArguParseException as error ->
-        if error.ErrorCode = ErrorCode.HelpText then None else refuse (complaint (scriptFile script) [ "--help" ] error.Message)
+        if error.ErrorCode = ErrorCode.HelpText then None else refuse (complaint script [ "--help" ] error.Message)
 
 /// The lines of a help text about the options that a union of arguments stands for.
 let usage<'argument when 'argument :> IArgParserTemplate> () =
@@ -177,8 +186,7 @@ let usage<'argument when 'argument :> IArgParserTemplate> () =
 /// does the same, because `dotnet fsi` keeps a --help to itself unless a -- precedes it. Every mistake is a
 /// UsageException of one sentence.
 let parseBeside<'argument when 'argument :> IArgParserTemplate> (also: string list) (script: string) (explain: unit -> string) (words: string[]) =
-    let script = scriptFile script
-    let parser = ArgumentParser.Create<'argument>(programName = $"dotnet fsi {script}", usageStringCharacterWidth = 110)
+    let parser = ArgumentParser.Create<'argument>(programName = callOf script, usageStringCharacterWidth = 110)
     let known = namesOf parser
 
     let words = if words = [| "help" |] || words = [| "-h" |] then [| "--help" |] else words |> List.ofArray |> List.collect (separate known) |> Array.ofList

@@ -1,5 +1,6 @@
 using System.Reflection;
 using System.Runtime.InteropServices;
+using System.Text.RegularExpressions;
 
 namespace Noisy.Models;
 
@@ -24,6 +25,19 @@ internal static class TorchFiles
 
     /// <summary>The version of that package.</summary>
     internal static string Version => Recorded("LibTorchVersion");
+
+    /// <summary>The versions that TorchSharp's library can be loaded on: those of the same major and minor number.</summary>
+    internal static string Series => string.Join('.', Version.Split('.').Take(2));
+
+    /// <summary>What a folder's libtorch says of its version: in a file of its download, or of the Python package that it is part of.</summary>
+    /// <param name="folder">The folder of its libraries.</param>
+    /// <returns>Such as 2.10.0; null where nothing is said.</returns>
+    internal static string? VersionOf(string folder)
+    {
+        var parent = Parent(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder))) ?? "";
+        return new[] { "build-version", "version.py" }.Select(name => Path.Combine(parent, name)).Where(System.IO.File.Exists)
+            .Select(file => Regex.Match(System.IO.File.ReadAllText(file), @"\d+\.\d+\.\d+")).FirstOrDefault(found => found.Success)?.Value;
+    }
 
     /// <summary>libtorch's parts, in the order in which they need each other; a CPU build lacks those of CUDA.</summary>
     internal static IEnumerable<string> Libraries => new[] { "c10", "torch_cpu", "c10_cuda", "torch_cuda", "torch" }.Select(File);

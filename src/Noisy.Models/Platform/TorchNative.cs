@@ -14,7 +14,7 @@ namespace Noisy.Models;
 /// needs it for one symbol that nothing calls; where the original does not load, a copy in which that version
 /// is optional is loaded instead, from a temporary file that is gone again before <see cref="EnsureLoaded"/> returns.</para>
 /// <para><c>NOISY_LIBTORCH</c> names a folder with another build of libtorch, of the version that this TorchSharp was
-/// made for (2.10): a CUDA build has <c>torch_cuda</c> beside <c>torch_cpu</c>, and CUDA's own libraries
+/// made for (2.10), such as the <c>lib</c> folder of a Python's torch: a CUDA build has <c>torch_cuda</c> beside <c>torch_cpu</c>, and CUDA's own libraries
 /// beside them or on the loader's path; then <c>torch.cuda.is_available()</c> answers for the machine.</para>
 /// <para>TorchSharp has libraries for Linux and Windows on x64, Windows on Arm, and macOS on Apple silicon.</para>
 /// </remarks>
@@ -85,6 +85,10 @@ public static class TorchNative
         }
         catch (Exception e) when (e is DllNotFoundException or BadImageFormatException or IOException or UnauthorizedAccessException)
         {
+            if (Environment.GetEnvironmentVariable(FolderVariable) is { Length: > 0 } chosen)
+                return new TorchNotLoadableException(
+                    $"the libtorch in '{chosen}', which {FolderVariable} names, cannot be loaded ({Reason(e)}): it must be version {TorchFiles.Series}, and a CUDA "
+                    + "build needs CUDA's own libraries beside it or on the loader's path.", e);
             var needs = OperatingSystem.IsWindows() ? "Microsoft's Visual C++ runtime of 2015 or newer, for this architecture"
                 : OperatingSystem.IsMacOS() ? "a Mac with Apple silicon and a macOS that is still maintained"
                 : "64-bit Linux on x64 with glibc 2.28 or newer";
@@ -95,15 +99,24 @@ public static class TorchNative
     // 0: not one of these, so .NET goes on.
     private static nint Resolve(Assembly assembly, string name) => Loaded.GetValueOrDefault(name);
 
-    private static string TorchFolder()
+    private static string TorchFolder() =>
+        Environment.GetEnvironmentVariable(FolderVariable) is { Length: > 0 } chosen
+            ? Chosen(chosen)
+            : TorchFiles.TorchFolders.FirstOrDefault(HasTorch) ?? throw new TorchNotLoadableException(
+                $"libtorch was not found: {Remedy}, or set {FolderVariable} to a folder with {TorchFiles.Torch} {TorchFiles.Version}.");
+
+    /// <summary>The folder that the user names, if it has a libtorch that TorchSharp's library can be loaded on.</summary>
+    /// <param name="folder">What <see cref="FolderVariable"/> says.</param>
+    /// <exception cref="TorchNotLoadableException">It has none, or one of another version.</exception>
+    internal static string Chosen(string folder)
     {
-        if (Environment.GetEnvironmentVariable(FolderVariable) is { Length: > 0 } chosen)
-            return HasTorch(chosen)
-                ? Path.GetFullPath(chosen)
-                : throw new TorchNotLoadableException(
-                    $"{FolderVariable} names '{chosen}', where there is no {TorchFiles.Torch}: point it to the lib folder of a libtorch 2.10, or unset it.");
-        return TorchFiles.TorchFolders.FirstOrDefault(HasTorch) ?? throw new TorchNotLoadableException(
-            $"libtorch was not found: {Remedy}, or set {FolderVariable} to a folder with {TorchFiles.Torch} {TorchFiles.Version}.");
+        if (!HasTorch(folder))
+            throw new TorchNotLoadableException(
+                $"{FolderVariable} names '{folder}', where there is no {TorchFiles.Torch}: point it to the lib folder of a libtorch {TorchFiles.Series}, or unset it.");
+        if (TorchFiles.VersionOf(folder) is { } version && !version.StartsWith(TorchFiles.Series + ".", StringComparison.Ordinal))
+            throw new TorchNotLoadableException(
+                $"{FolderVariable} names '{folder}', a libtorch {version}: TorchSharp's library is made for {TorchFiles.Series}; point it to one of that version, or unset it.");
+        return Path.GetFullPath(folder);
     }
 
     private static string Remedy =>

@@ -7,12 +7,7 @@ open System.IO
 open Expecto
 open Noisy.Tests.TorchHelpers
 
-/// The repository's folder, found from the tests' own.
-let private root =
-    let rec up (folder: string) = if File.Exists(Path.Combine(folder, "Noisy.sln")) then folder else up (Path.GetDirectoryName folder)
-    up AppContext.BaseDirectory
-
-let private script = Path.Combine(root, "examples", "adding.fsx")
+let private script = Repository.file [ "examples"; "adding.fsx" ]
 
 /// The script in F# Interactive, without the stage that builds the library.
 let private start (folder: string) (more: string list) =
@@ -30,7 +25,7 @@ let tests =
         test "has at most 60 lines, and the tutorial shows it whole" {
             let lines = File.ReadAllLines script
             Expect.isLessThanOrEqual lines.Length 60 "lines"
-            let tutorial = File.ReadAllText(Path.Combine(root, "docs", "own-experiment.md")).ReplaceLineEndings "\n"
+            let tutorial = File.ReadAllText(Repository.file [ "docs"; "own-experiment.md" ]).ReplaceLineEndings "\n"
             let body = lines |> Array.skipWhile (fun line -> line <> "open System") |> Array.takeWhile (fun line -> line <> "#endif")
             for block in String.Join("\n", body).Split("\n\n") do Expect.stringContains tutorial (block.Trim()) "a part that the tutorial does not show"
         }

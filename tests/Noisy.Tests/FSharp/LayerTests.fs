@@ -36,8 +36,7 @@ let private layers =
             Expect.equal (names (a --> (b --> c))) (names (a --> b --> c)) "grouping")
 
         torchTest "the tutorial's module of one's own is this one, and runs" (fun () ->
-            let root = Seq.unfold (fun (folder: string) -> if isNull folder then None else Some(folder, Path.GetDirectoryName folder)) AppContext.BaseDirectory |> Seq.find (fun folder -> File.Exists(Path.Combine(folder, "Noisy.sln")))
-            let read (parts: string list) = File.ReadAllText(Path.Combine(Array.ofList (root :: parts))).ReplaceLineEndings "\n"
+            let read (parts: string list) = File.ReadAllText(Repository.file parts).ReplaceLineEndings "\n"
             let own = read [ "tests"; "Noisy.Tests"; "FSharp"; "LayerTests.fs" ]
             let from = own.IndexOf "/// Two layers"
             Expect.stringContains (read [ "docs"; "own-experiment.md" ]) (own.Substring(from, own.IndexOf("\n\nlet private mlp", from) - from)) "tutorial"

@@ -244,13 +244,10 @@ let tests =
                 NtmKernel.Create(MinimalCell Variants.Nah, Nullable(), VectorWidth.Auto) |> ignore))
 
         test "the cell that the documentation works through is the compiled one" {
-            let rec root (folder: string) : string =
-                if File.Exists(Path.Combine(folder, "Noisy.sln")) then folder else root (Path.GetDirectoryName(folder: string))
-            let root = root (AppContext.BaseDirectory.TrimEnd Path.DirectorySeparatorChar)
-            let page = File.ReadAllText(Path.Combine(root, "docs", "extending.md"))
+            let page = File.ReadAllText(Repository.file [ "docs"; "extending.md" ])
             let worked = page.Substring(page.IndexOf("## A recurrent cell, worked"))
             let blocks = worked.Split("```csharp\n") |> Array.skip 1 |> Array.map (fun (b: string) -> b.Substring(0, b.IndexOf("```")).TrimEnd())
-            let sources = [ for f in Directory.GetFiles(Path.Combine(root, "tests", "Noisy.OwnCell"), "*.cs") -> File.ReadAllText f ]
+            let sources = [ for f in Directory.GetFiles(Repository.file [ "tests"; "Noisy.OwnCell" ], "*.cs") -> File.ReadAllText f ]
             Expect.hasLength blocks 4 "blocks"
             for b in blocks do Expect.isTrue (sources |> List.exists (fun s -> s.Contains b)) b
         }

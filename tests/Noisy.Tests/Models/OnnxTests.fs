@@ -137,11 +137,7 @@ let private measured pair (case: Case) =
     let model, inputs, expected = case.Make pair
     difference expected (run (exported model None None) inputs)
 
-let private root =
-    Seq.unfold (fun (folder: string) -> if isNull folder then None else Some(folder, Path.GetDirectoryName folder)) AppContext.BaseDirectory
-    |> Seq.find (fun folder -> File.Exists(Path.Combine(folder, "Noisy.sln")))
-
-let private document = Path.Combine(root, "docs", "onnx.md")
+let private document = Repository.file [ "docs"; "onnx.md" ]
 
 /// The block of the document between its two marks.
 let private mark, private markEnd = "<!-- differences -->", "<!-- end -->"

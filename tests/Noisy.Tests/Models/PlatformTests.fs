@@ -7,8 +7,8 @@ open System.Text.RegularExpressions
 open Expecto
 open Noisy.Models
 
-let private root = Path.GetFullPath(Path.Combine(__SOURCE_DIRECTORY__, "..", "..", ".."))
-let private read (file: string) = File.ReadAllText(Path.Combine(root, file))
+let private root = Repository.root
+let private read (file: string) = File.ReadAllText(Repository.file [ file ])
 
 let tests =
     testList "Platform" [

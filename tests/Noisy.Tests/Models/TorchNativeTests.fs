@@ -61,6 +61,22 @@ let tests =
             TorchNative.EnsureLoaded()
             Expect.notEqual TorchNative.Report "not loaded" "a tensor could be made"
         }
+        test "a folder that the user names must have a libtorch of TorchSharp's version, wherever it comes from" {
+            use folder = new TorchHelpers.TempFolder()
+            let lib = folder.In "lib"
+            let throws text = Tol.throws<TorchNotLoadableException> text (fun () -> TorchNative.Chosen lib |> ignore)
+            let library = TorchFiles.Torch
+            throws $"NOISY_LIBTORCH names '{lib}', where there is no {library}: point it to the lib folder of a libtorch 2.10, or unset it."
+            Directory.CreateDirectory lib |> ignore
+            File.WriteAllText(Path.Combine(lib, library), "")
+            Expect.equal (TorchNative.Chosen lib) lib "nothing is said"
+            for file, text, version in [ "version.py", "__version__ = '2.9.1+cu128'\ndebug = False", "2.9.1"; "build-version", "2.11.0+cpu\n", "2.11.0" ] do
+                File.WriteAllText(folder.In file, text)
+                throws $"NOISY_LIBTORCH names '{lib}', a libtorch {version}: TorchSharp's library is made for 2.10; point it to one of that version, or unset it."
+                File.WriteAllText(folder.In file, text.Replace(version, "2.10.1"))
+                Expect.equal (TorchNative.Chosen(lib + "/")) (lib + "/") "the right one"
+                File.Delete(folder.In file)
+        }
         test "only the version requested becomes optional" {
             let file, flags = elf [ "GLIBCXX_3.4.3"; "GLIBCXX_3.4.32"; "GLIBCXX_3.4.321" ]
             Expect.equal (ElfVersions.Weaken(file.AsSpan(), "GLIBCXX_3.4.32")) 1 "one reference"

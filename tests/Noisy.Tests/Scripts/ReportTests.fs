@@ -175,7 +175,7 @@ let tests =
             | other -> failtestf "%A" other
         }
         test "the published tables and the answer are what the published summaries give" {
-            let docs = Path.GetFullPath(Path.Combine(__SOURCE_DIRECTORY__, "..", "..", "..", "docs"))
+            let docs = Repository.file [ "docs" ]
             let read name = File.ReadAllText(Path.Combine(docs, name)).ReplaceLineEndings "\n"
             let runs = Found.gather [ Path.Combine(docs, "results") ]
             Expect.isTrue (Tables.markdown runs = read "results.md") "dotnet fsi scripts/tables.fsx --runs docs/results --out docs/results.md"

@@ -5,7 +5,7 @@ open System.Reflection
 open Expecto
 open Noisy.Tests.SourceGraph
 
-let private root = Path.GetFullPath(Path.Combine(__SOURCE_DIRECTORY__, "..", "..", ".."))
+let private root = Repository.root
 
 let private graphs =
     [ for name in [ "Noisy.Core"; "Noisy.Models"; "Noisy.Experiments"; "Noisy.FSharp" ] do

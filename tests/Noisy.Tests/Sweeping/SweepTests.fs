@@ -138,8 +138,7 @@ let private local =
 let private script =
     testCase "a script of one's own takes the word sweep" (fun () ->
         use folder = new TempFolder()
-        let root = Path.GetFullPath(Path.Combine(__SOURCE_DIRECTORY__, "..", "..", ".."))
-        let adding = Path.Combine(root, "examples", "adding.fsx")
+        let adding = Repository.file [ "examples"; "adding.fsx" ]
         let words = [ "fsi"; "--quiet"; "--nologo"; "--define:NOISY_BUILT"; adding; "--"; "sweep"; "--activation"; "mine"; "--set"; "hidden=4"; "--max-updates"; "10"; "--out"; folder.Path ]
         use child = Process.Start(ProcessStartInfo("dotnet", words, RedirectStandardOutput = true, RedirectStandardError = true))
         let errors = child.StandardError.ReadToEndAsync()
