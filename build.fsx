@@ -170,6 +170,9 @@ create "Packages" "use the packages as strangers do, in an empty folder: C#, F#,
 create "GpuBundle" "one folder for a machine with a GPU and neither .NET nor this repository, tried here on the CPU" (fun () ->
     run "tests/Bundle/make.fsx" [ "fsi"; "tests/Bundle/make.fsx" ])
 
+create "Docs" "the documentation as a site, with both references, and no broken link; -- --serve shows it" (fun () ->
+    run "docs/site/make.fsx" ([ "fsi"; "docs/site/make.fsx"; "--" ] @ scriptArguments))
+
 for name, path, about in scripts do
     // A script builds what it needs by itself.
     create name about (fun () -> run path ([ "fsi"; path; "--" ] @ scriptArguments))
@@ -180,6 +183,7 @@ for name, path, about in scripts do
 "Restore" ==> "Api"
 "Restore" ==> "Pack" ==> "Packages"
 "Restore" ==> "GpuBundle"
+"Restore" ==> "Docs"
 
 // ---- Running --------------------------------------------------------------------------------------------------------
 

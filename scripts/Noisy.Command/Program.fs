@@ -8,7 +8,6 @@ let private tools =
     [ "activations", Activations.main
       "bench", Bench.main
       "captions", CaptionScript.main
-      "features", Features.main
       "tables", Tables.main ]
 
 let private commands =

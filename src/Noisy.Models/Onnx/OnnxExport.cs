@@ -45,12 +45,14 @@ public static class OnnxExport
     }
 
     /// <summary>Writes a model to a stream.</summary>
-    /// <inheritdoc cref="Save"/>
     /// <param name="model">The model, in single precision; its mode does not matter, nor does its device.</param>
     /// <param name="stream">Receives the bytes.</param>
-    /// <param name="axes">Axes of the first input.</param>
-    /// <param name="noise">What to do with noise.</param>
+    /// <param name="axes">Axes of the first input, as in <see cref="Save"/>.</param>
+    /// <param name="noise">What to do with noise, as in <see cref="Save"/>.</param>
     /// <param name="metadata">Text by name to go along.</param>
+    /// <exception cref="UsageException">A part of the model has no ONNX form, is not in single precision, or is too large for a file; the
+    /// message names it. Or <paramref name="axes"/> does not fit the model. Nothing is written.</exception>
+    /// <exception cref="ArgumentException">The noise is to be sampled.</exception>
     public static void Write(
         nn.Module model, Stream stream, IReadOnlyList<string>? axes = null, NoiseContext? noise = null,
         IReadOnlyDictionary<string, string>? metadata = null) =>
