@@ -11,9 +11,11 @@ open Noisy.Scripts.Found
 /// What two rows' finished runs show of a claim: the difference of the row from the other, its words, and what is counted. None where there is
 /// nothing to compare.
 let private compare (claim: Claim) (row: Found list) (other: Found list) =
-    let keyed (value: RunSummary -> float option) =
-        let of' runs = [ for f in runs do match value f.Summary with Some value -> (f.Summary.Data.Sha256, f.Summary.Seed), value | None -> () ]
+    let pairedBy (value: Found -> float option) =
+        let of' runs = [ for f in runs do match value f with Some value -> (f.Summary.Data.Sha256, f.Summary.Seed), value | None -> () ]
         Statistics.paired (of' row) (of' other)
+
+    let keyed (value: RunSummary -> float option) = pairedBy (fun f -> value f.Summary)
 
     let pairs (difference: Interval) = $"""{difference.Count} {if difference.Count = 1 then "pair" else "pairs"}"""
     let words what difference = $"{what}: {Statistics.text difference}" + (if difference.IsBounded then "" else ", no interval")
@@ -27,6 +29,10 @@ let private compare (claim: Claim) (row: Found list) (other: Found list) =
         let place = match split with Split.Train -> "training" | Split.Valid -> "validation" | _ -> "test"
         let percent = Statistics.scale (if Metrics.isShare metric then 100.0 else 1.0)
         keyed value |> Option.map (fun found -> found, words $"{place} {Metrics.title metric}" (percent found), pairs found)
+    | ValidationAt update ->
+        let metric = Found.metric (List.head (row @ other)).Summary
+        let percent = Statistics.scale (if Metrics.isShare metric then 100.0 else 1.0)
+        pairedBy (validations >> Map.tryFind update) |> Option.map (fun found -> found, words $"validation {Metrics.title metric}" (percent found), pairs found)
     | SolvedAt ->
         keyed Solving.update |> Option.map (fun found -> found, words "thousands of updates" (Statistics.scale 1e-3 found), pairs found)
     | Solved ->
@@ -60,6 +66,7 @@ let private line (found: Found list) (claim: Claim) =
     let verdict, effect, n =
         match compare claim done'[0] done'[1] with
         | Some(difference, effect, n) ->
+            let isShort = isShort || (claim.Measure <> Solved && difference.Count < claim.Seeds)
             let verdict = verdict claim difference
             (if isShort then verdict + ", **unfinished**" else verdict), effect, (if isShort then $"{n} of {claim.Seeds}" else n)
         | None -> (if List.exists List.isEmpty all then "not measured" else "**unfinished**"), "–", $"0 of {claim.Seeds}"

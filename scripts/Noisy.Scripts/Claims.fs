@@ -10,6 +10,8 @@ type Row = { Name: string; Set: (string * string) list }
 type Measure =
     /// A metric of a split, seed by seed.
     | Metric of Split * string
+    /// The metric that runs are judged by in the validation after so many updates, seed by seed.
+    | ValidationAt of int64
     /// How many runs solve the task.
     | Solved
     /// The update at which runs solve it, seed by seed; a run that does not counts with its last update.
@@ -99,6 +101,10 @@ let private ofOurs =
       nmt Ours "translation: does the noise alone beat hard units?" (having [ "alpha", "1" ] "nah") Higher (row "hard") (test "bleu")
       unique Ours "unique elements: does the leak alone beat the reference?" (having [ "c", "0" ] "nan-constant") Lower (row "reference") (test "error")
       unique Ours "unique elements: does annealed noise alone beat it?" (having [ "alpha", "1" ] "nan-annealed") Lower (row "reference") (test "error")
+      unique Ours "unique elements, after 5,000 updates: is NAN ahead of the reference?" (row "nan-constant") Lower (row "reference") (ValidationAt 5_000L)
+      unique Ours "unique elements, after 5,000 updates: is the leak alone?" (having [ "c", "0" ] "nan-constant") Lower (row "reference") (ValidationAt 5_000L)
+      unique Ours "unique elements, after 5,000 updates: is annealed noise alone?" (having [ "alpha", "1" ] "nan-annealed") Lower (row "reference") (ValidationAt 5_000L)
+      unique Ours "unique elements, after 5,000 updates: does noise add to the leak?" (row "nan-constant") Lower (having [ "c", "0" ] "nan-constant") (ValidationAt 5_000L)
       unique Ours "unique elements: do more runs with annealed NAN solve it?" (row "nan-annealed") Higher (row "reference") Solved
       ntm Ours "saturated Turing machine: do more hard ones solve recall with leak and noise?" (saturated "noisy") Higher (saturated "hard") Solved
       ntm Ours "saturated Turing machine: do more hard ones solve it with the leak alone?" (having [ "c", "0"; "controllerGain", "16" ] "nan") Higher (saturated "hard") Solved

@@ -9,7 +9,8 @@ open Noisy.FSharp.Options
 open Noisy.Scripts.Found
 open TorchSharp
 
-/// Draws comparison.png and comparison.html of runs of one experiment and preset; those without a log are left out.
+/// Draws comparison.png and comparison.html of runs of one experiment and preset, and writes their validations beside them; runs without a log
+/// are left out.
 ///
 /// found: distinct runs, whose data must be at hand. Raises UsageException where they are not of one kind, or no run has a log.
 let draw folder (found: Found list) =
@@ -33,5 +34,6 @@ let draw folder (found: Found list) =
             Directory.CreateDirectory folder |> ignore
             let runs = [ for f in logged -> name f.Summary, f.Folder ]
             let preset = one.Summary.Preset
+            keepValidations folder (logged |> List.filter _.Summary.Finished)
             Pictures.compare folder $"{experiment.Name}, {preset}" (Runs.viewOf experiment task) (experiment.Curves preset) runs
     | _ -> refuse "--curves: the runs are of several experiments, presets or data sets: name fewer folders with --runs"

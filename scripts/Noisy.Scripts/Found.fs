@@ -2,11 +2,13 @@
 module Noisy.Scripts.Found
 
 open System
+open System.Globalization
 open System.IO
 open System.Text.Json
 open System.Text.Json.Nodes
 open Noisy.Models
 open Noisy.Experiments
+open Noisy.FSharp
 
 /// A summary and the folder that it was found in.
 type Found = { Folder: string; Summary: RunSummary }
@@ -49,6 +51,41 @@ let metric (summary: RunSummary) =
     if not (isNull summary.Metric) then summary.Metric
     elif not (isNull (box summary.Paper)) then summary.Paper.Metric
     else known |> List.tryFind summary.Metrics.Test.ContainsKey |> Option.defaultWith (fun () -> Seq.head summary.Metrics.Test.Keys)
+
+/// Where the validations of runs lie whose logs are not kept.
+let validationsFile = "validations.csv"
+
+/// A run's validations by update, each at the stage of its moment, in the metric that the run is judged by: from its log, else from the table
+/// beside its folder. Empty if there is neither.
+let validations (found: Found) : Map<int64, float> =
+    let log, table = Path.Combine(found.Folder, "log.jsonl"), Path.Combine(Path.GetDirectoryName found.Folder, validationsFile)
+
+    if File.Exists log then
+        Map
+            [ for event in Pictures.log found.Folder do
+                  if event.IsEvaluation && not (isNull (box event.Valid)) then
+                      match event.Valid.TryGetValue(metric found.Summary) with
+                      | true, value -> event.Update, value
+                      | _ -> () ]
+    elif File.Exists table then
+        Map
+            [ for line in File.ReadLines table do
+                  match line.Split ',' with
+                  | [| run; weights; update; value |] when run = Path.GetFileName found.Folder && found.Summary.WeightsSha256.StartsWith weights ->
+                      Int64.Parse(update, CultureInfo.InvariantCulture), Double.Parse(value, CultureInfo.InvariantCulture)
+                  | _ -> () ]
+    else
+        Map.empty
+
+/// Writes the validations of runs into a folder's table, for `validations` to read where their logs are not.
+let keepValidations (folder: string) (found: Found list) =
+    let lines =
+        [ "run,weights,update,validation"
+          for f in found do
+              for KeyValue(update, value) in validations f do
+                  String.Join(',', Path.GetFileName f.Folder, f.Summary.WeightsSha256[..11], update.ToString CultureInfo.InvariantCulture, value.ToString("R", CultureInfo.InvariantCulture)) ]
+
+    File.WriteAllText(Path.Combine(folder, validationsFile), String.Join("\n", lines) + "\n")
 
 /// What a row of a table is called: as in its experiment, else as its command called it, else the activation with the fields that leave the preset's.
 let name (summary: RunSummary) =

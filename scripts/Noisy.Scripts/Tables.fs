@@ -171,7 +171,7 @@ type Argument =
             | Out _ -> "file to write instead of the terminal, such as docs/results.md"
             | Answer _ -> "Markdown file, such as docs/experiments.md, whose block of claims and verdicts to renew"
             | Study _ -> "Markdown file, such as docs/noise-or-leak.md, whose block of effects to renew, with the picture of the same name"
-            | Curves _ -> "folder for comparison.png and comparison.html of all runs that were found, which must be of one experiment and preset"
+            | Curves _ -> "folder for comparison.png, comparison.html and validations.csv of all runs that were found, which must be of one experiment and preset"
             | Keep -> "copy the summaries that were found to docs/results/<experiment>/<run>/summary.json"
 
 /// The script; the exit code.
