@@ -20,6 +20,8 @@ type Training =
       DecayAfter: int
       /// Momentum of the optimiser, in [0, 1); None keeps the method's own.
       Momentum: float option
+      /// Weight decay λ, ≥ 0: λ w is added to every parameter's gradient.
+      WeightDecay: float
       /// Threshold of the gradient's global norm, > 0; infinity never clips.
       Clip: float
       /// Schedule of the noise scale c, shared by all modules; None keeps each spec's own c.
@@ -69,6 +71,7 @@ module Training =
           Decay = 1.0
           DecayAfter = 0
           Momentum = None
+          WeightDecay = 0.0
           Clip = 5.0
           Noise = None
           LearnP = true
@@ -81,7 +84,8 @@ module Training =
     let internal settings (training: Training) =
         TrainingSettings(
             Epochs = training.Epochs, EpochUpdates = Nullable training.EpochUpdates, Optimizer = training.Optimizer, LearningRate = training.LearningRate,
-            Decay = training.Decay, DecayAfter = training.DecayAfter, Momentum = Option.toNullable training.Momentum, Clip = training.Clip,
+            Decay = training.Decay, DecayAfter = training.DecayAfter, Momentum = Option.toNullable training.Momentum,
+            WeightDecay = training.WeightDecay, Clip = training.Clip,
             Schedule = Option.toObj training.Noise, LearnP = training.LearnP, ClipOutput = training.ClipOutput, TestNoise = training.TestNoise,
             StopAt = Option.toNullable training.StopAt, Patience = training.Patience, KeepBest = training.KeepBest
         )

@@ -27,6 +27,9 @@ public sealed record TrainingSettings
     /// <summary>Momentum of the optimiser, in [0, 1); null keeps the method's own.</summary>
     public double? Momentum { get; init; }
 
+    /// <summary>Weight decay λ, ≥ 0: λ w is added to the gradient of every parameter, gap gains included, after the clip.</summary>
+    public double WeightDecay { get; init; }
+
     /// <summary>Threshold of the gradient's global norm, &gt; 0.</summary>
     public double Clip { get; init; } = 5;
 
@@ -72,8 +75,12 @@ public sealed record TrainingSettings
     /// <param name="epoch">Epoch, from 1.</param>
     public double LearningRateAt(int epoch) => LearningRate / Math.Pow(Decay, Math.Max(0, epoch - DecayAfter));
 
-    /// <summary>The optimiser with the momentum of these settings.</summary>
-    public OptimizerSpec OptimizerSpec() => Core.OptimizerSpec.Create(Optimizer) is var own && Momentum is { } m ? own with { Momentum = m } : own;
+    /// <summary>The optimiser with the momentum and the weight decay of these settings.</summary>
+    public OptimizerSpec OptimizerSpec()
+    {
+        var own = Core.OptimizerSpec.Create(Optimizer);
+        return own with { Momentum = Momentum ?? own.Momentum, WeightDecay = WeightDecay };
+    }
 
     /// <summary>A spec with the overrides of these settings; one without noise takes the clip alone.</summary>
     /// <param name="spec">The variant's own.</param>
@@ -130,6 +137,7 @@ public sealed record TrainingSettings
         if (DecayAfter < 0) yield return $"decayAfter is {DecayAfter}: must be >= 0";
         if (!(Momentum is null or (>= 0 and < 1))) yield return $"momentum is {Momentum}: must be in [0, 1)";
         if (Momentum > 0 && Optimizer is not (OptimizerKind.Sgd or OptimizerKind.GravesRmsProp)) yield return $"momentum does not apply to {Optimizer}";
+        if (!(double.IsFinite(WeightDecay) && WeightDecay >= 0)) yield return $"weightDecay is {WeightDecay}: must be finite and >= 0";
         if (!(Clip > 0)) yield return $"clip is {Clip}: must be > 0";
         if (TestNoise == NoiseMode.Sample) yield return "testNoise is sample: must be mean, exactMean or off, so that an evaluation can be repeated";
         if (StopAt is { } at && !double.IsFinite(at)) yield return $"stopAt is {at}: must be finite";

@@ -99,7 +99,8 @@ internal sealed class ComposedOptimizer(OptimizerSpec spec, IReadOnlyList<(strin
         {
             if (parameter.grad is not { } gradient) continue;
             using var scope = NewDisposeScope();
-            parameter.AddInPlace(Change(name, gradient.Times(gradientScale), rate, step), 1);
+            var scaled = gradient.Times(gradientScale);
+            parameter.AddInPlace(Change(name, Spec.WeightDecay == 0 ? scaled : scaled.PlusTimes(parameter, Spec.WeightDecay), rate, step), 1);
         }
 
         ZeroGrad();
@@ -162,8 +163,8 @@ internal sealed unsafe class FusedOptimizer : Optimizer
     {
         using (NewDisposeScope())
         {
-            // Running values of rows that were not looked up decay too.
-            OptimizerKernel.Step(Spec, Segments(sparse: Spec.States == 0), rate, gradientScale, step, FusedEngine.Width, FusedEngine.Threads);
+            // Running values of rows that were not looked up decay too, and so do weights.
+            OptimizerKernel.Step(Spec, Segments(sparse: Spec.States == 0 && Spec.WeightDecay == 0), rate, gradientScale, step, FusedEngine.Width, FusedEngine.Threads);
         }
 
         // A backward pass that still needs the old weights must not take the new ones.

@@ -29,7 +29,9 @@ let private specs =
       OptimizerSpec.RmsProp
       OptimizerSpec.GravesRmsProp
       OptimizerSpec.Adam
-      OptimizerSpec.Adadelta ]
+      OptimizerSpec.Adadelta
+      OptimizerSpec(OptimizerKind.Sgd, WeightDecay = 0.03)
+      OptimizerSpec(OptimizerKind.Adam, WeightDecay = 0.03) ]
 
 let private close message (expected: torch.nn.Module) (actual: torch.nn.Module) =
     for e, a in Seq.zip (expected.parameters ()) (actual.parameters ()) do closeTensor tensor32 e a message
@@ -79,6 +81,9 @@ let tests =
 
         againstTorch OptimizerSpec.Sgd 0.3 (fun m -> torch.optim.SGD(m.parameters (), 0.3))
         againstTorch (OptimizerSpec(OptimizerKind.Sgd, 0.9)) 0.3 (fun m -> torch.optim.SGD(m.parameters (), 0.3, 0.9))
+        againstTorch (OptimizerSpec(OptimizerKind.Sgd, WeightDecay = 0.03)) 0.3 (fun m -> torch.optim.SGD(m.parameters (), 0.3, weight_decay = 0.03))
+        againstTorch (OptimizerSpec(OptimizerKind.Sgd, 0.9, WeightDecay = 0.03)) 0.3 (fun m -> torch.optim.SGD(m.parameters (), 0.3, 0.9, weight_decay = 0.03))
+        againstTorch (OptimizerSpec(OptimizerKind.Adam, WeightDecay = 0.03)) 0.01 (fun m -> torch.optim.Adam(m.parameters (), 0.01, weight_decay = 0.03))
         againstTorch OptimizerSpec.RmsProp 0.01 (fun m -> torch.optim.RMSProp(m.parameters (), 0.01, alpha = 0.99))
         againstTorch OptimizerSpec.Adam 0.01 (fun m -> torch.optim.Adam(m.parameters (), 0.01))
         againstTorch OptimizerSpec.Adadelta 1.0 (fun m -> torch.optim.Adadelta(m.parameters (), 1.0, rho = 0.95))
@@ -168,7 +173,7 @@ let tests =
 
         test "an impossible optimiser names every broken rule" {
             Tol.throws<InvalidSpecException>
-                (InvalidSpecException([ "momentum is 1: must be in [0, 1)"; "epsilon is 0: must be finite and > 0" ]).Message)
-                (fun () -> OptimizerSpec(OptimizerKind.Sgd, 1.0, Epsilon = 0.0).Validate() |> ignore)
+                (InvalidSpecException([ "momentum is 1: must be in [0, 1)"; "epsilon is 0: must be finite and > 0"; "weight decay is -1: must be finite and >= 0" ]).Message)
+                (fun () -> OptimizerSpec(OptimizerKind.Sgd, 1.0, Epsilon = 0.0, WeightDecay = -1.0).Validate() |> ignore)
         }
     ]

@@ -62,18 +62,19 @@ internal static unsafe class OptimizerKernel
     /// <param name="threads">Threads, ≥ 1.</param>
     internal static void Step(OptimizerSpec spec, WeightSegment[] segments, double rate, double gradientScale, long step, VectorWidth width, int threads)
     {
+        var scales = ((float)gradientScale, (float)spec.WeightDecay);
         switch (spec.Kind)
         {
-            case OptimizerKind.Sgd when spec.Momentum == 0: Run(new SgdRule(rate), segments, gradientScale, width, threads); break;
-            case OptimizerKind.Sgd: Run(new MomentumRule(spec, rate), segments, gradientScale, width, threads); break;
-            case OptimizerKind.RmsProp: Run(new RmsPropRule(spec, rate), segments, gradientScale, width, threads); break;
-            case OptimizerKind.GravesRmsProp: Run(new GravesRule(spec, rate), segments, gradientScale, width, threads); break;
-            case OptimizerKind.Adam: Run(new AdamRule(spec, rate, step), segments, gradientScale, width, threads); break;
-            default: Run(new AdadeltaRule(spec, rate), segments, gradientScale, width, threads); break;
+            case OptimizerKind.Sgd when spec.Momentum == 0: Run(new SgdRule(rate), segments, scales, width, threads); break;
+            case OptimizerKind.Sgd: Run(new MomentumRule(spec, rate), segments, scales, width, threads); break;
+            case OptimizerKind.RmsProp: Run(new RmsPropRule(spec, rate), segments, scales, width, threads); break;
+            case OptimizerKind.GravesRmsProp: Run(new GravesRule(spec, rate), segments, scales, width, threads); break;
+            case OptimizerKind.Adam: Run(new AdamRule(spec, rate, step), segments, scales, width, threads); break;
+            default: Run(new AdadeltaRule(spec, rate), segments, scales, width, threads); break;
         }
     }
 
-    private static void Run<TRule>(TRule rule, WeightSegment[] segments, double gradientScale, VectorWidth width, int threads)
+    private static void Run<TRule>(TRule rule, WeightSegment[] segments, (float Gradient, float Decay) scales, VectorWidth width, int threads)
         where TRule : struct, IUpdateRule
     {
         var chunks = Cut(segments);
@@ -86,12 +87,12 @@ internal static unsafe class OptimizerKernel
                 long done = 0;
                 switch (VectorWidths.Resolve(width))
                 {
-                    case VectorWidth.Bits512: done = Run<Lanes16, TRule>(rule, chunks[i], (float)gradientScale, done); break;
-                    case VectorWidth.Bits256: done = Run<Lanes8, TRule>(rule, chunks[i], (float)gradientScale, done); break;
-                    case VectorWidth.Bits128: done = Run<Lanes4, TRule>(rule, chunks[i], (float)gradientScale, done); break;
+                    case VectorWidth.Bits512: done = Run<Lanes16, TRule>(rule, chunks[i], scales, done); break;
+                    case VectorWidth.Bits256: done = Run<Lanes8, TRule>(rule, chunks[i], scales, done); break;
+                    case VectorWidth.Bits128: done = Run<Lanes4, TRule>(rule, chunks[i], scales, done); break;
                 }
 
-                Run<Lanes1, TRule>(rule, chunks[i], (float)gradientScale, done);
+                Run<Lanes1, TRule>(rule, chunks[i], scales, done);
             }
 
             EngineProfile.Mark(member, EngineStage.Update);
@@ -127,14 +128,15 @@ internal static unsafe class OptimizerKernel
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static long Run<V, TRule>(TRule rule, WeightSegment s, float gradientScale, long done)
+    private static long Run<V, TRule>(TRule rule, WeightSegment s, (float Gradient, float Decay) scales, long done)
         where V : struct, ILanes<V>
         where TRule : struct, IUpdateRule
     {
         for (; done <= s.Length - V.Count; done += V.Count)
         {
-            var gradient = V.Load(in *(s.Gradient + done), 0) * gradientScale;
-            rule.Step(V.Load(in *(s.Weight + done), 0), gradient, s.First + done, s.Second + done, s.Third + done).Store(ref *(s.Weight + done), 0);
+            var (weight, gradient) = (V.Load(in *(s.Weight + done), 0), V.Load(in *(s.Gradient + done), 0) * scales.Gradient);
+            if (scales.Decay != 0) gradient = V.MultiplyAdd(weight, scales.Decay, gradient);
+            rule.Step(weight, gradient, s.First + done, s.Second + done, s.Third + done).Store(ref *(s.Weight + done), 0);
         }
 
         return done;

@@ -7,14 +7,16 @@ namespace Noisy.Core;
 /// <param name="Beta1">Adam: decay of the running mean, in [0, 1).</param>
 /// <param name="Beta2">Adam: decay of the running mean square, in [0, 1).</param>
 /// <param name="Epsilon">Keeps denominators from zero, &gt; 0.</param>
-/// <remarks>With g the gradient and η the learning rate:
+/// <param name="WeightDecay">λ, ≥ 0, of every parameter that has a gradient, gap gains included, as in torch.</param>
+/// <remarks>With η the learning rate and g the gradient plus λ w:
 /// SGD: v ← m v + g, w ← w − η v.
 /// RMSProp: n ← ρ n + (1 − ρ) g², w ← w − η g / (√n + ε).
 /// Graves: n as before, a ← ρ a + (1 − ρ) g, v ← m v − η g / √(n − a² + ε), w ← w + v.
 /// Adam: a ← β₁ a + (1 − β₁) g, n ← β₂ n + (1 − β₂) g², w ← w − η (a / (1 − β₁ᵗ)) / (√(n / (1 − β₂ᵗ)) + ε).
 /// Adadelta: n as before, d = √(s + ε) / √(n + ε) · g, s ← ρ s + (1 − ρ) d², w ← w − η d.</remarks>
 public sealed record OptimizerSpec(
-    OptimizerKind Kind = OptimizerKind.Sgd, double Momentum = 0, double Decay = 0.95, double Beta1 = 0.9, double Beta2 = 0.999, double Epsilon = 1e-8)
+    OptimizerKind Kind = OptimizerKind.Sgd, double Momentum = 0, double Decay = 0.95, double Beta1 = 0.9, double Beta2 = 0.999, double Epsilon = 1e-8,
+    double WeightDecay = 0)
 {
     /// <summary>Plain gradient descent.</summary>
     public static OptimizerSpec Sgd { get; } = new();
@@ -64,6 +66,7 @@ public sealed record OptimizerSpec(
         Share(Beta1, "beta1");
         Share(Beta2, "beta2");
         if (!(double.IsFinite(Epsilon) && Epsilon > 0)) broken.Add($"epsilon is {Epsilon}: must be finite and > 0");
+        if (!(double.IsFinite(WeightDecay) && WeightDecay >= 0)) broken.Add($"weight decay is {WeightDecay}: must be finite and >= 0");
         return broken.Count == 0 ? this : throw new InvalidSpecException(broken);
 
         void Share(double value, string name)
