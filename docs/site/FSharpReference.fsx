@@ -112,8 +112,11 @@ let write (signatures: string) (folder: string) =
 
     let index =
         [ "# F# reference"
-          "What `open Noisy.FSharp` gives, in the package of that name. [An experiment of your own](../docs/own-experiment.md) shows it at work. "
-              + "Types that are not here are in the [C# reference](xref:Noisy.Core)."
+          String.Join(
+              " ",
+              [ "What `open Noisy.FSharp` gives, in the package of that name."
+                "[An experiment of your own](../docs/own-experiment.md) shows it at work."
+                "Types that are not here are in the [C# reference](xref:Noisy.Core)." ])
           String.Join("\n", "| | |" :: "|---|---|" :: List.map row names) ]
 
     File.WriteAllText(Path.Combine(folder, "index.md"), String.Join("\n\n", index) + "\n")

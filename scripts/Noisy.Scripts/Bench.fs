@@ -52,16 +52,19 @@ let measure stopped (tell: string -> unit) (effort: Effort) (options: BenchOptio
 
 let private speed stopped (options: BenchOptions) =
     // A file that cannot be written is told before the minutes are spent, not after.
+    // So is one that is to be compared with.
+    let before = options.Compare |> Option.map (fun file -> file, BenchCompare.read file)
     options.Json |> Option.iter (fun file -> BenchReport.save file "[]")
     for line in settings options.Threads do printfn "%s" line
     let effort = effort options
     let own () = System.Diagnostics.Process.GetCurrentProcess().TotalProcessorTime.TotalSeconds
-    let before, ownBefore = processorTimes (), own ()
+    let timesBefore, ownBefore = processorTimes (), own ()
     let ceiling, records = measure stopped (printfn "%s") effort options
-    Option.map2 (fun before after -> disturbance before after (own () - ownBefore)) before (processorTimes ()) |> Option.iter (printfn "%s")
+    Option.map2 (fun before after -> disturbance before after (own () - ownBefore)) timesBefore (processorTimes ()) |> Option.iter (printfn "%s")
     options.Json |> Option.iter (fun file -> BenchReport.save file (BenchReport.json ceiling records))
     printfn ""
     BenchReport.table ceiling records
+    before |> Option.iter (fun (file, earlier) -> BenchCompare.table file earlier records)
 
     for cell, suite in [ Lstm, "lstm"; Gru, "gru" ] do
         if List.contains suite options.Suites then

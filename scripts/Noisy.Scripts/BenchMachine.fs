@@ -28,6 +28,20 @@ let private read path =
     with _ ->
         "unknown"
 
+/// The processor's name, as the system tells it.
+let processor =
+    lazy
+        (let named =
+            try
+                File.ReadLines "/proc/cpuinfo"
+                |> Seq.tryPick (fun line -> match line.Split(':', 2) with [| name; value |] when name.Trim() = "model name" -> Some(value.Trim()) | _ -> None)
+            with _ ->
+                None
+
+         named
+         |> Option.orElse (Option.ofObj (Environment.GetEnvironmentVariable "PROCESSOR_IDENTIFIER"))
+         |> Option.defaultValue (string Runtime.InteropServices.RuntimeInformation.ProcessArchitecture))
+
 /// Lines on everything that the figures depend on.
 let settings threads =
     let setting name own =
@@ -40,7 +54,8 @@ let settings threads =
     let pages = read "/sys/kernel/mm/transparent_hugepage/enabled"
     let load = (read "/proc/loadavg").Split ' ' |> Array.head
 
-    [ $"threads {threads} of {Environment.ProcessorCount} processors, for libtorch and for the engine; load {load} before the start"
+    [ processor.Value
+      $"threads {threads} of {Environment.ProcessorCount} processors, for libtorch and for the engine; load {load} before the start"
       $"engine's vectors {int (VectorWidths.Resolve FusedEngine.Width)} bits; {natives}"
       $"huge pages {pages}: the engine requests them, the baseline has libtorch's own allocation"
       $"Noisy {Host.version}, libtorch {torch.__version__}, .NET {Environment.Version}" ]

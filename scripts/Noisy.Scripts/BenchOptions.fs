@@ -17,6 +17,7 @@ type Argument =
     | [<Unique>] Threads of number: string
     | [<Unique>] Seconds of number: string
     | [<Unique>] Json of file: string
+    | [<Unique>] Compare of file: string
     | [<Unique>] Memory
     | [<Unique>] Soak of updates: string
     | [<Unique; Hidden>] Memory_Of of work: string
@@ -30,6 +31,7 @@ type Argument =
             | Threads _ -> $"CPU threads, of libtorch and of the engine (default: all, here {Environment.ProcessorCount})"
             | Seconds _ -> "time for each measurement (default: 12)"
             | Json _ -> "also write the records to this file, as a list in JSON"
+            | Compare _ -> "also set the ratios beside those of an earlier run, whose --json wrote this file"
             | Memory -> "instead of speed: peak memory of a training step (default config: M), each in a process of its own"
             | Soak _ -> "instead of speed: make this many updates, at least 10 (default config: S), and fail if resident memory grows"
             | Memory_Of _ -> "a child of --memory"
@@ -48,6 +50,7 @@ type BenchOptions =
       Threads: int
       Seconds: float
       Json: string option
+      Compare: string option
       Mode: Mode }
 
 /// All suites in the order in which they run.
@@ -69,6 +72,7 @@ layer's NAH units in torch's graph, forward and backward, fused against composed
 network 784-500-10 at batch 100.
 
 RATIO: the baseline's time over ours, more is better: the median over rounds in which the two take turns for 0.2 s each.
+--compare says that a ratio has changed only where the 95 % intervals of the two medians do not touch.
 
 GFLOP/S counts the matrix products alone, forward and backward, a multiply-add as two operations: for each row of time and
 batch 6 x gates x hidden x (inputs + hidden) a layer and 6 x hidden x vocabulary for the output layer. Gate arithmetic, noise
@@ -107,8 +111,8 @@ let read (words: string[]) =
             | false, Some updates, None -> Soak(integer "--soak" 10L updates)
             | false, None, None -> Speed
 
-        if mode <> Speed && (found.Contains Argument.Json || found.Contains Argument.Suite || found.Contains Argument.Seconds || found.Contains Argument.Quick) then
-            refuse "--memory and --soak measure no speed: leave --suite, --quick, --seconds and --json away"
+        if mode <> Speed && (found.Contains Argument.Json || found.Contains Argument.Compare || found.Contains Argument.Suite || found.Contains Argument.Seconds || found.Contains Argument.Quick) then
+            refuse "--memory and --soak measure no speed: leave --suite, --quick, --seconds, --json and --compare away"
 
         let chosen =
             match found.GetResults Argument.Config, mode with
@@ -129,4 +133,5 @@ let read (words: string[]) =
             | Some text -> positive "--seconds" text
             | None -> if found.Contains Argument.Quick then 2.0 else 12.0
           Json = found.TryGetResult Argument.Json
+          Compare = found.TryGetResult Argument.Compare
           Mode = mode })

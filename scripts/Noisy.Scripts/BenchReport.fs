@@ -28,7 +28,12 @@ let json (ceiling: Ceiling) (records: Record list) =
         item["baseline"] <- r.Baseline
         item["path"] <- r.Path
         item["threads"] <- r.Threads
+        item["processor"] <- r.Processor
         item["ratio"] <- r.Ratio
+        item["ratio_low"] <- r.Low
+        item["ratio_high"] <- r.High
+        item["ratio_q1"] <- r.FirstQuartile
+        item["ratio_q3"] <- r.ThirdQuartile
         item["median_ms"] <- r.MedianMs
         item["baseline_ms"] <- r.BaselineMs
         item["rounds"] <- r.Rounds
@@ -47,14 +52,14 @@ let save (file: string) text =
 /// Prints the table.
 let table (ceiling: Ceiling) (records: Record list) =
     let head =
-        [ "suite"; "config"; "what"; "activation"; "path"; "against"; "ratio"; "min/min"; "ms"; "baseline ms"; "rounds"; "GFLOP/s"; "of ceiling" ]
+        [ "suite"; "config"; "what"; "activation"; "path"; "against"; "ratio"; "quartiles"; "min/min"; "ms"; "baseline ms"; "rounds"; "GFLOP/s"; "of ceiling" ]
 
     let body =
         [ for r in records do
               let products = r.Gflops > 0.0
 
               [ r.Suite; r.Config; r.What; r.Activation; r.Path; r.Baseline
-                $"%.3f{r.Ratio}"; $"%.3f{r.BestRatio}"; $"%.2f{r.MedianMs}"; $"%.2f{r.BaselineMs}"; string r.Rounds
+                $"%.3f{r.Ratio}"; $"%.3f{r.FirstQuartile} to %.3f{r.ThirdQuartile}"; $"%.3f{r.BestRatio}"; $"%.2f{r.MedianMs}"; $"%.2f{r.BaselineMs}"; string r.Rounds
                 (if products then $"%.1f{r.Gflops}" else "–")
                 (if products then $"%.0f{100.0 * r.Gflops / ceiling.Gflops} %%" else "–") ] ]
 

@@ -19,9 +19,33 @@ let median (values: float seq) =
     let middle = sorted.Length / 2
     if sorted.Length % 2 = 1 then sorted[middle] else 0.5 * (sorted[middle - 1] + sorted[middle])
 
+/// A quantile in [0, 1], linear between the values beside it.
+let quantile (share: float) (values: float seq) =
+    let sorted = Seq.sort values |> Array.ofSeq
+    let place = share * float (sorted.Length - 1)
+    let below = int place
+    let above = min (below + 1) (sorted.Length - 1)
+    sorted[below] + (place - float below) * (sorted[above] - sorted[below])
+
+/// A 95 % interval of the median by ranks, whatever the values' distribution; of fewer than six values all that there are.
+let medianInterval (values: float seq) =
+    let sorted = Seq.sort values |> Array.ofSeq
+    let count = sorted.Length
+
+    // The chance that at most so many of the values lie below the median they were drawn around.
+    let rec low rank chance atMost =
+        let atMost = atMost + chance
+        if 2.0 * atMost > 0.05 then max 0 (rank - 1) else low (rank + 1) (chance * float (count - rank) / float (rank + 1)) atMost
+
+    let low = low 0 (0.5 ** float count) 0.0
+    sorted[low], sorted[count - 1 - low]
+
 type Rounds with
+    /// The baseline's time over ours, round by round.
+    member this.Ratios = Array.map2 (/) this.Baseline this.Ours
+
     /// How many times as fast as the baseline: median of the rounds' own ratios.
-    member this.Ratio = Array.map2 (/) this.Baseline this.Ours |> median
+    member this.Ratio = median this.Ratios
 
     /// The same from the shortest times of all rounds.
     member this.BestRatio = Array.min this.Baseline / Array.min this.Ours

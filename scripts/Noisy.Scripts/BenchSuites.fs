@@ -34,12 +34,18 @@ type Record =
       Baseline: string
       Path: string
       Threads: int
+      /// Median over the rounds, its 95 % interval, and the rounds' quartiles.
       Ratio: float
+      Low: float
+      High: float
+      FirstQuartile: float
+      ThirdQuartile: float
       BestRatio: float
       MedianMs: float
       BaselineMs: float
       Rounds: int
-      Gflops: float }
+      Gflops: float
+      Processor: string }
 
 /// Elements of the suite of activations.
 let elements = 1 <<< 20
@@ -227,10 +233,12 @@ let run stopped (budget: Budget) (m: Measurement) : Record =
         let budget = { budget with Seconds = budget.Seconds * m.Share }
         let rounds = measure stopped budget theirs.Run ours.Run
         let ms = 1e3 * median rounds.Ours
+        let low, high = medianInterval rounds.Ratios
 
         { Suite = m.Suite; Config = m.Config; What = m.What; Activation = m.Activation; Baseline = m.Baseline; Path = ours.Path()
-          Threads = m.Threads; Ratio = rounds.Ratio; BestRatio = rounds.BestRatio; MedianMs = ms; BaselineMs = 1e3 * median rounds.Baseline
-          Rounds = rounds.Ours.Length; Gflops = m.Operations / ms * 1e-6 }
+          Threads = m.Threads; Ratio = rounds.Ratio; Low = low; High = high; FirstQuartile = quantile 0.25 rounds.Ratios
+          ThirdQuartile = quantile 0.75 rounds.Ratios; BestRatio = rounds.BestRatio; MedianMs = ms; BaselineMs = 1e3 * median rounds.Baseline
+          Rounds = rounds.Ours.Length; Gflops = m.Operations / ms * 1e-6; Processor = BenchMachine.processor.Value }
     finally
         ours.Free()
         theirs.Free()

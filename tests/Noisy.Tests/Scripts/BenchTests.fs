@@ -1,6 +1,7 @@
 module Noisy.Tests.BenchTests
 
 open System
+open System.IO
 open System.Text.Json.Nodes
 open Expecto
 open Noisy.Models
@@ -138,6 +139,13 @@ let private roundTests =
             Expect.equal rounds.Ratio 2.0 "ratio"
             Expect.equal rounds.BestRatio 2.0 "of the shortest"
         }
+        test "quartiles, and an interval of the median by ranks" {
+            let values = [ for i in 1 .. 9 -> float i ] |> List.rev
+            Expect.equal (quantile 0.25 values, quantile 0.75 values) (3.0, 7.0) "quartiles"
+            Expect.equal (quantile 0.25 [ 1.0; 2.0 ]) 1.25 "between two"
+            Expect.equal (medianInterval values) (2.0, 8.0) "of nine the second and the eighth: all but 3.9 % of the cases"
+            Expect.equal (medianInterval [ 3.0; 1.0; 2.0 ]) (1.0, 3.0) "of three all"
+        }
         test "the two take turns, and each begins every other round" {
             let order = ResizeArray<string>()
             let rounds = measure never effort.Budget (fun () -> order.Add "theirs") (fun () -> order.Add "ours")
@@ -153,6 +161,36 @@ let private roundTests =
         }
     ]
 
+let private compareTests =
+    let record ratio low high : BenchSuites.Record =
+        { Suite = "gru"; Config = "S"; What = "step"; Activation = "nah"; Baseline = "libtorch nn.GRU"; Path = "fused-cpu"; Threads = 2; Ratio = ratio
+          Low = low; High = high; FirstQuartile = low; ThirdQuartile = high; BestRatio = ratio; MedianMs = 1.0; BaselineMs = ratio; Rounds = 9; Gflops = 1.0; Processor = "P" }
+
+    let written (records: BenchSuites.Record list) =
+        let file = Path.GetTempFileName()
+        File.WriteAllText(file, BenchReport.json { Gflops = 1.0; Gigabytes = 1.0 } records)
+        file
+
+    testList "comparison" [
+        test "a ratio has changed where the intervals do not touch" {
+            let before: BenchCompare.Earlier list = BenchCompare.read (written [ record 2.0 1.9 2.1 ])
+            Expect.equal ([ for earlier in before -> earlier.Key ]) [ BenchCompare.key (record 1.0 1.0 1.0) ] "the same measurement"
+            let verdict = BenchCompare.verdict before.Head
+            Expect.equal (verdict (record 2.3 2.2 2.4)) "faster" "above"
+            Expect.equal (verdict (record 1.7 1.6 1.8)) "slower" "below"
+            Expect.equal (verdict (record 2.2 2.0 2.4)) "no difference shown" "touching"
+            Expect.equal (verdict { record 2.3 2.2 2.4 with Processor = "Q" }) "another processor" "elsewhere"
+            Expect.equal (BenchCompare.verdict { before.Head with Interval = None } (record 2.3 2.2 2.4)) "no interval in the file" "an old file"
+        }
+        test "a file of something else is refused" {
+            for text in [ ""; "{}"; "[1]"; "[{}]" ] do
+                let file = Path.GetTempFileName()
+                File.WriteAllText(file, text)
+                Tol.throws<UsageException> $"--compare: {file} has no records of this benchmark: name a file that --json wrote" (fun () -> BenchCompare.read file |> ignore)
+            Expect.throwsT<UsageException> (fun () -> BenchCompare.read "/no/such/file.json" |> ignore) "none"
+        }
+    ]
+
 let private recordTests =
     testList "records" [
         torchTest "every suite gives records with every field" (fun () ->
@@ -160,12 +198,12 @@ let private recordTests =
             let told = ResizeArray<string>()
             let ceiling, records = Bench.measure never told.Add effort options
             let list = JsonNode.Parse(BenchReport.json ceiling records).AsArray()
-            let texts = [ "suite"; "config"; "what"; "activation"; "baseline"; "path" ]
-            let numbers = [ "threads"; "ratio"; "median_ms"; "baseline_ms"; "rounds"; "gflops"; "ceiling_gflops" ]
+            let texts = [ "suite"; "config"; "what"; "activation"; "baseline"; "path"; "processor" ]
+            let numbers = [ "threads"; "ratio"; "ratio_low"; "ratio_high"; "ratio_q1"; "ratio_q3"; "median_ms"; "baseline_ms"; "rounds"; "gflops"; "ceiling_gflops" ]
 
             for item in list do
                 let item = item.AsObject()
-                Expect.equal (item |> Seq.map _.Key |> List.ofSeq) (texts @ numbers) "fields"
+                Expect.equal (item |> Seq.map _.Key |> set) (set (texts @ numbers)) "fields"
                 for name in texts do Expect.isNotEmpty (item[name].GetValue<string>()) name
 
                 for name in numbers do
@@ -198,4 +236,4 @@ let private recordTests =
 
 let tests =
     testSequenced // they set torch's number of threads
-    <| testList "benchmark" [ optionTests; countTests; roundTests; recordTests ]
+    <| testList "benchmark" [ optionTests; countTests; roundTests; compareTests; recordTests ]
