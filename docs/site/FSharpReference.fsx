@@ -63,7 +63,8 @@ let private items (lines: string list) =
               let m = Regex.Match(head, @"^(type|module|exception|and)\s+([A-Za-z]+)")
               if m.Success then
                   let attributes = block |> List.filter (fun line -> line.StartsWith "[<")
-                  { Name = m.Groups[2].Value; Kind = m.Groups[1].Value; Docs = comments block; Lines = (if m.Groups[1].Value = "module" then body else attributes @ body) } ]
+                  let kind = m.Groups[1].Value
+                  { Name = m.Groups[2].Value; Kind = kind; Docs = comments block; Lines = (if kind = "module" then body else attributes @ body) } ]
 
 let private ofModule (item: Item) =
     [ if not item.Docs.IsEmpty then prose item.Docs

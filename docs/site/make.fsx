@@ -72,7 +72,10 @@ for file in Directory.GetFiles(Path.Combine(root, "docs"), "*.md") do
 // ---- References -----------------------------------------------------------------------------------------------------
 
 let signatures = Path.Combine(source, "Noisy.FSharp.fsi")
-let build project more = run "dotnet" ([ "build"; Path.Combine(root, project); "--configuration"; "Release"; "--verbosity"; "quiet"; "--nologo"; "-p:RunAnalyzers=false" ] @ more)
+let build project more =
+    let words = [ "--configuration"; "Release"; "--verbosity"; "quiet"; "--nologo"; "-p:RunAnalyzers=false" ]
+    run "dotnet" ([ "build"; Path.Combine(root, project) ] @ words @ more)
+
 build "scripts/Noisy.Command" [] // whose folder has all assemblies
 build "src/Noisy.FSharp" [ "--no-dependencies"; "-t:Rebuild"; $"-p:OtherFlags=--sig:{signatures}" ]
 FSharpReference.write signatures (Path.Combine(source, "fsharp"))

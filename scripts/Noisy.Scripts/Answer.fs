@@ -30,9 +30,11 @@ let private compare (claim: Claim) (row: Found list) (other: Found list) =
         let percent = Statistics.scale (if Metrics.isShare metric then 100.0 else 1.0)
         keyed value |> Option.map (fun found -> found, words $"{place} {Metrics.title metric}" (percent found), pairs found)
     | ValidationAt update ->
-        let metric = Found.metric (List.head (row @ other)).Summary
-        let percent = Statistics.scale (if Metrics.isShare metric then 100.0 else 1.0)
-        pairedBy (validations >> Map.tryFind update) |> Option.map (fun found -> found, words $"validation {Metrics.title metric}" (percent found), pairs found)
+        pairedBy (validations >> Map.tryFind update)
+        |> Option.map (fun found ->
+            let metric = Found.metric row.Head.Summary
+            let percent = Statistics.scale (if Metrics.isShare metric then 100.0 else 1.0)
+            found, words $"validation {Metrics.title metric}" (percent found), pairs found)
     | SolvedAt ->
         keyed Solving.update |> Option.map (fun found -> found, words "thousands of updates" (Statistics.scale 1e-3 found), pairs found)
     | Solved ->

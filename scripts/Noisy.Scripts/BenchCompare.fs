@@ -61,7 +61,8 @@ let table (file: string) (before: Earlier list) (records: Record list) =
 
     printfn ""
     printfn "against %s (ratios to the baseline, 95 %% intervals of their medians):" file
-    Results.printTable [ "suite"; "config"; "what"; "activation"; "against"; "verdict" ] [ "what"; "verdict" ] [ "suite"; "config"; "what"; "activation"; "against"; "then"; "now"; "change"; "verdict" ] body
+    let names = [ "suite"; "config"; "what"; "activation"; "against" ]
+    Results.printTable (names @ [ "verdict" ]) [ "what"; "verdict" ] (names @ [ "then"; "now"; "change"; "verdict" ]) body
 
     match before |> List.filter (fun earlier -> records |> List.forall (fun r -> key r <> earlier.Key)) with
     | [] -> ()

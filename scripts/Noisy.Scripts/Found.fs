@@ -71,7 +71,7 @@ let validations (found: Found) : Map<int64, float> =
         Map
             [ for line in File.ReadLines table do
                   match line.Split ',' with
-                  | [| run; weights; update; value |] when run = Path.GetFileName found.Folder && found.Summary.WeightsSha256.StartsWith weights ->
+                  | [| run; weights; update; value |] when run = Path.GetFileName found.Folder && weights <> "" && found.Summary.WeightsSha256.StartsWith weights ->
                       Int64.Parse(update, CultureInfo.InvariantCulture), Double.Parse(value, CultureInfo.InvariantCulture)
                   | _ -> () ]
     else
@@ -83,7 +83,8 @@ let keepValidations (folder: string) (found: Found list) =
         [ "run,weights,update,validation"
           for f in found do
               for KeyValue(update, value) in validations f do
-                  String.Join(',', Path.GetFileName f.Folder, f.Summary.WeightsSha256[..11], update.ToString CultureInfo.InvariantCulture, value.ToString("R", CultureInfo.InvariantCulture)) ]
+                  let value = value.ToString("R", CultureInfo.InvariantCulture)
+                  $"{Path.GetFileName f.Folder},{f.Summary.WeightsSha256[..11]},{update},{value}" ]
 
     File.WriteAllText(Path.Combine(folder, validationsFile), String.Join("\n", lines) + "\n")
 

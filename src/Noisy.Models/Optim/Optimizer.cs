@@ -100,7 +100,8 @@ internal sealed class ComposedOptimizer(OptimizerSpec spec, IReadOnlyList<(strin
             if (parameter.grad is not { } gradient) continue;
             using var scope = NewDisposeScope();
             var scaled = gradient.Times(gradientScale);
-            parameter.AddInPlace(Change(name, Spec.WeightDecay == 0 ? scaled : scaled.PlusTimes(parameter, Spec.WeightDecay), rate, step), 1);
+            if (Spec.WeightDecay != 0) scaled = scaled.PlusTimes(parameter, Spec.WeightDecay);
+            parameter.AddInPlace(Change(name, scaled, rate, step), 1);
         }
 
         ZeroGrad();

@@ -112,10 +112,12 @@ public static class TorchNative
     {
         if (!HasTorch(folder))
             throw new TorchNotLoadableException(
-                $"{FolderVariable} names '{folder}', where there is no {TorchFiles.Torch}: point it to the lib folder of a libtorch {TorchFiles.Series}, or unset it.");
+                $"{FolderVariable} names '{folder}', where there is no {TorchFiles.Torch}: point it to the lib folder of a libtorch {TorchFiles.Series}, or "
+                + "unset it.");
         if (TorchFiles.VersionOf(folder) is { } version && !version.StartsWith(TorchFiles.Series + ".", StringComparison.Ordinal))
             throw new TorchNotLoadableException(
-                $"{FolderVariable} names '{folder}', a libtorch {version}: TorchSharp's library is made for {TorchFiles.Series}; point it to one of that version, or unset it.");
+                $"{FolderVariable} names '{folder}', a libtorch {version}: TorchSharp's library is made for {TorchFiles.Series}; point it to one of that "
+                + "version, or unset it.");
         return Path.GetFullPath(folder);
     }
 

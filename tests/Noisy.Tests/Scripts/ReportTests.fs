@@ -136,6 +136,23 @@ let tests =
             Expect.equal (page.StartsWith "before\n<!-- answer", page.EndsWith "<!-- end of the answer -->\nafter\n", Block.renew "answer" "p" page text = page) (true, true, true) "the rest stays"
             Expect.throwsT<UsageException> (fun () -> Block.renew "answer" "p" "no marks" text |> ignore) "no place"
         }
+        test "validations of runs without logs come from the table beside them, those of the same weights alone" {
+            use folder = new TorchHelpers.TempFolder()
+            let run (place: string) (weights: string) =
+                let fields = JsonSerializer.SerializeToNode(summary id "nan" 1L true 109.0, ConfigJson.Indented).AsObject()
+                fields["weights_sha256"] <- Nodes.JsonValue.Create weights
+                found (folder.In $"{place}/paper-nan-s1") (fields.Deserialize<RunSummary> ConfigJson.Indented)
+            let hash = String('c', 64)
+            for place: string in [ "a"; "b" ] do Directory.CreateDirectory(folder.In place) |> ignore
+            Expect.isEmpty (Found.validations (run "a" hash)) "no table"
+            let lines = [ "run,weights,update,validation"; "paper-nan-s1,cccccccccccc,10,4.5"; "paper-nan-s1,cccccccccccc,20,3.25"; "paper-nan-s2,cccccccccccc,10,9" ]
+            File.WriteAllLines(folder.In $"a/{Found.validationsFile}", lines)
+            let expected = Map [ 10L, 4.5; 20L, 3.25 ]
+            Expect.equal (Found.validations (run "a" hash)) expected "its own"
+            Expect.isEmpty (Found.validations (run "a" (String('d', 64)))) "another training of that name"
+            Found.keepValidations (folder.In "b") [ run "a" hash ]
+            Expect.equal (Found.validations (run "b" hash)) expected "kept"
+        }
         test "every claim is of rows that exist, and so is the study" {
             for claim in Claims.all do
                 for row in [ claim.Row; claim.Other ] do
