@@ -20,6 +20,12 @@ type RunOptions =
       Threads: int
       /// Measures in every so many updates what saturation and noise do at each nonlinearity: log, summary, sites.html. None does not.
       Monitor: int64 option
+      /// Event files for TensorBoard in the run's folder.
+      TensorBoard: bool
+      /// The model as model.onnx in the run's folder, once it is done.
+      Onnx: bool
+      /// cpu or cuda; "" takes cuda where there is one.
+      Device: string
       /// The folder of the results, as --out takes it; the run has a folder of its own beneath it. "" takes runs/ and the
       /// experiment's name.
       Out: string }
@@ -63,7 +69,8 @@ module Run =
 
     /// One row of the first preset with seed 1, all threads, into runs/ and the experiment's name.
     let defaults =
-        { Preset = ""; Row = ""; Seed = 1L; Set = []; Updates = None; Monitor = None; Threads = Environment.ProcessorCount; Out = "" }
+        { Preset = ""; Row = ""; Seed = 1L; Set = []; Updates = None; Monitor = None; TensorBoard = false; Onnx = false; Device = ""
+          Threads = Environment.ProcessorCount; Out = "" }
 
     /// Trains one run, for interactive use: { Run.defaults with Row = "mine"; Updates = Some 50L } |> Run.train experiment. Progress and
     /// curves are as with Run.main; a run that was begun is resumed.
@@ -75,5 +82,10 @@ module Run =
         let out = if options.Out = "" then Path.Combine("runs", built.Name) else options.Out
         let runs, notes = Plan.make built preset [ row ] [ options.Seed ] [ for name, value in options.Set -> name, [ value ] ] out
         for note in notes do printfn "%s" note
-        let folder, summary = Runs.one built (List.exactlyOne runs) options.Threads options.Updates options.Monitor CancellationToken.None
+        let run = List.exactlyOne runs
+        let folder, summary =
+            Runs.one built run CancellationToken.None
+                { Preset = preset; Rows = [ row ]; Seeds = [ options.Seed ]; Device = Options.device (if options.Device = "" then None else Some options.Device)
+                  Threads = options.Threads; Backend = FusedEngine.Default; Data = None; Out = Path.GetDirectoryName run.Folder
+                  MaxUpdates = options.Updates; Set = []; Monitor = options.Monitor; TensorBoard = options.TensorBoard; Onnx = options.Onnx }
         { Folder = folder; Summary = summary }

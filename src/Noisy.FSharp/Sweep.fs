@@ -22,6 +22,12 @@ type Sweep =
       Updates: int64 option
       /// What --data takes; "" for an experiment of your own.
       Data: string
+      /// Measures in every so many updates what saturation and noise do; None takes what --monitor leaves out: in presets "paper" alone.
+      Monitor: int64 option
+      /// Event files for TensorBoard in each run's folder.
+      TensorBoard: bool
+      /// The model of each run that is done as model.onnx in its folder.
+      Onnx: bool
       On: Place
       /// CPU threads of a run; None shares out the cores, and takes one on Slurm.
       Threads: int option
@@ -33,7 +39,7 @@ type Sweep =
 module Sweep =
     /// The first preset, the experiment's own rows, seed 1, on as many of this machine's cores as there are runs for.
     let defaults =
-        { Script = ""; Preset = ""; Rows = []; Seeds = [ 1L ]; Set = []; Updates = None; Data = ""; On = Local None; Threads = None; Out = "" }
+        { Script = ""; Preset = ""; Rows = []; Seeds = [ 1L ]; Set = []; Updates = None; Data = ""; Monitor = None; TensorBoard = false; Onnx = false; On = Local None; Threads = None; Out = "" }
 
     /// An array job of Slurm's with a time limit of an hour a task; longer runs are queued again.
     let slurm = { Minutes = 60; Jobs = None; Partition = ""; Options = [] }
@@ -56,6 +62,9 @@ module Sweep =
           for name, values in sweep.Set do yield! [ "--set"; $"{name}={list (List.map (value name) values)}" ]
           match sweep.Updates with Some updates -> yield! [ "--max-updates"; string updates ] | None -> ()
           yield! given "--data" sweep.Data
+          match sweep.Monitor with Some updates -> yield! [ "--monitor"; string updates ] | None -> ()
+          if sweep.TensorBoard then "--tensorboard"
+          if sweep.Onnx then "--onnx"
           yield! count "--threads" sweep.Threads
           yield! given "--out" sweep.Out
           match sweep.On with

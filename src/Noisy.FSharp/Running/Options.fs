@@ -204,7 +204,8 @@ let parseBeside<'argument when 'argument :> IArgParserTemplate> (also: string li
 /// Reads a command line that is all of one kind; see parseBeside.
 let parse<'argument when 'argument :> IArgParserTemplate> script explain words = parseBeside<'argument> [] script explain words
 
-let private device name =
+/// Where a run is trained, by the name that --device takes; None takes a GPU if there is one.
+let device name =
     TorchNative.EnsureLoaded()
 
     match name with

@@ -156,11 +156,7 @@ let report (experiment: Experiment) options (extras: Extras) outcomes =
         Results.print rows
 
 /// One run for interactive use: its folder, and its summary; None if it was interrupted.
-let one (experiment: Experiment) run threads updates monitor stop =
-    let options =
-        { Preset = run.Config.Preset; Rows = [ run.Row ]; Seeds = [ run.Config.Seed ]; Device = torch.CPU; Threads = threads; Backend = FusedEngine.Default
-          Data = None; Out = Path.GetDirectoryName run.Folder; MaxUpdates = updates; Set = []; Monitor = monitor; TensorBoard = false; Onnx = false }
-
+let one (experiment: Experiment) run stop options =
     match (train experiment options (cacheOf options) (Extras(eprintfn "%s")) (ref "") id run stop).Ending with
     | Done summary -> run.Folder, Some summary
     | Interrupted -> run.Folder, None

@@ -190,11 +190,12 @@ let private optionTests =
         test "a value is a command line" {
             let sweep =
                 { Sweep.defaults with
-                    Preset = "tiny"; Rows = [ "soft"; "nah" ]; Seeds = [ 1L; -2L ]; Set = [ "c", [ "0.25"; "0.5" ] ]; Updates = Some 7L; Out = "o"; Threads = Some 2
+                    Preset = "tiny"; Rows = [ "soft"; "nah" ]; Seeds = [ 1L; -2L ]; Set = [ "c", [ "0.25"; "0.5" ] ]; Updates = Some 7L; Out = "o"; Threads = Some 2; Monitor = Some 5L; TensorBoard = true; Onnx = true
                     On = Slurm { Sweep.slurm with Jobs = Some 3; Options = [ "--mem=4G" ] } }
             let asked = request (Sweep.words sweep)
             Expect.equal (asked.On, asked.Threads) (sweep.On, sweep.Threads) "place"
             Expect.equal (asked.Options.Rows, asked.Options.Seeds, asked.Options.Set, asked.Options.MaxUpdates) (sweep.Rows, sweep.Seeds, sweep.Set, sweep.Updates) "runs"
+            Expect.equal (asked.Options.Monitor, asked.Options.TensorBoard, asked.Options.Onnx) (sweep.Monitor, true, true) "what runs leave"
             for text in [ "a,b"; " a" ] do
                 Expect.throwsT<UsageException> (fun () -> Sweep.words { sweep with Set = [ "note", [ text ] ] } |> ignore) text
             Expect.equal (request (Sweep.words Sweep.defaults)).On (Local None) "defaults"
