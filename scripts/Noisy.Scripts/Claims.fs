@@ -105,6 +105,9 @@ let private ofOurs =
       unique Ours "unique elements, after 5,000 updates: is the leak alone?" (having [ "c", "0" ] "nan-constant") Lower (row "reference") (ValidationAt 5_000L)
       unique Ours "unique elements, after 5,000 updates: is annealed noise alone?" (having [ "alpha", "1" ] "nan-annealed") Lower (row "reference") (ValidationAt 5_000L)
       unique Ours "unique elements, after 5,000 updates: does noise add to the leak?" (row "nan-constant") Lower (having [ "c", "0" ] "nan-constant") (ValidationAt 5_000L)
+      unique Ours "unique elements, after 5,000 updates: do hard units differ from the reference?" (row "hard") Alike (row "reference") (ValidationAt 5_000L)
+      unique Ours "unique elements, after 5,000 updates: is the leak ahead of hard units?" (having [ "c", "0" ] "nan-constant") Lower (row "hard") (ValidationAt 5_000L)
+      unique Ours "unique elements, after 5,000 updates: is constant noise, without a leak?" (having [ "alpha", "1" ] "nan-constant") Lower (row "hard") (ValidationAt 5_000L)
       unique Ours "unique elements: do more runs with annealed NAN solve it?" (row "nan-annealed") Higher (row "reference") Solved
       ntm Ours "saturated Turing machine: do more hard ones solve recall with leak and noise?" (saturated "noisy") Higher (saturated "hard") Solved
       ntm Ours "saturated Turing machine: do more hard ones solve it with the leak alone?" (having [ "c", "0"; "controllerGain", "16" ] "nan") Higher (saturated "hard") Solved

@@ -70,7 +70,7 @@ File.WriteAllText(
     ./Noisy.Tests --filter-test-list devices         every module, task and optimiser on the GPU against the CPU
     ./noisy ptb --device cuda                        the language model; ./noisy --help lists the other experiments
 
-libtorch must be {version[.. version.LastIndexOf '.']}x: TorchSharp's library is made for it, and others do not load. 'features' is not in this bundle.
+libtorch must be {version[.. version.LastIndexOf '.']}x: TorchSharp's library is made for it, and a folder that says another version is refused. 'features' is not in this bundle.
 """
 )
 
