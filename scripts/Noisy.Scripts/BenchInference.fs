@@ -30,8 +30,12 @@ let private network (size: Size) = new RecurrentLanguageModel(size.Vocabulary, s
 
 // ---- Files ----------------------------------------------------------------------------------------------------------
 
-/// The weights as a run leaves them.
-let weights (size: Size) =
+/// Files are made once: the medium model's take longer than a measurement.
+let private once (make: Size -> byte[]) =
+    let made = System.Collections.Concurrent.ConcurrentDictionary<Size, byte[]>()
+    fun size -> made.GetOrAdd(size, make)
+
+let private writeWeights (size: Size) =
     use _ = torch.NewDisposeScope()
     use model = network size
     let codec = TextCodec([| for i in 0 .. size.Vocabulary - 1 -> $"w{i}" |], null, null)
@@ -40,16 +44,14 @@ let weights (size: Size) =
     Safetensors.Write(stream, model.state_dict (), metadata)
     stream.ToArray()
 
-/// The model as this library exports it: a loop over the cell's own formula.
-let exported (size: Size) =
+let private writeExported (size: Size) =
     use _ = torch.NewDisposeScope()
     use model = network size
     use stream = new MemoryStream()
     OnnxExport.Write(model, stream)
     stream.ToArray()
 
-/// The same made of ONNX's own operator LSTM, which knows tanh and sigmoid, and no noisy unit.
-let operators (size: Size) =
+let private writeOperators (size: Size) =
     use _ = torch.NewDisposeScope()
     use _ = torch.no_grad ()
     use model = network size
@@ -93,6 +95,15 @@ let operators (size: Size) =
     graph.Output("new_cell", joined snd)
     ProtoMessage().Add(1, 8L).Add(2, "Noisy").Add(7, graph.ToMessage "lstm").Add(8, ProtoMessage().Add(1, "").Add(2, 17L)).Content.ToArray()
 
+/// The weights as a run leaves them.
+let weights = once writeWeights
+
+/// The model as this library exports it: a loop over the cell's own formula.
+let exported = once writeExported
+
+/// The same made of ONNX's own operator LSTM, which knows tanh and sigmoid, and no noisy unit.
+let operators = once writeOperators
+
 // ---- The three ------------------------------------------------------------------------------------------------------
 
 /// libtorch's own layers: from tokens [T B] to logits [T B, V], states carried.
@@ -132,8 +143,8 @@ type private Torch(size: Size, batch: int, from: IReadOnlyDictionary<string, Ten
 
 let private libtorch (size: Size) batch =
     use _ = torch.NewDisposeScope()
-    use model = network size
-    Torch(size, batch, model.state_dict ())
+    let read = SafetensorsReader.Read(new MemoryStream(weights size))
+    Torch(size, batch, dict [ for tensor in read.Tensors.Values -> tensor.Name, torch.tensor(tensor.Values).reshape [| for s in tensor.Shape -> int64 s |] ] |> Dictionary)
 
 /// A session of ONNX Runtime: the same.
 type private Onnx(size: Size, batch: int, threads: int, model: byte[]) =

@@ -213,7 +213,7 @@ let private inference threads (size: Size) =
 
           let row what rows baseline theirs ours =
               { Suite = "inference"; Config = $"{size.Name} B{batch}"; What = what; Activation = "soft"; Baseline = baseline
-                Operations = rows * forwardOperations size; Threads = threads; Share = 0.25; Theirs = theirs; Ours = ours }
+                Operations = rows * forwardOperations size; Threads = threads; Share = 0.2; Theirs = theirs; Ours = ours }
 
           let next = row "next" (float batch)
           let score = row "score" (float (batch * BenchInference.length))

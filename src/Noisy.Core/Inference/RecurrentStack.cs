@@ -70,7 +70,8 @@ public sealed unsafe class RecurrentStack
     /// <param name="context">What is done with noise: the draws are those of the module in training under the same context, for the same batch, and time
     /// step t of the piece is time step <see cref="NoiseContext.TimeStep"/> + t. Its scale is not read: that was given with the layers.</param>
     /// <param name="threads">Threads, ≥ 1; every number gives the same bits.</param>
-    /// <returns>State after it. A sequence in pieces gives the bits of one in one go; without drawn noise, a column has the bits of the sequence alone.</returns>
+    /// <returns>State after it. A sequence in pieces gives the bits of one in one go; without drawn noise, a column has the bits of the sequence
+    /// alone.</returns>
     /// <exception cref="ArgumentException">Lengths do not fit, or the state is of another model.</exception>
     public RecurrentState Forward(ReadOnlySpan<float> input, RecurrentState state, Span<float> output, NoiseContext context, int threads = 1)
     {

@@ -41,7 +41,7 @@ internal static class TokenDraw
         }
     }
 
-    /// <summary>The first of the greatest; not a number comes first, as in <see cref="Enumerable.Max(IEnumerable{float})"/> of none but them.</summary>
+    /// <summary>The first of the greatest; what is not a number is passed over.</summary>
     private static int Greatest(ReadOnlySpan<float> logits)
     {
         var best = 0;
