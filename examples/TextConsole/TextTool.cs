@@ -82,12 +82,11 @@ public static class TextTool
         int given = codec.EndOfLine is null ? 0 : 1;
         int prompted = tokens.Count;
         NoiseKey key = NoiseKey.FromSeed(options.Seed).Child("sample");
-        RecurrentState state = model.Layers.ZeroState();
+        using LanguageModelSession session = model.CreateSession();
         for (int i = 0; i < prompted - 1 + options.Words; i++)
         {
-            Prediction next = model.Next(tokens[i], state);
-            state = next.State;
-            if (i >= prompted - 1) tokens.Add(next.Sample(key.At(update: 0, timeStep: i), options.Temperature));
+            session.Next(tokens[i]);
+            if (i >= prompted - 1) tokens.Add(session.Sample(key.At(update: 0, timeStep: i), options.Temperature));
         }
 
         output.WriteLine(codec.Decode(tokens.Skip(given)).TrimEnd('\n'));

@@ -64,6 +64,7 @@ let private speed stopped (options: BenchOptions) =
     options.Json |> Option.iter (fun file -> BenchReport.save file (BenchReport.json ceiling records))
     printfn ""
     BenchReport.table ceiling records
+    BenchInferenceReport.table records
     before |> Option.iter (fun (file, earlier) -> BenchCompare.table file earlier records)
 
     for cell, suite in [ Lstm, "lstm"; Gru, "gru" ] do

@@ -1,4 +1,4 @@
-/// Memory of a training step: its peak, ours and libtorch's, and whether it grows.
+/// Memory of a training step and of a model in use: its peak, ours and others', and whether it grows.
 module Noisy.Scripts.BenchMemory
 
 open System
@@ -18,6 +18,10 @@ let private steps = 12
 let child (work: string) (size: Size) =
     let made =
         match work with
+        | work when work.Contains ':' ->
+            let runtime, path = work[.. work.IndexOf ':' - 1], work[work.IndexOf ':' + 1 ..]
+            printf "%.1f " (BenchInference.opened runtime path size)
+            None
         | "ours" -> Some(BenchWork.ourStep Lstm size Variants.Nah Backend.Auto)
         | "libtorch" -> Some(BenchWork.theirStep Lstm size BenchWork.ZeroGrad)
         | "nothing" -> None
@@ -26,7 +30,7 @@ let child (work: string) (size: Size) =
     made |> Option.iter (fun work -> for _ in 1 .. steps do work.Run())
     printfn "%.1f" (BenchMachine.peak ())
 
-/// Runs this script again for one piece of work; its peak in MB.
+/// Runs this script again for one piece of work; what it prints, its peak in MB last.
 let private measured threads (size: Size) (work: string) =
     let words = Environment.GetCommandLineArgs()
 
@@ -39,17 +43,32 @@ let private measured threads (size: Size) (work: string) =
         let output = child.StandardOutput.ReadToEnd()
         child.WaitForExit()
         if child.ExitCode <> 0 then failwith $"the process that measures '{work}' ended with exit code {child.ExitCode}"
-        float (output.Trim())
+        output.Trim().Split ' ' |> Array.map float |> List.ofArray
 
 /// Peaks of an LSTM training step, each in a fresh process.
 let report (options: BenchOptions) =
     for size in options.Sizes do
-        let peaks = [ "nothing"; "libtorch"; "ours" ] |> List.map (fun work -> work, measured options.Threads size work)
+        let peaks = [ "nothing"; "libtorch"; "ours" ] |> List.map (fun work -> work, List.last (measured options.Threads size work))
         let empty, theirs, ours = snd peaks[0], snd peaks[1], snd peaks[2]
         printfn "%s LSTM training step, peak resident memory of a fresh process after %d updates:" size.Name steps
         printfn "  nothing but the runtimes  %8.1f MB" empty
         printfn "  libtorch, without noise   %8.1f MB, %8.1f MB above" theirs (theirs - empty)
         printfn "  ours, nah                 %8.1f MB, %8.1f MB above: %.2f times libtorch's" ours (ours - empty) ((ours - empty) / (theirs - empty))
+
+        printfn "%s LSTM language model, from a file to its first logits in a fresh process:" size.Name
+
+        for runtime, bytes in BenchInference.runtimes do
+            let path = Path.GetTempFileName()
+
+            try
+                TorchNative.EnsureLoaded()
+                File.WriteAllBytes(path, bytes size)
+
+                match measured options.Threads size $"{runtime}:{path}" with
+                | [ ms; peak ] -> printfn "  %-24s  %8.1f MB above the runtimes, %6.0f ms" runtime (peak - empty) ms
+                | other -> failwith $"the process that measures '{runtime}' printed {other}"
+            finally
+                File.Delete path
 
 /// Whether memory at the end is more than memory after a fifth of the way allows: 5 % and 20 MB above.
 let grows (atFifth: float) (atEnd: float) = atEnd > 1.05 * atFifth + 20.0

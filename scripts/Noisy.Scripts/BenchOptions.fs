@@ -25,14 +25,14 @@ type Argument =
     interface IArgParserTemplate with
         member this.Usage =
             match this with
-            | Suite _ -> "lstm, gru, softmax, activation, lte, ntm, monitor or all (default: all)"
+            | Suite _ -> "lstm, gru, softmax, inference, activation, lte, ntm, monitor or all (default: all)"
             | Config _ -> "S, M or both, separated by commas (default: both); see below"
             | Quick -> "two seconds a measurement: a first look, not a figure to report"
             | Threads _ -> $"CPU threads, of libtorch and of the engine (default: all, here {Environment.ProcessorCount})"
             | Seconds _ -> "time for each measurement (default: 12)"
             | Json _ -> "also write the records to this file, as a list in JSON"
             | Compare _ -> "also set the ratios beside those of an earlier run, whose --json wrote this file"
-            | Memory -> "instead of speed: peak memory of a training step (default config: M), each in a process of its own"
+            | Memory -> "instead of speed: peak memory of a training step and of a model in use (default config: M), each in a process of its own"
             | Soak _ -> "instead of speed: make this many updates, at least 10 (default config: S), and fail if resident memory grows"
             | Memory_Of _ -> "a child of --memory"
 
@@ -54,7 +54,7 @@ type BenchOptions =
       Mode: Mode }
 
 /// All suites in the order in which they run.
-let suites = [ "lstm"; "gru"; "softmax"; "activation"; "lte"; "ntm"; "monitor" ]
+let suites = [ "lstm"; "gru"; "softmax"; "inference"; "activation"; "lte"; "ntm"; "monitor" ]
 
 let private explain () =
     """CONFIGS: S has batch 20, 20 time steps, 2 layers of 200 units, vocabulary 10,000; M 35 time steps and 2 x 650.
@@ -67,7 +67,10 @@ update of the experiment lte at the sizes of its presets small and paper, agains
 and against a step of libtorch's noise-free layers of these sizes. feedforward and lstm are an update of the experiment ntm with
 that controller, on episodes of as many items as the preset has at most (B: episodes of an update), against the same one composed
 of torch's operations. monitor sets an update of an experiment against what is done besides in one that is monitored: one of so many
-as its row says. The suite activation runs on one thread: tanh and noise are kernels on 2^20 numbers; module is one
+as its row says. The suite inference runs a trained model, LSTM, without gradients: next is a token of each of B columns to logits, states
+carried; score is the likelihood of a text of 256 tokens in each column. Ours is Noisy.Core alone, with weights in single precision (core) or of
+eight bits (core, int8), against libtorch's layers and ONNX Runtime, which runs the model as this library exports it (a loop) or as its own LSTM; of
+a text, ONNX Runtime gives the logits alone. The suite activation runs on one thread: tanh and noise are kernels on 2^20 numbers; module is one
 layer's NAH units in torch's graph, forward and backward, fused against composed of torch's operations; mlp is a whole step of a
 network 784-500-10 at batch 100.
 

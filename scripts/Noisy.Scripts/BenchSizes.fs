@@ -55,6 +55,10 @@ let softmaxOperations (size: Size) =
 /// Operations of the matrix products of a training step.
 let stepOperations cell size = stackOperations cell size + softmaxOperations size
 
+/// Operations of the matrix products of a row of an LSTM language model, forward alone.
+let forwardOperations (size: Size) =
+    2.0 * float size.Hidden * float (size.Layers * 8 * size.Hidden + size.Vocabulary)
+
 /// Operations of the products of a Neural Turing Machine, forward and backward: those with weights, each head's cosines, and what
 /// it reads or writes.
 let machineOperations (run: RunConfig) =

@@ -206,6 +206,26 @@ let private monitored threads preset (experiment: Experiment) =
     { Suite = "monitor"; Config = $"{experiment.Name} {preset}"; What = $"1 of {experiment.MonitorEvery}"; Activation = Variants.Nah.Name; Baseline = "an update"
       Operations = 0.0; Threads = threads; Share = 0.5; Theirs = (fun () -> BenchTasks.update config Backend.Auto); Ours = fun () -> BenchTasks.monitors config }
 
+/// A trained language model at work: a token of each column, and a text in each.
+let private inference threads (size: Size) =
+    [ for batch in BenchInference.batches do
+          BenchInference.check size batch
+
+          let row what rows baseline theirs ours =
+              { Suite = "inference"; Config = $"{size.Name} B{batch}"; What = what; Activation = "soft"; Baseline = baseline
+                Operations = rows * forwardOperations size; Threads = threads; Share = 0.2; Theirs = theirs; Ours = ours }
+
+          let next = row "next" (float batch)
+          let score = row "score" (float (batch * BenchInference.length))
+
+          for precision in [ WeightPrecision.Single; WeightPrecision.Int8 ] do
+              next "libtorch" (fun () -> BenchInference.torchNext size batch) (fun () -> BenchInference.ourNext size batch threads precision)
+              score "libtorch" (fun () -> BenchInference.torchScore size batch) (fun () -> BenchInference.ourScore size batch threads precision)
+
+          for baseline, file in [ "ONNX Runtime", BenchInference.exported; "ONNX Runtime, LSTM", BenchInference.operators ] do
+              next baseline (fun () -> BenchInference.onnxNext size batch threads file) (fun () -> BenchInference.ourNext size batch threads WeightPrecision.Single)
+              score baseline (fun () -> BenchInference.onnxScore size batch threads file) (fun () -> BenchInference.ourScore size batch threads WeightPrecision.Single) ]
+
 /// All measurements of some suites, in their order.
 ///
 /// count: elements of the suite of activations, which runs on one thread; presets: of the suites of experiments.
@@ -215,6 +235,7 @@ let plan (suites: string list) (sizes: Size list) threads count (presets: string
           | "lstm" -> yield! List.collect (recurrent "lstm" Lstm threads) sizes
           | "gru" -> yield! List.collect (recurrent "gru" Gru threads) sizes
           | "softmax" -> yield! List.map (outputLayer threads) sizes
+          | "inference" -> yield! List.collect (inference threads) sizes
           | "activation" -> yield! activation threads count
           | "lte" -> yield! List.collect (programs threads) presets
           | "ntm" -> yield! presets |> List.collect machines |> List.map (memories threads)

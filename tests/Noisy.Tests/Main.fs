@@ -78,6 +78,7 @@ let private lists = [
     ExperimentTests.tests
     MlpTaskTests.tests
     InferenceTests.tests
+    InferenceBatchTests.tests
     NtmRecallTests.tests
     OptionsTests.tests
     CalculatorTests.tests

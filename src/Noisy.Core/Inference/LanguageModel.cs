@@ -6,7 +6,8 @@ namespace Noisy.Core;
 /// </summary>
 /// <remarks>
 /// Tensors: <c>encoder</c> [V, E], the layers' under <c>lstm.</c> or <c>gru.</c>, <c>decoder_weight</c> [V, H],
-/// <c>decoder_bias</c> [V]. Precision: single, the bits of the engine that training runs on. Source: paper, Section 6.3.
+/// <c>decoder_bias</c> [V]. Precision: single, in the layers the bits of the engine that training runs on; weights may be held as integers of
+/// eight bits (<see cref="WeightPrecision"/>). Source: paper, Section 6.3.
 /// </remarks>
 /// <example>
 /// <code>
@@ -14,42 +15,38 @@ namespace Noisy.Core;
 /// var model = LanguageModel.Load(file);
 /// Console.WriteLine(model.Score(model.Codec.Encode(text).Tokens).Perplexity);
 /// </code></example>
-public sealed class LanguageModel
+public sealed unsafe class LanguageModel
 {
-    private const int Window = 256;
     private static readonly string[] Tensors = ["encoder", "decoder_weight", "decoder_bias"];
-    private readonly FloatTensor encoder, weight, bias;
+    private readonly TokenEmbedding encoder;
+    private readonly float[] bias;
     private readonly VectorWidth width;
-    private readonly Lazy<PackedMatrix> decoder;
-    private readonly Lazy<float[]> paddedBias;
 
-    private LanguageModel(SafetensorsContent file, ActivationPair activations, NoiseContext test, TextCodec codec, VectorWidth width)
+    private LanguageModel(
+        SafetensorsContent file, ActivationPair activations, NoiseContext test, TextCodec codec, VectorWidth width, WeightPrecision precision)
     {
-        (encoder, weight, bias) = (file.Tensor(Tensors[0]), file.Tensor(Tensors[1]), file.Tensor(Tensors[2]));
-        (Activations, Test, Codec, this.width) = (activations, test, codec, VectorWidths.Resolve(width));
+        var (encoder, weight, bias) = (file.Tensor(Tensors[0]), file.Tensor(Tensors[1]), file.Tensor(Tensors[2]));
+        (Activations, Test, Codec, Precision, this.width) = (activations, test, codec, precision, VectorWidths.Resolve(width));
         var layersName = file.Tensors.ContainsKey("gru.weight_hh_l0") ? "gru" : "lstm";
-        Layers = new RecurrentStack(file, layersName + ".", activations, test.Scale, width);
-        encoder.WithShape(codec.Tokens.Count, Layers.InputSize);
-        weight.WithShape(codec.Tokens.Count, Layers.HiddenSize);
-        bias.WithShape(codec.Tokens.Count);
-        decoder = new(() => PackedMatrix.Create(weight, 1, this.width));
-        paddedBias = new(() =>
-        {
-            var padded = new float[Padding.RoundUp(bias.Values.Length)];
-            bias.Values.CopyTo(padded, 0);
-            return padded;
-        });
+        Layers = new RecurrentStack(file, layersName + ".", activations, test.Scale, width, precision: precision);
+        this.encoder = new(encoder.WithShape(Vocabulary, Layers.InputSize), precision);
+        Decoder = PackedMatrix.Create(weight.WithShape(Vocabulary, Layers.HiddenSize), 1, this.width, precision);
+        this.bias = new float[Decoder.Padded];
+        bias.WithShape(Vocabulary).Values.CopyTo(this.bias, 0);
     }
 
     /// <summary>Reads the <c>weights.safetensors</c> of a finished run of a language model.</summary>
     /// <param name="stream">The file's bytes; the caller closes it.</param>
     /// <param name="width">Vector width; default the best of this machine.</param>
     /// <param name="narrow">Whether weights in double precision may be rounded to single.</param>
+    /// <param name="precision">What the weights are held in while the model runs.</param>
     /// <returns>The model.</returns>
     /// <exception cref="InvalidDataException">The bytes are damaged, or of something else, or would be rounded; the message says what is
     /// wrong, as the rest of a sentence that begins with the file's name.</exception>
-    public static LanguageModel Load(Stream stream, VectorWidth width = VectorWidth.Auto, bool narrow = false)
+    public static LanguageModel Load(
+        Stream stream, VectorWidth width = VectorWidth.Auto, bool narrow = false, WeightPrecision precision = WeightPrecision.Single)
     {
+        if (!Enum.IsDefined(precision)) throw new ArgumentOutOfRangeException(nameof(precision), precision, "must be one of the named precisions");
         var file = SafetensorsReader.Read(stream, narrow);
         if (Array.Find(Tensors, name => !file.Tensors.ContainsKey(name)) is { } missing && ModelMetadata.Experiment(file.Metadata) is { } experiment)
         {
@@ -59,7 +56,7 @@ public sealed class LanguageModel
         }
 
         var (activations, test) = ModelMetadata.Read(file.Metadata);
-        return new(file, activations, test, ModelMetadata.ReadCodec(file.Metadata), width);
+        return new(file, activations, test, ModelMetadata.ReadCodec(file.Metadata), width, precision);
     }
 
     /// <summary>What replaces tanh and sigmoid.</summary>
@@ -74,6 +71,15 @@ public sealed class LanguageModel
     /// <summary>From text to tokens and back.</summary>
     public TextCodec Codec { get; }
 
+    /// <summary>What the weights are held in.</summary>
+    public WeightPrecision Precision { get; }
+
+    /// <summary>The output layer.</summary>
+    internal PackedMatrix Decoder { get; }
+
+    /// <summary>Tokens V.</summary>
+    internal int Vocabulary => Codec.Tokens.Count;
+
     /// <summary>Negative log-likelihood of a text, one token after another in one column.</summary>
     /// <param name="tokens">Token ids, at least two; the first is given, the others are predicted.</param>
     /// <param name="state">State before the first token; default zeros.</param>
@@ -81,61 +87,66 @@ public sealed class LanguageModel
     /// <param name="threads">Threads, ≥ 1; every number gives the same bits.</param>
     /// <returns>Total nats and the state. A text in pieces gives the nats of one in one go.</returns>
     /// <exception cref="ArgumentException">There are fewer than two tokens, or one that the model does not have.</exception>
-    public unsafe TextScore Score(ReadOnlySpan<int> tokens, RecurrentState? state = null, NoiseContext? noise = null, int threads = 1)
-    {
-        if (tokens.Length < 2) throw new ArgumentException($"a text of {tokens.Length} tokens cannot be scored: at least two are needed", nameof(tokens));
-        ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
-        var (kernel, context, nats) = (SoftmaxKernel.Create(width), noise ?? Test, 0.0);
-        state ??= Layers.ZeroState();
-        for (var start = 0; start < tokens.Length - 1; start += Window)
-        {
-            var steps = Math.Min(Window, tokens.Length - 1 - start);
-            var targets = tokens.Slice(start + 1, steps).ToArray();
-            foreach (var target in targets) Check(target);
-            (var top, state) = Top(tokens.Slice(start, steps), state, context.Later(start));
-            fixed (float* hidden = top, weights = weight.Values, biases = bias.Values)
-            {
-                var inputs = new SoftmaxInputs
-                {
-                    Hidden = hidden, Weight = weights, Bias = biases, Rows = steps, Units = Layers.HiddenSize, Classes = Codec.Tokens.Count,
-                };
-                using var tape = kernel.Forward(inputs, targets, default, threads);
-                nats += tape.Losses.Sum();
-            }
-        }
+    public TextScore Score(ReadOnlySpan<int> tokens, RecurrentState? state = null, NoiseContext? noise = null, int threads = 1) =>
+        TextScorer.Score(this, [tokens.ToArray()], state, noise ?? Test, threads)[0];
 
-        return new TextScore(nats, tokens.Length - 1, state);
+    /// <summary>Negative log-likelihood of several texts, side by side: faster than one after another.</summary>
+    /// <param name="texts">Token ids of each, at least two; lengths may differ.</param>
+    /// <param name="state">State before the first tokens, a column a text; default zeros.</param>
+    /// <param name="noise">What is done with noise; default as in the run's test. Its scale is not read. Drawn noise goes by column: text i has that of
+    /// column i of a batch in training, which is not what it would have alone.</param>
+    /// <param name="threads">Threads, ≥ 1; every number gives the same bits.</param>
+    /// <returns>Nats and state of each text: without drawn noise, the bits of the text alone.</returns>
+    /// <exception cref="ArgumentException">There is no text, one has fewer than two tokens or one that the model does not have, or the state has another
+    /// number of columns.</exception>
+    public IReadOnlyList<TextScore> Score(IReadOnlyList<int[]> texts, RecurrentState? state = null, NoiseContext? noise = null, int threads = 1)
+    {
+        ArgumentNullException.ThrowIfNull(texts);
+        return TextScorer.Score(this, [.. texts], state, noise ?? Test, threads);
     }
 
-    /// <summary>What the model expects after a token.</summary>
+    /// <summary>What the model expects after a token. <see cref="CreateSession"/> is faster for many tokens.</summary>
     /// <param name="token">Id of the token.</param>
-    /// <param name="state">State before it; default zeros.</param>
+    /// <param name="state">State before it, of one sequence; default zeros.</param>
     /// <param name="noise">What is done with noise; default as in the run's test. Its scale is not read.</param>
     /// <returns>Logits and the state after the token.</returns>
-    /// <exception cref="ArgumentException">The model does not have the token.</exception>
+    /// <exception cref="ArgumentException">The model does not have the token, or the state is of another model or of several sequences.</exception>
     public Prediction Next(int token, RecurrentState? state = null, NoiseContext? noise = null)
     {
-        var (top, next) = Top([token], state ?? Layers.ZeroState(), noise ?? Test);
-        var logits = new float[decoder.Value.Outputs];
-        decoder.Value.Multiply(top, 1, paddedBias.Value, logits);
-        return new Prediction(logits[..Codec.Tokens.Count], next);
+        using var session = CreateSession(noise: noise);
+        if (state is not null) session.State = state;
+        return new Prediction(session.Next(token).ToArray(), session.State);
     }
 
-    /// <summary>What the output layer sees, [T, H].</summary>
-    private (float[] Top, RecurrentState State) Top(ReadOnlySpan<int> tokens, RecurrentState state, NoiseContext context)
+    /// <summary>Begins to predict token after token of one or several texts, with states and buffers that are kept from call to call.</summary>
+    /// <param name="batch">Texts side by side B, ≥ 1.</param>
+    /// <param name="threads">Threads, ≥ 1; every number gives the same bits.</param>
+    /// <param name="noise">What is done with noise; default as in the run's test. Its scale is not read; its time step is that of the first token.</param>
+    /// <returns>The session, whose states are zeros; the caller disposes it.</returns>
+    public LanguageModelSession CreateSession(int batch = 1, int threads = 1, NoiseContext? noise = null)
     {
-        var x = new float[tokens.Length * Layers.InputSize];
-        for (var t = 0; t < tokens.Length; t++)
-        {
-            Check(tokens[t]);
-            encoder.Values.AsSpan(tokens[t] * Layers.InputSize, Layers.InputSize).CopyTo(x.AsSpan(t * Layers.InputSize));
-        }
-
-        var top = new float[tokens.Length * Layers.HiddenSize];
-        return (top, Layers.Forward(x, state, top, context));
+        ArgumentOutOfRangeException.ThrowIfLessThan(batch, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
+        return new(this, batch, threads, noise ?? Test);
     }
 
-    private void Check(int token)
+    /// <summary>Reads a token's embedding.</summary>
+    internal void Embed(int token, float* to) => encoder.Read(token, new Span<float>(to, Layers.InputSize));
+
+    /// <summary>Logits of some rows; a member's share of the panels, or all.</summary>
+    internal void Logits(float* top, nint rowTop, int rows, float* logits, int firstPanel, int endPanel)
+    {
+        fixed (float* start = bias)
+        {
+            Decoder.Multiply(
+                new PackedOperands { X = top, RowX = rowTop, Rows = rows, Start = start, Y = logits, RowY = Decoder.Padded }, 0, 1, firstPanel, endPanel);
+        }
+    }
+
+    /// <summary>log Σ exp of a row of logits.</summary>
+    internal double Normalizer(float* logits) => LogSumExp.Of(logits, Vocabulary, width);
+
+    internal void Check(int token)
     {
         if ((uint)token >= (uint)Codec.Tokens.Count)
             throw new ArgumentException($"token {token} is not in the vocabulary, which has ids 0 to {Codec.Tokens.Count - 1}", nameof(token));

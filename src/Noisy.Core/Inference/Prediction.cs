@@ -11,11 +11,8 @@ public sealed record Prediction(float[] Logits, RecurrentState State)
     /// <exception cref="ArgumentOutOfRangeException">The temperature is out of range.</exception>
     public double[] Probabilities(double temperature = 1)
     {
-        if (!(double.IsFinite(temperature) && temperature > 0)) throw new ArgumentOutOfRangeException(nameof(temperature), temperature, "must be finite and > 0");
-        double greatest = Logits.Max();
-        var probabilities = Array.ConvertAll(Logits, l => Math.Exp((l - greatest) / temperature));
-        var sum = probabilities.Sum();
-        for (var i = 0; i < probabilities.Length; i++) probabilities[i] /= sum;
+        var probabilities = new double[Logits.Length];
+        TokenDraw.Probabilities(Logits, temperature, probabilities);
         return probabilities;
     }
 
@@ -26,17 +23,6 @@ public sealed record Prediction(float[] Logits, RecurrentState State)
     /// <exception cref="ArgumentOutOfRangeException">The temperature is negative or not finite.</exception>
     public int Sample(NoiseStream stream, double temperature = 1)
     {
-        if (temperature == 0) return Array.IndexOf(Logits, Logits.Max());
-        var probabilities = Probabilities(temperature);
-
-        // 53 bits, since one in millions counts where there are thousands of rare words.
-        var left = ((((ulong)stream.Word(0) << 32) | stream.Word(1)) >> 11) / (double)(1L << 53);
-        for (var id = 0; id < probabilities.Length; id++)
-        {
-            left -= probabilities[id];
-            if (left < 0) return id;
-        }
-
-        return Array.IndexOf(Logits, Logits.Max()); // what roundings left over
+        return TokenDraw.Sample(Logits, stream, temperature);
     }
 }

@@ -1,12 +1,12 @@
 namespace Noisy.Core;
 
-/// <summary>One layer, one sequence, forward only.</summary>
+/// <summary>One layer over several sequences side by side, forward only.</summary>
 /// <remarks>
 /// The numbers are those of <see cref="RecurrentKernel"/>, bit for bit; but weights are packed once, and activations go through
 /// <see cref="SpanKernels"/> site by site: for training a kernel is compiled for each pair of activations, which a program that
 /// is compiled ahead of time would carry whole.
 /// </remarks>
-internal sealed class RecurrentLayer
+internal sealed unsafe class RecurrentLayer
 {
     private readonly bool isGru;
     private readonly NoisyActivationSpec[] sites;
@@ -17,6 +17,7 @@ internal sealed class RecurrentLayer
     private readonly float[] inputBias;
     private readonly float[] recurrentBias;
     private readonly VectorWidth width;
+    private readonly CellLoops loops;
     private readonly int units;
     private readonly int padded;
 
@@ -27,8 +28,10 @@ internal sealed class RecurrentLayer
     /// <param name="activations">What replaces sigmoid and tanh; valid.</param>
     /// <param name="scale">Noise scale c of every site; null takes each spec's own.</param>
     /// <param name="width">A definite vector width.</param>
-    /// <exception cref="InvalidDataException">A tensor is missing or has another shape.</exception>
-    internal RecurrentLayer(SafetensorsContent file, string prefix, int layer, ActivationPair activations, double? scale, VectorWidth width)
+    /// <param name="precision">What the weights are held in; biases and gains stay as they are.</param>
+    /// <exception cref="InvalidDataException">A tensor is missing, has another shape, or cannot be held in that precision.</exception>
+    internal RecurrentLayer(
+        SafetensorsContent file, string prefix, int layer, ActivationPair activations, double? scale, VectorWidth width, WeightPrecision precision)
     {
         FloatTensor Get(string name) => file.Tensor($"{prefix}{name}_l{layer}");
         var hh = Get("weight_hh");
@@ -43,8 +46,9 @@ internal sealed class RecurrentLayer
         scales = [.. sites.Select(s => scale ?? s.C)];
         this.width = width;
         padded = Padding.RoundUp(units);
-        inputs = PackedMatrix.Create(ih, gates, width);
-        recurrent = PackedMatrix.Create(hh, gates, width);
+        loops = CellLoops.Create(width);
+        inputs = PackedMatrix.Create(ih, gates, width, precision);
+        recurrent = PackedMatrix.Create(hh, gates, width, precision);
         inputBias = new float[gates * padded];
         recurrentBias = new float[gates * padded];
         if (file.Tensors.ContainsKey($"{prefix}bias_ih_l{layer}") || file.Tensors.ContainsKey($"{prefix}bias_hh_l{layer}"))
@@ -64,107 +68,153 @@ internal sealed class RecurrentLayer
 
     internal int Units => units;
 
-    /// <summary>Runs the layer.</summary>
-    /// <param name="x">[steps, inputs].</param>
-    /// <param name="steps">Time steps, ≥ 1.</param>
-    /// <param name="hidden">h before the first step [H]; overwritten with that after the last.</param>
-    /// <param name="cell">Likewise c; empty for a GRU.</param>
-    /// <param name="y">Receives the outputs [steps, H].</param>
-    /// <param name="context">The layer's context.</param>
-    internal void Run(ReadOnlySpan<float> x, int steps, Span<float> hidden, Span<float> cell, Span<float> y, NoiseContext context)
+    /// <summary>Units, padding included: the length of a row of states and outputs.</summary>
+    internal int Padded => padded;
+
+    /// <summary>Gates: blocks of pre-activations.</summary>
+    internal int Gates => inputs.Blocks;
+
+    /// <summary>Runs the layer: a member's share of the units of all sequences. All outputs are there when any member returns.</summary>
+    /// <param name="run">Where everything lies.</param>
+    /// <param name="member">Who works.</param>
+    internal void Run(in LayerRun run, TeamMember member)
     {
-        var projected = new float[steps * inputs.Outputs];
-        inputs.Multiply(x, steps, inputBias, projected);
-        var step = new Step(this, context, hidden, cell);
-        for (var t = 0; t < steps; t++)
+        var (first, end) = member.Share(inputs.Panels);
+        var rows = run.Steps * run.Batch;
+        fixed (float* bias = inputBias)
         {
-            step.Advance(projected.AsSpan(t * inputs.Outputs, inputs.Outputs), t);
-            step.Hidden.CopyTo(y.Slice(t * units, units));
+            // Of a member's own units alone, so that nobody waits for it.
+            inputs.Multiply(
+                new PackedOperands
+                {
+                    X = run.X, RowX = run.RowX, Rows = rows, Start = bias, BlockStart = padded, RowStart = 0,
+                    Y = run.Gates, BlockY = (nint)rows * padded, RowY = padded,
+                },
+                0, Gates, first, end);
         }
 
-        step.Hidden.CopyTo(hidden);
-        step.Cell.CopyTo(cell);
+        for (var t = 0; t < run.Steps; t++)
+        {
+            var place = new Place(this, run, t, inputs.UnitsOf(first, end));
+            if (isGru) Gru(place, first, end);
+            else Lstm(place, first, end);
+            member.Barrier();
+        }
     }
 
-    /// <summary>What one pass keeps from step to step.</summary>
-    private sealed class Step
+    /// <summary>Gates input, forget, candidate, output; sites the same, then the cell output.</summary>
+    private void Lstm(in Place at, int first, int end)
     {
-        private readonly RecurrentLayer layer;
-        private readonly NoiseContext context;
-        private readonly float[] hidden, cell, gates, noise;
-
-        internal Step(RecurrentLayer layer, NoiseContext context, ReadOnlySpan<float> hidden, ReadOnlySpan<float> cell)
+        recurrent.Multiply(at.Recurrent, 0, 4, first, end);
+        for (var site = 0; site < 4; site++) Activate(at, site, at.Gate(site));
+        var (rows, count) = at.Pieces;
+        for (var r = 0; r < rows; r++)
         {
-            (this.layer, this.context) = (layer, context);
-            this.hidden = layer.Pad(hidden);
-            this.cell = layer.Pad(cell);
-            gates = new float[layer.recurrent.Outputs];
-            noise = new float[layer.padded];
+            loops.Cell(
+                at.Gate(0) + at.Unit(r), at.Gate(1) + at.Unit(r), at.Gate(2) + at.Unit(r), at.Run.Cell + at.Unit(r), at.Hidden + at.Unit(r), count);
         }
 
-        internal ReadOnlySpan<float> Hidden => hidden.AsSpan(0, layer.units);
+        Activate(at, 4, at.Hidden);
+        for (var r = 0; r < rows; r++) loops.Output(at.Gate(3) + at.Unit(r), at.Hidden + at.Unit(r), count);
+    }
 
-        internal ReadOnlySpan<float> Cell => layer.isGru ? [] : cell.AsSpan(0, layer.units);
-
-        internal void Advance(ReadOnlySpan<float> projected, int t)
+    /// <summary>Gates and sites reset, update, candidate; the reset gate multiplies the candidate's recurrent part.</summary>
+    private void Gru(in Place at, int first, int end)
+    {
+        recurrent.Multiply(at.Recurrent, 0, 2, first, end);
+        fixed (float* bias = recurrentBias)
         {
-            if (layer.isGru) Gru(projected, t);
-            else Lstm(projected, t);
+            var inner = at.Recurrent with { Start = bias, BlockStart = padded, RowStart = 0, Y = at.Run.Inner, BlockY = 0 };
+            recurrent.Multiply(inner, 2, 3, first, end);
         }
 
-        /// <summary>Gates input, forget, candidate, output; sites the same, then the cell output.</summary>
-        private void Lstm(ReadOnlySpan<float> projected, int t)
-        {
-            layer.recurrent.Multiply(hidden, 1, projected, gates);
-            Span<float> input = Gate(0), forget = Gate(1), candidate = Gate(2), output = Gate(3);
-            Activate(0, t, input);
-            Activate(1, t, forget);
-            Activate(2, t, candidate);
-            Activate(3, t, output);
-            for (var u = 0; u < cell.Length; u++) cell[u] = MathF.FusedMultiplyAdd(forget[u], cell[u], input[u] * candidate[u]);
-            cell.CopyTo(hidden, 0);
-            Activate(4, t, hidden);
-            for (var u = 0; u < hidden.Length; u++) hidden[u] = output[u] * hidden[u];
-        }
+        Activate(at, 0, at.Gate(0));
+        Activate(at, 1, at.Gate(1));
+        var (rows, count) = at.Pieces;
+        for (var r = 0; r < rows; r++) loops.Candidate(at.Gate(0) + at.Unit(r), at.Run.Inner + at.Unit(r), at.Gate(2) + at.Unit(r), count);
+        Activate(at, 2, at.Gate(2));
+        for (var r = 0; r < rows; r++) loops.Mix(at.Gate(1) + at.Unit(r), at.Gate(2) + at.Unit(r), at.Before + at.Unit(r), at.Hidden + at.Unit(r), count);
+    }
 
-        /// <summary>Gates and sites reset, update, candidate; the reset gate multiplies the candidate's recurrent part.</summary>
-        private void Gru(ReadOnlySpan<float> projected, int t)
+    /// <summary>Replaces the pre-activations of a site by its activations.</summary>
+    /// <param name="at">Where the pass stands.</param>
+    /// <param name="site">Number of the site.</param>
+    /// <param name="x">First row.</param>
+    private void Activate(in Place at, int site, float* x)
+    {
+        var (spec, p, c, context) = (sites[site], gains[site], scales[site], at.Run.Context);
+        var noisy = spec.Noise != NoiseKind.None;
+        var (rows, count) = at.Pieces;
+        if (noisy && context.Mode == NoiseMode.ExactMean)
         {
-            var padded = layer.padded;
-            Span<float> start = new float[gates.Length];
-            projected[..(2 * padded)].CopyTo(start);
-            layer.recurrentBias.AsSpan(2 * padded).CopyTo(start[(2 * padded)..]);
-            layer.recurrent.Multiply(hidden, 1, start, gates);
-            Span<float> reset = Gate(0), update = Gate(1), candidate = Gate(2);
-            Activate(0, t, reset);
-            Activate(1, t, update);
-            for (var u = 0; u < padded; u++) candidate[u] = MathF.FusedMultiplyAdd(reset[u], candidate[u], projected[(2 * padded) + u]);
-            Activate(2, t, candidate);
-            for (var u = 0; u < padded; u++) hidden[u] = MathF.FusedMultiplyAdd(update[u], hidden[u] - candidate[u], candidate[u]);
-        }
-
-        private Span<float> Gate(int gate) => gates.AsSpan(gate * layer.padded, layer.padded);
-
-        /// <summary>Replaces the pre-activations of a site by its activations.</summary>
-        private void Activate(int site, int t, Span<float> x)
-        {
-            var (spec, p, c) = (layer.sites[site], layer.gains[site], layer.scales[site]);
-            if (spec.Noise != NoiseKind.None && context.Mode == NoiseMode.ExactMean)
+            for (var r = 0; r < at.Run.Batch; r++)
             {
-                for (var u = 0; u < layer.units; u++) x[u] = (float)NoisyMoments.Mean(spec, x[u], spec.UsesP ? p[u] : 0, c);
-                return;
+                for (var u = at.First; u < Math.Min(units, at.End); u++)
+                {
+                    var place = x + ((nint)r * padded) + u;
+                    *place = (float)NoisyMoments.Mean(spec, *place, spec.UsesP ? p[u] : 0, c);
+                }
             }
 
-            if (spec.Noise != NoiseKind.None)
-            {
-                if (context.Mode == NoiseMode.Sample)
-                    NoiseSampler.Normal(context.Key.Child((uint)site).At(context.Update, context.TimeStep + t), 0, noise.AsSpan(0, layer.units));
-                else
-                    noise.AsSpan().Fill(NoiseModes.Constant(spec, context.Mode));
-            }
-
-            SpanKernels.Run(spec, c, x, spec.Noise == NoiseKind.None ? default : noise, p, x, layer.width);
+            return;
         }
+
+        if (noisy && context.Mode == NoiseMode.Sample) Draw(at, context.Key.Child((uint)site).At(context.Update, at.Time));
+        for (var r = 0; r < rows; r++)
+        {
+            var noise = noisy ? new Span<float>(at.Run.Noise + at.Unit(r), count) : default;
+            if (noisy && context.Mode != NoiseMode.Sample) noise.Fill(NoiseModes.Constant(spec, context.Mode));
+            var piece = new Span<float>(x + at.Unit(r), count);
+            SpanKernels.Run(spec, c, piece, noise, at.IsWhole || p.Length == 0 ? p : p.AsSpan(at.First, count), piece, width);
+        }
+    }
+
+    /// <summary>Draws a site's noise: unit u of column b is element b · H + u, as for the same batch in training.</summary>
+    private void Draw(in Place at, NoiseStream stream)
+    {
+        var count = Math.Min(units, at.End) - at.First;
+        if (count <= 0) return;
+        for (var r = 0; r < at.Run.Batch; r++)
+        {
+            NoiseSampler.Normal(
+                stream, ((long)at.Run.Columns[r] * units) + at.First, new Span<float>(at.Run.Noise + ((nint)r * padded) + at.First, count));
+        }
+    }
+
+    /// <summary>A time step of a member's units.</summary>
+    private readonly ref struct Place(RecurrentLayer layer, in LayerRun run, int t, (int First, int End) units)
+    {
+        private readonly nint row = (nint)run.Batch * layer.padded;
+        private readonly nint padded = layer.padded;
+
+        internal LayerRun Run { get; } = run;
+
+        internal int First { get; } = units.First;
+
+        internal int End { get; } = units.End;
+
+        internal int Time => Run.Context.TimeStep + Run.Time + t;
+
+        /// <summary>Whether these are all units, so that the rows are one piece.</summary>
+        internal bool IsWhole => First == 0 && End == padded;
+
+        /// <summary>How many pieces the units of all rows are, and how long each is.</summary>
+        internal (int Count, int Length) Pieces => IsWhole ? (1, (int)row) : End > First ? (Run.Batch, End - First) : (0, 0);
+
+        internal float* Before => Run.History + (t * row);
+
+        internal float* Hidden => Run.History + ((t + 1) * row);
+
+        internal PackedOperands Recurrent => new()
+        {
+            X = Before, RowX = padded, Rows = Run.Batch, Start = Gate(0), BlockStart = Run.Steps * row, RowStart = padded,
+            Y = Gate(0), BlockY = Run.Steps * row, RowY = padded,
+        };
+
+        internal float* Gate(int gate) => Run.Gates + ((((nint)gate * Run.Steps) + t) * row);
+
+        /// <summary>Where a piece begins.</summary>
+        internal nint Unit(int piece) => (piece * padded) + First;
     }
 
     private float[] Pad(ReadOnlySpan<float> values)

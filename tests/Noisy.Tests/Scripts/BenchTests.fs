@@ -43,7 +43,7 @@ let private optionTests =
     testList "options" [
         test "without options every suite is measured in both sizes on all threads" {
             let options = parsed []
-            Expect.equal options.Suites [ "lstm"; "gru"; "softmax"; "activation"; "lte"; "ntm"; "monitor" ] "suites"
+            Expect.equal options.Suites [ "lstm"; "gru"; "softmax"; "inference"; "activation"; "lte"; "ntm"; "monitor" ] "suites"
             Expect.equal options.Sizes [ small; medium ] "sizes"
             Expect.equal options.Threads Environment.ProcessorCount "threads"
             Expect.equal options.Mode BenchOptions.Speed "mode"
@@ -58,7 +58,7 @@ let private optionTests =
             Expect.equal (parsed [ "--memory" ]).Sizes [ medium ] "size of --memory"
             Expect.equal (parsed [ "--soak"; "50" ]).Sizes [ small ] "size of --soak"
         }
-        refusal [ "--suite"; "rnn" ] "--suite is 'rnn': must be one of lstm, gru, softmax, activation, lte, ntm, monitor, all"
+        refusal [ "--suite"; "rnn" ] "--suite is 'rnn': must be one of lstm, gru, softmax, inference, activation, lte, ntm, monitor, all"
         refusal [ "--config"; "S,L" ] "--config is 'L': must be S, M or both"
         refusal [ "--config"; "," ] "--config needs at least one value"
         refusal [ "--threads"; "0" ] "--threads is 0: must be at least 1"
@@ -101,6 +101,8 @@ let private countTests =
             Expect.equal (stackOperations Gru small) 1.152e9 "GRU layers, S"
             Expect.equal (softmaxOperations small) 4.8e9 "output layer, S"
             Expect.equal (stepOperations Lstm small) 6.336e9 "step, S"
+            // A row of S, forward: 800 x 400 weights a layer, 10,000 x 200 of the output layer.
+            Expect.equal (forwardOperations small) (2.0 * (640_000.0 + 2_000_000.0)) "a token, S"
             // M: 700 rows, per layer 2,600 x 1,300 weights; output 10,000 x 650.
             Expect.equal (stackOperations Lstm medium) 28.392e9 "LSTM layers, M"
             Expect.equal (softmaxOperations medium) 27.3e9 "output layer, M"
@@ -216,6 +218,8 @@ let private recordTests =
             Expect.equal (what "lte") [ for a in [ "nah"; "soft"; "nah" ] -> "update", a, "fused-cpu" ] "programs"
             Expect.equal (what "ntm") [ for w in [ "feedforward"; "lstm"; "feedforward" ] -> w, "nan", "fused-cpu" ] "machines"
             Expect.equal (what "softmax") [ "softmax", "none", "fused-cpu" ] "output layer"
+            let precisions = [ for path in [ "core"; "core, int8"; "core"; "core" ] do for w in [ "next"; "score" ] -> w, "soft", path ]
+            Expect.equal (what "inference") (precisions @ precisions) "inference, of one column and of many"
 
             Expect.equal (what "lstm")
                 [ "step", "nah", "fused-cpu"; "stack", "nah", "fused-cpu"; "drop-in", "nah", "fused-cpu"; "cells", "nah", "fused-cpu"
@@ -225,6 +229,12 @@ let private recordTests =
                 [ "tanh", "nah", "span-kernels"; "noise", "none", "span-kernels"; "module", "nah", "fused-cpu"; "mlp", "nah", "fused-cpu"; "mlp", "nah", "composed" ] "activation"
 
             Expect.equal told.Count (records.Length + 2) "a line for each, and two for the ceiling")
+        torchTest "the core, libtorch and both forms in ONNX Runtime give the same logits and nats" (fun () ->
+            for size in [ tiny; { tiny with Layers = 2; Hidden = 37; Vocabulary = 101 } ] do
+                for batch in [ 1; 3; 32 ] do
+                    let logits, nats = BenchInference.differences size batch
+                    Expect.isLessThan logits 1e-5 $"logits, %d{size.Hidden} units, %d{batch} columns"
+                    Expect.isLessThan nats 1e-5 $"nats, %d{size.Hidden} units, %d{batch} columns")
         torchTest "our step and libtorch's can be made again and again" (fun () ->
             for cell in [ Lstm; Gru ] do
                 for work in

@@ -1,0 +1,71 @@
+namespace Noisy.Core;
+
+/// <summary>Scores texts side by side, each of which leaves when it ends.</summary>
+internal static unsafe class TextScorer
+{
+    internal static TextScore[] Score(LanguageModel model, int[][] texts, RecurrentState? state, NoiseContext context, int threads)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
+        if (texts.Length == 0) throw new ArgumentException("there is no text to score", nameof(texts));
+        foreach (var text in texts)
+        {
+            if (text.Length < 2) throw new ArgumentException($"a text of {text.Length} tokens cannot be scored: at least two are needed", nameof(texts));
+            foreach (var token in text) model.Check(token);
+        }
+
+        using var pass = model.Layers.Start(texts.Length, texts.Max(t => t.Length) - 1, context);
+        if (state is not null)
+        {
+            model.Layers.Check(state);
+            if (state.Batch != texts.Length) throw new ArgumentException($"the state is that of {state.Batch} texts, and there are {texts.Length}", nameof(state));
+            pass.Load(state);
+        }
+
+        using var logits = new NativeBuffer((long)threads * MatrixProduct.BlockRows * model.Decoder.Padded);
+        var (nats, scores) = (new double[texts.Length], new TextScore[texts.Length]);
+        var losses = new double[pass.Steps * texts.Length];
+        var active = Enumerable.Range(0, texts.Length).ToArray();
+        for (var done = 0; active.Length > 0;)
+        {
+            var steps = Math.Min(pass.Steps, active.Min(i => texts[i].Length) - 1 - done);
+            var rows = steps * active.Length;
+            for (var row = 0; row < rows; row++)
+                model.Embed(texts[active[row % active.Length]][done + (row / active.Length)], pass.Input.Start + ((nint)row * model.Layers.InputSize));
+            var (columns, from, blocks) = (active, done, new TaskQueue(Blocks(rows)));
+            ThreadTeam.Shared.Run(threads, member =>
+            {
+                pass.Run(member, steps);
+                var own = logits.Start + ((nint)member.Index * MatrixProduct.BlockRows * model.Decoder.Padded);
+                while (blocks.Take(out var block))
+                {
+                    var (first, end) = (MatrixProduct.FirstRow(rows, block, Blocks(rows)), MatrixProduct.FirstRow(rows, block + 1, Blocks(rows)));
+                    model.Logits(pass.Top + ((nint)first * pass.RowTop), pass.RowTop, end - first, own, 0, model.Decoder.Panels);
+                    for (var row = first; row < end; row++)
+                    {
+                        var at = own + ((nint)(row - first) * model.Decoder.Padded);
+                        losses[row] = model.Normalizer(at) - at[texts[columns[row % columns.Length]][from + (row / columns.Length) + 1]];
+                    }
+                }
+            });
+            for (var row = 0; row < rows; row++) nats[active[row % active.Length]] += losses[row];
+            pass.Advance(steps);
+            done += steps;
+            var kept = new List<int>();
+            for (var i = 0; i < active.Length; i++)
+            {
+                var text = active[i];
+                if (texts[text].Length - 1 > done) kept.Add(i);
+                else scores[text] = new TextScore(nats[text], done, pass.Save(i, 1));
+            }
+
+            if (kept.Count == active.Length) continue;
+            pass.Keep([.. kept]);
+            active = [.. kept.Select(i => active[i])];
+        }
+
+        return scores;
+    }
+
+    /// <summary>Pieces of the rows that pass the output layer together.</summary>
+    private static int Blocks(int rows) => (rows + MatrixProduct.BlockRows - 1) / MatrixProduct.BlockRows;
+}
