@@ -77,6 +77,8 @@ let private recurrent name cell threads (size: Size) =
           (fun () -> theirStep cell size ZeroGrad) (fun () -> dropIn cell size nah)
       row "cells" nah.Name $"libtorch {torchs}Cell" (stackOperations cell { size with Layers = 1 }) 0.5
           (fun () -> theirCells cell size) (fun () -> ourCells cell size nah)
+      row "cell calls" nah.Name $"libtorch {torchs}Cell" (stackOperations cell { size with Layers = 1 }) 0.5
+          (fun () -> theirCells cell size) (fun () -> ourCellCalls cell size nah)
 
       if cell = Lstm then
           step nah 0.5 ToNone Backend.Auto

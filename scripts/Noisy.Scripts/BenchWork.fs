@@ -280,7 +280,7 @@ let theirCells cell (size: Size) =
              let m = torch.nn.GRUCell(width, width)
              stepping m ignore (fun () -> "libtorch") (fun x -> each x (fun input states -> [ m.call (input, List.exactlyOne states) ])))
 
-/// Our single steps of one layer, forward and backward.
+/// Our single steps of one layer, forward and backward, as models take them that know where a sequence begins.
 let ourCells cell (size: Size) (activations: ActivationPair) =
     let width, noise = int64 size.Hidden, NoiseKey.FromSeed(1L).Child "noise"
     let mutable update = 0L
@@ -295,6 +295,28 @@ let ourCells cell (size: Size) (activations: ActivationPair) =
         (match cell with
          | Lstm -> let m = new NoisyLstmCell(width, width, activations, NoiseClock 1L) in layer m m.Steps
          | Gru -> let m = new NoisyGruCell(width, width, activations, NoiseClock 1L) in layer m m.Steps)
+
+/// The same through the cells' plain face, a call a step, as a drop-in has it.
+let ourCellCalls cell (size: Size) (activations: ActivationPair) =
+    let width, clock = int64 size.Hidden, NoiseClock 1L
+    let advance (update: int64) = clock.Advance update
+
+    let each (x: Tensor) step =
+        let inputs = x.unbind 0
+        fun t states -> step inputs[t] states
+
+    stack cell size
+        (match cell with
+         | Lstm ->
+             let m = new NoisyLstmCell(width, width, activations, clock)
+
+             stepping m advance (fun () -> m.LastBackend) (fun x ->
+                 each x (fun input states ->
+                     let struct (h, c) = m.call (input, struct (states[0], states[1]))
+                     [ h; c ]))
+         | Gru ->
+             let m = new NoisyGruCell(width, width, activations, clock)
+             stepping m advance (fun () -> m.LastBackend) (fun x -> each x (fun input states -> [ m.call (input, List.exactlyOne states) ])))
 
 // ---- The output layer alone -----------------------------------------------------------------------------------------
 

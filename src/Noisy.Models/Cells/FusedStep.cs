@@ -4,72 +4,91 @@ using static TorchSharp.torch;
 
 namespace Noisy.Models;
 
-/// <summary>The gates of a single time step, noise included, as one node of torch's graph.</summary>
+/// <summary>A single time step, recurrent product and noise included, as one node of torch's graph.</summary>
 /// <remarks>The noise is that of the composed backend, bit for bit; results are the same for every number of threads and vector
 /// width.</remarks>
 internal static class FusedStep
 {
     /// <summary>Whether this can be done here.</summary>
-    internal static bool Takes(NoiseMode mode, Tensor? gains, Tensor projected, Tensor[] state) =>
-        mode != NoiseMode.ExactMean && projected.numel() > 0 && FusedEngine.Takes(projected) && state.All(FusedEngine.Takes)
-        && (gains is null || FusedEngine.Takes(gains));
+    internal static bool Takes(NoiseMode mode, RecurrentWeights w, Tensor projected, Tensor[]? state) =>
+        mode != NoiseMode.ExactMean && projected.numel() > 0 && FusedEngine.Takes(projected) && (state is null || state.All(FusedEngine.Takes))
+        && FusedEngine.Takes(w.WeightHh) && w.WeightHh.is_contiguous() && (w.BiasHh is null || FusedEngine.Takes(w.BiasHh)) && (w.P is null || FusedEngine.Takes(w.P));
 
     /// <summary>Takes the step.</summary>
     /// <param name="cell">The cell; it reads its last output.</param>
+    /// <param name="fromState">The product with the last output, whose weight and bias are taken from here.</param>
+    /// <param name="packed">The same weights, packed.</param>
     /// <param name="fromInput">Product with the input, bias added, [B, G H].</param>
-    /// <param name="fromState">Product with the last output, bias added, [B, G H].</param>
     /// <param name="gains">Gap gains [sites, H]; null if there are none.</param>
-    /// <param name="carried">The state that the gates read beside the products, [B, H]: the last one of the cell, an LSTM's c, a GRU's h.</param>
+    /// <param name="state">States before the step, each [B, H]; null stands for zeros.</param>
     /// <param name="context">Mode, key, update, time step and scale.</param>
     /// <returns>States after the step [B, H], owned by the caller.</returns>
-    internal static Tensor[] Run(RecurrentCell cell, Tensor fromInput, Tensor fromState, Tensor? gains, Tensor carried, NoiseContext context)
+    internal static Tensor[] Run(
+        RecurrentCell cell, StepLinear fromState, StepWeights packed, Tensor fromInput, Tensor? gains, Tensor[]? state, NoiseContext context)
     {
         var kernel = RecurrentKernel.Create(cell, context.Scale, FusedEngine.Width);
-        var call = new StepCall(kernel, cell.Noise(context), FusedEngine.Threads, cell, context);
-        return [.. StepFunction.Apply(fromInput, fromState, gains, carried, call)];
+        var call = new StepCall(kernel, cell.Noise(context), FusedEngine.Threads, cell, fromState, fromState.NextNumber(), packed, context);
+        return [.. StepFunction.Apply(fromInput, state?[0], state is { Length: > 1 } ? state[1] : null, fromState.Weight, fromState.Bias, gains, call)];
     }
 
     /// <summary>What a step is besides tensors.</summary>
-    private sealed record StepCall(RecurrentKernel Kernel, RecurrentNoise Noise, int Threads, RecurrentCell Cell, NoiseContext Context) : FusedCall;
+    private sealed record StepCall(
+        RecurrentKernel Kernel, RecurrentNoise Noise, int Threads, RecurrentCell Cell, StepLinear FromState, int Number, StepWeights Packed, NoiseContext Context)
+        : FusedCall;
 
-    /// <summary>The step as a function with a gradient. Arguments: product with the input, product with the last output, p, carried
-    /// state, call.</summary>
+    /// <summary>The step as a function with a gradient. Arguments: product with the input, hidden, cell, weight_hh, bias_hh, p, call. What the
+    /// gradients in weight and bias are made of is left in <see cref="StepLinear"/>.</summary>
     private sealed unsafe class StepFunction : FusedFunction<StepFunction, StepCall>
     {
-        private const int FromInput = 0, FromState = 1, Gains = 2, Carried = 3;
+        private const int FromInput = 0, Hidden = 1, Cell = 2, WeightHh = 3, BiasHh = 4, Gains = 5;
 
         protected override List<Tensor> Forward(StepCall call, FusedOperands operands)
         {
-            var shape = operands.Shape(Carried)!;
-            List<Tensor> results = [.. Enumerable.Range(0, call.Cell.Layout.States).Select(_ => empty(shape))];
+            var (batch, hidden) = (operands.Shape(FromInput)![0], operands.Shape(WeightHh)![1]);
+            List<Tensor> results = [.. Enumerable.Range(0, call.Cell.Layout.States).Select(_ => empty([batch, hidden]))];
             var x = new StepInputs
             {
-                FromInput = operands.At(FromInput), FromState = operands.At(FromState), Gains = operands.At(Gains), Carried = operands.At(Carried),
+                FromInput = operands.At(FromInput),
+                PackedHh = operands.Tensor(Hidden) is null ? null : call.Packed.Forward(call.Kernel, (int)hidden, call.Threads),
+                BiasHh = operands.At(BiasHh),
+                Gains = operands.At(Gains),
+                Hidden = operands.At(Hidden),
+                Cell = operands.At(Cell),
             };
             var y = new RecurrentOutputs { Output = FusedEngine.Pointer(results[0]), Cell = results.Count > 1 ? FusedEngine.Pointer(results[1]) : null };
-            call.Tape = call.Kernel.Step((int)shape[0], (int)shape[1], x, call.Noise, y, call.Threads);
+            call.Tape = call.Kernel.Step((int)batch, (int)hidden, x, call.Noise, y, call.Threads);
             return results;
         }
 
         protected override void Backward(StepCall call, FusedOperands operands, Tensor?[] upstream)
         {
             operands.HasGains(Gains, call.Cell.LearnedGains());
+            var (shape, hidden) = (operands.Shape(FromInput)!, (int)operands.Shape(WeightHh)![1]);
+            var (leaves, shares) = (operands.RequiresGrad[WeightHh] || operands.RequiresGrad[BiasHh], call.Cell.Layout.SharesBlocks);
+            var fromInput = operands.RequiresGrad[FromInput] || (leaves && shares) ? empty(shape) : null;
+            var fromState = !leaves ? null : shares ? fromInput : empty(shape);
             var grad = new StepGradients
             {
-                Hidden = FusedEngine.Pointer(upstream[0]),
-                Cell = upstream.Length > 1 ? FusedEngine.Pointer(upstream[1]) : null,
-                FromInput = operands.Gradient(FromInput),
-                FromState = operands.Gradient(FromState),
-                Carried = operands.Gradient(Carried),
+                HiddenEnd = FusedEngine.Pointer(upstream[0]),
+                CellEnd = upstream.Length > 1 ? FusedEngine.Pointer(upstream[1]) : null,
+                FromInput = FusedEngine.Pointer(fromInput),
+                FromState = shares ? null : FusedEngine.Pointer(fromState),
+                Hidden = operands.Gradient(Hidden),
+                Cell = operands.Gradient(Cell),
                 Gains = operands.Target(Gains),
             };
-            call.Kernel.StepBack((RecurrentTape)call.Tape!, grad, call.Threads);
+            var packed = operands.RequiresGrad[Hidden] ? call.Packed.Back(call.Kernel, hidden, call.Threads) : null;
+            call.Kernel.StepBack((RecurrentTape)call.Tape!, packed, grad, call.Threads);
+            if (operands.RequiresGrad[FromInput]) operands.Give(FromInput, fromInput);
+            if (leaves) call.FromState.Leave(call.Number, operands.Tensor(Hidden) ?? zeros(shape[0], hidden), fromState!);
         }
 
         protected override List<Tensor> Compose(StepCall call, Tensor?[] operands)
         {
-            var carried = operands[Carried]!;
-            return [.. call.Cell.Step(operands[FromInput]!, _ => operands[FromState]!, [carried, carried], Activate)]; // the first is read through FromState
+            var weight = operands[WeightHh]!;
+            var none = operands[Hidden] is null ? zeros(operands[FromInput]!.shape[0], weight.shape[1]) : null;
+            Tensor[] state = [.. Enumerable.Range(Hidden, call.Cell.Layout.States).Select(i => operands[i] ?? none!)];
+            return [.. call.Cell.Step(operands[FromInput]!, h => nn.functional.linear(h, weight, operands[BiasHh]), state, Activate)];
 
             Tensor Activate(int site, Tensor pre)
             {

@@ -12,17 +12,17 @@ public sealed class NoisyCellSteps : IDisposable
 {
     private readonly NoisyCell owner;
     private readonly RecurrentCell cell;
-    private readonly Tensor weights;
-    private readonly Tensor? gains;
+    private readonly RecurrentWeights weights;
+    private readonly StepWeights packed;
     private readonly StepLinear fromInput, fromState;
 
     internal NoisyCellSteps(nn.Module module, NoisyCell owner)
     {
         (this.owner, cell) = (owner, owner.Cell);
-        var w = RecurrentWeights.FromModule(module, cell, "");
-        (weights, gains) = (w.WeightHh, w.P);
-        fromInput = new StepLinear(w.WeightIh, cell.InputBias(w), owner.Backend);
-        fromState = new StepLinear(w.WeightHh, cell.RecurrentBias(w), owner.Backend);
+        weights = RecurrentWeights.FromModule(module, cell, "");
+        packed = new StepWeights(weights.WeightHh);
+        fromInput = new StepLinear(weights.WeightIh, cell.InputBias(weights), owner.Backend);
+        fromState = new StepLinear(weights.WeightHh, cell.RecurrentBias(weights), owner.Backend, packed.FreeBack);
     }
 
     /// <summary>The part of the pre-activations that does not depend on the state.</summary>
@@ -33,7 +33,7 @@ public sealed class NoisyCellSteps : IDisposable
     {
         if (input.dim() == 0 || input.shape[^1] != owner.InputSize)
             throw new ArgumentException($"input is {Operand.Shape(input)}: its last dimension must be {owner.InputSize}", nameof(input));
-        Operand.Like(weights, input, nameof(input));
+        Operand.Like(weights.WeightHh, input, nameof(input));
         return fromInput.Apply(input);
     }
 
@@ -42,6 +42,7 @@ public sealed class NoisyCellSteps : IDisposable
     {
         fromInput.Dispose();
         fromState.Dispose();
+        packed.FreeForward();
     }
 
     /// <summary>The step.</summary>
@@ -58,15 +59,16 @@ public sealed class NoisyCellSteps : IDisposable
         if (projected.dim() != 2 || projected.shape[1] != width)
             throw new ArgumentException($"what was projected is {Operand.Shape(projected)}: must be [B, {width}]", nameof(projected));
         var batch = projected.shape[0];
-        state ??= [.. Enumerable.Range(0, cell.Layout.States).Select(_ => zeros([batch, owner.HiddenSize], projected.dtype, projected.device))];
-        foreach (var s in state) Operand.State(weights, s, nameof(state), batch, owner.HiddenSize);
-        var p = cell.Gains(gains, context);
-        var fused = owner.Backend == Backend.Auto && FusedStep.Takes(context.Mode, p, projected, state);
+        foreach (var s in state ?? []) Operand.State(weights.WeightHh, s, nameof(state), batch, owner.HiddenSize);
+        var p = cell.Gains(weights.P, context);
+        var fused = owner.Backend == Backend.Auto && FusedStep.Takes(context.Mode, weights, projected, state);
         owner.LastBackend = fused ? FusedEngine.FusedName : FusedEngine.ComposedName;
         var next = fused
-            ? FusedStep.Run(cell, projected, fromState.Apply(state[0]), p, state[^1], context)
-            : cell.Step(projected, fromState.Apply, state, Activate);
+            ? FusedStep.Run(cell, fromState, packed, projected, p, state, context)
+            : cell.Step(projected, fromState.Apply, state ?? Zeros(), Activate);
         return [.. next.Select(s => s.MoveToOuterDisposeScope())];
+
+        Tensor[] Zeros() => [.. Enumerable.Range(0, cell.Layout.States).Select(_ => zeros([batch, owner.HiddenSize], projected.dtype, projected.device))];
 
         Tensor Activate(int site, Tensor pre)
         {

@@ -1,3 +1,4 @@
+using Noisy.Core;
 using TorchSharp;
 using static TorchSharp.torch;
 using F = TorchSharp.torch.nn.functional;
@@ -9,37 +10,72 @@ namespace Noisy.Models;
 /// <remarks>Without <see cref="Tensor.requires_grad"/> of the weights, or with gradients off, it is torch's own.</remarks>
 internal sealed class StepLinear : IDisposable
 {
-    private readonly Tensor weight;
-    private readonly Tensor? bias;
     private readonly SharedOverSteps? shared;
+    private readonly Action? afterBackward;
     private readonly List<(Tensor Input, Tensor Upstream)> steps = [];
 
     /// <summary>Makes the map.</summary>
     /// <param name="weight">[O, I].</param>
     /// <param name="bias">[O]; null for none.</param>
     /// <param name="backend">Composed takes torch's own.</param>
-    internal StepLinear(Tensor weight, Tensor? bias, Backend backend)
+    /// <param name="afterBackward">Called when the gradients of all steps are made.</param>
+    internal StepLinear(Tensor weight, Tensor? bias, Backend backend, Action? afterBackward = null)
     {
+        this.afterBackward = afterBackward;
         shared = backend == Backend.Composed ? null : SharedOverSteps.Create([weight, bias], Gradients);
-        (this.weight, this.bias) = shared is null ? (weight, bias) : (shared.Values[0]!, shared.Values[1]);
+        (Weight, Bias) = shared is null ? (weight, bias) : (shared.Values[0]!, shared.Values[1]);
     }
+
+    /// <summary>The weight as steps are to take it as an argument.</summary>
+    internal Tensor Weight { get; }
+
+    /// <summary>Likewise the bias; null for none.</summary>
+    internal Tensor? Bias { get; }
 
     /// <summary>x Wᵀ + b for one time step or several.</summary>
     /// <param name="input">[.., I].</param>
     /// <returns>[.., O]; owned by the caller.</returns>
-    internal Tensor Apply(Tensor input) => shared is null ? F.linear(input, weight, bias) : StepLinearFunction.Apply(input, weight, bias, new StepCall(this, shared.NextNumber()))[0];
+    internal Tensor Apply(Tensor input) => shared is null ? F.linear(input, Weight, Bias) : StepLinearFunction.Apply(input, Weight, Bias, new StepCall(this, NextNumber()))[0];
+
+    /// <summary>The number of a step that is being made.</summary>
+    internal int NextNumber() => shared?.NextNumber() ?? 0;
+
+    /// <summary>Leaves what a step's backward pass has for the gradients in weight and bias.</summary>
+    /// <param name="number">The step's number.</param>
+    /// <param name="input">[.., I].</param>
+    /// <param name="upstream">Gradient in the result, [.., O].</param>
+    internal void Leave(int number, Tensor input, Tensor upstream)
+    {
+        if (shared!.BeginsAnew(number)) Forget();
+        steps.Add((input.detach().DetachFromDisposeScope(), upstream.detach().DetachFromDisposeScope()));
+    }
 
     /// <inheritdoc/>
     public void Dispose() => shared?.Dispose();
 
     private Tensor?[] Gradients()
     {
+        afterBackward?.Invoke();
         if (steps.Count == 0) return [null, null];
         using var scope = NewDisposeScope();
-        var upstream = Rows(steps.Select(s => s.Upstream));
-        var weight = shared!.RequiresGrad[0] ? upstream.t().mm(Rows(steps.Select(s => s.Input))).MoveToOuterDisposeScope() : null;
-        var bias = shared.RequiresGrad[1] ? upstream.sum([0]).MoveToOuterDisposeScope() : null;
+        var (input, upstream) = (Rows(steps.Select(s => s.Input)), Rows(steps.Select(s => s.Upstream)));
+        Tensor?[] made = FusedLinear.Takes(input, upstream, null) ? Fused(input, upstream) :
+        [
+            shared!.RequiresGrad[0] ? upstream.t().mm(input) : null,
+            shared.RequiresGrad[1] ? upstream.sum([0]) : null,
+        ];
         Forget();
+        return [.. made.Select(g => g?.MoveToOuterDisposeScope())];
+    }
+
+    private unsafe Tensor?[] Fused(Tensor input, Tensor upstream)
+    {
+        var weight = shared!.RequiresGrad[0] ? empty(upstream.shape[1], input.shape[1]) : null;
+        var bias = shared.RequiresGrad[1] ? empty(upstream.shape[1]) : null;
+        var size = new DenseDimensions(checked((int)input.shape[0]), checked((int)input.shape[1]), checked((int)upstream.shape[1]));
+        DenseKernel.Create(FusedEngine.Width).Backward(
+            size, FusedEngine.Pointer(input), null, FusedEngine.Pointer(upstream), null,
+            new GradientTarget { At = FusedEngine.Pointer(weight) }, new GradientTarget { At = FusedEngine.Pointer(bias) }, FusedEngine.Threads);
         return [weight, bias];
     }
 
@@ -57,15 +93,26 @@ internal sealed class StepLinear : IDisposable
     /// <summary>A time step. Arguments: input, weight, bias, call.</summary>
     private sealed class StepLinearFunction : FusedFunction<StepLinearFunction, StepCall>
     {
-        protected override List<Tensor> Forward(StepCall call, FusedOperands operands) => Compose(call, [operands.Tensor(0), operands.Tensor(1), operands.Tensor(2)]);
+        protected override List<Tensor> Forward(StepCall call, FusedOperands operands)
+        {
+            var (input, weight, bias) = (operands.Tensor(0)!, operands.Tensor(1)!, operands.Tensor(2));
+            return FusedLinear.Takes(input, weight, bias)
+                ? [FusedLinear.Forward(input, weight, bias, FusedEngine.Width, FusedEngine.Threads)]
+                : Compose(call, [input, weight, bias]);
+        }
 
         protected override void Backward(StepCall call, FusedOperands operands, Tensor?[] upstream)
         {
-            var map = call.Map;
-            if (map.shared!.BeginsAnew(call.Number)) map.Forget();
-            map.steps.Add((operands.Tensor(0)!.detach().DetachFromDisposeScope(), upstream[0]!.detach().DetachFromDisposeScope()));
-            if (operands.RequiresGrad[0]) operands.Give(0, upstream[0]!.matmul(operands.Tensor(1)!));
+            call.Map.Leave(call.Number, operands.Tensor(0)!, upstream[0]!);
+            if (!operands.RequiresGrad[0]) return;
+            var (input, weight) = (operands.Tensor(0)!, operands.Tensor(1)!);
+            if (FusedLinear.Takes(input, weight, null)) GradInput(operands, FusedLinear.Size(input, weight), upstream[0]!);
+            else operands.Give(0, upstream[0]!.matmul(weight));
         }
+
+        private static unsafe void GradInput(FusedOperands operands, DenseDimensions size, Tensor upstream) =>
+            DenseKernel.Create(FusedEngine.Width).Backward(
+                size, operands.At(0), operands.At(1), FusedEngine.Pointer(upstream), operands.Gradient(0), default, default, FusedEngine.Threads);
 
         protected override List<Tensor> Compose(StepCall call, Tensor?[] operands) => [F.linear(operands[0]!, operands[1]!, operands[2])];
     }

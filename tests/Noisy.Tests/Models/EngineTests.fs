@@ -100,7 +100,7 @@ let private run (s: Stack) (seed: int64) (path: Backend) : Result =
     [ for name, t in leaves do name, gradientOf t
       for struct (name, p) in m.named_parameters () do name, gradientOf p ]
 
-/// The same of the gates of a single step, from products and a state that are given. Takes the stack's cell, batch and units.
+/// The same of a single step, from a projected input that is given. Takes the stack's cell, batch and units.
 let private runStep (s: Stack) (seed: int64) (path: Backend) : Result =
     use _ = torch.NewDisposeScope()
     let cell: RecurrentCell =
@@ -108,24 +108,37 @@ let private runStep (s: Stack) (seed: int64) (path: Backend) : Result =
         | Gru -> GruCell s.Variant
         | Minimal -> MinimalCell s.Variant
         | Lstm -> LstmCell s.Variant
-    let leaf n size = (filled (seed + n) size).mul((3.0f).ToScalar()).detach().requires_grad_ ()
-    let products = [ s.Batch; int64 cell.Layout.Gates * s.Hidden ]
-    let fromInput, fromState, carried = leaf 1L products, leaf 2L products, leaf 3L [ s.Batch; s.Hidden ]
-    let gains = if cell.Sites |> Seq.exists _.UsesP then leaf 4L [ int64 cell.Sites.Count; s.Hidden ] else null
+    let leaf n scale size = (filled (seed + n) size).mul((scale: float32).ToScalar()).detach().requires_grad_ ()
+    let gates = int64 cell.Layout.Gates * s.Hidden
+    let fromInput, weight = leaf 1L 3.0f [ s.Batch; gates ], leaf 2L 1.0f [ gates; s.Hidden ]
+    let bias = if cell.Layout.SharesBlocks then null else leaf 5L 1.0f [ gates ]
+    let states = [| for i in 0 .. cell.Layout.States - 1 -> leaf (6L + int64 i) 2.0f [ s.Batch; s.Hidden ] |]
+    let gains = if cell.Sites |> Seq.exists _.UsesP then leaf 4L 3.0f [ int64 cell.Sites.Count; s.Hidden ] else null
     let context = NoiseContext(s.Mode, NoiseKey.FromSeed seed, 5L, 2, Nullable())
     let activate site (pre: Tensor) =
         let spec = cell.Sites[site]
         let p = if not spec.UsesP then null elif spec.LearnP then gains.select (0L, int64 site) else gains.detach().select (0L, int64 site)
         SiteActivation.Apply(spec, pre, p, context.Child(uint32 site), Backend.Composed)
-    let states =
-        if path = Backend.Composed then
-            cell.Step(fromInput, (fun _ -> fromState), [| (if s.Kind = Lstm then torch.zeros_like carried else carried); carried |], activate)
-        else
-            FusedStep.Run(cell, fromInput, fromState, gains, carried, context)
-    let loss = states |> Seq.mapi (fun i o -> (o * filled (seed + 10L + int64 i) (shape o)).sum ()) |> Seq.reduce (fun a b -> a + b)
+    use fromState = new StepLinear(weight, bias, path)
+    let next =
+        if path = Backend.Composed then cell.Step(fromInput, (fun h -> fromState.Apply h), states, (fun site pre -> activate site pre))
+        else FusedStep.Run(cell, fromState, StepWeights weight, fromInput, gains, states, context)
+    let loss = next |> Seq.mapi (fun i o -> (o * filled (seed + 10L + int64 i) (shape o)).sum ()) |> Seq.reduce (fun a b -> a + b)
     loss.backward ()
-    [ for i, o in Seq.indexed states -> $"state {i}", values o ],
-    [ for name, t in [ "input", fromInput; "state", fromState; "carried", carried; if not (isNull gains) then "p", gains ] -> name, gradientOf t ]
+    [ for i, o in Seq.indexed next -> $"state {i}", values o ],
+    [ "input", gradientOf fromInput
+      "weight", gradientOf weight
+      for i, state in Seq.indexed states do $"state {i}", gradientOf state
+      for name, t in [ "bias", bias; "p", gains ] do
+          if not (isNull t) then name, gradientOf t ]
+
+/// The engine's linear layer, both passes; the gradient in the weights is added.
+type private DenseRun =
+    static member Run(width, threads, x: Tensor, w: Tensor, b: Tensor, upstream: Tensor, y: Tensor, gradX: Tensor, gradW: Tensor, gradB: Tensor) =
+        let at (t: Tensor) = FusedEngine.Pointer t
+        let kernel, size = DenseKernel.Create width, FusedLinear.Size(x, w)
+        kernel.Forward(size, at x, at w, at b, at y, threads)
+        kernel.Backward(size, at x, at w, at upstream, at gradX, GradientTarget(At = at gradW, Add = true), GradientTarget(At = at gradB), threads)
 
 let private property name count (body: Stack -> unit) =
     testPropertyWithConfig { FsCheckConfig.defaultConfig with arbitrary = [ typeof<StackArbitrary> ]; maxTest = count } name (fun (s: Stack) ->
@@ -254,24 +267,64 @@ let tests =
 
         torchTest "a single step goes back from either state alone, and twice" (fun () ->
             let leaf n size = (filled n size).detach().requires_grad_ ()
-            let x, h, c = leaf 1L [ 3L; 24L ], leaf 2L [ 3L; 24L ], leaf 3L [ 3L; 6L ]
+            let x, h, c, w = leaf 1L [ 3L; 24L ], leaf 2L [ 3L; 6L ], leaf 3L [ 3L; 6L ], leaf 4L [ 24L; 6L ]
+            let leaves = [ x; h; c; w ]
             let gradients (loss: Tensor) =
-                for t in [ x; h; c ] do t.grad <- null
+                for t in leaves do t.grad <- null
                 loss.backward (retain_graph = true)
-                [ for t in [ x; h; c ] -> values t.grad ]
-            let states = FusedStep.Run(LstmCell Variants.Soft, x, h, null, c, NoiseContext.Test)
+                [ for t in leaves -> values t.grad ]
+            use fromState = new StepLinear(w, null, Backend.Auto)
+            let states = FusedStep.Run(LstmCell Variants.Soft, fromState, StepWeights w, x, null, [| h; c |], NoiseContext.Test)
             let hidden, cell = gradients (states[0].sum ()), gradients (states[1].sum ())
             Expect.equal (gradients (states[0].sum ())) hidden "again"
             let both = gradients ((states[0] + states[1]).sum ())
-            for i in 0 .. 2 do
+            for i in 0 .. leaves.Length - 1 do
                 Expect.isGreaterThan (Array.max both[i]) 0.0 "the test can tell"
                 closeTensor tensor32 (vector (Array.map2 (+) hidden[i] cell[i])) (vector both[i]) "sum")
+
+        torchTest "steps see weights that changed between them, and another vector width" (fun () ->
+            use _ = torch.NewDisposeScope()
+            use _ = torch.no_grad ()
+            let x, h, c, w = filled 1L [ 3L; 24L ], filled 2L [ 3L; 6L ], filled 3L [ 3L; 6L ], filled 4L [ 24L; 6L ]
+            let weights, linear = StepWeights w, new StepLinear(w, null, Backend.Auto)
+            let step packed = values (FusedStep.Run(LstmCell Variants.Soft, linear, packed, x, null, [| h; c |], NoiseContext.Test)[0])
+            let before = step weights
+            let width = FusedEngine.Width
+            try
+                FusedEngine.Width <- VectorWidth.Bits128
+                Expect.equal (step weights) before "width"
+            finally
+                FusedEngine.Width <- width
+            w.mul_ ((2.0f).ToScalar()) |> ignore
+            Expect.notEqual (step weights) before "changed"
+            Expect.equal (step weights) (step (StepWeights w)) "as packed anew")
 
         torchTest "a function that gets no gradient gives none" (fun () ->
             let x = (filled 1L [ 3L; 24L ]).detach().requires_grad_ ()
             let y = SiteActivation.Apply(Variants.Hard.Tanh, x, null, NoiseContext.Test, Backend.Auto)
             (NoWayBack.apply(y).sum () + x.sum ()).backward ()
             Expect.equal (values x.grad) (Array.create 72 1.0) "the other path's alone")
+
+        testProperty "a linear layer over many rows equals sums in double precision, with the same bits for every width and number of threads" (fun (seed: int) ->
+            TorchNative.EnsureLoaded()
+            use _ = torch.NewDisposeScope()
+            let random = Random seed
+            let rows, inputs, outputs = random.NextInt64(1L, 140L), random.NextInt64(1L, (if random.Next 4 = 0 then 500L else 60L)), random.NextInt64(1L, 100L)
+            let x, w, b, g = filled 1L [ rows; inputs ], filled 2L [ outputs; inputs ], filled 3L [ outputs ], filled 4L [ rows; outputs ]
+            let pass width threads =
+                let y, gx, gw, gb = torch.empty (rows, outputs), torch.empty (rows, inputs), torch.ones (outputs, inputs), torch.empty outputs
+                DenseRun.Run(width, threads, x, w, b, g, y, gx, gw, gb)
+                [ "y", y; "x", gx; "w", gw; "b", gb ]
+            let reference = pass VectorWidth.Bits512 1
+            let d (t: Tensor) = t.to_type torch.float64
+            let expected = [ d(x).mm((d w).t ()) + d b; d(g).mm(d w); d(g).t().mm(d x) + 1; d(g).sum(0L) ]
+            for (name, actual), expected in List.zip reference expected do
+                let error = (d actual - expected).abs().max().item<float> ()
+                Expect.isLessThan error 1e-4 name
+            for width in [ VectorWidth.Bits256; VectorWidth.Bits128; VectorWidth.Scalar ] do
+                for threads in [ 1; 2; 3 ] do
+                    for (name, expected), (_, actual) in List.zip reference (pass width threads) do
+                        sameTensor expected actual $"{name}, {width}, {threads} threads")
 
         layerProperty "linear layer with cross-entropy equals torch's" 80 (fun l ->
             let expected = crossEntropy l VectorWidth.Auto 1 Backend.Composed

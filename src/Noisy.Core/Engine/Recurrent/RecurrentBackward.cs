@@ -20,7 +20,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
             if (grad.Input != null) Panels.PackRows<V>(Most, x.WeightIh, size.Inputs, first, end, size.Inputs, work.WeightIh, work.WeightPanelIh);
             member.Barrier();
             EngineProfile.Mark(member, EngineStage.Pack);
-            RecurBack(tape, new Part(member, size.Batch, Pairs(size.Hidden), work.Scratch(member.Index)), grad, work);
+            RecurBack(tape, new Part(member, size.Batch, Pairs(size.Hidden), work.Scratch(member.Index)), grad, work.Flow);
             member.Barrier();
             EngineProfile.Mark(member, EngineStage.Wait);
             if (grad.Input != null) GradInput(tape, grad.Input, work, member);
@@ -57,7 +57,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
         }
     }
 
-    private void RecurBack(RecurrentTape tape, Part part, RecurrentGradients grad, Workspace work)
+    private void RecurBack(RecurrentTape tape, Part part, RecurrentGradients grad, GradientFlow flow)
     {
         var size = tape.Size;
         nint padded = size.Padded, row = RecurrentTape.Blocks * padded;
@@ -67,8 +67,8 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
             for (var unit = firstUnit; unit < endUnit; unit++)
             {
                 var from = ((nint)b * size.Hidden) + unit;
-                work.GradHidden[(b * work.RowHidden) + unit] = grad.HiddenEnd != null ? grad.HiddenEnd[from] : 0;
-                work.Carry[(b * padded) + unit] = grad.CellEnd != null && TCell.HasCell ? grad.CellEnd[from] : 0;
+                flow.Hidden[(b * flow.RowHidden) + unit] = grad.HiddenEnd != null ? grad.HiddenEnd[from] : 0;
+                flow.Carry[(b * padded) + unit] = grad.CellEnd != null && TCell.HasCell ? grad.CellEnd[from] : 0;
             }
         }
 
@@ -80,7 +80,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
                 for (var b = part.FirstRow; b < part.EndRow; b++)
                 {
                     var from = grad.Output + ((((nint)t * size.Batch) + b) * size.Hidden);
-                    var to = work.GradHidden + (b * work.RowHidden);
+                    var to = flow.Hidden + (b * flow.RowHidden);
                     var unit = firstUnit;
                     for (; unit <= endUnit - V.Count; unit += V.Count)
                         (V.Load(in *(to + unit), 0) + V.Load(in *(from + unit), 0)).Store(ref *(to + unit), 0);
@@ -88,22 +88,22 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
                 }
             }
 
-            for (var b = part.FirstRow; b < part.EndRow; b++) Retreat(tape, part, i, t, b, work.Flow);
+            for (var b = part.FirstRow; b < part.EndRow; b++) Retreat(tape, part, i, t, b, flow);
             EngineProfile.Mark(part.Member, EngineStage.GatesBack);
             part.EndStep();
             if (i == 0 && grad.Hidden == null) break;
-            var gates = work.Gates + ((((nint)t * size.Batch) + part.FirstRow) * row);
+            var gates = flow.Gates + ((((nint)t * size.Batch) + part.FirstRow) * row);
             for (var panel = part.FirstPair; panel < part.EndPair; panel++)
             {
                 var first = panel * 2 * V.Count;
                 var wide = Panels.Wide<V>(2, size.Hidden - first);
-                var to = work.GradHidden + (part.FirstRow * work.RowHidden) + first;
+                var to = flow.Hidden + (part.FirstRow * flow.RowHidden) + first;
                 for (var gate = 0; gate < TCell.Gates; gate++)
                 {
                     MatrixProduct.Multiply<V, RowMajor>(
                         part.Rows, wide, gates + (TCell.RecurrentBlocks[gate] * padded), row,
-                        work.WeightHh + (panel * work.WeightPanelHh) + ((nint)gate * size.Hidden * wide * V.Count), wide * V.Count, size.Hidden,
-                        to, work.RowHidden, V.Count, gate == 0 ? null : to, work.RowHidden);
+                        flow.WeightHh + (panel * flow.WeightPanelHh) + ((nint)gate * size.Hidden * wide * V.Count), wide * V.Count, size.Hidden,
+                        to, flow.RowHidden, V.Count, gate == 0 ? null : to, flow.RowHidden);
                 }
             }
 
@@ -116,8 +116,8 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
             for (var unit = firstUnit; unit < endUnit; unit++)
             {
                 var to = ((nint)b * size.Hidden) + unit;
-                var carry = work.Carry[(b * padded) + unit];
-                if (grad.Hidden != null) grad.Hidden[to] = work.GradHidden[(b * work.RowHidden) + unit] + (TCell.HasCell ? 0 : carry);
+                var carry = flow.Carry[(b * padded) + unit];
+                if (grad.Hidden != null) grad.Hidden[to] = flow.Hidden[(b * flow.RowHidden) + unit] + (TCell.HasCell ? 0 : carry);
                 if (grad.Cell != null && TCell.HasCell) grad.Cell[to] = carry;
             }
         }
@@ -308,7 +308,15 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
 
         /// <summary>Floats from row to row of <see cref="Hidden"/>.</summary>
         internal nint RowHidden;
+
+        /// <summary>Panels of the recurrent weights, and the floats of one.</summary>
+        internal float* WeightHh;
+
+        internal nint WeightPanelHh;
     }
+
+    /// <summary>Floats from row to row of the gradient in the last output.</summary>
+    private static nint RowLength(int hidden) => (nint)(Pairs(hidden) * 2L * V.Count) + Slack;
 
     /// <summary>Memory of one backward pass.</summary>
     private sealed class Workspace : IDisposable
@@ -322,10 +330,10 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
 
         internal Workspace(RecurrentDimensions size, int threads)
         {
-            long padded = size.Padded, width = 2L * V.Count;
-            RowHidden = (nint)((size.Hidden + width - 1) / width * width) + Slack;
+            long padded = size.Padded;
+            RowHidden = RowLength(size.Hidden);
             long wide = (long)Most * V.Count, panelsIh = (size.Inputs + wide - 1) / wide, panelsHh = (size.Hidden + wide - 1) / wide;
-            WeightPanelHh = (nint)(TCell.Gates * size.Hidden * width);
+            WeightPanelHh = StepPanelBack(size.Hidden);
             WeightPanelIh = (nint)(TCell.Gates * size.Hidden * wide);
             ValuePanel = size.Rows * wide;
             TileSize = ((nint)size.Rows * MatrixTile.MaxRowsOfThree) + Slack;
@@ -384,7 +392,10 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
 
         internal nint TileSize { get; }
 
-        internal GradientFlow Flow => new() { Gates = Gates, Hidden = GradHidden, Carry = Carry, Gains = Gains, RowHidden = RowHidden };
+        internal GradientFlow Flow => new()
+        {
+            Gates = Gates, Hidden = GradHidden, Carry = Carry, Gains = Gains, RowHidden = RowHidden, WeightHh = WeightHh, WeightPanelHh = WeightPanelHh,
+        };
 
         public void Dispose() => BufferPool.Return(buffer);
 

@@ -42,10 +42,20 @@ internal abstract class RecurrentKernel
     /// <param name="threads">Threads, ≥ 1.</param>
     internal abstract void Backward(RecurrentTape tape, RecurrentInputs x, RecurrentGradients grad, int threads);
 
-    /// <summary>Runs the gates of a single time step, whose products are made elsewhere.</summary>
+    /// <summary>Packs the recurrent weights for <see cref="Step"/>, and for <see cref="StepBack"/>.</summary>
+    /// <param name="weightHh">[G H, H].</param>
+    /// <param name="hidden">Units H, ≥ 1.</param>
+    /// <param name="threads">Threads, ≥ 1.</param>
+    /// <returns>To be given back to the <see cref="BufferPool"/>.</returns>
+    internal abstract unsafe NativeBuffer PackStep(float* weightHh, int hidden, int threads);
+
+    /// <inheritdoc cref="PackStep"/>
+    internal abstract unsafe NativeBuffer PackStepBack(float* weightHh, int hidden, int threads);
+
+    /// <summary>Runs a single time step, whose input is projected elsewhere.</summary>
     /// <param name="batch">Examples B, ≥ 1.</param>
     /// <param name="hidden">Units H, ≥ 1.</param>
-    /// <param name="x">Products, gains, state.</param>
+    /// <param name="x">Products, weights, gains, states.</param>
     /// <param name="noise">Where ξ comes from.</param>
     /// <param name="y">Receives the states after the step, the output as <see cref="RecurrentOutputs.Output"/>.</param>
     /// <param name="threads">Threads, ≥ 1.</param>
@@ -54,9 +64,11 @@ internal abstract class RecurrentKernel
 
     /// <summary>Runs a single time step back.</summary>
     /// <param name="tape">From <see cref="Step"/>; read only.</param>
+    /// <param name="packedHh">The recurrent weights as <see cref="PackStepBack"/> has packed them; null if no gradient in the hidden state is
+    /// wanted.</param>
     /// <param name="grad">Upstream gradients, and where the gradients go.</param>
     /// <param name="threads">Threads, ≥ 1.</param>
-    internal abstract void StepBack(RecurrentTape tape, StepGradients grad, int threads);
+    internal abstract unsafe void StepBack(RecurrentTape tape, float* packedHh, StepGradients grad, int threads);
 
     private struct Visitor(VectorWidth width) : ICellVisitor
     {

@@ -4,10 +4,13 @@ namespace Noisy.Core;
 internal unsafe struct StepGradients
 {
     /// <summary>Upstream: in the states after the step, [B, H].</summary>
-    internal float* Hidden, Cell;
+    internal float* HiddenEnd, CellEnd;
 
-    /// <summary>Overwritten, shaped as the values in <see cref="StepInputs"/>; null if not wanted.</summary>
-    internal float* FromInput, FromState, Carried;
+    /// <summary>Overwritten: in the products with the input and with the state, [B, G H]; null if not wanted.</summary>
+    internal float* FromInput, FromState;
+
+    /// <summary>Overwritten: in the states before the step, [B, H]; null if not wanted.</summary>
+    internal float* Hidden, Cell;
 
     /// <summary>[sites, H].</summary>
     internal GradientTarget Gains;

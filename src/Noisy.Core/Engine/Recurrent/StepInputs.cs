@@ -1,14 +1,20 @@
 namespace Noisy.Core;
 
-/// <summary>What a single time step takes.</summary>
+/// <summary>What a single time step takes. Null means zeros.</summary>
 internal unsafe struct StepInputs
 {
-    /// <summary>Products with the input and with the last output, biases added: [B, G H] each, in torch's gate order.</summary>
-    internal float* FromInput, FromState;
+    /// <summary>Product with the input, biases added as its maker likes, [B, G H] in torch's gate order.</summary>
+    internal float* FromInput;
+
+    /// <summary>The recurrent weights as <see cref="RecurrentKernel.PackStep"/> has packed them.</summary>
+    internal float* PackedHh;
+
+    /// <summary>What is added to the product with the state, [G H].</summary>
+    internal float* BiasHh;
 
     /// <summary>[sites, H]; read if the cell reads p.</summary>
     internal float* Gains;
 
-    /// <summary>The state that the gates read beside the products, [B, H]: an LSTM's c, a GRU's h.</summary>
-    internal float* Carried;
+    /// <summary>States before the step, [B, H] each.</summary>
+    internal float* Hidden, Cell;
 }
