@@ -1,3 +1,6 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
 namespace Noisy.Core;
 
 /// <summary>Predicts token after token of one or several texts side by side.</summary>
@@ -19,7 +22,7 @@ public sealed unsafe class LanguageModelSession : IDisposable
 {
     private readonly LanguageModel model;
     private readonly RecurrentPass pass;
-    private readonly NativeBuffer logits;
+    private readonly float[] logits; // pinned; the garbage collector's, so that a span of it is safe whatever becomes of the session
     private readonly Action<TeamMember> work;
     private bool disposed, predicted;
 
@@ -27,7 +30,7 @@ public sealed unsafe class LanguageModelSession : IDisposable
     {
         (this.model, Batch, Threads) = (model, batch, threads);
         pass = model.Layers.Start(batch, 1, noise);
-        logits = new NativeBuffer((long)batch * model.Decoder.Padded);
+        logits = GC.AllocateArray<float>(checked(batch * model.Decoder.Padded), pinned: true);
         work = Work;
     }
 
@@ -101,7 +104,7 @@ public sealed unsafe class LanguageModelSession : IDisposable
     {
         Check(column);
         if (!predicted) throw new InvalidOperationException("no token has been read yet: call Next first");
-        return new(logits.Start + ((nint)column * model.Decoder.Padded), model.Vocabulary);
+        return logits.AsSpan(column * model.Decoder.Padded, model.Vocabulary);
     }
 
     /// <summary>Draws the next token of a column.</summary>
@@ -113,20 +116,19 @@ public sealed unsafe class LanguageModelSession : IDisposable
     /// <exception cref="InvalidOperationException">No token has been read.</exception>
     public int Sample(NoiseStream stream, double temperature = 1, int column = 0) => TokenDraw.Sample(Logits(column), stream, temperature);
 
-    /// <summary>Gives the memory back; logits are no longer valid.</summary>
+    /// <summary>Gives the memory back.</summary>
     public void Dispose()
     {
         if (disposed) return;
         disposed = true;
         pass.Dispose();
-        logits.Dispose();
     }
 
     private void Work(TeamMember member)
     {
         pass.Run(member, 1);
         var (first, end) = member.Share(model.Decoder.Panels);
-        model.Logits(pass.Top, pass.RowTop, Batch, logits.Start, first, end);
+        model.Logits(pass.Top, pass.RowTop, Batch, (float*)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(logits)), first, end);
     }
 
     private void Check(int column)
