@@ -58,9 +58,21 @@ internal sealed class NoisyCell : IRecurrence
         using var scope = NewDisposeScope();
         var alone = input.dim() == 1;
         if (alone) (input, states) = (input.unsqueeze(0), states?.Select(s => s.unsqueeze(0)).ToArray());
+        return [.. Next(input, states, context).Select(s => (alone ? s.squeeze(0) : s).MoveToOuterDisposeScope())];
+    }
+
+    /// <summary>A step that knows of no other: a layer's sequence of one step, which is a single function.</summary>
+    private Tensor[] Next(Tensor input, Tensor[]? states, NoiseContext context)
+    {
+        var weights = RecurrentWeights.FromModule(owner, Cell, "");
+        if (Backend == Backend.Auto && FusedStep.Takes(context.Mode, weights, input, states))
+        {
+            LastBackend = FusedEngine.FusedName;
+            return FusedRecurrent.Run(Cell, weights with { P = Cell.Gains(weights.P, Own(context)) }, input.unsqueeze(0), states, backwards: false, Own(context)).End;
+        }
+
         using var steps = Steps();
-        var next = steps.Step(steps.Project(input), states, context);
-        return [.. next.Select(s => (alone ? s.squeeze(0) : s).MoveToOuterDisposeScope())];
+        return steps.Step(steps.Project(input), states, context);
     }
 
     /// <inheritdoc/>
