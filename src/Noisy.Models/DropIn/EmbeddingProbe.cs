@@ -16,12 +16,11 @@ internal static class EmbeddingProbe
         var weight = module.get_parameter("weight")!;
         if (RecurrentProbe.Unsupported(weight) is { } problem) return problem;
         if (weight.numel() == 0) return "it has no numbers";
-        if (Renormalises(module, weight)) return "it has max_norm, which changes weights as they are looked up";
-        return OfGradient(module, weight);
+        return OfRow(module, weight) ?? OfGradient(module, weight);
     }
 
-    /// <summary>Whether rows that are too long are shortened: puts one there and takes it back.</summary>
-    private static bool Renormalises(Embedding module, Parameter weight)
+    /// <summary>What the output shows of a row that is too long: puts one there and takes it back.</summary>
+    private static string? OfRow(Embedding module, Parameter weight)
     {
         using var _ = no_grad();
         var row = weight.narrow(0, 0, 1);
@@ -29,8 +28,13 @@ internal static class EmbeddingProbe
         try
         {
             using var huge = Huge.ToScalar();
+            var first = zeros(1, dtype: ScalarType.Int64, device: weight.device);
+            var ordinary = module.forward(first);
             row.fill_(huge);
-            return !module.forward(zeros(1, dtype: ScalarType.Int64, device: weight.device)).eq(huge).all().item<bool>();
+            var output = module.forward(first);
+            return output.eq(huge).all().item<bool>() ? null
+                : output.eq(ordinary).all().item<bool>() ? "its parameter is not what it looks up, as TorchSharp leaves it after Embedding_from_pretrained"
+                : "it has max_norm, which changes weights as they are looked up";
         }
         finally
         {

@@ -226,6 +226,21 @@ let private recordTests =
                 [ "tanh", "nah", "span-kernels"; "noise", "none", "span-kernels"; "module", "nah", "fused-cpu"; "mlp", "nah", "fused-cpu"; "mlp", "nah", "composed" ] "activation"
 
             Expect.equal told.Count (records.Length + 2) "a line for each, and two for the ceiling")
+        torchTest "libtorch's loop and the drop-ins train all their weights" (fun () ->
+            let nah = Some Noisy.Core.Variants.Nah
+            for cell in [ Lstm; Gru ] do
+                for activations, exchanged in
+                    [ None, BenchWork.nothing
+                      nah, BenchWork.nothing
+                      nah, { Optimiser = true; Ends = false }
+                      nah, { Optimiser = true; Ends = true } ] do
+                    let model, work = BenchWork.torchLoop cell tiny BenchWork.ZeroGrad activations exchanged
+                    let weights () = [ for struct (name, p) in model.named_parameters () do if not (name.Contains ".p_") then values p ]
+                    let before = weights ()
+                    Expect.hasLength before 7 "embedding, a layer, output layer"
+                    for _ in 1 .. 2 do work.Run()
+                    for b, a in List.zip before (weights ()) do Expect.notEqual a b "a parameter"
+                    work.Free())
         torchTest "our step and libtorch's can be made again and again" (fun () ->
             for cell in [ Lstm; Gru ] do
                 for work in
