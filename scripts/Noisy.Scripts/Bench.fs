@@ -40,7 +40,7 @@ let measure stopped (tell: string -> unit) (effort: Effort) (options: BenchOptio
               let record = BenchSuites.run stopped effort.Budget m
 
               tell (
-                  sprintf "%-10s %-7s %-8s %-5s %-12s %6.3f times as fast as %s (%.3f by the shortest; %d rounds)"
+                  sprintf "%-10s %-7s %-19s %-5s %-12s %6.3f times as fast as %s (%.3f by the shortest; %d rounds)"
                       record.Suite record.Config record.What record.Activation record.Path record.Ratio record.Baseline record.BestRatio record.Rounds
               )
 

@@ -61,8 +61,10 @@ let private explain () =
 
 WHAT: step is a whole training step with noise against libtorch without: embedding, recurrent layers, output layer, loss,
 backward, clip, update. stack is the recurrent layers alone, forward and backward. drop-in is a plain torch loop whose
-nn.LSTM or nn.GRU is replaced, and nothing else. cells is one layer step by step, as decoders have it, forward and backward:
-NoisyLstmCell or NoisyGruCell against nn.LSTMCell or nn.GRUCell; cell calls is the same by a plain call a step. softmax is output layer and loss, forward and backward. update is an
+nn.LSTM or nn.GRU is replaced, and nothing else; drop-in + optimiser has FusedOptim's SGD and clip_grad_norm_ too, drop-in + all
+also LinearCrossEntropyLoss for output layer and loss, and the embedding replaced. cells is one layer step by step, as decoders have it,
+forward and backward: NoisyLstmCell or NoisyGruCell against nn.LSTMCell or nn.GRUCell; cell calls is the same by a plain call a step.
+softmax is output layer and loss, forward and backward. update is an
 update of the experiment lte at the sizes of its presets small and paper, against the same one composed of torch's operations
 and against a step of libtorch's noise-free layers of these sizes. feedforward and lstm are an update of the experiment ntm with
 that controller, on episodes of as many items as the preset has at most (B: episodes of an update), against the same one composed

@@ -71,10 +71,15 @@ let private recurrent name cell threads (size: Size) =
         row "step" variant.Name baseline (stepOperations cell size) share
             (fun () -> theirStep cell size clearing) (fun () -> ourStep cell size variant engine)
 
+    let dropIn what exchanged =
+        row what nah.Name $"libtorch {torchs}" (stepOperations cell size) 1.0
+            (fun () -> theirStep cell size ZeroGrad) (fun () -> BenchWork.dropIn cell size nah exchanged)
+
     [ step nah 1.0 ZeroGrad Backend.Auto
       row "stack" nah.Name $"libtorch {torchs}" (stackOperations cell size) 1.0 (fun () -> theirStack cell size) (fun () -> ourStack cell size nah)
-      row "drop-in" nah.Name $"libtorch {torchs}" (stepOperations cell size) 1.0
-          (fun () -> theirStep cell size ZeroGrad) (fun () -> dropIn cell size nah)
+      dropIn "drop-in" { Optimiser = false; Ends = false }
+      dropIn "drop-in + optimiser" { Optimiser = true; Ends = false }
+      dropIn "drop-in + all" { Optimiser = true; Ends = true }
       row "cells" nah.Name $"libtorch {torchs}Cell" (stackOperations cell { size with Layers = 1 }) 0.5
           (fun () -> theirCells cell size) (fun () -> ourCells cell size nah)
       row "cell calls" nah.Name $"libtorch {torchs}Cell" (stackOperations cell { size with Layers = 1 }) 0.5

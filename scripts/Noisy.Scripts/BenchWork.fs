@@ -132,14 +132,37 @@ let private start (m: torch.nn.Module) =
 
 // ---- A training step ------------------------------------------------------------------------------------------------
 
-/// A step in a plain torch loop: everything is torch's but perhaps the layers.
-let private torchStep cell (size: Size) clearing (layers: Layers) =
-    let embedding = torch.nn.Embedding(int64 size.Vocabulary, int64 size.Hidden)
+/// A model of some modules. A ModuleList registers its items only as a field of another module: alone it has no parameters.
+type private Parts(modules: torch.nn.Module list) as this =
+    inherit torch.nn.Module("parts")
+    do modules |> List.iteri (fun i m -> this.register_module ($"{i}", m))
+
+/// What of a plain torch loop is exchanged besides the layers.
+///
+/// Optimiser: step, zero_grad and clip; Ends: embedding, output layer and loss.
+type Exchanged = { Optimiser: bool; Ends: bool }
+
+/// Nothing more.
+let nothing = { Optimiser = false; Ends = false }
+
+/// A plain torch loop, its model and a step of it: everything is torch's but the layers, if these have activations of ours, and what is
+/// exchanged besides.
+let torchLoop cell (size: Size) clearing (activations: ActivationPair option) (exchanged: Exchanged) =
+    let layers =
+        match activations with
+        | Some own -> ourLayers cell size own Backend.Auto
+        | None -> theirLayers cell size
+
     let linear = torch.nn.Linear(int64 size.Hidden, int64 size.Vocabulary)
-    let model = torch.nn.ModuleList<torch.nn.Module>(embedding, layers.Module, linear)
+    let model = new Parts([ torch.nn.Embedding(int64 size.Vocabulary, int64 size.Hidden); layers.Module; linear ])
     start model
+    if exchanged.Ends then Noisify.Replace(model, Variants.Nah, NoiseClock 1L, embeddings = true) |> ignore
+    let struct (_, embedding) = Seq.head (model.named_children ())
+    let embedding = embedding :?> torch.nn.Module<Tensor, Tensor>
     let parameters = model.parameters () |> Array.ofSeq
-    let optimizer = torch.optim.SGD(parameters, rate)
+    let optimizer = if exchanged.Optimiser then FusedOptim.SGD(parameters, rate) else torch.optim.SGD(parameters, rate)
+    let clipNorm () = if exchanged.Optimiser then FusedOptim.clip_grad_norm_ (parameters, clip) else torch.nn.utils.clip_grad_norm_ (parameters, clip)
+    let fused = if exchanged.Ends then Some(new LinearCrossEntropyLoss(linear)) else None
     let text, carried = Text size, Carried(cell, size)
 
     let run () =
@@ -153,26 +176,32 @@ let private torchStep cell (size: Size) clearing (layers: Layers) =
 
         let output, next = layers.Forward (embedding.call tokens) carried.Now
         carried.Keep next
-        let mean = F.cross_entropy (linear.call (output.reshape(-1L, int64 size.Hidden)), targets)
+        let rows = output.reshape (-1L, int64 size.Hidden)
+        let mean =
+            match fused with
+            | Some loss -> loss.call (rows, targets)
+            | None -> F.cross_entropy (linear.call rows, targets)
         use steps = (float32 size.Steps).ToScalar()
         mean.mul(steps).backward () // summed over time, averaged over the batch, as our loop has it
         mean.item<float32> () |> ignore
-        torch.nn.utils.clip_grad_norm_ (parameters, clip) |> ignore
+        clipNorm () |> ignore
         optimizer.step () |> ignore
 
+    model :> torch.nn.Module,
     { Run = run
       Path = layers.Path
       Free =
         fun () ->
             carried.Free()
             optimizer.Dispose()
+            fused |> Option.iter _.Dispose()
             model.Dispose() }
 
 /// libtorch's step without noise.
-let theirStep cell size clearing = torchStep cell size clearing (theirLayers cell size)
+let theirStep cell size clearing = snd (torchLoop cell size clearing None nothing)
 
-/// A plain torch loop with our layers in it.
-let dropIn cell size activations = torchStep cell size ZeroGrad (ourLayers cell size activations Backend.Auto)
+/// A plain torch loop with our layers in it, and what else is exchanged.
+let dropIn cell size activations exchanged = snd (torchLoop cell size ZeroGrad (Some activations) exchanged)
 
 /// A step of our own loop: loss gives the summed negative log-likelihood and the states after it.
 let private ourLoop cell (size: Size) (model: torch.nn.Module) (loss: int64 -> Tensor -> Tensor -> Tensor list -> Tensor * Tensor list) path =

@@ -25,7 +25,7 @@ let private spare = 100L
 
 let private loops =
     [ "ours", (fun size -> BenchWork.ourStep Lstm size Variants.Nah Backend.Auto)
-      "torch", (fun size -> BenchWork.dropIn Lstm size Variants.Nah) ]
+      "torch", (fun size -> BenchWork.dropIn Lstm size Variants.Nah { Optimiser = false; Ends = false }) ]
 
 let private measure update =
     let tensors = torch.Tensor.TotalCount

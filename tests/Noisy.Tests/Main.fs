@@ -43,6 +43,7 @@ let private lists = [
     DropInHookTests.tests
     DropInOutputTests.tests
     DropInWeightsTests.tests
+    DropInLoopTests.tests
     FusedActivationTests.tests
     CellTests.tests
     GradientTests.tests
@@ -61,6 +62,7 @@ let private lists = [
     BeamSearchTests.tests
     FormatTests.tests
     OptimizerTests.tests
+    FusedOptimTests.tests
     CurriculumTests.tests
     UniqueElementsTests.tests
     CharacterLmTests.tests

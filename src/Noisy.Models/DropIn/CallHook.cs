@@ -44,8 +44,11 @@ internal sealed class CallHook
             case (GRUCell cell, NoisyGruCell to):
                 Install(cell, to, New(cell, 1, Columns("weight_ih")), New(cell, 1, Columns("weight_hh")));
                 break;
+            case (Embedding embedding, EmbeddingRows to):
+                Install(embedding, to, zeros(1, dtype: ScalarType.Int64, device: embedding.weight!.device).DetachFromDisposeScope());
+                break;
             default:
-                Install((nn.Module<Tensor, Tensor>)old, (nn.Module<Tensor, Tensor>)made);
+                Install((nn.Module<Tensor, Tensor>)old, (nn.Module<Tensor, Tensor>)made, New(null, 1));
                 break;
         }
 
@@ -66,9 +69,8 @@ internal sealed class CallHook
     /// <summary>Whether another answers the calls of a module.</summary>
     public static bool Has(nn.Module module) => Installed.TryGetValue(module, out _);
 
-    private void Install(nn.Module<Tensor, Tensor> from, nn.Module<Tensor, Tensor> to)
+    private void Install(nn.Module<Tensor, Tensor> from, nn.Module<Tensor, Tensor> to, Tensor nothing)
     {
-        var nothing = New(null, 1);
         var pending = new ThreadLocal<Tensor?>();
         from.register_forward_pre_hook((_, input) =>
         {

@@ -16,7 +16,8 @@ internal sealed record Counterpart(Type Type, Func<Preparation> Prepare, NoisyAc
 /// <summary>What building a counterpart takes.</summary>
 /// <param name="Build">Builds it, with the weights of the old one; null if it cannot be built.</param>
 /// <param name="Note">What there is to know about it, or why it cannot be built.</param>
-internal sealed record Preparation(Func<nn.Module>? Build, string Note);
+/// <param name="Stays">Whether a module that has none simply stays as it is: nothing is lost but time.</param>
+internal sealed record Preparation(Func<nn.Module>? Build, string Note, bool Stays = false);
 
 /// <summary>Which module of torch has which noisy counterpart.</summary>
 /// <param name="activations">What replaces tanh and sigmoid.</param>
@@ -24,12 +25,14 @@ internal sealed record Preparation(Func<nn.Module>? Build, string Note);
 /// <param name="specs">Specs by path and module; null leaves the rule.</param>
 /// <param name="widths">Units H of an activation by path; null is one gain for all units.</param>
 /// <param name="dropouts">Dropout of a recurrent module by path; null measures it.</param>
+/// <param name="embeddings">Whether embeddings have a counterpart.</param>
 internal sealed class Counterparts(
     ActivationPair activations,
     NoiseClock clock,
     Func<string, nn.Module, NoisyActivationSpec?>? specs,
     Func<string, long>? widths,
-    Func<string, double?>? dropouts)
+    Func<string, double?>? dropouts,
+    bool embeddings)
 {
     // register_parameter registers no name twice, so the table itself is requested; its type names it.
     private static readonly FieldInfo RegisteredParameters = typeof(nn.Module)
@@ -50,6 +53,7 @@ internal sealed class Counterparts(
             () => Recurrent(path, gru, new RecurrentProbe(gru), shape => new NoisyGru(shape, activations, clock))),
         LSTMCell cell => new(typeof(NoisyLstmCell), () => Cell(cell, 4, (inputs, units, bias) => new NoisyLstmCell(inputs, units, activations, clock, bias))),
         GRUCell cell => new(typeof(NoisyGruCell), () => Cell(cell, 3, (inputs, units, bias) => new NoisyGruCell(inputs, units, activations, clock, bias))),
+        Embedding embedding => embeddings ? new(typeof(EmbeddingRows), () => Rows(embedding)) : null,
         nn.Module<Tensor, Tensor> leaf when IsActivation(leaf) =>
             Spec(path, leaf) is { } spec ? new(typeof(NoisyActivation), () => Activation(path, leaf, spec, home), spec) : null,
         _ => null,
@@ -106,6 +110,20 @@ internal sealed class Counterparts(
                 return made;
             },
             Describe(shape));
+    }
+
+    private static Preparation Rows(Embedding old)
+    {
+        if (EmbeddingProbe.Problem(old) is { } problem) return new(null, problem, Stays: true);
+        var weight = old.get_parameter("weight")!;
+        return new(
+            () =>
+            {
+                var made = new EmbeddingRows();
+                TakeOver(made, old, weight);
+                return made;
+            },
+            $"{weight.shape[0]} rows of {weight.shape[1]}");
     }
 
     private static Preparation Cell(nn.Module old, int gates, Func<long, long, bool, nn.Module> create)

@@ -6,7 +6,8 @@ using static TorchSharp.torch;
 namespace Noisy.Models;
 
 /// <summary>
-/// Makes an existing TorchSharp model noisy: exchanges its tanh, sigmoid, LSTM and GRU modules and cells, keeping the weights.
+/// Makes an existing TorchSharp model noisy: exchanges its tanh, sigmoid, LSTM and GRU modules and cells, and its embeddings if asked, keeping
+/// the weights.
 /// </summary>
 /// <remarks>
 /// <para>What is exchanged is the module object, in every place from which the model reaches it: torch's registration, the
@@ -54,6 +55,9 @@ public static class Noisify
     /// <param name="outputs">Whether to replace an activation whose output is the model's too.</param>
     /// <param name="example">A pass of the model, <c>() => model.call(x)</c>, that gives its output: a tensor, a tuple or a sequence of them. It is
     /// run once, before the replacement, in <c>eval()</c> without gradients, to see which activations give the model's output.</param>
+    /// <param name="embeddings">Whether to replace <c>nn.Embedding</c> too, by a lookup of the same rows whose gradient costs only the rows that
+    /// were looked up; <see cref="FusedOptim"/> leaves out the others. One with <c>padding_idx</c>, <c>max_norm</c>, <c>scale_grad_by_freq</c> or
+    /// <c>sparse</c> stays, and its entry says so; a pass forward and back over all its rows finds that out.</param>
     /// <returns>What was replaced, what was not, and why.</returns>
     /// <exception cref="UsageException">A module that was requested cannot be replaced; the message names each with its reason and
     /// remedy, and nothing was changed. Not thrown if <paramref name="allowPartial"/>.</exception>
@@ -74,12 +78,13 @@ public static class Noisify
         Func<string, double?>? dropouts = null,
         bool allowPartial = false,
         bool outputs = false,
-        Func<object>? example = null)
+        Func<object>? example = null,
+        bool embeddings = false)
     {
         ArgumentNullException.ThrowIfNull(root);
         activations.Tanh.Validate();
         activations.Sigmoid.Validate();
-        var plans = Plan(root, new Counterparts(activations, clock, specs, widths, dropouts), where);
+        var plans = Plan(root, new Counterparts(activations, clock, specs, widths, dropouts, embeddings), where);
         var unclear = plans.Where(p => p is { Role: OutputRole.Unknown, Preparation: not null, Counterpart.Spec: not null }).ToList();
         if (example is not null && unclear.Count > 0) OutputProbe.Settle(root, unclear, example);
         if (!outputs) LeaveOutputs(plans);
@@ -153,9 +158,12 @@ public static class Noisify
             if (module is IRecurrence or NoisyActivation || CallHook.Has(module)) return null;
             if (counterparts.For(path, module, home) is { } counterpart)
             {
-                return where?.Invoke(path, module) ?? true
-                    ? new(path, module) { Counterpart = counterpart, Preparation = counterpart.Prepare(), Role = role }
-                    : new(path, module) { Outcome = NoisifyOutcome.LeftOut, Note = "the argument where leaves it out" };
+                if (!(where?.Invoke(path, module) ?? true))
+                    return new(path, module) { Outcome = NoisifyOutcome.LeftOut, Note = "the argument where leaves it out" };
+                var preparation = counterpart.Prepare();
+                return preparation.Stays
+                    ? new(path, module) { Outcome = NoisifyOutcome.LeftOut, Note = preparation.Note }
+                    : new(path, module) { Counterpart = counterpart, Preparation = preparation, Role = role };
             }
 
             return Counterparts.Unserved(module) is { } reason

@@ -3,7 +3,8 @@ using TorchSharp.Modules;
 namespace Noisy.Models;
 
 /// <summary>
-/// What <see cref="Noisify"/> did to a model: an entry for each module with a saturating unit, in the model's order.
+/// What <see cref="Noisify"/> did to a model: an entry for each module with a saturating unit, and for each embedding if these
+/// are to be replaced, in the model's order.
 /// </summary>
 /// <param name="Entries">One entry a module; a module that is registered twice has one, under its first path.</param>
 public sealed record NoisifyReport(IReadOnlyList<NoisifyEntry> Entries)
@@ -28,7 +29,7 @@ public sealed record NoisifyReport(IReadOnlyList<NoisifyEntry> Entries)
     /// <summary>Runs a pass and tells how many of the units saturated, by module. Where none does, output noise and leak do nothing:
     /// NAN and NAH are then the hard function to the last bit.</summary>
     /// <param name="pass">The pass, <c>() => model.call(x)</c>; it runs on torch's operations instead of the fused engine.</param>
-    /// <returns>One value for each module that was replaced.</returns>
+    /// <returns>One value for each module that was made noisy.</returns>
     public IReadOnlyList<NoisifySaturation> Saturation(Action pass) => SaturationCount.Count([.. Replaced], pass);
 
     /// <summary>One line an entry, and one on the optimiser if there are new parameters.</summary>

@@ -12,7 +12,7 @@ internal static class SaturationCount
         using var observed = SiteObserver.Observe(pass);
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        return [.. entries.Select(entry =>
+        return [.. entries.Where(entry => entry.Now is INoisySites).Select(entry =>
         {
             var calls = observed.Calls.Where(site => site.Key.Module == ((INoisySites)entry.Now).Noise).SelectMany(site => site.Value).ToList();
             return new NoisifySaturation(entry.Path, calls.Sum(c => c.X.numel()), calls.Sum(c => Saturated(c.Spec.Unit, c.X)));

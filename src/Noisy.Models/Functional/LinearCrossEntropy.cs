@@ -26,6 +26,17 @@ public static class LinearCrossEntropy
     public static Tensor Sum(Tensor input, Tensor weight, Tensor? bias, Tensor targets, Backend backend = Backend.Auto) =>
         Run(input, weight, bias, targets, backend, details: false).Sum;
 
+    /// <summary>Sum or mean of the negative log-likelihoods.</summary>
+    /// <param name="input">[N, H].</param>
+    /// <param name="weight">[V, H].</param>
+    /// <param name="bias">[V]; null for none.</param>
+    /// <param name="targets">[N], int64.</param>
+    /// <param name="backend">Which implementation to run on.</param>
+    /// <param name="ignoreIndex">The target that leaves its example out.</param>
+    /// <param name="mean">Whether to divide by the number of examples that are not left out.</param>
+    internal static Tensor Reduced(Tensor input, Tensor weight, Tensor? bias, Tensor targets, Backend backend, long ignoreIndex, bool mean) =>
+        Run(input, weight, bias, targets, backend, details: false, ignoreIndex, mean).Sum;
+
     /// <summary>The same sum, what each example adds to it, and how many are predicted right: no class has a greater logit than the
     /// target.</summary>
     /// <param name="input">[N, H].</param>
@@ -43,7 +54,7 @@ public static class LinearCrossEntropy
     }
 
     private static (Tensor Sum, Tensor? Nats, Tensor? Correct) Run(
-        Tensor input, Tensor weight, Tensor? bias, Tensor targets, Backend backend, bool details)
+        Tensor input, Tensor weight, Tensor? bias, Tensor targets, Backend backend, bool details, long ignoreIndex = IgnoreIndex, bool mean = false)
     {
         if (input.dim() != 2 || weight.dim() != 2 || input.shape[1] != weight.shape[1])
             throw new ArgumentException($"input is [{string.Join(", ", input.shape)}], weight [{string.Join(", ", weight.shape)}]: must be [N, H] and [V, H]", nameof(input));
@@ -56,7 +67,7 @@ public static class LinearCrossEntropy
             || input.shape[0] == 0)
         {
             using var logits = F.linear(input, weight, bias);
-            if (!details) return (F.cross_entropy(logits, targets, ignore_index: IgnoreIndex, reduction: nn.Reduction.Sum), null, null);
+            if (!details) return (F.cross_entropy(logits, targets, ignore_index: ignoreIndex, reduction: mean ? nn.Reduction.Mean : nn.Reduction.Sum), null, null);
             using var each = F.cross_entropy(logits, targets, ignore_index: IgnoreIndex, reduction: nn.Reduction.None);
             return (each.sum(), each.detach(), Correct(logits, targets));
         }
@@ -67,12 +78,13 @@ public static class LinearCrossEntropy
         var given = System.Runtime.InteropServices.MemoryMarshal.Cast<byte, long>(cpu.bytes);
         for (var i = 0; i < classes.Length; i++)
         {
-            if (given[i] != IgnoreIndex && (given[i] < 0 || given[i] >= classCount))
-                throw new ArgumentException($"target {i} is {given[i]}: must be in [0, {classCount}) or {IgnoreIndex}", nameof(targets));
-            classes[i] = given[i] == IgnoreIndex ? -1 : (int)given[i];
+            if (given[i] != ignoreIndex && (given[i] < 0 || given[i] >= classCount))
+                throw new ArgumentException($"target {i} is {given[i]}: must be in [0, {classCount}) or {ignoreIndex}", nameof(targets));
+            classes[i] = given[i] == ignoreIndex ? -1 : (int)given[i];
         }
 
-        var call = new SoftmaxCall(classes, FusedEngine.Width, FusedEngine.Threads);
+        var scale = mean ? 1f / classes.Count(c => c >= 0) : 1;
+        var call = new SoftmaxCall(classes, scale, FusedEngine.Width, FusedEngine.Threads);
         var sum = LinearCrossEntropyFunction.Apply(input, weight, bias, call)[0];
         return details ? (sum, tensor(call.Nats), tensor(call.Correct)) : (sum, null, null);
     }
@@ -89,7 +101,11 @@ public static class LinearCrossEntropy
 }
 
 /// <summary>What a pass is besides tensors.</summary>
-internal sealed record SoftmaxCall(int[] Targets, VectorWidth Width, int Threads) : FusedCall
+/// <param name="Targets">Class of each example; negative where it is left out.</param>
+/// <param name="Scale">What the sum is multiplied by.</param>
+/// <param name="Width">Vector width.</param>
+/// <param name="Threads">Threads.</param>
+internal sealed record SoftmaxCall(int[] Targets, float Scale, VectorWidth Width, int Threads) : FusedCall
 {
     /// <summary>How many targets have the greatest logit of their row; known after the forward pass.</summary>
     internal long Correct { get; set; }
@@ -109,19 +125,21 @@ internal sealed unsafe class LinearCrossEntropyFunction : FusedFunction<LinearCr
         call.Correct = tape.Right.Count(right => right);
         call.Nats = new float[call.Targets.Length];
         for (var i = 0; i < tape.Count; i++) call.Nats[tape.Kept[i]] = (float)tape.Losses[i];
-        return [tensor((float)tape.Losses.Sum())];
+        return [tensor((float)(tape.Losses.Sum() * call.Scale))];
     }
 
     protected override void Backward(SoftmaxCall call, FusedOperands operands, Tensor?[] upstream)
     {
         var grad = new SoftmaxGradients { Hidden = operands.Gradient(0), Weight = operands.Target(1), Bias = operands.Target(2) };
-        SoftmaxKernel.Create(call.Width).Backward((SoftmaxTape)call.Tape!, Inputs(operands), *FusedEngine.Pointer(upstream[0]), grad, call.Threads);
+        SoftmaxKernel.Create(call.Width).Backward((SoftmaxTape)call.Tape!, Inputs(operands), *FusedEngine.Pointer(upstream[0]) * call.Scale, grad, call.Threads);
     }
 
     protected override List<Tensor> Compose(SoftmaxCall call, Tensor?[] operands)
     {
         var targets = tensor(call.Targets.Select(t => t < 0 ? LinearCrossEntropy.IgnoreIndex : t).ToArray());
-        return [F.cross_entropy(F.linear(operands[0]!, operands[1]!, operands[2]), targets, ignore_index: LinearCrossEntropy.IgnoreIndex, reduction: nn.Reduction.Sum)];
+        var sum = F.cross_entropy(
+            F.linear(operands[0]!, operands[1]!, operands[2]), targets, ignore_index: LinearCrossEntropy.IgnoreIndex, reduction: nn.Reduction.Sum);
+        return [call.Scale == 1 ? sum : sum.Times(call.Scale)];
     }
 
     private static SoftmaxInputs Inputs(FusedOperands operands) => new()

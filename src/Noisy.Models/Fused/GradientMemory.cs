@@ -37,10 +37,10 @@ internal sealed unsafe class GradientMemory
     {
         using var current = parameter.grad;
         if (current is not null && !IsMine(current)) return Foreign(current);
-        var written = current is not null;
-        if (!written) Begin(parameter);
+        var zeros = current is not null && RowsOf(current) is { Count: 0 };
+        if (current is null) Begin(parameter);
         rowsOnly = false;
-        return new GradientTarget { At = start, Add = written };
+        return new GradientTarget { At = start, Add = current is not null && !zeros };
     }
 
     /// <summary>Where gradients of some rows go, to be added; the other rows are zeros, or hold what was added before.</summary>
@@ -62,7 +62,6 @@ internal sealed unsafe class GradientMemory
         }
 
         if (rowsOnly) rows.UnionWith(touched);
-        version = TorchInternals.Version(memory!);
         return new GradientTarget { At = start, Add = true };
     }
 
@@ -70,6 +69,14 @@ internal sealed unsafe class GradientMemory
     /// <param name="gradient">The parameter's <c>grad</c>.</param>
     internal IReadOnlyCollection<int>? RowsOf(Tensor gradient) =>
         rowsOnly && version is not null && IsMine(gradient) && TorchInternals.Version(memory!) == version ? rows : null;
+
+    /// <summary>Fills a parameter's gradient with zeros; of one that holds nothing but rows, these alone.</summary>
+    /// <param name="gradient">The parameter's <c>grad</c>.</param>
+    internal void Zero(Tensor gradient)
+    {
+        if (IsMine(gradient) && gradient.dim() > 0) ClearRows();
+        else gradient.zero_();
+    }
 
     /// <summary>A gradient that others made: written to directly where that is what torch would do.</summary>
     private static GradientTarget? Foreign(Tensor gradient)
@@ -112,6 +119,7 @@ internal sealed unsafe class GradientMemory
 
         rows.Clear();
         rowsOnly = true;
+        version = TorchInternals.Version(memory);
     }
 
     /// <summary>The right to some memories, until it is disposed; always taken in one order.</summary>

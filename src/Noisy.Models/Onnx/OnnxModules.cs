@@ -26,6 +26,7 @@ internal static class OnnxModules
         Sequential m => m.named_children().Aggregate(x, (value, child) => graph.Apply(child.module, value)),
         Linear m => graph.Linear(x, "weight", m.weight!, "bias", m.bias),
         Embedding m => Rows(graph, "weight", m.weight!, x),
+        EmbeddingRows m => Rows(graph, "weight", m.Weight, x),
         LayerNorm m when m.normalized_shape.Length == 1 && m.weight is not null && m.bias is not null => graph.Node(
             "LayerNormalization", [x, graph.Weight("weight", m.weight), graph.Weight("bias", m.bias)], ("epsilon", m.eps)),
         Flatten { start_dim: 1, end_dim: -1 } when x.Axes.Count == 2 => x,
@@ -67,7 +68,7 @@ internal static class OnnxModules
                 break;
             default:
                 string[] leading = IsRecurrent(model) ? ["time", "batch"] : ["batch"];
-                var input = First(model) is Embedding
+                var input = First(model) is Embedding or EmbeddingRows
                     ? graph.Input("input", OnnxGraph.Int64, axes ?? ["time", "batch"])
                     : graph.Input("input", OnnxGraph.Float, axes ?? [.. leading, Features(model)]);
                 graph.Output("output", Apply(graph, model, input));

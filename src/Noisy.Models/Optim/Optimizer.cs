@@ -146,12 +146,12 @@ internal sealed class ComposedOptimizer(OptimizerSpec spec, IReadOnlyList<(strin
 }
 
 /// <summary>The optimiser as one pass over all memory.</summary>
-internal sealed unsafe class FusedOptimizer : Optimizer
+internal sealed class FusedOptimizer : Optimizer
 {
     internal FusedOptimizer(OptimizerSpec spec, IReadOnlyList<(string Name, Parameter Parameter)> parameters)
         : base(spec, parameters)
     {
-        foreach (var (_, parameter) in parameters) HugePages.Collapse(FusedEngine.Pointer(parameter), (nuint)parameter.numel() * sizeof(float));
+        foreach (var (_, parameter) in parameters) GradientSegments.InHugePages(parameter);
     }
 
     public override double GradientNorm()
@@ -184,26 +184,9 @@ internal sealed unsafe class FusedOptimizer : Optimizer
             if (parameter.grad is not { } gradient) continue;
             if (gradient.is_sparse) gradient = gradient.to_dense();
             if (!FusedEngine.Takes(gradient)) gradient = gradient.to(CPU).to_type(ScalarType.Float32);
-            var whole = new WeightSegment
-            {
-                Weight = FusedEngine.Pointer(parameter),
-                Gradient = FusedEngine.Pointer(gradient.contiguous()),
-                First = Running(0),
-                Second = Running(1),
-                Third = Running(2),
-                Length = parameter.numel(),
-            };
-            if (sparse && GradientMemory.For(parameter).RowsOf(gradient) is { } rows)
-            {
-                var width = whole.Length / parameter.shape[0];
-                segments.AddRange(rows.Select(row => whole.Part(row * width, width)));
-            }
-            else
-            {
-                segments.Add(whole);
-            }
+            GradientSegments.Add(segments, parameter, gradient.contiguous(), sparse, Running(0), Running(1), Running(2));
 
-            float* Running(int number) => State.TryGetValue($"{name}.{number}", out var state) ? FusedEngine.Pointer(state) : null;
+            Tensor? Running(int number) => State.GetValueOrDefault($"{name}.{number}");
         }
 
         return [.. segments];

@@ -214,7 +214,7 @@ let private recordTests =
                     if name <> "gflops" then Expect.isGreaterThan value 0.0 name
 
             let what suite = [ for r in records do if r.Suite = suite then r.What, r.Activation, r.Path ]
-            Expect.equal (what "gru") [ for w in [ "step"; "stack"; "drop-in"; "cells" ] -> w, "nah", "fused-cpu" ] "GRU"
+            Expect.equal (what "gru") [ for w in [ "step"; "stack"; "drop-in"; "drop-in + optimiser"; "drop-in + all"; "cells" ] -> w, "nah", "fused-cpu" ] "GRU"
             Expect.equal (what "lte") [ for a in [ "nah"; "soft"; "nah" ] -> "update", a, "fused-cpu" ] "programs"
             Expect.equal (what "ntm") [ for w in [ "feedforward"; "lstm"; "feedforward" ] -> w, "nan", "fused-cpu" ] "machines"
             Expect.equal (what "softmax") [ "softmax", "none", "fused-cpu" ] "output layer"
@@ -222,7 +222,8 @@ let private recordTests =
             Expect.equal (what "inference") (precisions @ precisions) "inference, of one column and of many"
 
             Expect.equal (what "lstm")
-                [ "step", "nah", "fused-cpu"; "stack", "nah", "fused-cpu"; "drop-in", "nah", "fused-cpu"; "cells", "nah", "fused-cpu"
+                [ "step", "nah", "fused-cpu"; "stack", "nah", "fused-cpu"; "drop-in", "nah", "fused-cpu"
+                  "drop-in + optimiser", "nah", "fused-cpu"; "drop-in + all", "nah", "fused-cpu"; "cells", "nah", "fused-cpu"; "cell calls", "nah", "fused-cpu"
                   "step", "nah", "fused-cpu"; "step", "soft", "fused-cpu"; "step", "hard", "fused-cpu"; "step", "nah", "composed" ] "LSTM"
 
             Expect.equal (what "activation")
@@ -235,6 +236,23 @@ let private recordTests =
                     let logits, nats = BenchInference.differences size batch
                     Expect.isLessThan logits 1e-5 $"logits, %d{size.Hidden} units, %d{batch} columns"
                     Expect.isLessThan nats 1e-5 $"nats, %d{size.Hidden} units, %d{batch} columns")
+
+        torchTest "libtorch's loop and the drop-ins train all their weights" (fun () ->
+            let nah = Some Noisy.Core.Variants.Nah
+            for cell in [ Lstm; Gru ] do
+                for activations, exchanged in
+                    [ None, BenchWork.nothing
+                      nah, BenchWork.nothing
+                      nah, { Optimiser = true; Ends = false }
+                      nah, { Optimiser = true; Ends = true } ] do
+                    let model, work = BenchWork.torchLoop cell tiny BenchWork.ZeroGrad activations exchanged
+                    let weights () = [ for struct (name, p) in model.named_parameters () do if not (name.Contains ".p_") then values p ]
+                    let before = weights ()
+                    Expect.hasLength before 7 "embedding, a layer, output layer"
+                    for _ in 1 .. 2 do work.Run()
+                    for b, a in List.zip before (weights ()) do Expect.notEqual a b "a parameter"
+                    work.Free())
+
         torchTest "our step and libtorch's can be made again and again" (fun () ->
             for cell in [ Lstm; Gru ] do
                 for work in

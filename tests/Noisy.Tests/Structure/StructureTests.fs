@@ -22,7 +22,7 @@ let private known name = knownCycles |> List.tryFind (fst >> (=) name) |> Option
 let private knownElsewhere: string list = []
 
 /// As many as a reader can get to know.
-let private limits = [ "Noisy.Core", 50; "Noisy.Models", 65 ]
+let private limits = [ "Noisy.Core", 50; "Noisy.Models", 67 ]
 
 let private without edges graph =
     { graph with Uses = graph.Uses |> List.filter (fun used -> not (List.contains (folderOf used.From, folderOf used.To) edges)) }

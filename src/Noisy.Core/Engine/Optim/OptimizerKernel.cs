@@ -52,6 +52,13 @@ internal static unsafe class OptimizerKernel
         return sums.Sum();
     }
 
+    /// <summary>Multiplies all gradients.</summary>
+    internal static void Scale(WeightSegment[] segments, double factor, VectorWidth width, int threads)
+    {
+        WeightSegment[] gradients = [.. segments.Select(s => new WeightSegment { Weight = s.Gradient, Gradient = s.Gradient, Length = s.Length })];
+        Run(default(ScaleRule), gradients, ((float)factor, 0), width, threads);
+    }
+
     /// <summary>One step of every weight.</summary>
     /// <param name="spec">The method; valid.</param>
     /// <param name="segments">Weights; running values as many as <see cref="OptimizerSpec.States"/>.</param>

@@ -10,6 +10,13 @@ internal interface IUpdateRule
     unsafe V Step<V>(V weight, V gradient, float* first, float* second, float* third) where V : struct, ILanes<V>;
 }
 
+/// <summary>The gradient, which was scaled, in the weight's place.</summary>
+internal readonly unsafe struct ScaleRule : IUpdateRule
+{
+    [MethodImpl(AggressiveInlining)]
+    public V Step<V>(V weight, V gradient, float* first, float* second, float* third) where V : struct, ILanes<V> => gradient;
+}
+
 /// <summary>w ← w − η g.</summary>
 internal readonly unsafe struct SgdRule(double rate) : IUpdateRule
 {
