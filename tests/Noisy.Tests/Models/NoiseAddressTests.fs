@@ -37,12 +37,12 @@ let tests =
                     face.Model.eval ()
                     same (face.Pure(NoiseContext(NoiseMode.Mean, Scale = Nullable 0.5))) (face.Plain()) "eval")
 
-        torchTest "every module of the library is among them" (fun () ->
+        torchTest "every module of the library is among them, but for the loss, which draws nothing" (fun () ->
             let tested = [ for _, make in all -> (make Variants.Nani (NoiseClock 1L) Backend.Auto torch.CPU).Model.GetType() ]
             let exported =
                 [ for t in typeof<NoisyLstm>.Assembly.GetExportedTypes() do
                       if typeof<torch.nn.Module>.IsAssignableFrom t && not t.IsAbstract then t ]
-            Expect.isEmpty (exported |> List.except tested |> List.map _.Name) "modules without a test")
+            Expect.isEmpty (exported |> List.except (typeof<LinearCrossEntropyLoss> :: tested) |> List.map _.Name) "modules without a test")
 
         torchTest "modules of one model draw different numbers" (fun () ->
             let clock = NoiseClock 6L
