@@ -1,4 +1,3 @@
-using Noisy.Core;
 using TorchSharp;
 using static TorchSharp.torch;
 using F = TorchSharp.torch.nn.functional;
@@ -58,24 +57,10 @@ internal sealed class StepLinear : IDisposable
         afterBackward?.Invoke();
         if (steps.Count == 0) return [null, null];
         using var scope = NewDisposeScope();
-        var (input, upstream) = (Rows(steps.Select(s => s.Input)), Rows(steps.Select(s => s.Upstream)));
-        Tensor?[] made = FusedLinear.Takes(input, upstream, null) ? Fused(input, upstream) :
-        [
-            shared!.RequiresGrad[0] ? upstream.t().mm(input) : null,
-            shared.RequiresGrad[1] ? upstream.sum([0]) : null,
-        ];
+        var upstream = Rows(steps.Select(s => s.Upstream));
+        var weight = shared!.RequiresGrad[0] ? upstream.t().mm(Rows(steps.Select(s => s.Input))).MoveToOuterDisposeScope() : null;
+        var bias = shared.RequiresGrad[1] ? upstream.sum([0]).MoveToOuterDisposeScope() : null;
         Forget();
-        return [.. made.Select(g => g?.MoveToOuterDisposeScope())];
-    }
-
-    private unsafe Tensor?[] Fused(Tensor input, Tensor upstream)
-    {
-        var weight = shared!.RequiresGrad[0] ? empty(upstream.shape[1], input.shape[1]) : null;
-        var bias = shared.RequiresGrad[1] ? empty(upstream.shape[1]) : null;
-        var size = new DenseDimensions(checked((int)input.shape[0]), checked((int)input.shape[1]), checked((int)upstream.shape[1]));
-        DenseKernel.Create(FusedEngine.Width).Backward(
-            size, FusedEngine.Pointer(input), null, FusedEngine.Pointer(upstream), null,
-            new GradientTarget { At = FusedEngine.Pointer(weight) }, new GradientTarget { At = FusedEngine.Pointer(bias) }, FusedEngine.Threads);
         return [weight, bias];
     }
 
@@ -93,26 +78,13 @@ internal sealed class StepLinear : IDisposable
     /// <summary>A time step. Arguments: input, weight, bias, call.</summary>
     private sealed class StepLinearFunction : FusedFunction<StepLinearFunction, StepCall>
     {
-        protected override List<Tensor> Forward(StepCall call, FusedOperands operands)
-        {
-            var (input, weight, bias) = (operands.Tensor(0)!, operands.Tensor(1)!, operands.Tensor(2));
-            return FusedLinear.Takes(input, weight, bias)
-                ? [FusedLinear.Forward(input, weight, bias, FusedEngine.Width, FusedEngine.Threads)]
-                : Compose(call, [input, weight, bias]);
-        }
+        protected override List<Tensor> Forward(StepCall call, FusedOperands operands) => Compose(call, [operands.Tensor(0), operands.Tensor(1), operands.Tensor(2)]);
 
         protected override void Backward(StepCall call, FusedOperands operands, Tensor?[] upstream)
         {
             call.Map.Leave(call.Number, operands.Tensor(0)!, upstream[0]!);
-            if (!operands.RequiresGrad[0]) return;
-            var (input, weight) = (operands.Tensor(0)!, operands.Tensor(1)!);
-            if (FusedLinear.Takes(input, weight, null)) GradInput(operands, FusedLinear.Size(input, weight), upstream[0]!);
-            else operands.Give(0, upstream[0]!.matmul(weight));
+            if (operands.RequiresGrad[0]) operands.Give(0, upstream[0]!.matmul(operands.Tensor(1)!));
         }
-
-        private static unsafe void GradInput(FusedOperands operands, DenseDimensions size, Tensor upstream) =>
-            DenseKernel.Create(FusedEngine.Width).Backward(
-                size, operands.At(0), operands.At(1), FusedEngine.Pointer(upstream), operands.Gradient(0), default, default, FusedEngine.Threads);
 
         protected override List<Tensor> Compose(StepCall call, Tensor?[] operands) => [F.linear(operands[0]!, operands[1]!, operands[2])];
     }

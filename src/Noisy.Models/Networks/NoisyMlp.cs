@@ -2,6 +2,7 @@ using Noisy.Core;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
+using F = TorchSharp.torch.nn.functional;
 
 namespace Noisy.Models;
 
@@ -62,7 +63,7 @@ public sealed class NoisyMlp : nn.Module<Tensor, Tensor>
     /// <summary>The activations of the hidden layers, the lowest first.</summary>
     public IReadOnlyList<NoisyActivation> Activations => activations;
 
-    /// <summary>Which implementation to run on; default the fused engine where it can.</summary>
+    /// <summary>Which implementation the activations are to run on; default the fused engine where it can.</summary>
     public Backend Backend
     {
         get => activations.Length == 0 ? FusedEngine.Default : activations[0].Backend;
@@ -72,7 +73,7 @@ public sealed class NoisyMlp : nn.Module<Tensor, Tensor>
         }
     }
 
-    /// <summary>Which implementation the activations ran on in the last pass; products of less than 48 rows are libtorch's in both.</summary>
+    /// <summary>Which implementation the activations ran on in the last pass; products are libtorch's in both.</summary>
     public string LastBackend => activations.Length == 0 ? FusedEngine.ComposedName : activations[0].LastBackend;
 
     /// <summary>Applies the layers in the module's mode.</summary>
@@ -125,7 +126,7 @@ public sealed class NoisyMlp : nn.Module<Tensor, Tensor>
         Operand.Like(get_parameter("weight_0")!, x, nameof(x));
     }
 
-    private Tensor Linear(int layer, Tensor x) => FusedLinear.Apply(x, get_parameter($"weight_{layer}")!, get_parameter($"bias_{layer}"), Backend);
+    private Tensor Linear(int layer, Tensor x) => F.linear(x, get_parameter($"weight_{layer}")!, get_parameter($"bias_{layer}"));
 
     private Tensor Activate(int layer, Tensor pre, NoiseContext context) => activations[layer].forward(pre, context);
 }

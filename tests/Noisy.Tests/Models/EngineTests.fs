@@ -132,14 +132,6 @@ let private runStep (s: Stack) (seed: int64) (path: Backend) : Result =
       for name, t in [ "bias", bias; "p", gains ] do
           if not (isNull t) then name, gradientOf t ]
 
-/// The engine's linear layer, both passes; the gradient in the weights is added.
-type private DenseRun =
-    static member Run(width, threads, x: Tensor, w: Tensor, b: Tensor, upstream: Tensor, y: Tensor, gradX: Tensor, gradW: Tensor, gradB: Tensor) =
-        let at (t: Tensor) = FusedEngine.Pointer t
-        let kernel, size = DenseKernel.Create width, FusedLinear.Size(x, w)
-        kernel.Forward(size, at x, at w, at b, at y, threads)
-        kernel.Backward(size, at x, at w, at upstream, at gradX, GradientTarget(At = at gradW, Add = true), GradientTarget(At = at gradB), threads)
-
 let private property name count (body: Stack -> unit) =
     testPropertyWithConfig { FsCheckConfig.defaultConfig with arbitrary = [ typeof<StackArbitrary> ]; maxTest = count } name (fun (s: Stack) ->
         TorchNative.EnsureLoaded()
@@ -304,27 +296,6 @@ let tests =
             let y = SiteActivation.Apply(Variants.Hard.Tanh, x, null, NoiseContext.Test, Backend.Auto)
             (NoWayBack.apply(y).sum () + x.sum ()).backward ()
             Expect.equal (values x.grad) (Array.create 72 1.0) "the other path's alone")
-
-        testProperty "a linear layer over many rows equals sums in double precision, with the same bits for every width and number of threads" (fun (seed: int) ->
-            TorchNative.EnsureLoaded()
-            use _ = torch.NewDisposeScope()
-            let random = Random seed
-            let rows, inputs, outputs = random.NextInt64(1L, 140L), random.NextInt64(1L, (if random.Next 4 = 0 then 500L else 60L)), random.NextInt64(1L, 100L)
-            let x, w, b, g = filled 1L [ rows; inputs ], filled 2L [ outputs; inputs ], filled 3L [ outputs ], filled 4L [ rows; outputs ]
-            let pass width threads =
-                let y, gx, gw, gb = torch.empty (rows, outputs), torch.empty (rows, inputs), torch.ones (outputs, inputs), torch.empty outputs
-                DenseRun.Run(width, threads, x, w, b, g, y, gx, gw, gb)
-                [ "y", y; "x", gx; "w", gw; "b", gb ]
-            let reference = pass VectorWidth.Bits512 1
-            let d (t: Tensor) = t.to_type torch.float64
-            let expected = [ d(x).mm((d w).t ()) + d b; d(g).mm(d w); d(g).t().mm(d x) + 1; d(g).sum(0L) ]
-            for (name, actual), expected in List.zip reference expected do
-                let error = (d actual - expected).abs().max().item<float> ()
-                Expect.isLessThan error 1e-4 name
-            for width in [ VectorWidth.Bits256; VectorWidth.Bits128; VectorWidth.Scalar ] do
-                for threads in [ 1; 2; 3 ] do
-                    for (name, expected), (_, actual) in List.zip reference (pass width threads) do
-                        sameTensor expected actual $"{name}, {width}, {threads} threads")
 
         layerProperty "linear layer with cross-entropy equals torch's" 80 (fun l ->
             let expected = crossEntropy l VectorWidth.Auto 1 Backend.Composed
