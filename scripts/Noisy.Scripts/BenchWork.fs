@@ -289,13 +289,14 @@ let private stepping (m: torch.nn.Module) advance path (start: Tensor -> (int ->
 
     { Module = m; Forward = forward; Advance = advance; Path = path }
 
+/// A call a step.
+let private each (x: Tensor) step =
+    let inputs = x.unbind 0
+    fun t (states: Tensor list) -> step inputs[t] states
+
 /// libtorch's single steps of one layer, forward and backward.
 let theirCells cell (size: Size) =
     let width = int64 size.Hidden
-    let each (x: Tensor) step =
-        let inputs = x.unbind 0
-        fun t states -> step inputs[t] states
-
     stack cell size
         (match cell with
          | Lstm ->
@@ -329,10 +330,6 @@ let ourCells cell (size: Size) (activations: ActivationPair) =
 let ourCellCalls cell (size: Size) (activations: ActivationPair) =
     let width, clock = int64 size.Hidden, NoiseClock 1L
     let advance (update: int64) = clock.Advance update
-
-    let each (x: Tensor) step =
-        let inputs = x.unbind 0
-        fun t states -> step inputs[t] states
 
     stack cell size
         (match cell with

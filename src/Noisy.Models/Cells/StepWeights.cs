@@ -9,47 +9,48 @@ namespace Noisy.Models;
 /// <param name="weight">[G H, H].</param>
 internal sealed unsafe class StepWeights(Tensor weight)
 {
-    private NativeBuffer? forward, back;
-    private (nint At, uint? Version, Type Kernel) forwardOf, backOf;
+    private readonly Packed forward = new(), back = new();
 
     /// <summary>What <see cref="RecurrentKernel.Step"/> takes.</summary>
-    internal float* Forward(RecurrentKernel kernel, int hidden, int threads)
-    {
-        var now = State(kernel);
-        if (forward is null || now.Version is null || now != forwardOf)
-        {
-            FreeForward();
-            forward = kernel.PackStep(FusedEngine.Pointer(weight), hidden, threads);
-            forwardOf = now;
-        }
-
-        return forward.Start;
-    }
+    internal float* Forward(RecurrentKernel kernel, int hidden, int threads) =>
+        forward.Of(State(kernel), () => kernel.PackStep(FusedEngine.Pointer(weight), hidden, threads));
 
     /// <summary>What <see cref="RecurrentKernel.StepBack"/> takes.</summary>
-    internal float* Back(RecurrentKernel kernel, int hidden, int threads)
-    {
-        var now = State(kernel);
-        if (back is null || now.Version is null || now != backOf)
-        {
-            FreeBack();
-            back = kernel.PackStepBack(FusedEngine.Pointer(weight), hidden, threads);
-            backOf = now;
-        }
-
-        return back.Start;
-    }
+    internal float* Back(RecurrentKernel kernel, int hidden, int threads) =>
+        back.Of(State(kernel), () => kernel.PackStepBack(FusedEngine.Pointer(weight), hidden, threads));
 
     /// <summary>Frees the weights of the forward pass.</summary>
-    internal void FreeForward() => Free(ref forward);
+    internal void FreeForward() => forward.Free();
 
     /// <summary>Frees the weights of the backward pass.</summary>
-    internal void FreeBack() => Free(ref back);
+    internal void FreeBack() => back.Free();
 
-    private static void Free(ref NativeBuffer? buffer)
+    private PackedOf State(RecurrentKernel kernel) => new((nint)FusedEngine.Pointer(weight), TorchInternals.Version(weight), kernel.GetType());
+
+    /// <summary>What was packed: where the weights lie, how often they were changed (null if that is not known), and for which kernel.</summary>
+    private readonly record struct PackedOf(nint At, uint? Version, Type Kernel);
+
+    /// <summary>The weights packed in one direction.</summary>
+    private sealed class Packed
     {
-        if (Interlocked.Exchange(ref buffer, null) is { } owned) BufferPool.Return(owned);
-    }
+        private NativeBuffer? buffer;
+        private PackedOf of;
 
-    private (nint At, uint? Version, Type Kernel) State(RecurrentKernel kernel) => ((nint)FusedEngine.Pointer(weight), TorchInternals.Version(weight), kernel.GetType());
+        internal float* Of(PackedOf now, Func<NativeBuffer> pack)
+        {
+            if (buffer is null || now.Version is null || now != of)
+            {
+                Free();
+                buffer = pack();
+                of = now;
+            }
+
+            return buffer.Start;
+        }
+
+        internal void Free()
+        {
+            if (Interlocked.Exchange(ref buffer, null) is { } owned) BufferPool.Return(owned);
+        }
+    }
 }
