@@ -29,14 +29,22 @@ let private effort (options: BenchOptions) =
 let private describe (c: Ceiling) =
     $"%.0f{c.Gflops} GFLOP/s in the first-level cache, %.1f{c.Gigabytes} GB/s of copying"
 
-/// All measurements of the options; records and the machine's ceiling. tell: receives a line on each, when it is done.
+/// All measurements of the options, or those that --pair has; records and the machine's ceiling. tell: receives a line on each, when it is done.
 let measure stopped (tell: string -> unit) (effort: Effort) (options: BenchOptions) =
     torch.set_num_threads options.Threads
+
+    let plan =
+        let plan = BenchSuites.plan options.Suites options.Sizes options.Threads effort.Count effort.Presets
+
+        match options.Pair with
+        | None -> plan
+        | Some clone -> BenchPair.against (BenchPair.folderOf clone) (BenchOptions.words options) effort.Count effort.Presets tell plan
+
     let start = ceiling options.Threads effort.CeilingSeconds
     tell $"ceiling at the start: {describe start}"
 
     let records =
-        [ for m in BenchSuites.plan options.Suites options.Sizes options.Threads effort.Count effort.Presets do
+        [ for m in plan do
               let record = BenchSuites.run stopped effort.Budget m
 
               tell (
@@ -74,7 +82,7 @@ let private speed stopped (options: BenchOptions) =
 
     if List.contains "ntm" options.Suites then
         for config in BenchSuites.machines "paper" do
-            BenchReport.machineStages config (0.25 * options.Seconds)
+            BenchReport.machineStages ceiling config (0.25 * options.Seconds)
 
     0
 

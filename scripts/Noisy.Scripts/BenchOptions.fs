@@ -18,6 +18,7 @@ type Argument =
     | [<Unique>] Seconds of number: string
     | [<Unique>] Json of file: string
     | [<Unique>] Compare of file: string
+    | [<Unique>] Pair of clone: string
     | [<Unique>] Memory
     | [<Unique>] Soak of updates: string
     | [<Unique; Hidden>] Memory_Of of work: string
@@ -32,6 +33,7 @@ type Argument =
             | Seconds _ -> "time for each measurement (default: 12)"
             | Json _ -> "also write the records to this file, as a list in JSON"
             | Compare _ -> "also set the ratios beside those of an earlier run, whose --json wrote this file"
+            | Pair _ -> "instead of libtorch: against the same work of an earlier build of this library, in a clone where a script has run"
             | Memory -> "instead of speed: peak memory of a training step and of a model in use (default config: M), each in a process of its own"
             | Soak _ -> "instead of speed: make this many updates, at least 10 (default config: S), and fail if resident memory grows"
             | Memory_Of _ -> "a child of --memory"
@@ -51,6 +53,7 @@ type BenchOptions =
       Seconds: float
       Json: string option
       Compare: string option
+      Pair: string option
       Mode: Mode }
 
 /// All suites in the order in which they run.
@@ -77,7 +80,8 @@ layer's NAH units in torch's graph, forward and backward, fused against composed
 network 784-500-10 at batch 100.
 
 RATIO: the baseline's time over ours, more is better: the median over rounds in which the two take turns for 0.2 s each.
---compare says that a ratio has changed only where the 95 % intervals of the two medians do not touch.
+--compare says that a ratio has changed only where the 95 % intervals of the two medians do not touch. --pair takes the earlier
+build's time over this one's, both in this process: on a machine whose speed drifts, that shows what two runs would not.
 
 GFLOP/S counts the matrix products alone, forward and backward, a multiply-add as two operations: for each row of time and
 batch 6 x gates x hidden x (inputs + hidden) a layer and 6 x hidden x vocabulary for the output layer. Gate arithmetic, noise
@@ -116,8 +120,8 @@ let read (words: string[]) =
             | false, Some updates, None -> Soak(integer "--soak" 10L updates)
             | false, None, None -> Speed
 
-        if mode <> Speed && (found.Contains Argument.Json || found.Contains Argument.Compare || found.Contains Argument.Suite || found.Contains Argument.Seconds || found.Contains Argument.Quick) then
-            refuse "--memory and --soak measure no speed: leave --suite, --quick, --seconds, --json and --compare away"
+        if mode <> Speed && (found.Contains Argument.Json || found.Contains Argument.Compare || found.Contains Argument.Pair || found.Contains Argument.Suite || found.Contains Argument.Seconds || found.Contains Argument.Quick) then
+            refuse "--memory and --soak measure no speed: leave --suite, --quick, --seconds, --json, --compare and --pair away"
 
         let chosen =
             match found.GetResults Argument.Config, mode with
@@ -139,4 +143,16 @@ let read (words: string[]) =
             | None -> if found.Contains Argument.Quick then 2.0 else 12.0
           Json = found.TryGetResult Argument.Json
           Compare = found.TryGetResult Argument.Compare
+          Pair = found.TryGetResult Argument.Pair
           Mode = mode })
+
+/// The words that choose the same suites, sizes and threads.
+let words (options: BenchOptions) =
+    [| "--suite"
+       (match options.Suites with
+        | [ suite ] -> suite
+        | _ -> "all")
+       "--config"
+       String.Join(',', options.Sizes |> List.map _.Name)
+       "--threads"
+       string options.Threads |]

@@ -65,8 +65,10 @@ let table (ceiling: Ceiling) (records: Record list) =
 
     Results.printTable [ "suite"; "config"; "what"; "activation"; "path"; "against" ] [ "what"; "ratio" ] head body
 
-/// Prints where the time of a piece of work goes.
-let shares title seconds (work: BenchWork.Work) =
+/// Prints where the time of a piece of work goes, and for stages that are products their rate.
+///
+/// operations: of each stage that is a product.
+let shares title seconds (ceiling: Ceiling) (operations: Map<string, float>) (work: BenchWork.Work) =
     for _ in 1 .. 3 do work.Run()
     let start = Stopwatch.GetTimestamp()
     let mutable count = 0
@@ -83,14 +85,19 @@ let shares title seconds (work: BenchWork.Work) =
     printfn "%s: %.2f ms, of which" title (1e3 * total / float count)
 
     for struct (stage, time) in Seq.append parts [ struct ("everything else", rest) ] do
-        printfn "  %-20s %8.3f ms  %5.1f %%" stage (1e3 * time / float count) (100.0 * time / total)
+        let rate =
+            match operations.TryFind stage with
+            | Some products -> 1e-9 * products * float count / time |> fun rate -> $"  %5.1f{rate} GFLOP/s  %3.0f{100.0 * rate / ceiling.Gflops} %% of the ceiling"
+            | None -> ""
+
+        printfn "  %-20s %8.3f ms  %5.1f %%%s" stage (1e3 * time / float count) (100.0 * time / total) rate
 
 /// Prints where the time of our training step goes, and what bounds it from below.
 let stages (ceiling: Ceiling) cell (size: Size) seconds =
     let work = BenchWork.ourStep cell size Variants.Nah Backend.Auto
 
     try
-        shares $"{size.Name} {(string cell).ToUpperInvariant()} step" seconds work
+        shares $"{size.Name} {(string cell).ToUpperInvariant()} step" seconds ceiling (stageOperations cell size) work
         let operations, bytes = stepOperations cell size, stepBytes cell size
         printfn "  products: %.2f GFLOP, at the ceiling %.2f ms" (1e-9 * operations) (1e-6 * operations / ceiling.Gflops)
         printfn "  memory:   at least %.1f MB, at the rate of a copy %.2f ms" (1e-6 * bytes) (1e-6 * bytes / ceiling.Gigabytes)
@@ -98,11 +105,11 @@ let stages (ceiling: Ceiling) cell (size: Size) seconds =
         work.Free()
 
 /// Prints where the time of a machine's update goes.
-let machineStages (config: RunConfig) seconds =
+let machineStages ceiling (config: RunConfig) seconds =
     let own = config.SettingsAs<NtmRecallSettings>()
     let work = BenchTasks.recall config Backend.Auto
 
     try
-        shares $"{config.Preset} B{own.Batch} machine, {own.Controller}, {AssociativeRecall.Steps own.MaxItems} time steps" seconds work
+        shares $"{config.Preset} B{own.Batch} machine, {own.Controller}, {AssociativeRecall.Steps own.MaxItems} time steps" seconds ceiling Map.empty work
     finally
         work.Free()

@@ -55,6 +55,21 @@ let softmaxOperations (size: Size) =
 /// Operations of the matrix products of a training step.
 let stepOperations cell size = stackOperations cell size + softmaxOperations size
 
+/// Operations of the products of a training step by the engine's stages. Those of the stage GradWeights are of inputs and states.
+let stageOperations (cell: Cell) (size: Size) =
+    let layers = stackOperations cell size / (2.0 * passes)
+    let output = softmaxOperations size / passes
+
+    Map
+        [ "Project", layers
+          "RecurrentProduct", layers
+          "RecurrentProductBack", layers
+          "GradInput", layers
+          "GradWeights", 2.0 * layers
+          "Logits", output
+          "SoftmaxGradInput", output
+          "SoftmaxGradWeights", output ]
+
 /// Operations of the matrix products of a row of an LSTM language model, forward alone.
 let forwardOperations (size: Size) =
     2.0 * float size.Hidden * float (size.Layers * 8 * size.Hidden + size.Vocabulary)

@@ -1,6 +1,6 @@
 namespace Noisy.Core;
 
-/// <summary>A packed matrix in single precision: panels of two vectors of units, the last of a block perhaps of one.</summary>
+/// <summary>A packed matrix in single precision: panels of two or three vectors of units, the last of a block perhaps of fewer.</summary>
 /// <remarks>Each element is one chain of fused multiply-adds in the order of k, as everywhere in the engine.</remarks>
 // Lives as long as its model, and its memory is freed with it.
 #pragma warning disable CA1001
@@ -8,10 +8,13 @@ internal sealed unsafe class FloatMatrix<V> : PackedMatrix
 #pragma warning restore CA1001
     where V : struct, ILanes<V>
 {
+    // Rows that pass all panels before the next ones come: they stay in a second-level cache beside a panel, and weights come from memory seldom.
+    private const int BlockRows = 96;
+
     private readonly NativeBuffer panels;
 
     internal FloatMatrix(FloatTensor weight, int blocks)
-        : base(blocks, weight.Shape[0] / blocks, weight.Shape[1], 2 * V.Count)
+        : base(blocks, weight.Shape[0] / blocks, weight.Shape[1], MostWide(weight.Shape[0] / blocks) * V.Count)
     {
         panels = new NativeBuffer((long)Blocks * Panels * PanelSize);
         fixed (float* source = weight.Values)
@@ -22,16 +25,21 @@ internal sealed unsafe class FloatMatrix<V> : PackedMatrix
                 {
                     var unit = panel * PanelUnits;
                     Core.Panels.PackColumns(
-                        source + ((((nint)block * Units) + unit) * Depth), Depth, Math.Clamp(Units - unit, 0, PanelUnits), Depth,
+                        source + ((((nint)block * Units) + unit) * Depth), Depth, Math.Clamp(Units - unit, 0, Wide(panel) * V.Count), Depth,
                         Panel(panel, block), Wide(panel) * V.Count, Wide(panel) * V.Count);
                 }
             }
         }
     }
 
+    /// <summary>Vectors of a panel: three keep the processor busier, two share few units among threads more evenly.</summary>
+    private static int MostWide(int units) => Padding.RoundUp(units) >= 48 * V.Count ? 3 : 2;
+
+    private int Most => PanelUnits / V.Count;
+
     private nint PanelSize => (nint)PanelUnits * Depth;
 
-    private int Wide(int panel) => Math.Min(2, (Padded / V.Count) - (2 * panel));
+    private int Wide(int panel) => Math.Min(Most, (Padded / V.Count) - (Most * panel));
 
     private float* Panel(int panel, int block) => panels.Start + ((((nint)panel * Blocks) + block) * PanelSize);
 
@@ -44,9 +52,9 @@ internal sealed unsafe class FloatMatrix<V> : PackedMatrix
 
     private void MultiplyMany(in PackedOperands at, int firstBlock, int endBlock, int firstPanel, int endPanel)
     {
-        for (nint first = 0; first < at.Rows; first += MatrixProduct.BlockRows)
+        for (nint first = 0; first < at.Rows; first += BlockRows)
         {
-            var count = (int)Math.Min(MatrixProduct.BlockRows, at.Rows - first);
+            var count = (int)Math.Min(BlockRows, at.Rows - first);
             for (var panel = firstPanel; panel < endPanel; panel++)
             {
                 for (var block = firstBlock; block < endBlock; block++)
@@ -75,20 +83,22 @@ internal sealed unsafe class FloatMatrix<V> : PackedMatrix
                 from[waiting] = Panel(panel, block);
                 start[waiting] = at.Start + (block * at.BlockStart) + unit;
                 to[waiting] = at.Y + (block * at.BlockY) + unit;
-                if (Wide(panel) < 2)
+                if (Wide(panel) < Most)
                 {
-                    MatrixTile.Multiply<V, Count1, Count1, RowMajor>(
-                        at.X, at.RowX, from[waiting], V.Count, Depth, to[waiting], at.RowY, V.Count, start[waiting], at.RowStart);
+                    One(at, Wide(panel), from[waiting], start[waiting], to[waiting]);
                     continue;
                 }
 
                 if (++waiting < most) continue;
-                RowProduct.Multiply<V>(at.X, Depth, from, start, to);
+                if (Most == 3) RowProduct.Multiply<V, Count3>(at.X, Depth, from, start, to);
+                else RowProduct.Multiply<V, Count2>(at.X, Depth, from, start, to);
                 waiting = 0;
             }
         }
 
-        for (var i = 0; i < waiting; i++)
-            MatrixTile.Multiply<V, Count1, Count2, RowMajor>(at.X, at.RowX, from[i], 2 * V.Count, Depth, to[i], at.RowY, V.Count, start[i], at.RowStart);
+        for (var i = 0; i < waiting; i++) One(at, Most, from[i], start[i], to[i]);
     }
+
+    private void One(in PackedOperands at, int wide, float* panel, float* start, float* to) =>
+        MatrixProduct.Multiply<V, RowMajor>(1, wide, at.X, at.RowX, panel, wide * V.Count, Depth, to, at.RowY, V.Count, start, at.RowStart);
 }

@@ -20,17 +20,16 @@ public sealed unsafe class LanguageModel
     private static readonly string[] Tensors = ["encoder", "decoder_weight", "decoder_bias"];
     private readonly TokenEmbedding encoder;
     private readonly float[] bias;
-    private readonly VectorWidth width;
 
     private LanguageModel(
         SafetensorsContent file, ActivationPair activations, NoiseContext test, TextCodec codec, VectorWidth width, WeightPrecision precision)
     {
         var (encoder, weight, bias) = (file.Tensor(Tensors[0]), file.Tensor(Tensors[1]), file.Tensor(Tensors[2]));
-        (Activations, Test, Codec, Precision, this.width) = (activations, test, codec, precision, VectorWidths.Resolve(width));
+        (Activations, Test, Codec, Precision, Width) = (activations, test, codec, precision, VectorWidths.Resolve(width));
         var layersName = file.Tensors.ContainsKey("gru.weight_hh_l0") ? "gru" : "lstm";
         Layers = new RecurrentStack(file, layersName + ".", activations, test.Scale, width, precision: precision);
         this.encoder = new(encoder.WithShape(Vocabulary, Layers.InputSize), precision);
-        Decoder = PackedMatrix.Create(weight.WithShape(Vocabulary, Layers.HiddenSize), 1, this.width, precision);
+        Decoder = PackedMatrix.Create(weight.WithShape(Vocabulary, Layers.HiddenSize), 1, Width, precision);
         this.bias = new float[Decoder.Padded];
         bias.WithShape(Vocabulary).Values.CopyTo(this.bias, 0);
     }
@@ -76,6 +75,9 @@ public sealed unsafe class LanguageModel
 
     /// <summary>The output layer.</summary>
     internal PackedMatrix Decoder { get; }
+
+    /// <summary>Width of the vectors, a definite one.</summary>
+    internal VectorWidth Width { get; }
 
     /// <summary>Tokens V.</summary>
     internal int Vocabulary => Codec.Tokens.Count;
@@ -134,17 +136,21 @@ public sealed unsafe class LanguageModel
     internal void Embed(int token, float* to) => encoder.Read(token, new Span<float>(to, Layers.InputSize));
 
     /// <summary>Logits of some rows; a member's share of the panels, or all.</summary>
-    internal void Logits(float* top, nint rowTop, int rows, float* logits, int firstPanel, int endPanel)
+    /// <param name="top">First row of the last layer's outputs.</param>
+    /// <param name="rowTop">Floats from row to row of them.</param>
+    /// <param name="rows">Rows.</param>
+    /// <param name="logits">Receives the logits of a row; class v is at place v, also where only some panels are computed.</param>
+    /// <param name="rowLogits">Floats from row to row of the logits.</param>
+    /// <param name="firstPanel">First panel of the output layer.</param>
+    /// <param name="endPanel">Panel after the last.</param>
+    internal void Logits(float* top, nint rowTop, int rows, float* logits, nint rowLogits, int firstPanel, int endPanel)
     {
         fixed (float* start = bias)
         {
             Decoder.Multiply(
-                new PackedOperands { X = top, RowX = rowTop, Rows = rows, Start = start, Y = logits, RowY = Decoder.Padded }, 0, 1, firstPanel, endPanel);
+                new PackedOperands { X = top, RowX = rowTop, Rows = rows, Start = start, Y = logits, RowY = rowLogits }, 0, 1, firstPanel, endPanel);
         }
     }
-
-    /// <summary>log Σ exp of a row of logits.</summary>
-    internal double Normalizer(float* logits) => LogSumExp.Of(logits, Vocabulary, width);
 
     internal void Check(int token)
     {

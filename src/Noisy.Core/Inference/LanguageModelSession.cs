@@ -128,7 +128,7 @@ public sealed unsafe class LanguageModelSession : IDisposable
     {
         pass.Run(member, 1);
         var (first, end) = member.Share(model.Decoder.Panels);
-        model.Logits(pass.Top, pass.RowTop, Batch, (float*)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(logits)), first, end);
+        model.Logits(pass.Top, pass.RowTop, Batch, (float*)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(logits)), model.Decoder.Padded, first, end);
     }
 
     private void Check(int column)

@@ -2,30 +2,45 @@ using System.Runtime.CompilerServices;
 
 namespace Noisy.Core;
 
+/// <summary>Exponentials of some numbers, added up relative to the greatest of them.</summary>
+internal readonly record struct ExponentialSum(float Greatest, float Sum);
+
 /// <summary>The logarithm of a sum of exponentials, in an order that no vector width changes.</summary>
 internal static unsafe class LogSumExp
 {
-    // Terms that are added up in single precision.
-    private const int Piece = 1024;
+    /// <summary>Terms that are added up in single precision, relative to the greatest of them.</summary>
+    internal const int Piece = 960;
 
-    /// <summary>log Σ exp(xᵢ).</summary>
-    /// <param name="x">First of the numbers.</param>
-    /// <param name="length">How many, ≥ 1.</param>
-    /// <param name="width">A definite vector width.</param>
-    internal static double Of(float* x, int length, VectorWidth width) => width switch
+    /// <summary>log Σ exp of numbers whose pieces are summed already.</summary>
+    /// <param name="pieces">The pieces in their order, each of <see cref="Piece"/> numbers but the last.</param>
+    internal static double Of(ReadOnlySpan<ExponentialSum> pieces)
     {
-        VectorWidth.Bits512 => Of<Lanes16>(x, length),
-        VectorWidth.Bits256 => Of<Lanes8>(x, length),
-        VectorWidth.Bits128 => Of<Lanes4>(x, length),
-        _ => Of<Lanes1>(x, length),
+        var most = float.NegativeInfinity;
+        foreach (var piece in pieces) most = Math.Max(most, piece.Greatest);
+        var sum = 0.0;
+        foreach (var piece in pieces) sum += piece.Sum * Math.Exp(piece.Greatest - (double)most);
+        return most + Math.Log(sum);
+    }
+
+    /// <summary>How many pieces so many numbers are.</summary>
+    internal static int Pieces(int length) => (length + Piece - 1) / Piece;
+
+    /// <summary>A piece of the numbers.</summary>
+    /// <param name="x">Its first number.</param>
+    /// <param name="length">How many, 1 to <see cref="Piece"/>.</param>
+    /// <param name="width">A definite vector width.</param>
+    internal static ExponentialSum OfPiece(float* x, int length, VectorWidth width) => width switch
+    {
+        VectorWidth.Bits512 => OfPiece<Lanes16>(x, length),
+        VectorWidth.Bits256 => OfPiece<Lanes8>(x, length),
+        VectorWidth.Bits128 => OfPiece<Lanes4>(x, length),
+        _ => OfPiece<Lanes1>(x, length),
     };
 
-    private static double Of<V>(float* x, int length) where V : struct, ILanes<V>
+    private static ExponentialSum OfPiece<V>(float* x, int length) where V : struct, ILanes<V>
     {
         var most = LaneSums.Max<V>(x, length);
-        var sum = 0.0;
-        for (var first = 0; first < length; first += Piece) sum += Sum<V>(x + first, Math.Min(Piece, length - first), most);
-        return most + Math.Log(sum);
+        return new(most, Sum<V>(x, length, most));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -3,6 +3,8 @@ namespace Noisy.Core;
 /// <summary>Scores texts side by side, each of which leaves when it ends.</summary>
 internal static unsafe class TextScorer
 {
+    private const int BlockRows = 96;
+
     internal static TextScore[] Score(LanguageModel model, int[][] texts, RecurrentState? state, NoiseContext context, int threads)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
@@ -21,9 +23,12 @@ internal static unsafe class TextScorer
             pass.Load(state);
         }
 
-        using var logits = new NativeBuffer((long)threads * MatrixProduct.BlockRows * model.Decoder.Padded);
+        // A task has some rows and some classes: their logits stay in a second-level cache until they are added up.
+        var (panels, ofPieces) = (LogSumExp.Piece / model.Decoder.PanelUnits, LogSumExp.Pieces(model.Vocabulary));
+        using var logits = new NativeBuffer((long)threads * BlockRows * LogSumExp.Piece);
+        var sums = new ExponentialSum[pass.Steps * texts.Length * ofPieces];
+        var targetLogits = new float[pass.Steps * texts.Length];
         var (nats, scores) = (new double[texts.Length], new TextScore[texts.Length]);
-        var losses = new double[pass.Steps * texts.Length];
         var active = Enumerable.Range(0, texts.Length).ToArray();
         for (var done = 0; active.Length > 0;)
         {
@@ -31,23 +36,32 @@ internal static unsafe class TextScorer
             var rows = steps * active.Length;
             for (var row = 0; row < rows; row++)
                 model.Embed(texts[active[row % active.Length]][done + (row / active.Length)], pass.Input.Start + ((nint)row * model.Layers.InputSize));
-            var (columns, from, blocks) = (active, done, new TaskQueue(Blocks(rows)));
+            var (columns, from, blocks) = (active, done, (rows + BlockRows - 1) / BlockRows);
+            var tasks = new TaskQueue(blocks * ofPieces);
             ThreadTeam.Shared.Run(threads, member =>
             {
                 pass.Run(member, steps);
-                var own = logits.Start + ((nint)member.Index * MatrixProduct.BlockRows * model.Decoder.Padded);
-                while (blocks.Take(out var block))
+                var own = logits.Start + ((nint)member.Index * BlockRows * LogSumExp.Piece);
+                while (tasks.Take(out var task))
                 {
-                    var (first, end) = (MatrixProduct.FirstRow(rows, block, Blocks(rows)), MatrixProduct.FirstRow(rows, block + 1, Blocks(rows)));
-                    model.Logits(pass.Top + ((nint)first * pass.RowTop), pass.RowTop, end - first, own, 0, model.Decoder.Panels);
+                    var (block, piece) = (task / ofPieces, task % ofPieces);
+                    var (first, end) = (MatrixProduct.FirstRow(rows, block, blocks), MatrixProduct.FirstRow(rows, block + 1, blocks));
+                    var v = piece * LogSumExp.Piece;
+                    var classes = Math.Min(LogSumExp.Piece, model.Vocabulary - v);
+                    model.Logits(
+                        pass.Top + ((nint)first * pass.RowTop), pass.RowTop, end - first, own - v, LogSumExp.Piece,
+                        piece * panels, Math.Min((piece + 1) * panels, model.Decoder.Panels));
                     for (var row = first; row < end; row++)
                     {
-                        var at = own + ((nint)(row - first) * model.Decoder.Padded);
-                        losses[row] = model.Normalizer(at) - at[texts[columns[row % columns.Length]][from + (row / columns.Length) + 1]];
+                        var at = own + ((nint)(row - first) * LogSumExp.Piece);
+                        sums[(row * ofPieces) + piece] = LogSumExp.OfPiece(at, classes, model.Width);
+                        var target = texts[columns[row % columns.Length]][from + (row / columns.Length) + 1] - v;
+                        if ((uint)target < (uint)classes) targetLogits[row] = at[target];
                     }
                 }
             });
-            for (var row = 0; row < rows; row++) nats[active[row % active.Length]] += losses[row];
+            for (var row = 0; row < rows; row++)
+                nats[active[row % active.Length]] += LogSumExp.Of(sums.AsSpan(row * ofPieces, ofPieces)) - targetLogits[row];
             pass.Advance(steps);
             done += steps;
             var kept = new List<int>();
@@ -65,7 +79,4 @@ internal static unsafe class TextScorer
 
         return scores;
     }
-
-    /// <summary>Pieces of the rows that pass the output layer together.</summary>
-    private static int Blocks(int rows) => (rows + MatrixProduct.BlockRows - 1) / MatrixProduct.BlockRows;
 }

@@ -5,7 +5,7 @@ using static System.Runtime.CompilerServices.MethodImplOptions;
 namespace Noisy.Core;
 
 /// <content>The bits of one number.</content>
-internal readonly partial struct Lanes1 : IBitLanes<Lanes1>
+internal partial struct Lanes1 : IBitLanes<Lanes1>
 {
     [MethodImpl(AggressiveInlining)]
     public static Lanes1 Bits(uint bits) => new(BitConverter.UInt32BitsToSingle(bits));
@@ -30,7 +30,7 @@ internal readonly partial struct Lanes1 : IBitLanes<Lanes1>
 }
 
 /// <content>The bits of four numbers.</content>
-internal readonly partial struct Lanes4 : IBitLanes<Lanes4>
+internal partial struct Lanes4 : IBitLanes<Lanes4>
 {
     [MethodImpl(AggressiveInlining)]
     public static Lanes4 Bits(uint bits) => new(Vector128.Create(bits).AsSingle());
@@ -55,7 +55,7 @@ internal readonly partial struct Lanes4 : IBitLanes<Lanes4>
 }
 
 /// <content>The bits of eight numbers.</content>
-internal readonly partial struct Lanes8 : IBitLanes<Lanes8>
+internal partial struct Lanes8 : IBitLanes<Lanes8>
 {
     [MethodImpl(AggressiveInlining)]
     public static Lanes8 Bits(uint bits) => new(Vector256.Create(bits).AsSingle());
@@ -80,7 +80,7 @@ internal readonly partial struct Lanes8 : IBitLanes<Lanes8>
 }
 
 /// <content>The bits of sixteen numbers.</content>
-internal readonly partial struct Lanes16 : IBitLanes<Lanes16>
+internal partial struct Lanes16 : IBitLanes<Lanes16>
 {
     [MethodImpl(AggressiveInlining)]
     public static Lanes16 Bits(uint bits) => new(Vector512.Create(bits).AsSingle());

@@ -8,11 +8,11 @@ namespace Noisy.Core;
 /// A formula here is one long chain of operations that wait for each other, longer than a processor looks ahead. Two chains in
 /// turns fill the time in which one of them waits.
 /// </remarks>
-internal readonly struct LanePair<V>(V first, V second) : ILanes<LanePair<V>>
+internal struct LanePair<V>(V first, V second) : ILanes<LanePair<V>>
     where V : struct, ILanes<V>
 {
-    private readonly V first = first;
-    private readonly V second = second;
+    private V first = first;
+    private V second = second;
 
     public static int Count => 2 * V.Count;
 
@@ -21,7 +21,7 @@ internal readonly struct LanePair<V>(V first, V second) : ILanes<LanePair<V>>
         new(V.Load(in source, offset), V.Load(in source, offset + (nuint)V.Count));
 
     [MethodImpl(AggressiveInlining)]
-    public void Store(ref float destination, nuint offset)
+    public readonly void Store(ref float destination, nuint offset)
     {
         first.Store(ref destination, offset);
         second.Store(ref destination, offset + (nuint)V.Count);
@@ -66,6 +66,13 @@ internal readonly struct LanePair<V>(V first, V second) : ILanes<LanePair<V>>
     [MethodImpl(AggressiveInlining)]
     public static LanePair<V> MultiplyAdd(LanePair<V> a, LanePair<V> b, LanePair<V> c) =>
         new(V.MultiplyAdd(a.first, b.first, c.first), V.MultiplyAdd(a.second, b.second, c.second));
+
+    [MethodImpl(AggressiveInlining)]
+    public void AddProduct(LanePair<V> a, LanePair<V> b)
+    {
+        first.AddProduct(a.first, b.first);
+        second.AddProduct(a.second, b.second);
+    }
 
     [MethodImpl(AggressiveInlining)]
     public static LanePair<V> Sqrt(LanePair<V> a) => new(V.Sqrt(a.first), V.Sqrt(a.second));

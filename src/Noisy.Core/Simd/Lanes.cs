@@ -5,9 +5,9 @@ using static System.Runtime.CompilerServices.MethodImplOptions;
 namespace Noisy.Core;
 
 /// <summary>One number; the tail of every loop, and the scalar form.</summary>
-internal readonly partial struct Lanes1(float value) : ILanes<Lanes1>
+internal partial struct Lanes1(float value) : ILanes<Lanes1>
 {
-    private readonly float value = value;
+    private float value = value;
 
     public static int Count => 1;
 
@@ -15,7 +15,7 @@ internal readonly partial struct Lanes1(float value) : ILanes<Lanes1>
     public static Lanes1 Load(ref readonly float source, nuint offset) => new(Unsafe.Add(ref Unsafe.AsRef(in source), offset));
 
     [MethodImpl(AggressiveInlining)]
-    public void Store(ref float destination, nuint offset) => Unsafe.Add(ref destination, offset) = value;
+    public readonly void Store(ref float destination, nuint offset) => Unsafe.Add(ref destination, offset) = value;
 
     [MethodImpl(AggressiveInlining)]
     public static implicit operator Lanes1(float value) => new(value);
@@ -57,6 +57,9 @@ internal readonly partial struct Lanes1(float value) : ILanes<Lanes1>
     public static Lanes1 MultiplyAdd(Lanes1 a, Lanes1 b, Lanes1 c) => new(MathF.FusedMultiplyAdd(a.value, b.value, c.value));
 
     [MethodImpl(AggressiveInlining)]
+    public void AddProduct(Lanes1 a, Lanes1 b) => value = MathF.FusedMultiplyAdd(a.value, b.value, value);
+
+    [MethodImpl(AggressiveInlining)]
     public static Lanes1 Sqrt(Lanes1 a) => new(MathF.Sqrt(a.value));
 
     [MethodImpl(AggressiveInlining)]
@@ -71,7 +74,7 @@ internal readonly partial struct Lanes1(float value) : ILanes<Lanes1>
     [MethodImpl(AggressiveInlining)]
     public static Lanes1 PowerOfTwo(Lanes1 shifted) => FromBits((shifted.Integer << 23) + 0x3F800000);
 
-    private int Integer
+    private readonly int Integer
     {
         [MethodImpl(AggressiveInlining)]
         get => BitConverter.SingleToInt32Bits(value);
@@ -85,9 +88,9 @@ internal readonly partial struct Lanes1(float value) : ILanes<Lanes1>
 }
 
 /// <summary>Four numbers in a Vector128.</summary>
-internal readonly partial struct Lanes4(Vector128<float> value) : ILanes<Lanes4>
+internal partial struct Lanes4(Vector128<float> value) : ILanes<Lanes4>
 {
-    private readonly Vector128<float> value = value;
+    private Vector128<float> value = value;
 
     public static int Count => 4;
 
@@ -95,7 +98,7 @@ internal readonly partial struct Lanes4(Vector128<float> value) : ILanes<Lanes4>
     public static Lanes4 Load(ref readonly float source, nuint offset) => new(Vector128.LoadUnsafe(in source, offset));
 
     [MethodImpl(AggressiveInlining)]
-    public void Store(ref float destination, nuint offset) => value.StoreUnsafe(ref destination, offset);
+    public readonly void Store(ref float destination, nuint offset) => value.StoreUnsafe(ref destination, offset);
 
     [MethodImpl(AggressiveInlining)]
     public static implicit operator Lanes4(float value) => new(Vector128.Create(value));
@@ -137,6 +140,9 @@ internal readonly partial struct Lanes4(Vector128<float> value) : ILanes<Lanes4>
     public static Lanes4 MultiplyAdd(Lanes4 a, Lanes4 b, Lanes4 c) => new(Vector128.FusedMultiplyAdd(a.value, b.value, c.value));
 
     [MethodImpl(AggressiveInlining)]
+    public void AddProduct(Lanes4 a, Lanes4 b) => value = Vector128.FusedMultiplyAdd(a.value, b.value, value);
+
+    [MethodImpl(AggressiveInlining)]
     public static Lanes4 Sqrt(Lanes4 a) => new(Vector128.Sqrt(a.value));
 
     [MethodImpl(AggressiveInlining)]
@@ -155,9 +161,9 @@ internal readonly partial struct Lanes4(Vector128<float> value) : ILanes<Lanes4>
 }
 
 /// <summary>Eight numbers in a Vector256.</summary>
-internal readonly partial struct Lanes8(Vector256<float> value) : ILanes<Lanes8>
+internal partial struct Lanes8(Vector256<float> value) : ILanes<Lanes8>
 {
-    private readonly Vector256<float> value = value;
+    private Vector256<float> value = value;
 
     public static int Count => 8;
 
@@ -165,7 +171,7 @@ internal readonly partial struct Lanes8(Vector256<float> value) : ILanes<Lanes8>
     public static Lanes8 Load(ref readonly float source, nuint offset) => new(Vector256.LoadUnsafe(in source, offset));
 
     [MethodImpl(AggressiveInlining)]
-    public void Store(ref float destination, nuint offset) => value.StoreUnsafe(ref destination, offset);
+    public readonly void Store(ref float destination, nuint offset) => value.StoreUnsafe(ref destination, offset);
 
     [MethodImpl(AggressiveInlining)]
     public static implicit operator Lanes8(float value) => new(Vector256.Create(value));
@@ -207,6 +213,9 @@ internal readonly partial struct Lanes8(Vector256<float> value) : ILanes<Lanes8>
     public static Lanes8 MultiplyAdd(Lanes8 a, Lanes8 b, Lanes8 c) => new(Vector256.FusedMultiplyAdd(a.value, b.value, c.value));
 
     [MethodImpl(AggressiveInlining)]
+    public void AddProduct(Lanes8 a, Lanes8 b) => value = Vector256.FusedMultiplyAdd(a.value, b.value, value);
+
+    [MethodImpl(AggressiveInlining)]
     public static Lanes8 Sqrt(Lanes8 a) => new(Vector256.Sqrt(a.value));
 
     [MethodImpl(AggressiveInlining)]
@@ -225,9 +234,9 @@ internal readonly partial struct Lanes8(Vector256<float> value) : ILanes<Lanes8>
 }
 
 /// <summary>Sixteen numbers in a Vector512.</summary>
-internal readonly partial struct Lanes16(Vector512<float> value) : ILanes<Lanes16>
+internal partial struct Lanes16(Vector512<float> value) : ILanes<Lanes16>
 {
-    private readonly Vector512<float> value = value;
+    private Vector512<float> value = value;
 
     public static int Count => 16;
 
@@ -235,7 +244,7 @@ internal readonly partial struct Lanes16(Vector512<float> value) : ILanes<Lanes1
     public static Lanes16 Load(ref readonly float source, nuint offset) => new(Vector512.LoadUnsafe(in source, offset));
 
     [MethodImpl(AggressiveInlining)]
-    public void Store(ref float destination, nuint offset) => value.StoreUnsafe(ref destination, offset);
+    public readonly void Store(ref float destination, nuint offset) => value.StoreUnsafe(ref destination, offset);
 
     [MethodImpl(AggressiveInlining)]
     public static implicit operator Lanes16(float value) => new(Vector512.Create(value));
@@ -275,6 +284,9 @@ internal readonly partial struct Lanes16(Vector512<float> value) : ILanes<Lanes1
 
     [MethodImpl(AggressiveInlining)]
     public static Lanes16 MultiplyAdd(Lanes16 a, Lanes16 b, Lanes16 c) => new(Vector512.FusedMultiplyAdd(a.value, b.value, c.value));
+
+    [MethodImpl(AggressiveInlining)]
+    public void AddProduct(Lanes16 a, Lanes16 b) => value = Vector512.FusedMultiplyAdd(a.value, b.value, value);
 
     [MethodImpl(AggressiveInlining)]
     public static Lanes16 Sqrt(Lanes16 a) => new(Vector512.Sqrt(a.value));

@@ -69,6 +69,13 @@ let private optionTests =
         refusal [ "--soak"; "9" ] "--soak is 9: must be at least 10"
         refusal [ "--memory"; "--soak"; "20" ] "one at a time"
         refusal [ "--memory"; "--json"; "x.json" ] "measure no speed"
+        refusal [ "--memory"; "--pair"; "." ] "measure no speed"
+        test "the words of options choose the same again" {
+            for words in [ []; [ "--suite"; "gru"; "--config"; "M"; "--threads"; "3" ] ] do
+                let options = parsed words
+                let again = parsed (List.ofArray (BenchOptions.words options))
+                Expect.equal (again.Suites, again.Sizes, again.Threads) (options.Suites, options.Sizes, options.Threads) "options"
+        }
         refusal [ "--sute"; "lstm" ] "Did you mean --suite?"
         refusal [ "lstm" ] "'lstm'"
     ]
@@ -106,6 +113,16 @@ let private countTests =
             // M: 700 rows, per layer 2,600 x 1,300 weights; output 10,000 x 650.
             Expect.equal (stackOperations Lstm medium) 28.392e9 "LSTM layers, M"
             Expect.equal (softmaxOperations medium) 27.3e9 "output layer, M"
+        }
+        test "operations of the stages add up to those of a step" {
+            for cell in [ Lstm; Gru ] do
+                for size in all do
+                    let stages = stageOperations cell size
+                    let known = set (Enum.GetNames<Noisy.Core.EngineStage>())
+                    for stage in stages.Keys do Expect.isTrue (known.Contains stage) stage
+                    Expect.floatClose Accuracy.high (Seq.sumBy snd (Map.toSeq stages)) (stepOperations cell size) "sum"
+            // A row of S, one layer: 800 x 200 weights of the input; two layers; a multiply-add is two.
+            Expect.equal (Map.find "Project" (stageOperations Lstm small)) (2.0 * 400.0 * 2.0 * 160_000.0) "projection"
         }
         test "operations of a machine are those of a calculation by hand" {
             // 32 time steps; 100 x 28 weights of the controller, 92 x 100 of the heads, 6 x 120 of the output; two heads look and act
@@ -252,6 +269,30 @@ let private recordTests =
                     for _ in 1 .. 2 do work.Run()
                     for b, a in List.zip before (weights ()) do Expect.notEqual a b "a parameter"
                     work.Free())
+
+        torchTest "two builds take turns: the other one's work is made of its own assemblies, on the libtorch of this one" (fun () ->
+            let words = [| "--suite"; "activation"; "--config"; "S"; "--threads"; "1" |]
+            let plan = BenchSuites.plan [ "activation" ] [ small ] 1 effort.Count effort.Presets
+            let told = ResizeArray<string>()
+            let more = { plan.Head with What = "of today" }
+            let pairs = BenchPair.against AppContext.BaseDirectory words effort.Count effort.Presets told.Add (plan @ [ more ])
+            Expect.equal [ for pair in pairs -> pair.What ] [ for m in plan -> m.What ] "rows"
+            Expect.sequenceEqual told [ $"activation %d{effort.Count} of today nah: the other build has no such row" ] "told"
+            for pair in pairs do
+                let ours, theirs = pair.Ours(), pair.Theirs()
+                Expect.equal (ours.Path()) (theirs.Path()) "path"
+                Expect.isFalse (obj.ReferenceEquals(ours.Run.GetType().Assembly, theirs.Run.GetType().Assembly)) "assemblies"
+                theirs.Run()
+                ours.Run()
+                theirs.Free()
+                ours.Free()
+            let record = BenchSuites.run never effort.Budget pairs.Head
+            Expect.equal record.Baseline "the other build" "baseline")
+
+        test "a folder without a build is refused in one sentence" {
+            Tol.throws<UsageException> "--pair: /no/such/clone has no built scripts: name a clone of this library in which a script has run" (fun () ->
+                BenchPair.folderOf "/no/such/clone" |> ignore)
+        }
 
         torchTest "our step and libtorch's can be made again and again" (fun () ->
             for cell in [ Lstm; Gru ] do

@@ -12,7 +12,8 @@ internal static unsafe class MatrixProduct
         (true, 3) => MatrixTile.MaxRowsOfThree,
         (true, _) => MatrixTile.MaxRows,
         (false, 3) => MatrixTile.MaxRowsOfThree / 2,
-        _ => MatrixTile.MaxRows / 2,
+        (false, 2) => 6,
+        _ => MatrixTile.MaxRows,
     };
 
     /// <summary>Rows of A that pass all panels before the next ones come: few enough to stay in a core's caches meanwhile.</summary>

@@ -81,77 +81,77 @@ internal static unsafe class MatrixTile
             var b2 = TWide.Value > 2 ? V.Load(in *b, 2 * (nuint)V.Count) : 0f;
             b += rowB;
             V x = TLayout.Interleaved ? a0[0] : a0[k];
-            c00 = V.MultiplyAdd(x, b0, c00);
-            if (TWide.Value > 1) c01 = V.MultiplyAdd(x, b1, c01);
-            if (TWide.Value > 2) c02 = V.MultiplyAdd(x, b2, c02);
+            c00.AddProduct(x, b0);
+            if (TWide.Value > 1) c01.AddProduct(x, b1);
+            if (TWide.Value > 2) c02.AddProduct(x, b2);
             if (TRows.Value > 1)
             {
                 x = TLayout.Interleaved ? a0[1] : a1[k];
-                c10 = V.MultiplyAdd(x, b0, c10);
-                if (TWide.Value > 1) c11 = V.MultiplyAdd(x, b1, c11);
-                if (TWide.Value > 2) c12 = V.MultiplyAdd(x, b2, c12);
+                c10.AddProduct(x, b0);
+                if (TWide.Value > 1) c11.AddProduct(x, b1);
+                if (TWide.Value > 2) c12.AddProduct(x, b2);
             }
 
             if (TRows.Value > 2)
             {
                 x = TLayout.Interleaved ? a0[2] : a2[k];
-                c20 = V.MultiplyAdd(x, b0, c20);
-                if (TWide.Value > 1) c21 = V.MultiplyAdd(x, b1, c21);
-                if (TWide.Value > 2) c22 = V.MultiplyAdd(x, b2, c22);
+                c20.AddProduct(x, b0);
+                if (TWide.Value > 1) c21.AddProduct(x, b1);
+                if (TWide.Value > 2) c22.AddProduct(x, b2);
             }
 
             if (TRows.Value > 3)
             {
                 x = TLayout.Interleaved ? a0[3] : a3[k];
-                c30 = V.MultiplyAdd(x, b0, c30);
-                if (TWide.Value > 1) c31 = V.MultiplyAdd(x, b1, c31);
-                if (TWide.Value > 2) c32 = V.MultiplyAdd(x, b2, c32);
+                c30.AddProduct(x, b0);
+                if (TWide.Value > 1) c31.AddProduct(x, b1);
+                if (TWide.Value > 2) c32.AddProduct(x, b2);
             }
 
             if (TRows.Value > 4)
             {
                 x = TLayout.Interleaved ? a0[4] : a4[k];
-                c40 = V.MultiplyAdd(x, b0, c40);
-                if (TWide.Value > 1) c41 = V.MultiplyAdd(x, b1, c41);
-                if (TWide.Value > 2) c42 = V.MultiplyAdd(x, b2, c42);
+                c40.AddProduct(x, b0);
+                if (TWide.Value > 1) c41.AddProduct(x, b1);
+                if (TWide.Value > 2) c42.AddProduct(x, b2);
             }
 
             if (TRows.Value > 5)
             {
                 x = TLayout.Interleaved ? a0[5] : a5[k];
-                c50 = V.MultiplyAdd(x, b0, c50);
-                if (TWide.Value > 1) c51 = V.MultiplyAdd(x, b1, c51);
-                if (TWide.Value > 2) c52 = V.MultiplyAdd(x, b2, c52);
+                c50.AddProduct(x, b0);
+                if (TWide.Value > 1) c51.AddProduct(x, b1);
+                if (TWide.Value > 2) c52.AddProduct(x, b2);
             }
 
             if (TRows.Value > 6)
             {
                 x = TLayout.Interleaved ? a0[6] : a6[k];
-                c60 = V.MultiplyAdd(x, b0, c60);
-                if (TWide.Value > 1) c61 = V.MultiplyAdd(x, b1, c61);
-                if (TWide.Value > 2) c62 = V.MultiplyAdd(x, b2, c62);
+                c60.AddProduct(x, b0);
+                if (TWide.Value > 1) c61.AddProduct(x, b1);
+                if (TWide.Value > 2) c62.AddProduct(x, b2);
             }
 
             if (TRows.Value > 7)
             {
                 x = TLayout.Interleaved ? a0[7] : a7[k];
-                c70 = V.MultiplyAdd(x, b0, c70);
-                if (TWide.Value > 1) c71 = V.MultiplyAdd(x, b1, c71);
-                if (TWide.Value > 2) c72 = V.MultiplyAdd(x, b2, c72);
+                c70.AddProduct(x, b0);
+                if (TWide.Value > 1) c71.AddProduct(x, b1);
+                if (TWide.Value > 2) c72.AddProduct(x, b2);
             }
 
             if (TRows.Value > 8)
             {
                 x = TLayout.Interleaved ? a0[8] : a8[k];
-                c80 = V.MultiplyAdd(x, b0, c80);
-                if (TWide.Value > 1) c81 = V.MultiplyAdd(x, b1, c81);
+                c80.AddProduct(x, b0);
+                if (TWide.Value > 1) c81.AddProduct(x, b1);
             }
 
             if (TRows.Value > 9)
             {
                 x = TLayout.Interleaved ? a0[9] : a9[k];
-                c90 = V.MultiplyAdd(x, b0, c90);
-                if (TWide.Value > 1) c91 = V.MultiplyAdd(x, b1, c91);
+                c90.AddProduct(x, b0);
+                if (TWide.Value > 1) c91.AddProduct(x, b1);
             }
 
             if (TLayout.Interleaved) a0 += stride;
