@@ -1,6 +1,7 @@
 /// The benchmark: ours against libtorch, in turn, in one process.
 module Noisy.Scripts.Bench
 
+open System
 open Noisy.Models
 open Noisy.Experiments
 open Noisy.FSharp
@@ -8,6 +9,7 @@ open Noisy.Scripts.BenchMachine
 open Noisy.Scripts.BenchOptions
 open Noisy.Scripts.BenchRounds
 open Noisy.Scripts.BenchSizes
+open Noisy.FSharp.Options
 open TorchSharp
 
 /// Everything that --quick and tests may make smaller.
@@ -29,22 +31,33 @@ let private effort (options: BenchOptions) =
 let private describe (c: Ceiling) =
     $"%.0f{c.Gflops} GFLOP/s in the first-level cache, %.1f{c.Gigabytes} GB/s of copying"
 
-/// All measurements of the options, or those that --pair has; records and the machine's ceiling. tell: receives a line on each, when it is done.
+/// The measurements of the options. tell: receives a line on each that another build lacks.
+let rows (tell: string -> unit) (effort: Effort) (options: BenchOptions) =
+    let all = BenchSuites.plan options.Suites options.Sizes options.Threads effort.Count effort.Presets
+
+    let chosen =
+        match options.What with
+        | None -> all
+        | Some name ->
+            match all |> List.filter (fun m -> m.What = name) with
+            | [] ->
+                let known = String.Join(", ", all |> List.map _.What |> List.distinct)
+                refuse $"--what is '{name}': must be one of {known}"
+            | some -> some
+
+    match options.Pair with
+    | None -> chosen
+    | Some clone -> BenchPair.against (BenchPair.folderOf clone) (words options) effort.Count effort.Presets tell chosen
+
+/// Makes the measurements; records and the machine's ceiling. tell: receives a line on each, when it is done.
 let measure stopped (tell: string -> unit) (effort: Effort) (options: BenchOptions) =
     torch.set_num_threads options.Threads
-
-    let plan =
-        let plan = BenchSuites.plan options.Suites options.Sizes options.Threads effort.Count effort.Presets
-
-        match options.Pair with
-        | None -> plan
-        | Some clone -> BenchPair.against (BenchPair.folderOf clone) (BenchOptions.words options) effort.Count effort.Presets tell plan
-
+    let rows = rows tell effort options
     let start = ceiling options.Threads effort.CeilingSeconds
     tell $"ceiling at the start: {describe start}"
 
     let records =
-        [ for m in plan do
+        [ for m in rows do
               let record = BenchSuites.run stopped effort.Budget m
 
               tell (

@@ -51,7 +51,7 @@ let private writeExported (size: Size) =
     OnnxExport.Write(model, stream)
     stream.ToArray()
 
-let private writeOperators (size: Size) =
+let private writeOperators scores (size: Size) =
     use _ = torch.NewDisposeScope()
     use _ = torch.no_grad ()
     use model = network size
@@ -89,7 +89,14 @@ let private writeOperators (size: Size) =
 
     let top, finals = List.fold step (x, []) [ 0 .. size.Layers - 1 ]
     let logits = graph.Linear(top, "decoder_weight", weight "decoder_weight", "decoder_bias", weight "decoder_bias")
-    graph.Output("logits", logits)
+
+    if scores then
+        let targets = graph.Node("Unsqueeze", [| graph.Input("targets", OnnxGraph.Int64, [| "time"; "batch" |]); graph.Integers 2L |])
+        let likelihoods = graph.Node("GatherElements", [| graph.Node("LogSoftmax", [| logits |], struct ("axis", box -1)); targets |], struct ("axis", box 2))
+        graph.Output("nats", graph.Node("Neg", [| graph.Node("ReduceSum", [| likelihoods |], struct ("keepdims", box 0)) |]))
+    else
+        graph.Output("logits", logits)
+
     let joined part = OnnxValue(graph.Node("Concat", [| for final in finals -> part final |], struct ("axis", box 0)).Name, hidden.Axes)
     graph.Output("new_hidden", joined fst)
     graph.Output("new_cell", joined snd)
@@ -102,7 +109,10 @@ let weights = once writeWeights
 let exported = once writeExported
 
 /// The same made of ONNX's own operator LSTM, which knows tanh and sigmoid, and no noisy unit.
-let operators = once writeOperators
+let operators = once (writeOperators false)
+
+/// That model again, which gives the negative log-likelihood of targets instead of logits.
+let scoring = once (writeOperators true)
 
 // ---- The three ------------------------------------------------------------------------------------------------------
 
@@ -146,25 +156,26 @@ let private libtorch (size: Size) batch =
     let read = SafetensorsReader.Read(new MemoryStream(weights size))
     Torch(size, batch, dict [ for tensor in read.Tensors.Values -> tensor.Name, torch.tensor(tensor.Values).reshape [| for s in tensor.Shape -> int64 s |] ] |> Dictionary)
 
-/// A session of ONNX Runtime: the same.
+/// A session of ONNX Runtime: from tokens [T B], and targets where a model has them, to its first result; states carried.
 type private Onnx(size: Size, batch: int, threads: int, model: byte[]) =
     let options = new SessionOptions(IntraOpNumThreads = threads, InterOpNumThreads = 1, LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR)
     let session = new InferenceSession(model, options)
     let run = new RunOptions()
-    let inputs, outputs = [| "tokens"; "hidden"; "cell" |], [| "logits"; "new_hidden"; "new_cell" |]
+    let inputs, outputs = Array.ofSeq session.InputNames, Array.ofSeq session.OutputNames
     let zero () = OrtValue.CreateTensorValueFromMemory(Array.zeroCreate<float32> (size.Layers * batch * size.Hidden), [| int64 size.Layers; int64 batch; int64 size.Hidden |])
     let mutable states = [| zero (); zero () |]
-    let mutable logits: OrtValue = null
+    let mutable result: OrtValue = null
 
-    member _.Run(tokens: int64[]) =
-        use x = OrtValue.CreateTensorValueFromMemory(tokens, [| int64 (tokens.Length / batch); int64 batch |])
-        let results = session.Run(run, inputs, [| x; states[0]; states[1] |], outputs)
-        for state in states do state.Dispose()
-        if not (isNull logits) then logits.Dispose()
+    member _.Run(tokens: int64[], ?targets: int64[]) =
+        let tensor (values: int64[]) = OrtValue.CreateTensorValueFromMemory(values, [| int64 (values.Length / batch); int64 batch |])
+        let given = dict [ "tokens", tensor tokens; "hidden", states[0]; "cell", states[1]; match targets with Some values -> "targets", tensor values | None -> () ]
+        let results = session.Run(run, inputs, [| for name in inputs -> given[name] |], outputs)
+        for value in given.Values do value.Dispose()
+        if not (isNull result) then result.Dispose()
         states <- [| results[1]; results[2] |]
-        logits <- results[0]
+        result <- results[0]
 
-    member _.Logits() = logits.GetTensorDataAsSpan<float32>().ToArray()
+    member _.Result() = result.GetTensorDataAsSpan<float32>().ToArray()
 
     member _.Clear() =
         for state in states do state.Dispose()
@@ -172,7 +183,7 @@ type private Onnx(size: Size, batch: int, threads: int, model: byte[]) =
 
     member _.Free() =
         for state in states do state.Dispose()
-        if not (isNull logits) then logits.Dispose()
+        if not (isNull result) then result.Dispose()
         run.Dispose()
         session.Dispose()
         options.Dispose()
@@ -217,7 +228,7 @@ let torchNext size batch : Work =
 /// ONNX Runtime: the same.
 let onnxNext size batch threads (file: Size -> byte[]) : Work =
     let model = Onnx(size, batch, threads, file size)
-    { Run = turning size batch model.Run; Path = (fun () -> "onnx"); Free = model.Free }
+    { Run = turning size batch (fun tokens -> model.Run tokens); Path = (fun () -> "onnx"); Free = model.Free }
 
 // ---- A text ---------------------------------------------------------------------------------------------------------
 
@@ -261,7 +272,7 @@ let torchScore size batch : Work =
     { Run = run >> ignore; Path = (fun () -> "libtorch"); Free = free }
 
 /// ONNX Runtime: logits alone, without the softmax, which counts for it.
-let onnxScore size batch threads (file: Size -> byte[]) : Work =
+let onnxLogits size batch threads (file: Size -> byte[]) : Work =
     let model, windows = Onnx(size, batch, threads, file size), windows size batch
 
     let run () =
@@ -270,9 +281,27 @@ let onnxScore size batch threads (file: Size -> byte[]) : Work =
 
     { Run = run; Path = (fun () -> "onnx"); Free = model.Free }
 
+let private onnxScored size batch threads =
+    let model, windows = Onnx(size, batch, threads, scoring size), windows size batch
+
+    let run () =
+        model.Clear()
+
+        windows
+        |> Array.sumBy (fun (inputs, targets) ->
+            model.Run(inputs, targets)
+            float (model.Result()[0]))
+
+    run, model.Free
+
+/// ONNX Runtime, with softmax and likelihood as operators of its own: the same as the core.
+let onnxScore size batch threads : Work =
+    let run, free = onnxScored size batch threads
+    { Run = run >> ignore; Path = (fun () -> "onnx"); Free = free }
+
 // ---- That all do the same -------------------------------------------------------------------------------------------
 
-/// The greatest difference of any logit from the core's, after some tokens, and of libtorch's nats of a text, relative.
+/// The greatest difference of any logit from the core's, after some tokens, and of the others' nats of a text, relative.
 let differences (size: Size) batch =
     use _ = torch.NewDisposeScope()
     use _ = torch.inference_mode true
@@ -287,14 +316,19 @@ let differences (size: Size) batch =
         loop.Run tokens
         own.Run tokens
         let ours = Array.concat [ for b in 0 .. batch - 1 -> session.Logits(b).ToArray() ]
-        for other in [ theirs.Logits(tokens).data<float32>().ToArray(); loop.Logits(); own.Logits() ] do
+        for other in [ theirs.Logits(tokens).data<float32>().ToArray(); loop.Result(); own.Result() ] do
             most <- max most (apart ours other)
 
     for free in [ theirs.Free; loop.Free; own.Free ] do free ()
-    let run, free = torchScored size batch
-    let nats = run ()
-    free ()
-    float most, abs (scored size batch 1 WeightPrecision.Single () / nats - 1.0)
+    let ours = scored size batch 1 WeightPrecision.Single ()
+
+    let nats =
+        [ for run, free in [ torchScored size batch; onnxScored size batch 1 ] do
+              let theirs = run ()
+              free ()
+              abs (ours / theirs - 1.0) ]
+
+    float most, List.reduce (fun a b -> if a <= b then b elif b <= a then a else nan) nats
 
 /// Throws if the compared do not compute the same.
 let check size batch =

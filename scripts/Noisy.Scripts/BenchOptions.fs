@@ -13,6 +13,7 @@ open Noisy.FSharp.Options
 type Argument =
     | [<Unique>] Suite of name: string
     | Config of list: string list
+    | [<Unique>] What of name: string
     | [<Unique>] Quick
     | [<Unique>] Threads of number: string
     | [<Unique>] Seconds of number: string
@@ -28,6 +29,7 @@ type Argument =
             match this with
             | Suite _ -> "lstm, gru, softmax, inference, activation, lte, ntm, monitor or all (default: all)"
             | Config _ -> "S, M or both, separated by commas (default: both); see below"
+            | What _ -> "only the rows of this name, such as step; see below (default: all)"
             | Quick -> "two seconds a measurement: a first look, not a figure to report"
             | Threads _ -> $"CPU threads, of libtorch and of the engine (default: all, here {Environment.ProcessorCount})"
             | Seconds _ -> "time for each measurement (default: 12)"
@@ -49,6 +51,7 @@ type Mode =
 type BenchOptions =
     { Suites: string list
       Sizes: Size list
+      What: string option
       Threads: int
       Seconds: float
       Json: string option
@@ -75,7 +78,7 @@ of torch's operations. monitor sets an update of an experiment against what is d
 as its row says. The suite inference runs a trained model, LSTM, without gradients: next is a token of each of B columns to logits, states
 carried; score is the likelihood of a text of 256 tokens in each column. Ours is Noisy.Core alone, with weights in single precision (core) or of
 eight bits (core, int8), against libtorch's layers and ONNX Runtime, which runs the model as this library exports it (a loop) or as its own LSTM; of
-a text, ONNX Runtime gives the logits alone. The suite activation runs on one thread: tanh and noise are kernels on 2^20 numbers; module is one
+a text, the loop gives the logits alone. The suite activation runs on one thread: tanh and noise are kernels on 2^20 numbers; module is one
 layer's NAH units in torch's graph, forward and backward, fused against composed of torch's operations; mlp is a whole step of a
 network 784-500-10 at batch 100.
 
@@ -120,8 +123,8 @@ let read (words: string[]) =
             | false, Some updates, None -> Soak(integer "--soak" 10L updates)
             | false, None, None -> Speed
 
-        if mode <> Speed && (found.Contains Argument.Json || found.Contains Argument.Compare || found.Contains Argument.Pair || found.Contains Argument.Suite || found.Contains Argument.Seconds || found.Contains Argument.Quick) then
-            refuse "--memory and --soak measure no speed: leave --suite, --quick, --seconds, --json, --compare and --pair away"
+        if mode <> Speed && (found.Contains Argument.Json || found.Contains Argument.Compare || found.Contains Argument.Pair || found.Contains Argument.Suite || found.Contains Argument.What || found.Contains Argument.Seconds || found.Contains Argument.Quick) then
+            refuse "--memory and --soak measure no speed: leave --suite, --what, --quick, --seconds, --json, --compare and --pair away"
 
         let chosen =
             match found.GetResults Argument.Config, mode with
@@ -132,6 +135,7 @@ let read (words: string[]) =
 
         { Suites = suite (found.TryGetResult Argument.Suite)
           Sizes = chosen
+          What = found.TryGetResult Argument.What
           Threads =
             found.TryGetResult Argument.Threads
             |> Option.map (integer "--threads" 1L >> min 1024L >> int)

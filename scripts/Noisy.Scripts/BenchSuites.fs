@@ -229,9 +229,13 @@ let private inference threads (size: Size) =
               next "libtorch" (fun () -> BenchInference.torchNext size batch) (fun () -> BenchInference.ourNext size batch threads precision)
               score "libtorch" (fun () -> BenchInference.torchScore size batch) (fun () -> BenchInference.ourScore size batch threads precision)
 
+          let ours = fun () -> BenchInference.ourScore size batch threads WeightPrecision.Single
+
           for baseline, file in [ "ONNX Runtime", BenchInference.exported; "ONNX Runtime, LSTM", BenchInference.operators ] do
               next baseline (fun () -> BenchInference.onnxNext size batch threads file) (fun () -> BenchInference.ourNext size batch threads WeightPrecision.Single)
-              score baseline (fun () -> BenchInference.onnxScore size batch threads file) (fun () -> BenchInference.ourScore size batch threads WeightPrecision.Single) ]
+
+          score "ONNX Runtime, logits alone" (fun () -> BenchInference.onnxLogits size batch threads BenchInference.exported) ours
+          score "ONNX Runtime, LSTM" (fun () -> BenchInference.onnxScore size batch threads) ours ]
 
 /// All measurements of some suites, in their order.
 ///

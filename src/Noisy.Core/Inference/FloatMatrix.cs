@@ -8,9 +8,6 @@ internal sealed unsafe class FloatMatrix<V> : PackedMatrix
 #pragma warning restore CA1001
     where V : struct, ILanes<V>
 {
-    // Rows that pass all panels before the next ones come: they stay in a second-level cache beside a panel, and weights come from memory seldom.
-    private const int BlockRows = 96;
-
     private readonly NativeBuffer panels;
 
     internal FloatMatrix(FloatTensor weight, int blocks)
@@ -33,7 +30,7 @@ internal sealed unsafe class FloatMatrix<V> : PackedMatrix
     }
 
     /// <summary>Vectors of a panel: three keep the processor busier, two share few units among threads more evenly.</summary>
-    private static int MostWide(int units) => Padding.RoundUp(units) >= 48 * V.Count ? 3 : 2;
+    private static int MostWide(int units) => Padding.RoundUp(units) >= 24 * V.Count ? 3 : 2;
 
     private int Most => PanelUnits / V.Count;
 
@@ -52,9 +49,10 @@ internal sealed unsafe class FloatMatrix<V> : PackedMatrix
 
     private void MultiplyMany(in PackedOperands at, int firstBlock, int endBlock, int firstPanel, int endPanel)
     {
-        for (nint first = 0; first < at.Rows; first += BlockRows)
+        var most = MatrixProduct.BlockRows(Depth);
+        for (nint first = 0; first < at.Rows; first += most)
         {
-            var count = (int)Math.Min(BlockRows, at.Rows - first);
+            var count = (int)Math.Min(most, at.Rows - first);
             for (var panel = firstPanel; panel < endPanel; panel++)
             {
                 for (var block = firstBlock; block < endBlock; block++)

@@ -49,13 +49,14 @@ internal sealed unsafe class Int8Matrix : PackedMatrix
     {
         if (endPanel <= firstPanel) return;
         var row = 2 * pairs;
-        var rented = ArrayPool<short>.Shared.Rent(Math.Min(at.Rows, MatrixProduct.BlockRows) * row);
-        var scalesX = stackalloc float[MatrixProduct.BlockRows];
+        const int most = 40; // rows: their integers stay in a first-level cache
+        var rented = ArrayPool<short>.Shared.Rent(Math.Min(at.Rows, most) * row);
+        var scalesX = stackalloc float[most];
         fixed (short* integers = rented)
         {
-            for (nint first = 0; first < at.Rows; first += MatrixProduct.BlockRows)
+            for (nint first = 0; first < at.Rows; first += most)
             {
-                var count = (int)Math.Min(MatrixProduct.BlockRows, at.Rows - first);
+                var count = (int)Math.Min(most, at.Rows - first);
                 for (var r = 0; r < count; r++)
                 {
                     var to = integers + ((nint)r * row);

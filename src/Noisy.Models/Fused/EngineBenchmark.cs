@@ -7,7 +7,7 @@ namespace Noisy.Models;
 internal static unsafe class EngineBenchmark
 {
     // Together with their tile of the result, panel and rows fill most of a first-level cache of 32 KB, and no more.
-    private const int Depth = 160;
+    private const int Depth = 128;
 
     // Far beyond any last-level cache.
     private const long CopyFloats = 1 << 24;
@@ -23,10 +23,10 @@ internal static unsafe class EngineBenchmark
         Check(threads, seconds);
         return VectorWidths.Resolve(FusedEngine.Width) switch
         {
-            VectorWidth.Bits512 => Tile<Lanes16, Count10>(threads, seconds),
-            VectorWidth.Bits256 => Tile<Lanes8, Count5>(threads, seconds),
-            VectorWidth.Bits128 => Tile<Lanes4, Count5>(threads, seconds),
-            _ => Tile<Lanes1, Count5>(threads, seconds),
+            VectorWidth.Bits512 => Tile<Lanes16, Count8>(threads, seconds),
+            VectorWidth.Bits256 => Tile<Lanes8, Count4>(threads, seconds),
+            VectorWidth.Bits128 => Tile<Lanes4, Count4>(threads, seconds),
+            _ => Tile<Lanes1, Count4>(threads, seconds),
         };
     }
 
@@ -76,7 +76,7 @@ internal static unsafe class EngineBenchmark
         where TRows : struct, ICount
     {
         const int times = 2000;
-        var (rows, columns) = (TRows.Value, 2 * V.Count);
+        var (rows, columns) = (TRows.Value, 3 * V.Count);
         using var room = new NativeBuffer((long)threads * (rows + columns) * (Depth + MatrixTile.MaxRows));
         var own = room.Length / threads / 16 * 16;
         return 1e-9 * Best(seconds, 2.0 * rows * columns * Depth * times * threads, () => ThreadTeam.Shared.Run(threads, member =>
@@ -85,7 +85,7 @@ internal static unsafe class EngineBenchmark
             var a = b + (columns * Depth);
             var c = a + (rows * Depth);
             for (var i = 0; i < times; i++)
-                MatrixTile.Multiply<V, TRows, Count2, RowMajor>(a, Depth, b, columns, Depth, c, columns, V.Count, null, 0);
+                MatrixTile.Multiply<V, TRows, Count3, RowMajor>(a, Depth, b, columns, Depth, c, columns, V.Count, null, 0);
         }));
     }
 

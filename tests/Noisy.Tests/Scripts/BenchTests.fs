@@ -70,6 +70,12 @@ let private optionTests =
         refusal [ "--memory"; "--soak"; "20" ] "one at a time"
         refusal [ "--memory"; "--json"; "x.json" ] "measure no speed"
         refusal [ "--memory"; "--pair"; "." ] "measure no speed"
+        refusal [ "--soak"; "20"; "--what"; "step" ] "measure no speed"
+        torchTest "--what takes the rows of a name, and refuses one that no row has" (fun () ->
+            let options = { parsed [ "--suite"; "activation"; "--what"; "mlp" ] with Threads = 1 }
+            Expect.equal (Bench.rows ignore effort options |> List.map _.What) [ "mlp"; "mlp" ] "rows"
+            Tol.throws<UsageException> "--what is 'mpl': must be one of tanh, noise, module, mlp" (fun () ->
+                Bench.rows ignore effort { options with What = Some "mpl" } |> ignore))
         test "the words of options choose the same again" {
             for words in [ []; [ "--suite"; "gru"; "--config"; "M"; "--threads"; "3" ] ] do
                 let options = parsed words
@@ -235,7 +241,9 @@ let private recordTests =
             Expect.equal (what "lte") [ for a in [ "nah"; "soft"; "nah" ] -> "update", a, "fused-cpu" ] "programs"
             Expect.equal (what "ntm") [ for w in [ "feedforward"; "lstm"; "feedforward" ] -> w, "nan", "fused-cpu" ] "machines"
             Expect.equal (what "softmax") [ "softmax", "none", "fused-cpu" ] "output layer"
-            let precisions = [ for path in [ "core"; "core, int8"; "core"; "core" ] do for w in [ "next"; "score" ] -> w, "soft", path ]
+            let precisions =
+                [ for path in [ "core"; "core, int8" ] do for w in [ "next"; "score" ] -> w, "soft", path
+                  for w in [ "next"; "next"; "score"; "score" ] -> w, "soft", "core" ]
             Expect.equal (what "inference") (precisions @ precisions) "inference, of one column and of many"
 
             Expect.equal (what "lstm")

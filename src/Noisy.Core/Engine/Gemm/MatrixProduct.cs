@@ -16,8 +16,15 @@ internal static unsafe class MatrixProduct
         _ => MatrixTile.MaxRows,
     };
 
-    /// <summary>Rows of A that pass all panels before the next ones come: few enough to stay in a core's caches meanwhile.</summary>
-    internal const int BlockRows = 40;
+    /// <summary>Most rows of a block.</summary>
+    internal const int MostBlockRows = 200;
+
+    /// <summary>Rows of A that pass all panels before the next ones come: few enough to stay in a second-level cache meanwhile, and enough for the
+    /// panels to come from memory seldom.</summary>
+    /// <param name="depth">Floats that are read of each row.</param>
+    internal static int BlockRows(int depth) => Math.Clamp(80_000 / depth / LeastBlockRows * LeastBlockRows, LeastBlockRows, MostBlockRows);
+
+    private const int LeastBlockRows = 40;
 
     private const int PieceDepth = 224;
 

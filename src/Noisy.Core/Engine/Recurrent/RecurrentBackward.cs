@@ -20,7 +20,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
             if (grad.Input != null) Panels.PackRows<V>(Most, x.WeightIh, size.Inputs, first, end, size.Inputs, work.WeightIh, work.WeightPanelIh);
             member.Barrier();
             EngineProfile.Mark(member, EngineStage.Pack);
-            RecurBack(tape, new Part(member, size.Batch, Pairs(size.Hidden), work.Scratch(member.Index)), grad, work.Flow);
+            RecurBack(tape, new Part(member, size.Batch, size.Hidden, work.Scratch(member.Index)), grad, work.Flow);
             member.Barrier();
             EngineProfile.Mark(member, EngineStage.Wait);
             if (grad.Input != null) GradInput(tape, grad.Input, work, member);
@@ -166,29 +166,28 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
         var size = tape.Size;
         nint padded = size.Padded, row = RecurrentTape.Blocks * padded;
         var width = Most * V.Count;
+        var whole = size.Inputs / width * width;
         var edge = work.Edge(member.Index);
         var (first, end) = member.Share(size.Rows);
-        for (var r = first; r < end; r += MatrixProduct.BlockRows)
+        var block = MatrixProduct.BlockRows(size.Hidden);
+        for (var r = first; r < end; r += block)
         {
-            var rows = Math.Min(MatrixProduct.BlockRows, end - r);
-            for (var column = 0; column < size.Inputs; column += width)
+            // A gate's rows pass all columns before the next gate's come; the columns that do not fill a panel wait in a buffer of their own.
+            var rows = Math.Min(block, end - r);
+            var target = gradInput + ((nint)r * size.Inputs);
+            for (var gate = 0; gate < TCell.Gates; gate++)
             {
-                var there = Math.Min(width, size.Inputs - column);
-                var (whole, wide) = (there == width, Panels.Wide<V>(Most, there));
-                var target = gradInput + ((nint)r * size.Inputs) + column;
-                var to = whole ? target : edge;
-                nint stride = whole ? size.Inputs : width;
-                for (var gate = 0; gate < TCell.Gates; gate++)
-                {
-                    MatrixProduct.MultiplyMany<V, RowMajor>(
-                        rows, wide, work.Gates + (r * row) + (TCell.InputBlocks[gate] * padded), row,
-                        work.WeightIh + (column / width * work.WeightPanelIh) + ((nint)gate * size.Hidden * wide * V.Count), wide * V.Count, size.Hidden,
-                        to, stride, V.Count, gate == 0 ? null : to, stride);
-                }
-
-                if (!whole) CopyEdge(edge, width, rows, there, target, size.Inputs, add: false);
+                for (var column = 0; column < whole; column += width) Add(r, rows, gate, column, Most, target + column, size.Inputs);
+                if (whole < size.Inputs) Add(r, rows, gate, whole, Panels.Wide<V>(Most, size.Inputs - whole), edge, width);
             }
+
+            if (whole < size.Inputs) CopyEdge(edge, width, rows, size.Inputs - whole, target + whole, size.Inputs, add: false);
         }
+
+        void Add(int r, int rows, int gate, int column, int wide, float* to, nint stride) => MatrixProduct.MultiplyMany<V, RowMajor>(
+            rows, wide, work.Gates + (r * row) + (TCell.InputBlocks[gate] * padded), row,
+            work.WeightIh + (column / width * work.WeightPanelIh) + ((nint)gate * size.Hidden * wide * V.Count), wide * V.Count, size.Hidden,
+            to, stride, V.Count, gate == 0 ? null : to, stride);
     }
 
     /// <summary>Gates of all rows, interleaved by tiles of units, and their sums over the rows.</summary>
@@ -219,7 +218,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
     private static void GradWeights(
         RecurrentTape tape, int columns, ReadOnlySpan<byte> blocks, float* values, GradientTarget grad, Workspace work, TeamMember member)
     {
-        const int group = MatrixProduct.BlockRows / MatrixTile.MaxRowsOfThree * 2;
+        const int group = 10; // tiles
         var size = tape.Size;
         var width = Most * V.Count;
         var edge = work.Edge(member.Index);
@@ -321,7 +320,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
     /// <summary>Memory of one backward pass.</summary>
     private sealed class Workspace : IDisposable
     {
-        private const int EdgeLength = MatrixProduct.BlockRows * Most * Padding.Lanes;
+        private const int EdgeLength = MatrixProduct.MostBlockRows * Most * Padding.Lanes;
 
         private static readonly int Own = EdgeLength + CellSite.ScratchLength<TCell>();
 

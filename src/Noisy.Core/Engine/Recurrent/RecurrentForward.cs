@@ -25,7 +25,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
             member.Barrier();
             EngineProfile.Mark(member, EngineStage.Pack);
             Project(tape, x.Input, ih, panelIh, bias, member);
-            var part = new Part(member, size.Batch, Pairs(size.Hidden), room + (member.Index * CellSite.ScratchLength<TCell>()));
+            var part = new Part(member, size.Batch, size.Hidden, room + (member.Index * CellSite.ScratchLength<TCell>()));
             Draw(tape, part, noise, size.StepAt(0));
             member.Barrier();
             EngineProfile.Mark(member, EngineStage.Project);
@@ -105,9 +105,10 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
         var (size, triples) = (tape.Size, Triples(tape.Size.Hidden));
         nint padded = size.Padded, row = RecurrentTape.Blocks * padded;
         var (first, end) = member.Share(size.Rows);
-        for (var r = first; r < end; r += MatrixProduct.BlockRows)
+        var block = MatrixProduct.BlockRows(size.Inputs);
+        for (var r = first; r < end; r += block)
         {
-            var rows = Math.Min(MatrixProduct.BlockRows, end - r);
+            var rows = Math.Min(block, end - r);
             for (var triple = 0; triple < TCell.Gates * triples; triple++)
             {
                 var unit = triple % triples * 3 * V.Count;
@@ -121,10 +122,10 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
             // Blocks that the inputs do not reach start from their bias alone.
             for (var gate = 0; gate < TCell.Gates; gate++)
             {
-                var block = TCell.RecurrentBlocks[gate];
-                if (TCell.InputBlocks.Contains(block)) continue;
-                var value = new ReadOnlySpan<float>(bias + (block * padded), size.Padded);
-                for (var i = r; i < r + rows; i++) value.CopyTo(new Span<float>(tape.Gates + (i * row) + (block * padded), size.Padded));
+                var own = TCell.RecurrentBlocks[gate];
+                if (TCell.InputBlocks.Contains(own)) continue;
+                var value = new ReadOnlySpan<float>(bias + (own * padded), size.Padded);
+                for (var i = r; i < r + rows; i++) value.CopyTo(new Span<float>(tape.Gates + (i * row) + (own * padded), size.Padded));
             }
         }
     }

@@ -106,22 +106,25 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>(TCell cell) : Rec
         internal readonly TeamMember Member;
         private readonly bool waits;
 
+        // Weights that a member with rows of its own reads whole at every step: more than these come from memory, and a share of them does so sooner.
+        private const long MostForRows = 1 << 20;
+
         /// <summary>Room for the gate arithmetic.</summary>
         internal readonly float* Scratch;
 
-        internal Part(TeamMember member, int batch, int pairs, float* scratch)
+        internal Part(TeamMember member, int batch, int hidden, float* scratch)
         {
             Member = member;
             Scratch = scratch;
-            (FirstRow, EndRow, FirstPair, EndPair) = (0, batch, 0, pairs);
+            (FirstRow, EndRow, FirstPair, EndPair) = (0, batch, 0, Pairs(hidden));
             (FirstDrawn, EndDrawn) = member.Share(batch);
-            if (batch >= 4 * member.Count)
+            if (batch >= 4 * member.Count && (long)TCell.Gates * hidden * hidden <= MostForRows)
             {
                 (FirstRow, EndRow) = (FirstDrawn, EndDrawn);
                 return;
             }
 
-            (FirstPair, EndPair) = member.Share(pairs);
+            (FirstPair, EndPair) = member.Share(Pairs(hidden));
             waits = true;
         }
 

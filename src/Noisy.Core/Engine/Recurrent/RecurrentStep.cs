@@ -38,7 +38,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
         var scratch = BufferPool.Rent(threads * CellSite.ScratchLength<TCell>());
         ThreadTeam.Shared.Run(threads, member =>
         {
-            var part = new Part(member, batch, Pairs(hidden), scratch.Start + (member.Index * CellSite.ScratchLength<TCell>()));
+            var part = new Part(member, batch, hidden, scratch.Start + (member.Index * CellSite.ScratchLength<TCell>()));
             var (first, end) = member.Share(batch);
             for (var row = first; row < end; row++) Place(tape, x, row);
             Draw(tape, part, noise, 0);
@@ -68,7 +68,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
         var states = new RecurrentGradients { HiddenEnd = grad.HiddenEnd, CellEnd = grad.CellEnd, Hidden = grad.Hidden, Cell = grad.Cell };
         ThreadTeam.Shared.Run(threads, member =>
         {
-            var part = new Part(member, batch, Pairs(hidden), work.Start + gates + sums + carry + gains + (member.Index * CellSite.ScratchLength<TCell>()));
+            var part = new Part(member, batch, hidden, work.Start + gates + sums + carry + gains + (member.Index * CellSite.ScratchLength<TCell>()));
             RecurBack(tape, part, states, flow);
             member.Barrier();
             var (first, end) = member.Share(batch);
