@@ -232,6 +232,16 @@ let tests =
             let other = withEngine s.Width s.Threads (fun () -> run s s.Seed Backend.Auto)
             Expect.equal other reference "bits")
 
+        torchTest "layers with more rows than a block, and with more weights than a cache, give the same bits too" (fun () ->
+            let stack kind input hidden steps batch =
+                { Kind = kind; Variant = Variants.Nah; Input = input; Hidden = hidden; Layers = 1; Bidirectional = false; Bias = true; Dropout = 0.0
+                  Steps = steps; Batch = batch; Width = VectorWidth.Auto; Threads = 1; Mode = NoiseMode.Sample; Seed = 7L }
+            for s in [ for kind in [ Lstm; Gru ] do stack kind 50L 5L 61L 8L; stack kind 33L 600L 3L 16L ] do
+                fused run s
+                let reference = withEngine VectorWidth.Auto 1 (fun () -> run s s.Seed Backend.Auto)
+                for width, threads in [ VectorWidth.Auto, 2; VectorWidth.Auto, 3; VectorWidth.Bits128, 2 ] do
+                    Expect.equal (withEngine width threads (fun () -> run s s.Seed Backend.Auto)) reference $"{s.Kind}, {s.Hidden} units, {width}, {threads} threads")
+
         property "a single step: fused equals composed" 100 (fused runStep)
 
         property "a single step: every width and every number of threads gives the same bits" 40 (fun s ->

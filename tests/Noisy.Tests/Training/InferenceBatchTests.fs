@@ -17,7 +17,7 @@ let private widths = [ VectorWidth.Scalar; VectorWidth.Bits128; VectorWidth.Bits
 let private vocabulary = 57
 
 /// A model as a run leaves it; weights wide enough that units saturate.
-let private bytes (pair: ActivationPair) kind hidden =
+let private bytesOf vocabulary (pair: ActivationPair) kind hidden =
     TorchNative.EnsureLoaded()
     use _ = torch.NewDisposeScope()
     use model = new RecurrentLanguageModel(vocabulary, RecurrentShape(13L, hidden, 2), pair, 0.5, NoiseClock 3L, kind)
@@ -26,6 +26,8 @@ let private bytes (pair: ActivationPair) kind hidden =
     use stream = new MemoryStream()
     Safetensors.Write(stream, model.state_dict (), Dictionary metadata)
     stream.ToArray()
+
+let private bytes pair = bytesOf vocabulary pair
 
 let private load (file: byte[]) width precision = LanguageModel.Load(new MemoryStream(file), width, false, precision)
 
@@ -63,6 +65,33 @@ let private columns =
                               for t in 0..5 do session.Next [| texts[0][t]; texts[2][t]; texts[5][t] |]
                               Expect.equal (session.Logits(2).ToArray()) logits $"logits, {width}, {threads} threads"
                               equalStates (session.State.Column 2) state $"session, {width}, {threads} threads")
+
+      // Panels of three vectors at every width, several pieces of the vocabulary and several blocks of rows.
+      torchTest "so it is with many units and a great vocabulary" (fun () ->
+          let words = 2001
+          let file = bytesOf words Variants.Nah RecurrentKind.Lstm 400L
+          let texts = [| for length in [ 150; 2; 90 ] -> Array.init length (fun i -> (i * i + 7 * length + i) % words) |]
+
+          for precision in [ WeightPrecision.Single; WeightPrecision.Int8 ] do
+              let model = load file VectorWidth.Auto precision
+              let alone = [ for text in texts -> model.Score(ReadOnlySpan text) ]
+              use session = model.CreateSession()
+
+              // From logits of the session, in double precision.
+              let nats =
+                  [ for t in 0..88 do
+                        let logits = Array.map float (session.Next(texts[2][t]).ToArray())
+                        let most = Array.max logits
+                        most + log (Array.sumBy (fun x -> exp (x - most)) logits) - logits[texts[2][t + 1]] ]
+
+              Expect.floatClose { absolute = 0.0; relative = 1e-6 } alone[2].Nats (List.sum nats) "nats"
+
+              for width in widths do
+                  for threads in [ 1; 3 ] do
+                      let found = (load file width precision).Score(texts, threads = threads)
+                      for i in 0..2 do
+                          Expect.equal found[i].Nats alone[i].Nats $"{width}, {threads} threads, text {i}"
+                          equalStates found[i].State alone[i].State $"{width}, {threads} threads, text {i}")
 
       for kind in [ RecurrentKind.Lstm; RecurrentKind.Gru ] do
           torchTest $"a batch with drawn noise has the training engine's bits, at every width and number of threads: {kind}" (fun () ->
