@@ -8,7 +8,7 @@ internal readonly record struct ExponentialSum(float Greatest, float Sum);
 /// <summary>The logarithm of a sum of exponentials, in an order that no vector width changes.</summary>
 internal static unsafe class LogSumExp
 {
-    /// <summary>Terms that are added up in single precision, relative to the greatest of them.</summary>
+    /// <summary>Terms that are added up in single precision, relative to the greatest of them; whole panels of a <see cref="PackedMatrix"/>, however wide.</summary>
     internal const int Piece = 960;
 
     /// <summary>log Σ exp of numbers whose pieces are summed already.</summary>

@@ -9,7 +9,7 @@ namespace Noisy.Core;
 /// <param name="blocks">Blocks of rows, ≥ 1.</param>
 /// <param name="units">Rows of a block, ≥ 1.</param>
 /// <param name="depth">Length of x, ≥ 1.</param>
-/// <param name="panelUnits">Units of a panel; divides <see cref="Padding.Lanes"/> or is a multiple of it.</param>
+/// <param name="panelUnits">Units of a panel; divides <see cref="LogSumExp.Piece"/>.</param>
 internal abstract unsafe class PackedMatrix(int blocks, int units, int depth, int panelUnits)
 {
     /// <summary>Blocks of rows.</summary>

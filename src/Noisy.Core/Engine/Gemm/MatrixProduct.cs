@@ -5,7 +5,7 @@ namespace Noisy.Core;
 /// <summary>Products of any number of rows with one panel: picks tiles.</summary>
 internal static unsafe class MatrixProduct
 {
-    /// <summary>Rows of the best tile: as many as the registers hold.</summary>
+    /// <summary>Rows of the best tile: as many as the 32 registers of 512 bits hold, or the sixteen of fewer.</summary>
     /// <param name="wide">Vectors of a row.</param>
     internal static int TileRows<V>(int wide) where V : struct, ILanes<V> => (V.Count == 16, wide) switch
     {
