@@ -111,8 +111,8 @@ let exported = once writeExported
 /// The same made of ONNX's own operator LSTM, which knows tanh and sigmoid, and no noisy unit.
 let operators = once (writeOperators false)
 
-/// That model again, which gives the negative log-likelihood of targets instead of logits.
-let scoring = once (writeOperators true)
+/// The model of operators with targets as another input, and their negative log-likelihood in place of the logits.
+let private scoring = once (writeOperators true)
 
 // ---- The three ------------------------------------------------------------------------------------------------------
 
@@ -161,7 +161,8 @@ type private Onnx(size: Size, batch: int, threads: int, model: byte[]) =
     let options = new SessionOptions(IntraOpNumThreads = threads, InterOpNumThreads = 1, LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR)
     let session = new InferenceSession(model, options)
     let run = new RunOptions()
-    let inputs, outputs = Array.ofSeq session.InputNames, Array.ofSeq session.OutputNames
+    let inputs, first = Array.ofSeq session.InputNames, session.OutputNames |> Seq.find (fun name -> not (name.StartsWith "new_"))
+    let outputs = [| first; "new_hidden"; "new_cell" |]
     let zero () = OrtValue.CreateTensorValueFromMemory(Array.zeroCreate<float32> (size.Layers * batch * size.Hidden), [| int64 size.Layers; int64 batch; int64 size.Hidden |])
     let mutable states = [| zero (); zero () |]
     let mutable result: OrtValue = null

@@ -27,30 +27,39 @@ let private get name (from: obj) = from.GetType().GetProperty(name, BindingFlags
 let private call (assembly: Assembly) moduleName name (values: obj[]) =
     assembly.GetType($"Noisy.Scripts.{moduleName}", throwOnError = true).GetMethod(name).Invoke(null, values)
 
-/// Our side of a measurement of the other build.
-let private work (measurement: obj) () : Work =
-    let make = get "Ours" measurement
-    let made = make.GetType().GetMethod("Invoke", [| typeof<unit> |]).Invoke(make, [| null |])
+/// What a piece of the other build gives, or why it cannot be paired.
+let private asking (folder: string) (question: unit -> 'a) =
+    try
+        question ()
+    with
+    | :? TargetInvocationException as error -> refuse $"--pair: the build in {folder} fails: {error.InnerException.Message}"
+    | :? IOException
+    | :? BadImageFormatException
+    | :? InvalidCastException
+    | :? TargetParameterCountException
+    | :? NullReferenceException
+    | :? ArgumentException
+    | :? TypeLoadException -> refuse $"--pair: the build in {folder} has another benchmark than this one: name one of a version nearer to this"
 
-    { Run = get "Run" made :?> (unit -> unit)
-      Path = get "Path" made :?> (unit -> string)
-      Free = get "Free" made :?> (unit -> unit) }
+/// Our side of a measurement of the other build.
+let private work folder (measurement: obj) () : Work =
+    asking folder (fun () ->
+        let make = get "Ours" measurement
+        let made = make.GetType().GetMethod("Invoke", [| typeof<unit> |]).Invoke(make, [| null |])
+
+        { Run = get "Run" made :?> (unit -> unit)
+          Path = get "Path" made :?> (unit -> string)
+          Free = get "Free" made :?> (unit -> unit) })
 
 /// The measurements of the build whose assemblies lie in a folder.
 ///
 /// words: options of the benchmark that choose suites, sizes and threads; presets: of the suites of experiments.
 let private planned (folder: string) (words: string[]) count (presets: string list) : obj list =
-    try
+    asking folder (fun () ->
         let scripts = Build(folder).LoadFromAssemblyPath(Path.Combine(folder, "Noisy.Scripts.dll"))
         let options = get "Value" (call scripts "BenchOptions" "read" [| words |])
         let measurements = call scripts "BenchSuites" "plan" [| get "Suites" options; get "Sizes" options; get "Threads" options; count; presets |]
-        measurements :?> Collections.IEnumerable |> Seq.cast<obj> |> List.ofSeq
-    with
-    | :? TargetInvocationException as error -> refuse $"--pair: the build in {folder} fails: {error.InnerException.Message}"
-    | :? TargetParameterCountException
-    | :? NullReferenceException
-    | :? ArgumentException
-    | :? TypeLoadException -> refuse $"--pair: the build in {folder} has another benchmark than this one: name one of a version nearer to this"
+        measurements :?> Collections.IEnumerable |> Seq.cast<obj> |> List.ofSeq)
 
 /// The folder of a clone's assemblies. Raises UsageException where there is none.
 let folderOf (clone: string) =
@@ -68,7 +77,7 @@ let private numbered key items =
           seen[name] <- number
           (name, number), item ]
 
-/// The measurements with the same work of another build as their baseline. Those which the other build lacks are left out, and told.
+/// The measurements with the same work of another build as their baseline; rows of one name are matched in their order. Those which the other build lacks are left out, and told.
 let against (folder: string) (words: string[]) count presets (tell: string -> unit) (plan: Measurement list) =
     let others =
         planned folder words count presets
@@ -77,5 +86,5 @@ let against (folder: string) (words: string[]) count presets (tell: string -> un
 
     [ for key, m in plan |> numbered (fun m -> $"{m.Suite} {m.Config} {m.What} {m.Activation} {m.Baseline}") do
           match others.TryGetValue key with
-          | true, other -> { m with Baseline = "the other build"; Theirs = work other }
+          | true, other -> { m with Baseline = "the other build"; Theirs = work folder other }
           | _ -> tell $"{m.Suite} {m.Config} {m.What} {m.Activation}: the other build has no such row" ]

@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 namespace Noisy.Core;
 
 /// <summary>What a cell does besides products and activations, over neighbouring units.</summary>
-/// <remarks>Counts are whole vectors of every width.</remarks>
+/// <remarks>Counts are whole vectors.</remarks>
 internal abstract unsafe class CellLoops
 {
     /// <summary>The loops of a vector width.</summary>

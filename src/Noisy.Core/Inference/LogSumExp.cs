@@ -40,7 +40,7 @@ internal static unsafe class LogSumExp
     private static ExponentialSum OfPiece<V>(float* x, int length) where V : struct, ILanes<V>
     {
         var most = LaneSums.Max<V>(x, length);
-        return new(most, Sum<V>(x, length, most));
+        return new(most, float.IsNegativeInfinity(most) ? 0 : Sum<V>(x, length, most)); // classes that a bias of −∞ excludes, and no others
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

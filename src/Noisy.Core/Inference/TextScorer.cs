@@ -3,7 +3,8 @@ namespace Noisy.Core;
 /// <summary>Scores texts side by side, each of which leaves when it ends.</summary>
 internal static unsafe class TextScorer
 {
-    private const int BlockRows = 96;
+    // Rows of a task: their logits of a piece stay in a second-level cache.
+    private const int MostRows = 96;
 
     internal static TextScore[] Score(LanguageModel model, int[][] texts, RecurrentState? state, NoiseContext context, int threads)
     {
@@ -25,7 +26,9 @@ internal static unsafe class TextScorer
 
         // A task has some rows and some classes: their logits stay in a second-level cache until they are added up.
         var (panels, ofPieces) = (LogSumExp.Piece / model.Decoder.PanelUnits, LogSumExp.Pieces(model.Vocabulary));
-        using var logits = new NativeBuffer((long)threads * BlockRows * LogSumExp.Piece);
+        var rowLogits = Math.Min(LogSumExp.Piece, model.Decoder.Padded);
+        var most = Math.Min(pass.Steps * texts.Length, Math.Min(MostRows, MatrixProduct.BlockRows(model.Decoder.Depth)));
+        using var logits = new NativeBuffer((long)threads * most * rowLogits);
         var sums = new ExponentialSum[pass.Steps * texts.Length * ofPieces];
         var targetLogits = new float[pass.Steps * texts.Length];
         var (nats, scores) = (new double[texts.Length], new TextScore[texts.Length]);
@@ -36,12 +39,12 @@ internal static unsafe class TextScorer
             var rows = steps * active.Length;
             for (var row = 0; row < rows; row++)
                 model.Embed(texts[active[row % active.Length]][done + (row / active.Length)], pass.Input.Start + ((nint)row * model.Layers.InputSize));
-            var (columns, from, blocks) = (active, done, (rows + BlockRows - 1) / BlockRows);
+            var (columns, from, blocks) = (active, done, (rows + most - 1) / most);
             var tasks = new TaskQueue(blocks * ofPieces);
             ThreadTeam.Shared.Run(threads, member =>
             {
                 pass.Run(member, steps);
-                var own = logits.Start + ((nint)member.Index * BlockRows * LogSumExp.Piece);
+                var own = logits.Start + ((nint)member.Index * most * rowLogits);
                 while (tasks.Take(out var task))
                 {
                     var (block, piece) = (task / ofPieces, task % ofPieces);
@@ -49,11 +52,11 @@ internal static unsafe class TextScorer
                     var v = piece * LogSumExp.Piece;
                     var classes = Math.Min(LogSumExp.Piece, model.Vocabulary - v);
                     model.Logits(
-                        pass.Top + ((nint)first * pass.RowTop), pass.RowTop, end - first, own - v, LogSumExp.Piece,
+                        pass.Top + ((nint)first * pass.RowTop), pass.RowTop, end - first, own - v, rowLogits,
                         piece * panels, Math.Min((piece + 1) * panels, model.Decoder.Panels));
                     for (var row = first; row < end; row++)
                     {
-                        var at = own + ((nint)(row - first) * LogSumExp.Piece);
+                        var at = own + ((nint)(row - first) * rowLogits);
                         sums[(row * ofPieces) + piece] = LogSumExp.OfPiece(at, classes, model.Width);
                         var target = texts[columns[row % columns.Length]][from + (row / columns.Length) + 1] - v;
                         if ((uint)target < (uint)classes) targetLogits[row] = at[target];

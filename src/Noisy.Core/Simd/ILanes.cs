@@ -44,8 +44,8 @@ internal interface ILanes<TSelf>
     /// <summary>a · b + c, rounded once.</summary>
     static abstract TSelf MultiplyAdd(TSelf a, TSelf b, TSelf c);
 
-    /// <summary>Adds a · b to this, rounded once: what <see cref="MultiplyAdd"/> gives, in place. For sums in loops: there the compiler writes one
-    /// instruction, where it follows an assignment of the whole struct with a copy.</summary>
+    /// <summary>Adds a · b to this, rounded once: what <see cref="MultiplyAdd"/> gives, in place. For the sums of a tile: there the compiler
+    /// writes one instruction, where it adds a copy to an assignment of the whole struct.</summary>
     void AddProduct(TSelf a, TSelf b);
 
     static abstract TSelf Sqrt(TSelf a);

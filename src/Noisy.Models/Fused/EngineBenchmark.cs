@@ -6,7 +6,7 @@ namespace Noisy.Models;
 /// <summary>What this machine does at best, and where the fused engine's time goes: the measures of a benchmark.</summary>
 internal static unsafe class EngineBenchmark
 {
-    // Together with their tile of the result, panel and rows fill most of a first-level cache of 32 KB, and no more.
+    // At 512 bits panel and rows fill most of a first-level cache of 32 KB, and no more.
     private const int Depth = 128;
 
     // Far beyond any last-level cache.

@@ -66,6 +66,16 @@ let private columns =
                               Expect.equal (session.Logits(2).ToArray()) logits $"logits, {width}, {threads} threads"
                               equalStates (session.State.Column 2) state $"session, {width}, {threads} threads")
 
+      test "classes that a bias of minus infinity excludes count nothing, also where they are a whole piece" {
+          let logits = Array.init (LogSumExp.Piece + 3) (fun i -> if i >= LogSumExp.Piece then Single.NegativeInfinity else float32 (i % 7))
+          use at = fixed logits
+          for width in [ VectorWidth.Scalar; VectorWidth.Bits256 ] do
+              let pieces = [| LogSumExp.OfPiece(at, LogSumExp.Piece, width); LogSumExp.OfPiece(Microsoft.FSharp.NativeInterop.NativePtr.add at LogSumExp.Piece, 3, width) |]
+              Expect.equal (LogSumExp.Of(ReadOnlySpan pieces)) (LogSumExp.Of(ReadOnlySpan pieces[..0])) $"{width}"
+              let expected = log (Array.sumBy (fun (x: float32) -> exp (float x)) logits)
+              Expect.floatClose { absolute = 0.0; relative = 1e-6 } (LogSumExp.Of(ReadOnlySpan pieces)) expected "value"
+      }
+
       // Panels of three vectors at every width, several pieces of the vocabulary and several blocks of rows.
       torchTest "so it is with many units and a great vocabulary" (fun () ->
           let words = 2001

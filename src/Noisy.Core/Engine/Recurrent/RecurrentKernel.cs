@@ -97,8 +97,8 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>(TCell cell) : Rec
     internal override bool ReadsP => TCell.ReadsP;
 
     /// <summary>
-    /// A member's part of every time step: rows if there are enough of them, since rows need nothing from each other;
-    /// otherwise pairs of unit vectors, and a barrier at each step.
+    /// A member's part of every time step: rows if there are enough of them and few recurrent weights, since rows need nothing from
+    /// each other; otherwise pairs of unit vectors, and a barrier at each step.
     /// </summary>
     private readonly struct Part
     {
@@ -106,7 +106,8 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>(TCell cell) : Rec
         internal readonly TeamMember Member;
         private readonly bool waits;
 
-        // Weights that a member with rows of its own reads whole at every step: more than these come from memory, and a share of them does so sooner.
+        // A member with rows of its own reads all recurrent weights at every step. Where they are more than these, caches do not keep them from step to
+        // step, and a member reads a share of them for all rows instead.
         private const long MostForRows = 1 << 20;
 
         /// <summary>Room for the gate arithmetic.</summary>
