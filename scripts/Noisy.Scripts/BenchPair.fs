@@ -77,7 +77,8 @@ let private numbered key items =
           seen[name] <- number
           (name, number), item ]
 
-/// The measurements with the same work of another build as their baseline; rows of one name are matched in their order. Those which the other build lacks are left out, and told.
+/// The measurements with the same work of another build as their baseline; rows of one name are matched in their order. Those which the other build
+/// lacks are left out, and told.
 let against (folder: string) (words: string[]) count presets (tell: string -> unit) (plan: Measurement list) =
     let others =
         planned folder words count presets

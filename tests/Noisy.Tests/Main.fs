@@ -37,6 +37,7 @@ let private lists = [
     ActivationTests.tests
     RecurrentTests.tests
     EngineTests.tests
+    ThreadTeamTests.tests
     NtmTests.tests
     MonitorTests.tests
     DropInTests.tests

@@ -344,28 +344,6 @@ let tests =
             Expect.equal (norm [ some; nobody ]) alone "added to what is there"
             Expect.equal (norm [ nobody ]) 0.0 "alone")
 
-        test "a thread team does every share of every job once, on more threads than cores" {
-            // Thousands of tiny jobs: threads fall asleep, are woken late, and meet jobs that do not concern them.
-            for i in 1 .. 20_000 do
-                let threads = 1 + i % (Environment.ProcessorCount + 2)
-                let counts = Array.zeroCreate<int> threads
-                ThreadTeam.Shared.Run(threads, fun (m: TeamMember) ->
-                    m.Barrier()
-                    counts[m.Index] <- counts[m.Index] + 1)
-                if i % 500 = 0 then Threading.Thread.Sleep 1
-                if counts |> Array.exists (fun c -> c <> 1) then failtest $"job {i}: %A{counts}"
-        }
-
-        test "a member that fails fails the job, and the next one runs" {
-            let threads = 3
-            Expect.throwsT<InvalidOperationException>
-                (fun () -> ThreadTeam.Shared.Run(threads, fun (m: TeamMember) -> if m.Index = 1 then failwith "broken" else m.Barrier()))
-                "job"
-            let sum = ref 0
-            ThreadTeam.Shared.Run(threads, fun (m: TeamMember) -> Threading.Interlocked.Add(sum, m.Index) |> ignore)
-            Expect.equal sum.Value 3 "next"
-        }
-
         torchTest "a second backward pass over the same graph gives the same gradients" (fun () ->
             let lstm = new NoisyLstm(RecurrentShape(3L, 5L, 2), Variants.Nah, NoiseClock 1L)
             let x = (filled 1L [ 4L; 2L; 3L ]).requires_grad_ ()
