@@ -70,7 +70,8 @@ let private warm (budget: Budget) (work: unit -> unit) =
     let start = Stopwatch.GetTimestamp()
     work ()
 
-    while seconds start < min (2.0 * budget.Slice) (0.1 * budget.Seconds) do
+    // A method is compiled anew after thirty calls and a tenth of a second, and again after as much.
+    while seconds start < 5.0 * budget.Slice do
         work ()
 
 /// Times both in turn until the budget is spent; a round begins with the one that the round before ended with.
