@@ -20,10 +20,14 @@ namespace Noisy.Core;
 /// </code></example>
 public sealed unsafe class LanguageModelSession : IDisposable
 {
+    // Threads take parts of the output layer as they come to them: one may have come late, or be slow. A part is worth coming for.
+    private const int PartsOfThread = 4, LeastPart = 8;
+
     private readonly LanguageModel model;
     private readonly RecurrentPass pass;
     private readonly float[] logits; // pinned; the garbage collector's, so that a span of it is safe whatever becomes of the session
     private readonly Action<TeamMember> work;
+    private readonly TaskQueue parts; // of the output layer
     private bool disposed, predicted;
 
     internal LanguageModelSession(LanguageModel model, int batch, int threads, NoiseContext noise)
@@ -32,6 +36,7 @@ public sealed unsafe class LanguageModelSession : IDisposable
         pass = model.Layers.Start(batch, 1, noise);
         logits = GC.AllocateArray<float>(checked(batch * model.Decoder.Padded), pinned: true);
         work = Work;
+        parts = new TaskQueue(threads == 1 ? 1 : Math.Clamp(model.Decoder.Panels / LeastPart, 1, PartsOfThread * threads));
     }
 
     /// <summary>Texts side by side B.</summary>
@@ -90,6 +95,7 @@ public sealed unsafe class LanguageModelSession : IDisposable
         if (tokens.Length != Batch) throw new ArgumentException($"there are {tokens.Length} tokens for {Batch} columns", nameof(tokens));
         foreach (var token in tokens) model.Check(token);
         for (var b = 0; b < Batch; b++) model.Embed(tokens[b], pass.Input.Start + ((nint)b * model.Layers.InputSize));
+        parts.Restart();
         ThreadTeam.Shared.Run(Threads, work);
         pass.Advance(1);
         predicted = true;
@@ -127,8 +133,10 @@ public sealed unsafe class LanguageModelSession : IDisposable
     private void Work(TeamMember member)
     {
         pass.Run(member, 1);
-        var (first, end) = member.Share(model.Decoder.Panels);
-        model.Logits(pass.Top, pass.RowTop, Batch, (float*)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(logits)), model.Decoder.Padded, first, end);
+        var start = (float*)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(logits));
+        var panels = model.Decoder.Panels;
+        while (parts.Take(out var part))
+            model.Logits(pass.Top, pass.RowTop, Batch, start, model.Decoder.Padded, panels * part / parts.Count, panels * (part + 1) / parts.Count);
     }
 
     private void Check(int column)

@@ -60,8 +60,9 @@ internal static unsafe class MatrixProduct
     /// <param name="vectorC">Floats from one vector of a row of C to the next.</param>
     /// <param name="start">What the products are added to, laid out as C; null for nothing.</param>
     /// <param name="rowStart">Floats from row to row of start; 0 gives every row the same.</param>
+    /// <param name="next">A packed panel that comes next, if it is far away: it is fetched meanwhile. Null for none.</param>
     internal static void Multiply<V, TLayout>(
-        int rows, int wide, float* a, nint stride, float* b, nint rowB, nint depth, float* c, nint rowC, nint vectorC, float* start, nint rowStart)
+        int rows, int wide, float* a, nint stride, float* b, nint rowB, nint depth, float* c, nint rowC, nint vectorC, float* start, nint rowStart, float* next = null)
         where V : struct, ILanes<V>
         where TLayout : struct, IOperandLayout
     {
@@ -71,6 +72,7 @@ internal static unsafe class MatrixProduct
         {
             var first = FirstRow(rows, tile, tiles);
             var count = FirstRow(rows, tile + 1, tiles) - first;
+            if (next != null) Prefetch.Next(next + (depth * rowB * tile / tiles), depth * rowB / tiles);
             var from = start == null ? null : start + (first * rowStart);
             var left = TLayout.Interleaved ? a + first : a + (first * stride);
             if (wide == 3) Tile<V, Count3, TLayout>(count, left, stride, b, rowB, depth, c + (first * rowC), rowC, vectorC, from, rowStart);

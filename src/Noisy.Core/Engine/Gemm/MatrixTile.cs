@@ -54,6 +54,16 @@ internal static unsafe class MatrixTile
         where TWide : struct, ICount
         where TLayout : struct, IOperandLayout
     {
+        // A store that misses the caches is waited for by those behind it. The loop takes long enough for its lines to arrive.
+        for (nint row = 0; row < TRows.Value; row++)
+        {
+            var to = c + (row * rowC);
+            Prefetch.Line(to);
+            if (TWide.Value > 1) Prefetch.Line(to + vectorC);
+            if (TWide.Value > 2) Prefetch.Line(to + (2 * vectorC));
+            Prefetch.Line(to + ((TWide.Value - 1) * vectorC) + V.Count - 1);
+        }
+
         V c00 = 0f, c01 = 0f, c02 = 0f;
         V c10 = 0f, c11 = 0f, c12 = 0f;
         V c20 = 0f, c21 = 0f, c22 = 0f;

@@ -7,6 +7,12 @@ internal sealed class TaskQueue(int count)
 {
     private int next = -1;
 
+    /// <summary>Tasks there are.</summary>
+    internal int Count => count;
+
+    /// <summary>Puts all tasks back; while nobody takes any.</summary>
+    internal void Restart() => next = -1;
+
     /// <summary>Takes a task.</summary>
     /// <param name="task">Its number, from 0.</param>
     /// <returns>Whether there was one.</returns>

@@ -1,0 +1,25 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
+
+namespace Noisy.Core;
+
+/// <summary>Asks for memory before it is needed; nothing on processors for which .NET has no such instruction.</summary>
+internal static unsafe class Prefetch
+{
+    /// <summary>Brings a line into the first-level cache. The address may be any; nothing is read.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static void Line(float* at)
+    {
+        if (Sse.IsSupported) Sse.Prefetch0(at);
+    }
+
+    /// <summary>Brings memory into the second-level cache.</summary>
+    /// <param name="at">Where it begins; any address.</param>
+    /// <param name="count">Floats.</param>
+    internal static void Next(float* at, nint count)
+    {
+        const nint line = 16;
+        if (!Sse.IsSupported) return;
+        for (nint i = 0; i < count; i += line) Sse.Prefetch1(at + i);
+    }
+}
