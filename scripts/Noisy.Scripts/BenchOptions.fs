@@ -60,7 +60,7 @@ type BenchOptions =
       Mode: Mode }
 
 /// All suites in the order in which they run.
-let suites = [ "lstm"; "gru"; "softmax"; "inference"; "activation"; "lte"; "ntm"; "monitor" ]
+let suites = [ "lstm"; "gru"; "softmax"; "inference"; "activation"; "lte"; "decoder"; "ntm"; "monitor" ]
 
 let private explain () =
     """CONFIGS: S has batch 20, 20 time steps, 2 layers of 200 units, vocabulary 10,000; M 35 time steps and 2 x 650.
@@ -72,7 +72,8 @@ also LinearCrossEntropyLoss for output layer and loss, and the embedding replace
 forward and backward: NoisyLstmCell or NoisyGruCell against nn.LSTMCell or nn.GRUCell; cell calls is the same by a plain call a step.
 softmax is output layer and loss, forward and backward. update is an
 update of the experiment lte at the sizes of its presets small and paper, against the same one composed of torch's operations
-and against a step of libtorch's noise-free layers of these sizes. feedforward and lstm are an update of the experiment ntm with
+and against a step of libtorch's noise-free layers of these sizes; in the suite decoder, of the experiments nmt and captions at those of small, against
+the same one composed of torch's operations, with noise and with tanh and sigmoid. feedforward and lstm are an update of the experiment ntm with
 that controller, on episodes of as many items as the preset has at most (B: episodes of an update), against the same one composed
 of torch's operations. monitor sets an update of an experiment against what is done besides in one that is monitored: one of so many
 as its row says. The suite inference runs a trained model, LSTM, without gradients: next is a token of each of B columns to logits, states

@@ -191,6 +191,19 @@ let private programs threads (preset: string) =
       row Variants.Soft 1.0 "composed operations" (composed Variants.Soft)
       row Variants.Nah 1.0 "libtorch nn.LSTM" (fun () -> theirStep Lstm size ZeroGrad) ]
 
+/// Whole updates of the two models whose decoder attends, and so takes its steps one by one.
+let private decoders threads (preset: string) =
+    [ for name in [ "nmt"; "captions" ] do
+          let experiment = PaperExperiments.ByName name
+
+          let row baseline (theirs: ActivationPair) =
+              { Suite = "decoder"; Config = $"{name} {preset}"; What = "update"; Activation = Variants.Nah.Name; Baseline = baseline; Operations = 0.0
+                Threads = threads; Share = 1.0; Theirs = (fun () -> BenchTasks.update (experiment.RowConfig(preset, theirs.Name)) Backend.Composed)
+                Ours = fun () -> BenchTasks.update (experiment.RowConfig(preset, Variants.Nah.Name)) Backend.Auto }
+
+          row "composed operations" Variants.Nah
+          row "composed operations, tanh and sigmoid" Variants.Soft ]
+
 /// Machines of a preset's sizes on episodes of its most items, with either controller, and of several episodes at a time.
 let machines (preset: string) =
     let config = (PaperExperiments.ByName "ntm").RowConfig(preset, "noisy")
@@ -249,6 +262,7 @@ let plan (suites: string list) (sizes: Size list) threads count (presets: string
           | "inference" -> yield! List.collect (inference threads) sizes
           | "activation" -> yield! activation threads count
           | "lte" -> yield! List.collect (programs threads) presets
+          | "decoder" -> yield! decoders threads presets.Head
           | "ntm" -> yield! presets |> List.collect machines |> List.map (memories threads)
           | "monitor" ->
               let preset = List.last presets

@@ -43,7 +43,7 @@ let private optionTests =
     testList "options" [
         test "without options every suite is measured in both sizes on all threads" {
             let options = parsed []
-            Expect.equal options.Suites [ "lstm"; "gru"; "softmax"; "inference"; "activation"; "lte"; "ntm"; "monitor" ] "suites"
+            Expect.equal options.Suites [ "lstm"; "gru"; "softmax"; "inference"; "activation"; "lte"; "decoder"; "ntm"; "monitor" ] "suites"
             Expect.equal options.Sizes [ small; medium ] "sizes"
             Expect.equal options.Threads Environment.ProcessorCount "threads"
             Expect.equal options.Mode BenchOptions.Speed "mode"
@@ -58,7 +58,7 @@ let private optionTests =
             Expect.equal (parsed [ "--memory" ]).Sizes [ medium ] "size of --memory"
             Expect.equal (parsed [ "--soak"; "50" ]).Sizes [ small ] "size of --soak"
         }
-        refusal [ "--suite"; "rnn" ] "--suite is 'rnn': must be one of lstm, gru, softmax, inference, activation, lte, ntm, monitor, all"
+        refusal [ "--suite"; "rnn" ] "--suite is 'rnn': must be one of lstm, gru, softmax, inference, activation, lte, decoder, ntm, monitor, all"
         refusal [ "--config"; "S,L" ] "--config is 'L': must be S, M or both"
         refusal [ "--config"; "," ] "--config needs at least one value"
         refusal [ "--threads"; "0" ] "--threads is 0: must be at least 1"
@@ -239,6 +239,7 @@ let private recordTests =
             let what suite = [ for r in records do if r.Suite = suite then r.What, r.Activation, r.Path ]
             Expect.equal (what "gru") [ for w in [ "step"; "stack"; "drop-in"; "drop-in + optimiser"; "drop-in + all"; "cells"; "cell calls" ] -> w, "nah", "fused-cpu" ] "GRU"
             Expect.equal (what "lte") [ for a in [ "nah"; "soft"; "nah" ] -> "update", a, "fused-cpu" ] "programs"
+            Expect.equal (what "decoder") [ for _ in 1 .. 4 -> "update", "nah", "fused-cpu" ] "decoders"
             Expect.equal (what "ntm") [ for w in [ "feedforward"; "lstm"; "feedforward" ] -> w, "nan", "fused-cpu" ] "machines"
             Expect.equal (what "softmax") [ "softmax", "none", "fused-cpu" ] "output layer"
             let precisions =
