@@ -71,7 +71,11 @@ internal sealed class StepLinear : IDisposable
     }
 
     /// <summary>The rows of all steps, one below the other.</summary>
-    private static Tensor Rows(IEnumerable<Tensor> parts) => cat(parts.Select(part => part.reshape(-1, part.shape[^1])).ToArray(), 0);
+    private static Tensor Rows(IEnumerable<Tensor> parts)
+    {
+        Tensor[] rows = [.. parts.Select(part => part.reshape(-1, part.shape[^1]))];
+        return rows.Length == 1 ? rows[0] : cat(rows, 0);
+    }
 
     private sealed record StepCall(StepLinear Map, int Number) : FusedCall;
 
