@@ -58,7 +58,7 @@ let settings threads =
       $"threads {threads} of {Environment.ProcessorCount} processors, for libtorch and for the engine; load {load} before the start"
       $"engine's vectors {int (VectorWidths.Resolve FusedEngine.Width)} bits; {natives}"
       if Runtime.GCSettings.IsServerGC then
-          "garbage collector with a heap a core, as fsi requests it: the scripts' own start sets DOTNET_gcServer=0, and figures differ without it"
+          "garbage collector with a heap a core, as fsi requests it; the scripts' own start sets DOTNET_gcServer=0"
       $"huge pages {pages}: the engine requests them, the baseline has libtorch's own allocation"
       $"Noisy {Host.version}, libtorch {torch.__version__}, .NET {Environment.Version}" ]
 

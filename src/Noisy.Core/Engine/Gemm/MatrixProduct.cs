@@ -62,7 +62,8 @@ internal static unsafe class MatrixProduct
     /// <param name="rowStart">Floats from row to row of start; 0 gives every row the same.</param>
     /// <param name="next">A packed panel that comes next, if it is far away: it is fetched meanwhile. Null for none.</param>
     internal static void Multiply<V, TLayout>(
-        int rows, int wide, float* a, nint stride, float* b, nint rowB, nint depth, float* c, nint rowC, nint vectorC, float* start, nint rowStart, float* next = null)
+        int rows, int wide, float* a, nint stride, float* b, nint rowB, nint depth, float* c, nint rowC, nint vectorC, float* start, nint rowStart,
+        float* next = null)
         where V : struct, ILanes<V>
         where TLayout : struct, IOperandLayout
     {
