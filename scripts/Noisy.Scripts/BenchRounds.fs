@@ -70,7 +70,7 @@ let private warm (budget: Budget) (work: unit -> unit) =
     let start = Stopwatch.GetTimestamp()
     work ()
 
-    // A method is compiled anew after thirty calls and a tenth of a second, and again after as much.
+    // .NET compiles a method again after thirty calls and a tenth of a second, and once more after as much.
     while seconds start < 5.0 * budget.Slice do
         work ()
 

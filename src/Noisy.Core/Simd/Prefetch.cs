@@ -3,7 +3,7 @@ using System.Runtime.Intrinsics.X86;
 
 namespace Noisy.Core;
 
-/// <summary>Asks for memory before it is needed; nothing on processors for which .NET has no such instruction.</summary>
+/// <summary>Prefetches memory; does nothing on processors for which .NET has no such instruction.</summary>
 internal static unsafe class Prefetch
 {
     /// <summary>Brings a line into the first-level cache. The address may be any; nothing is read.</summary>

@@ -60,7 +60,7 @@ internal static unsafe class MatrixProduct
     /// <param name="vectorC">Floats from one vector of a row of C to the next.</param>
     /// <param name="start">What the products are added to, laid out as C; null for nothing.</param>
     /// <param name="rowStart">Floats from row to row of start; 0 gives every row the same.</param>
-    /// <param name="next">A packed panel that comes next, if it is far away: it is fetched meanwhile. Null for none.</param>
+    /// <param name="next">The packed panel that is read next, to be prefetched if no cache holds it; null prefetches nothing.</param>
     internal static void Multiply<V, TLayout>(
         int rows, int wide, float* a, nint stride, float* b, nint rowB, nint depth, float* c, nint rowC, nint vectorC, float* start, nint rowStart,
         float* next = null)

@@ -54,7 +54,7 @@ internal static unsafe class MatrixTile
         where TWide : struct, ICount
         where TLayout : struct, IOperandLayout
     {
-        // A store that misses the caches is waited for by those behind it. The loop takes long enough for its lines to arrive.
+        // The loop takes long enough for the lines of the result to arrive before it is stored.
         for (nint row = 0; row < TRows.Value; row++)
         {
             var to = c + (row * rowC);
