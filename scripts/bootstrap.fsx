@@ -14,6 +14,13 @@
 // fsi takes its time over each line here, so the work is elsewhere: building in build-library.fsx, which only a stale
 // tree needs, and the child with its signals in the library (Launcher.fs), found by name because this file must
 // compile without it. A library too old to have that, or too broken, counts as stale.
+#if NOISY_BUILT
+// Already the child: without this, a script that loads this file always would have children without end.
+eprintfn "%s: this file is for the first stage alone. A script begins so (examples/adding.fsx is one):\n" __SOURCE_FILE__
+eprintfn "#if !NOISY_BUILT && !EDITING\n#load \"%s\"\n#else\n#load \"refs.fsx\"\n...\n#endif" __SOURCE_FILE__
+exit 1
+#endif
+
 open System
 open System.Diagnostics
 open System.IO

@@ -23,7 +23,7 @@ type Effort =
       CeilingSeconds: float }
 
 let private effort (options: BenchOptions) =
-    { Budget = { Seconds = options.Seconds; Slice = 0.2; LeastRounds = 3 }
+    { Budget = { Seconds = options.Seconds; Slice = 0.2; LeastRounds = 3; MostBefore = 50 }
       Count = BenchSuites.elements
       Presets = [ "small"; "paper" ]
       CeilingSeconds = 2.0 }

@@ -27,7 +27,7 @@ type Argument =
     interface IArgParserTemplate with
         member this.Usage =
             match this with
-            | Suite _ -> "lstm, gru, softmax, inference, activation, lte, ntm, monitor or all (default: all)"
+            | Suite _ -> "lstm, gru, softmax, inference, activation, lte, decoder, ntm, monitor or all (default: all)"
             | Config _ -> "S, M or both, separated by commas (default: both); see below"
             | What _ -> "only the rows of this name, such as step; see below (default: all)"
             | Quick -> "two seconds a measurement: a first look, not a figure to report"
@@ -72,8 +72,8 @@ also LinearCrossEntropyLoss for output layer and loss, and the embedding replace
 forward and backward: NoisyLstmCell or NoisyGruCell against nn.LSTMCell or nn.GRUCell; cell calls is the same by a plain call a step.
 softmax is output layer and loss, forward and backward. update is an
 update of the experiment lte at the sizes of its presets small and paper, against the same one composed of torch's operations
-and against a step of libtorch's noise-free layers of these sizes; in the suite decoder, of the experiments nmt and captions at those of small, against
-the same one composed of torch's operations, with noise and with tanh and sigmoid. feedforward and lstm are an update of the experiment ntm with
+and against a step of libtorch's noise-free layers of these sizes. 4 updates, of the suite decoder, are those of the experiments nmt and captions at the
+sizes of small on four batches, against the same composed of torch's operations, with noise and with tanh and sigmoid. feedforward and lstm are an update of the experiment ntm with
 that controller, on episodes of as many items as the preset has at most (B: episodes of an update), against the same one composed
 of torch's operations. monitor sets an update of an experiment against what is done besides in one that is monitored: one of so many
 as its row says. The suite inference runs a trained model, LSTM, without gradients: next is a token of each of B columns to logits, states

@@ -3,12 +3,14 @@ module Noisy.Scripts.BenchRounds
 
 open System
 open System.Diagnostics
+open System.Runtime
 
-/// How long to measure: seconds in all, of one slice, and the least number of rounds.
+/// How long to measure: seconds in all, of one slice, the least number of rounds, and the most before them, to warm up.
 type Budget =
     { Seconds: float
       Slice: float
-      LeastRounds: int }
+      LeastRounds: int
+      MostBefore: int }
 
 /// Seconds of a call, a value a round.
 type Rounds = { Ours: float[]; Baseline: float[] }
@@ -65,19 +67,25 @@ let private slice length (last: float) (work: unit -> unit) =
 
     seconds start / float count
 
-/// Until the compiler has replaced its first, slow code and the work's own buffers are there.
-let private warm (budget: Budget) (work: unit -> unit) =
-    let start = Stopwatch.GetTimestamp()
-    work ()
+/// Runs both in turn until the compiler has next to nothing more to do for them. .NET compiles a method again after thirty calls, and
+/// once more after as many, on a thread of its own, which takes a core from the work and pushes a team's threads onto one; where
+/// much is to be compiled that goes on for ten seconds.
+let private warm (stopped: unit -> bool) (budget: Budget) (works: (unit -> unit) list) =
+    let enough, share = 5, 0.02 // quiet rounds in a row; of a quiet round's time, compiling
 
-    // .NET compiles a method again after thirty calls and a tenth of a second, and once more after as much.
-    while seconds start < 5.0 * budget.Slice do
-        work ()
+    let rec round number quiet =
+        if number < budget.MostBefore && quiet < enough then
+            if stopped () then raise (OperationCanceledException())
+            let start, compiling = Stopwatch.GetTimestamp(), JitInfo.GetCompilationTime false
+            works |> List.iter (fun work -> slice budget.Slice infinity work |> ignore)
+            let compiled = (JitInfo.GetCompilationTime false - compiling).TotalSeconds
+            round (number + 1) (if compiled < share * seconds start then quiet + 1 else 0)
+
+    round 0 0
 
 /// Times both in turn until the budget is spent; a round begins with the one that the round before ended with.
 let measure (stopped: unit -> bool) (budget: Budget) (baseline: unit -> unit) (ours: unit -> unit) =
-    warm budget baseline
-    warm budget ours
+    warm stopped budget [ baseline; ours ]
     let times = [| ResizeArray<float>(); ResizeArray<float>() |]
     let works = [| ours; baseline |]
     let start = Stopwatch.GetTimestamp()

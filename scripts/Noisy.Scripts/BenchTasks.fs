@@ -48,6 +48,12 @@ let update (config: RunConfig) (engine: Backend) =
     let task = build config engine
     loop config task (fun update context -> task.Loss(BatchPosition(update, 1, update % task.UpdatesPerEpoch, task.Stages, task.Stages), context))
 
+/// So many updates on the first batches of an epoch, the same at every run: where batches differ in length, both sides do the same.
+let updates count (config: RunConfig) (engine: Backend) =
+    let task = build config engine
+    let work = loop config task (fun update context -> task.Loss(BatchPosition(update, 1, update % int64 count, task.Stages, task.Stages), context))
+    { work with Run = fun () -> for _ in 1 .. count do work.Run() }
+
 /// What is done besides in an update that is monitored.
 let monitors (config: RunConfig) =
     let task = build config Backend.Auto

@@ -119,7 +119,7 @@ public sealed class AttentionDecoder : nn.Module
         var width = get_parameter("embedding")!.shape[1];
         var none = zeros([1, batch, width], state.Hidden.dtype, words.device);
         var before = steps == 1 ? none : cat([none, EmbeddingLookup.Rows(get_parameter("embedding")!, words.narrow(0, 0, steps - 1), Backend)], 0);
-        var sequence = new Sequence(this, state);
+        using var sequence = new Sequence(this, state);
         var projected = sequence.First.Project(before).unbind(0);
         var (hidden, attended, attention) = (new Tensor[steps], new Tensor[steps], new Tensor[steps]);
         var now = state.Hidden;
@@ -148,7 +148,7 @@ public sealed class AttentionDecoder : nn.Module
         using var scope = NewDisposeScope();
         var table = get_parameter("embedding")!;
         var word = last is null ? zeros([state.Hidden.shape[0], table.shape[1]], table.dtype, table.device) : table.index_select(0, last);
-        var sequence = new Sequence(this, state);
+        using var sequence = new Sequence(this, state);
         var (hidden, attended, weights) = sequence.Step(sequence.First.Project(word), state.Hidden, context);
         var top = Readout(hidden.unsqueeze(0), word.unsqueeze(0), attended.unsqueeze(0), context).squeeze(0);
         var logs = F.linear(top, get_parameter("output_weight")!, get_parameter("output_bias")).log_softmax(-1);
@@ -169,12 +169,19 @@ public sealed class AttentionDecoder : nn.Module
         context);
 
     /// <summary>Steps from one state on.</summary>
-    private sealed class Sequence(AttentionDecoder owner, DecoderState state)
+    private sealed class Sequence(AttentionDecoder owner, DecoderState state) : IDisposable
     {
         private readonly NoisyCellSteps second = owner.second.Steps();
         private readonly AttentionSteps attention = owner.attention.Over(state.Encoded.Annotations, state.Keys, state.Encoded.Mask);
 
         internal NoisyCellSteps First { get; } = owner.first.Steps();
+
+        public void Dispose()
+        {
+            First.Dispose();
+            second.Dispose();
+            attention.Dispose();
+        }
 
         internal (Tensor Hidden, Tensor Attended, Tensor Attention) Step(Tensor projected, Tensor hidden, NoiseContext context)
         {

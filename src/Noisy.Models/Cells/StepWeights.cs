@@ -15,9 +15,12 @@ internal sealed unsafe class StepWeights(Tensor weight)
     internal float* Forward(RecurrentKernel kernel, int hidden, int threads) =>
         forward.Of(State(kernel), () => kernel.PackStep(FusedEngine.Pointer(weight), hidden, threads));
 
-    /// <summary>What <see cref="RecurrentKernel.StepBack"/> takes.</summary>
-    internal float* Back(RecurrentKernel kernel, int hidden, int threads) =>
-        back.Of(State(kernel), () => kernel.PackStepBack(FusedEngine.Pointer(weight), hidden, threads));
+    /// <summary>What <see cref="RecurrentKernel.StepBack"/> takes. A backward pass follows the forward steps, so their weights are freed.</summary>
+    internal float* Back(RecurrentKernel kernel, int hidden, int threads)
+    {
+        forward.Free();
+        return back.Of(State(kernel), () => kernel.PackStepBack(FusedEngine.Pointer(weight), hidden, threads));
+    }
 
     /// <summary>Frees the weights of the forward pass.</summary>
     internal void FreeForward() => forward.Free();

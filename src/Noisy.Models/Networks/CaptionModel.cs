@@ -129,7 +129,7 @@ public sealed class CaptionModel : nn.Module
         var before = steps == 1 ? none : cat([none, EmbeddingLookup.Rows(get_parameter("embedding")!, ids.narrow(0, 0, steps - 1), Backend)], 0);
         var (hidden, attended, weights, selected) = (new Tensor[steps], new Tensor[steps], new Tensor[steps], new Tensor[steps]);
         var (h, c) = (state.Hidden, state.Cell);
-        var sequence = new Sequence(this, state);
+        using var sequence = new Sequence(this, state);
         for (var t = 0; t < steps; t++)
         {
             (h, c, attended[t], weights[t], selected[t]) = sequence.Step(before.select(0, t), h, c, context.Later(t), draw && context.IsTraining);
@@ -156,7 +156,8 @@ public sealed class CaptionModel : nn.Module
         var table = get_parameter("embedding")!;
         using var index = last is null ? null : tensor(last.Select(id => (long)id).ToArray()).to(table.device);
         var word = index is null ? zeros([state.Hidden.shape[0], Shape.Embedding], table.dtype, table.device) : table.index_select(0, index);
-        var (h, c, attended, weights, _) = new Sequence(this, state).Step(word, state.Hidden, state.Cell, context, draw: false);
+        using var sequence = new Sequence(this, state);
+        var (h, c, attended, weights, _) = sequence.Step(word, state.Hidden, state.Cell, context, draw: false);
         var top = Readout(h.unsqueeze(0), word.unsqueeze(0), attended.unsqueeze(0), context).squeeze(0);
         var logs = F.linear(top, get_parameter("output_weight")!, get_parameter("output_bias")).log_softmax(-1);
         var next = state.After(h, c);
@@ -190,12 +191,19 @@ public sealed class CaptionModel : nn.Module
     }
 
     /// <summary>Steps from one state on.</summary>
-    private sealed class Sequence(CaptionModel owner, CaptionState state)
+    private sealed class Sequence(CaptionModel owner, CaptionState state) : IDisposable
     {
         private readonly NoisyCellSteps lstm = owner.lstm.Steps();
         private readonly AttentionSteps attention = owner.attention.Over(state.Annotations, state.Keys, null);
         private readonly StepLinear? selector =
             owner.selector is null ? null : new(owner.get_parameter("selector_weight")!, owner.get_parameter("selector_bias"), owner.Backend);
+
+        public void Dispose()
+        {
+            lstm.Dispose();
+            attention.Dispose();
+            selector?.Dispose();
+        }
 
         internal (Tensor Hidden, Tensor Cell, Tensor Attended, Tensor Weights, Tensor Selected) Step(
             Tensor word, Tensor hidden, Tensor cell, NoiseContext context, bool draw)

@@ -39,6 +39,16 @@ let tests =
             Expect.equal code 0 errors
             Expect.stringContains output "mine (tanh: " "what the script defines"
         }
+        test "a script that always loads the first stage is told how to begin, and has no children without end" {
+            use folder = new TempFolder()
+            let own = folder.In "own.fsx"
+            let stage = Repository.file [ "scripts"; "bootstrap.fsx" ]
+            File.WriteAllText(own, $"#load @\"{stage}\"\n")
+            let words = [ "fsi"; "--quiet"; "--nologo"; "--define:NOISY_BUILT"; own ]
+            let code, _, errors = finish (Process.Start(ProcessStartInfo("dotnet", words, RedirectStandardOutput = true, RedirectStandardError = true)))
+            Expect.equal code 1 errors
+            Expect.stringContains errors "#load \"refs.fsx\"" "the lines that it begins with"
+        }
         test "trains, is killed, and resumes in every bit" {
             use whole = new TempFolder()
             use killed = new TempFolder()

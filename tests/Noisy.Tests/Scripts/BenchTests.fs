@@ -34,7 +34,7 @@ let private never () = false
 
 /// What --quick would do, in a moment.
 let private effort : Bench.Effort =
-    { Budget = { Seconds = 0.0; Slice = 0.0; LeastRounds = 3 }
+    { Budget = { Seconds = 0.0; Slice = 0.0; LeastRounds = 3; MostBefore = 1 }
       Count = 1000
       Presets = [ "tiny" ]
       CeilingSeconds = 0.01 }
@@ -239,7 +239,7 @@ let private recordTests =
             let what suite = [ for r in records do if r.Suite = suite then r.What, r.Activation, r.Path ]
             Expect.equal (what "gru") [ for w in [ "step"; "stack"; "drop-in"; "drop-in + optimiser"; "drop-in + all"; "cells"; "cell calls" ] -> w, "nah", "fused-cpu" ] "GRU"
             Expect.equal (what "lte") [ for a in [ "nah"; "soft"; "nah" ] -> "update", a, "fused-cpu" ] "programs"
-            Expect.equal (what "decoder") [ for _ in 1 .. 4 -> "update", "nah", "fused-cpu" ] "decoders"
+            Expect.equal (what "decoder") [ for _ in 1 .. 4 -> "4 updates", "nah", "fused-cpu" ] "decoders"
             Expect.equal (what "ntm") [ for w in [ "feedforward"; "lstm"; "feedforward" ] -> w, "nan", "fused-cpu" ] "machines"
             Expect.equal (what "softmax") [ "softmax", "none", "fused-cpu" ] "output layer"
             let precisions =

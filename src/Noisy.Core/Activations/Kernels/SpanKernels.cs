@@ -84,11 +84,19 @@ public static unsafe class SpanKernels
         if (gradX.Overlaps(p) || gradX.Overlaps(gradP)) throw new ArgumentException("gradX overlaps p or gradP", nameof(gradX));
         if (gradP.Overlaps(p) || gradP.Overlaps(x) || gradP.Overlaps(noise) || gradP.Overlaps(gradY))
             throw new ArgumentException("gradP overlaps another span", nameof(gradP));
-        fixed (float* x0 = x, noise0 = noise, p0 = p, gradY0 = gradY, gradX0 = gradX, gradP0 = gradP)
+        RunBack(spec, c, x, noise, p, gradY, gradX, gradP, default, VectorWidths.Resolve(width));
+    }
+
+    /// <summary>The backward pass for callers that have made its checks; with the values too, unless y is empty. y may be x itself.</summary>
+    internal static void RunBack(
+        NoisyActivationSpec spec, double c, ReadOnlySpan<float> x, ReadOnlySpan<float> noise, ReadOnlySpan<float> p,
+        ReadOnlySpan<float> gradY, Span<float> gradX, Span<float> gradP, Span<float> y, VectorWidth width)
+    {
+        fixed (float* x0 = x, noise0 = noise, p0 = p, gradY0 = gradY, gradX0 = gradX, gradP0 = gradP, y0 = y)
         {
             var pass = new BackwardPass(
-                new(x0, x.Length), new(noise0, noise.Length), new(p0, p.Length),
-                new(gradY0, gradY.Length), new(gradX0, gradX.Length), new(gradP0, gradP.Length), VectorWidths.Resolve(width));
+                new(x0, x.Length), new(noise0, noise.Length), new(p0, p.Length), new(gradY0, gradY.Length), new(gradX0, gradX.Length),
+                new(gradP0, gradP.Length), new(y0, y.Length), width);
             NoisyOperators.Accept(spec, c, ref pass);
         }
     }
@@ -181,10 +189,26 @@ public static unsafe class SpanKernels
         }
     }
 
-    private readonly struct BackwardPass(Pinned x, Pinned noise, Pinned p, Pinned gradY, Pinned gradX, Pinned gradP, VectorWidth width)
+    /// <summary>Whether a backward pass gives the values too; a type, so that the loop of one that does not has no trace of it.</summary>
+    private interface IValues
+    {
+        static abstract bool Wanted { get; }
+    }
+
+    private readonly struct Values : IValues
+    {
+        public static bool Wanted => true;
+    }
+
+    private readonly struct NoValues : IValues
+    {
+        public static bool Wanted => false;
+    }
+
+    private readonly struct BackwardPass(Pinned x, Pinned noise, Pinned p, Pinned gradY, Pinned gradX, Pinned gradP, Pinned y, VectorWidth width)
         : IOperatorVisitor
     {
-        private readonly Pinned x = x, noise = noise, p = p, gradY = gradY, gradX = gradX, gradP = gradP;
+        private readonly Pinned x = x, noise = noise, p = p, gradY = gradY, gradX = gradX, gradP = gradP, y = y;
         private readonly VectorWidth width = width;
 
         public void Visit<TOperator>(TOperator op)
@@ -197,39 +221,48 @@ public static unsafe class SpanKernels
             var gradP = this.gradP[..];
             var sums = gradP.IsEmpty ? default : copies == 1 ? gradP : partial;
             var row = TOperator.ReadsP ? p.Length : this.x.Length;
-            for (var start = 0; start < this.x.Length; start += row) Columns(op, start, Math.Min(row, this.x.Length - start), p, sums);
+            for (var start = 0; start < this.x.Length; start += row)
+            {
+                var length = Math.Min(row, this.x.Length - start);
+                if (y.Length == 0) Columns<TOperator, NoValues>(op, start, length, p, sums);
+                else Columns<TOperator, Values>(op, start, length, p, sums);
+            }
+
             if (gradP.IsEmpty || copies == 1) return;
             for (var copy = 0; copy < copies; copy++)
                 for (var unit = 0; unit < gradP.Length; unit++)
                     gradP[unit] += partial[copy * gradP.Length + unit];
         }
 
-        private void Columns<TOperator>(TOperator op, int start, int length, ReadOnlySpan<float> p, Span<float> sums)
+        private void Columns<TOperator, TValues>(TOperator op, int start, int length, ReadOnlySpan<float> p, Span<float> sums)
             where TOperator : struct, INoisyOperator
+            where TValues : struct, IValues
         {
             ref readonly var x = ref MemoryMarshal.GetReference(this.x[start..]);
             ref readonly var noise = ref MemoryMarshal.GetReference(TOperator.ReadsNoise ? this.noise[start..] : this.x[start..]);
             ref readonly var gain = ref MemoryMarshal.GetReference(TOperator.ReadsP ? p : this.x[start..]);
             ref readonly var gradY = ref MemoryMarshal.GetReference(this.gradY[start..]);
             ref var gradX = ref MemoryMarshal.GetReference(this.gradX[start..]);
+            ref var y = ref MemoryMarshal.GetReference(TValues.Wanted ? this.y[start..] : this.gradX[start..]);
             ref var sum = ref MemoryMarshal.GetReference(sums);
             var adds = !sums.IsEmpty;
             var done = 0;
             if (width >= VectorWidth.Bits512)
-                done = Row<TOperator, Lanes16>(op, in x, in noise, in gain, in gradY, ref gradX, ref sum, adds, done, length);
+                done = Row<TOperator, Lanes16, TValues>(op, in x, in noise, in gain, in gradY, ref gradX, ref y, ref sum, adds, done, length);
             if (width >= VectorWidth.Bits256)
-                done = Row<TOperator, Lanes8>(op, in x, in noise, in gain, in gradY, ref gradX, ref sum, adds, done, length);
+                done = Row<TOperator, Lanes8, TValues>(op, in x, in noise, in gain, in gradY, ref gradX, ref y, ref sum, adds, done, length);
             if (width >= VectorWidth.Bits128)
-                done = Row<TOperator, Lanes4>(op, in x, in noise, in gain, in gradY, ref gradX, ref sum, adds, done, length);
-            Row<TOperator, Lanes1>(op, in x, in noise, in gain, in gradY, ref gradX, ref sum, adds, done, length);
+                done = Row<TOperator, Lanes4, TValues>(op, in x, in noise, in gain, in gradY, ref gradX, ref y, ref sum, adds, done, length);
+            Row<TOperator, Lanes1, TValues>(op, in x, in noise, in gain, in gradY, ref gradX, ref y, ref sum, adds, done, length);
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private static int Row<TOperator, V>(
+        private static int Row<TOperator, V, TValues>(
             TOperator op, ref readonly float x, ref readonly float noise, ref readonly float p, ref readonly float gradY,
-            ref float gradX, ref float sum, bool adds, int done, int length)
+            ref float gradX, ref float y, ref float sum, bool adds, int done, int length)
             where TOperator : struct, INoisyOperator
             where V : struct, ILanes<V>
+            where TValues : struct, IValues
         {
             for (; done <= length - V.Count; done += V.Count)
             {
@@ -239,6 +272,7 @@ public static unsafe class SpanKernels
                 var slopes = op.Backward(V.Load(in x, i), xi, gain);
                 var grad = ChainRule.Passing<TOperator, V>(V.Load(in gradY, i), slopes.Dx);
                 (slopes.Dx * grad).Store(ref gradX, i);
+                if (TValues.Wanted) slopes.Value.Store(ref y, i);
                 if (TOperator.ReadsP && adds) V.MultiplyAdd(slopes.Dp, grad, V.Load(in sum, i)).Store(ref sum, i);
             }
             return done;

@@ -109,9 +109,10 @@ internal abstract unsafe class AttentionKernel(NoisyActivationSpec spec, double 
     private protected void Activate(ReadOnlySpan<float> x, ReadOnlySpan<float> noise, ReadOnlySpan<float> gains, Span<float> y) =>
         SpanKernels.Run(spec, c, x, noise, spec.UsesP ? gains : default, y, Width);
 
+    /// <summary>From pre-activations to activations, unless there is no room for those, and from the gradient in these to that in those, in place.</summary>
     private protected void ActivateBack(
-        ReadOnlySpan<float> x, ReadOnlySpan<float> noise, ReadOnlySpan<float> gains, Span<float> grad, Span<float> gradGains) =>
-        SpanKernels.Backward(spec, c, x, noise, spec.UsesP ? gains : default, grad, grad, spec.UsesP ? gradGains : default, Width);
+        ReadOnlySpan<float> x, ReadOnlySpan<float> noise, ReadOnlySpan<float> gains, Span<float> grad, Span<float> gradGains, Span<float> y) =>
+        SpanKernels.RunBack(spec, c, x, noise, spec.UsesP ? gains : default, grad, grad, spec.UsesP ? gradGains : default, y, Width);
 }
 
 /// <summary>The kernel compiled for one vector width.</summary>
@@ -157,10 +158,10 @@ internal sealed unsafe class AttentionKernel<V>(NoisyActivationSpec spec, double
                 Load(size, x, s, first, count, values, noise);
                 for (var b = 0; b < count; b++) Times(slopes[(s * count) + b], x.Score, below + (b * units), units);
 
-                ActivateBack(new(values, width), Noise(noise, width), Gains(x), new(below, width), gains);
+                var activations = grad.Score == null ? default : new Span<float>(values, width);
+                ActivateBack(new(values, width), Noise(noise, width), Gains(x), new(below, width), gains, activations);
                 if (grad.Score != null)
                 {
-                    Activate(new(values, width), Noise(noise, width), Gains(x), new(values, width));
                     for (var b = 0; b < count; b++) AddTimes(slopes[(s * count) + b], values + (b * units), grad.Score + ((nint)part * units), units);
                 }
 
@@ -180,8 +181,7 @@ internal sealed unsafe class AttentionKernel<V>(NoisyActivationSpec spec, double
     private void Load(AttentionDimensions size, AttentionInputs x, int place, int first, int count, float* values, float* noise)
     {
         var (row, width) = ((((nint)place * size.Batch) + first) * size.Units, count * size.Units);
-        new ReadOnlySpan<float>(x.Keys + row, width).CopyTo(new(values, width));
-        AddTimes(1, x.Query + ((nint)first * size.Units), values, width);
+        Plus(x.Keys + row, x.Query + ((nint)first * size.Units), values, width);
         if (Draws) Noise(row, new Span<float>(noise, width));
     }
 
@@ -216,6 +216,15 @@ internal sealed unsafe class AttentionKernel<V>(NoisyActivationSpec spec, double
         }
 
         for (var i = 0; i < count; i++) scores[i * stride] = (float)(scores[i * stride] / sum);
+    }
+
+    /// <summary>z = x + y.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Plus(float* x, float* y, float* z, int length)
+    {
+        nint i = 0;
+        for (; i <= length - V.Count; i += V.Count) (V.Load(in *(x + i), 0) + V.Load(in *(y + i), 0)).Store(ref *(z + i), 0);
+        for (; i < length; i++) z[i] = x[i] + y[i];
     }
 
     /// <summary>y = a x.</summary>
