@@ -16,8 +16,9 @@
 // compile without it. A library too old to have that, or too broken, counts as stale.
 #if NOISY_BUILT
 // Already the child: without this, a script that loads this file always would have children without end.
-eprintfn "%s: this file is for the first stage alone. A script begins so (examples/adding.fsx is one):\n" __SOURCE_FILE__
-eprintfn "#if !NOISY_BUILT && !EDITING\n#load \"%s\"\n#else\n#load \"refs.fsx\"\n...\n#endif" __SOURCE_FILE__
+let private here = __SOURCE_DIRECTORY__.Replace('\\', '/')
+eprintfn "%s/bootstrap.fsx is for the first stage alone. A script begins so (examples/adding.fsx is one):\n" here
+eprintfn "#if !NOISY_BUILT && !EDITING\n#load \"%s/bootstrap.fsx\"\n#else\n#load \"%s/refs.fsx\"\n...\n#endif" here here
 exit 1
 #endif
 

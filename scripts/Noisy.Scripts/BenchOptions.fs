@@ -72,9 +72,10 @@ also LinearCrossEntropyLoss for output layer and loss, and the embedding replace
 forward and backward: NoisyLstmCell or NoisyGruCell against nn.LSTMCell or nn.GRUCell; cell calls is the same by a plain call a step.
 softmax is output layer and loss, forward and backward. update is an
 update of the experiment lte at the sizes of its presets small and paper, against the same one composed of torch's operations
-and against a step of libtorch's noise-free layers of these sizes. 4 updates, of the suite decoder, are those of the experiments nmt and captions at the
-sizes of small on four batches, against the same composed of torch's operations, with noise and with tanh and sigmoid. feedforward and lstm are an update of the experiment ntm with
-that controller, on episodes of as many items as the preset has at most (B: episodes of an update), against the same one composed
+and against a step of libtorch's noise-free layers of these sizes. 4 updates, of the suite decoder, are those of the experiments
+nmt and captions at the sizes of small, on four batches, against the same composed of torch's operations, with noise and with tanh
+and sigmoid. feedforward and lstm are an update of the experiment ntm with that controller, on episodes of as many items as the
+preset has at most (B: episodes of an update), against the same one composed
 of torch's operations. monitor sets an update of an experiment against what is done besides in one that is monitored: one of so many
 as its row says. The suite inference runs a trained model, LSTM, without gradients: next is a token of each of B columns to logits, states
 carried; score is the likelihood of a text of 256 tokens in each column. Ours is Noisy.Core alone, with weights in single precision (core) or of

@@ -47,7 +47,7 @@ let tests =
             let words = [ "fsi"; "--quiet"; "--nologo"; "--define:NOISY_BUILT"; own ]
             let code, _, errors = finish (Process.Start(ProcessStartInfo("dotnet", words, RedirectStandardOutput = true, RedirectStandardError = true)))
             Expect.equal code 1 errors
-            Expect.stringContains errors "#load \"refs.fsx\"" "the lines that it begins with"
+            Expect.stringContains errors "/refs.fsx\"" "the lines that it begins with"
         }
         test "trains, is killed, and resumes in every bit" {
             use whole = new TempFolder()

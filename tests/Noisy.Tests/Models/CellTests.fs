@@ -1,7 +1,10 @@
 /// Single steps of cells, and initial weights.
 module Noisy.Tests.CellTests
 
+#nowarn "9" // pointers into the engine
+
 open System
+open FSharp.NativeInterop
 open Expecto
 open FsCheck
 open Noisy.Core
@@ -119,7 +122,21 @@ let private cells =
           Tol.throws<ArgumentException> "input is [3, 5]: must be [B, 4] or [4] (Parameter 'input')" (fun () ->
               cell.call (filled 1L [ 3L; 5L ], null) |> ignore)
           Tol.throws<ArgumentException> "a state is [2, 6]: must be [3, 6] (Parameter 'state')" (fun () ->
-              cell.call (filled 1L [ 3L; 4L ], filled 1L [ 2L; 6L ]) |> ignore)) ]
+              cell.call (filled 1L [ 3L; 4L ], filled 1L [ 2L; 6L ]) |> ignore))
+
+      torchTest "a backward pass frees the packed weights of the steps before it, of which no scope knows" (fun () ->
+          let hidden = 37L // of which no other test has weights
+          let cell = new NoisyLstmCell(hidden, hidden, Variants.Nah, NoiseClock 1L)
+          let weights = cell.get_parameter "weight_hh"
+          let kernel = RecurrentKernel.Create(LstmCell Variants.Nah, Nullable(), FusedEngine.Width)
+          let at () =
+              let packed = StepWeights weights
+              let before = NativePtr.toNativeInt (packed.Forward(kernel, int hidden, 1))
+              packed.Back(kernel, int hidden, 1) |> ignore
+              packed.FreeBack()
+              before
+          at () |> ignore // makes the memory
+          Expect.equal (at ()) (at ()) "where the next sequence's weights lie") ]
 
 let private weights =
     [ torchProperty "rows, or columns, of an orthogonal matrix are orthogonal and of the asked length" 30 (fun (a: byte, b: byte, seed: int64) ->

@@ -2,12 +2,9 @@
 /// noticed, graphs that are used once, and gradients that are where everyone looks for them.
 module Noisy.Tests.GradientTests
 
-#nowarn "9" // pointers into the engine
-
 open System
 open System.Diagnostics
 open System.Runtime.InteropServices
-open FSharp.NativeInterop
 open Expecto
 open Noisy.Core
 open Noisy.Models
@@ -393,20 +390,6 @@ let private places =
 
             // A thread of its own has no scope.
             (Threading.Tasks.Task.Run work).GetAwaiter().GetResult())
-
-        torchTest "a backward pass frees the packed weights of the steps before it, of which no scope knows" (fun () ->
-            let hidden = 37L // of which no other test has weights
-            let cell = new NoisyLstmCell(hidden, hidden, Variants.Nah, NoiseClock 1L)
-            let weights = cell.get_parameter "weight_hh"
-            let kernel = RecurrentKernel.Create(LstmCell Variants.Nah, Nullable(), FusedEngine.Width)
-            let at () =
-                let packed = StepWeights weights
-                let before = NativePtr.toNativeInt (packed.Forward(kernel, int hidden, 1))
-                packed.Back(kernel, int hidden, 1) |> ignore
-                packed.FreeBack()
-                before
-            at () |> ignore // makes the memory
-            Expect.equal (at ()) (at ()) "where the next sequence's weights lie")
     ]
 
 let tests = testSequenced <| testList "gradients" [ failures; graphs; places ]

@@ -109,7 +109,8 @@ internal abstract unsafe class AttentionKernel(NoisyActivationSpec spec, double 
     private protected void Activate(ReadOnlySpan<float> x, ReadOnlySpan<float> noise, ReadOnlySpan<float> gains, Span<float> y) =>
         SpanKernels.Run(spec, c, x, noise, spec.UsesP ? gains : default, y, Width);
 
-    /// <summary>From pre-activations to activations, unless there is no room for those, and from the gradient in these to that in those, in place.</summary>
+    /// <summary>Turns the gradient in the activations into that in the pre-activations x, in place; y receives the activations. It may be x itself, or
+    /// empty.</summary>
     private protected void ActivateBack(
         ReadOnlySpan<float> x, ReadOnlySpan<float> noise, ReadOnlySpan<float> gains, Span<float> grad, Span<float> gradGains, Span<float> y) =>
         SpanKernels.RunBack(spec, c, x, noise, spec.UsesP ? gains : default, grad, grad, spec.UsesP ? gradGains : default, y, Width);
