@@ -56,6 +56,7 @@ let private lists = [
     OperandTests.tests
     AttentionTests.tests
     AttentionStepTests.tests
+    DecoderTests.tests
     MlpTests.tests
     OnnxTests.tests
     BleuTests.tests

@@ -56,6 +56,9 @@ public sealed class AdditiveAttention : nn.Module
         set => activation.Backend = value;
     }
 
+    /// <summary>What stands in the place of tanh.</summary>
+    internal NoisyActivation Activation => activation;
+
     /// <summary>The part of the scores that no query has part in; to be made once for a sequence.</summary>
     /// <param name="annotations">[S, B, C].</param>
     /// <returns>U a + b, [S, B, A]; owned by the caller.</returns>

@@ -119,20 +119,13 @@ public sealed class AttentionDecoder : nn.Module
         var width = get_parameter("embedding")!.shape[1];
         var none = zeros([1, batch, width], state.Hidden.dtype, words.device);
         var before = steps == 1 ? none : cat([none, EmbeddingLookup.Rows(get_parameter("embedding")!, words.narrow(0, 0, steps - 1), Backend)], 0);
-        using var sequence = new Sequence(this, state);
-        var projected = sequence.First.Project(before).unbind(0);
-        var (hidden, attended, attention) = (new Tensor[steps], new Tensor[steps], new Tensor[steps]);
-        var now = state.Hidden;
-        for (var t = 0; t < steps; t++)
-        {
-            (now, attended[t], attention[t]) = sequence.Step(projected[t], now, context.Later(t));
-            hidden[t] = now;
-        }
-
-        var top = Readout(stack(hidden), before, stack(attended), context);
+        var (hidden, attended, weights) = FusedDecoder.Run(
+            new(first.Core, attention, null, null, null, second.Core), before,
+            new(state.Hidden, null, state.Keys, state.Encoded.Annotations, state.Encoded.Mask), context) ?? OneByOne(before, state, context);
+        var top = Readout(hidden, before, attended, context);
         var sum = LinearCrossEntropy.Sum(
             top.reshape(-1, width), get_parameter("output_weight")!, get_parameter("output_bias"), targets, Backend);
-        return (sum.MoveToOuterDisposeScope(), stack(attention).MoveToOuterDisposeScope());
+        return (sum.MoveToOuterDisposeScope(), weights.MoveToOuterDisposeScope());
     }
 
     /// <summary>Reads one word in each row.</summary>
@@ -159,6 +152,23 @@ public sealed class AttentionDecoder : nn.Module
     {
         if (words.dim() != 2 || words.shape[0] == 0 || words.shape[1] != state.Hidden.shape[0])
             throw new ArgumentException($"words are {Operand.Shape(words)}: must be [T, {state.Hidden.shape[0]}], with T >= 1", nameof(words));
+    }
+
+    /// <summary>The steps one after the other: states [T, B, H], what was seen [T, B, C] and attention [T, S, B].</summary>
+    private (Tensor Hidden, Tensor Attended, Tensor Attention) OneByOne(Tensor before, DecoderState state, NoiseContext context)
+    {
+        var steps = (int)before.shape[0];
+        using var sequence = new Sequence(this, state);
+        var projected = sequence.First.Project(before).unbind(0);
+        var (hidden, attended, weights) = (new Tensor[steps], new Tensor[steps], new Tensor[steps]);
+        var now = state.Hidden;
+        for (var t = 0; t < steps; t++)
+        {
+            (now, attended[t], weights[t]) = sequence.Step(projected[t], now, context.Later(t));
+            hidden[t] = now;
+        }
+
+        return (stack(hidden), stack(attended), stack(weights));
     }
 
     /// <summary>What the output layer sees, for all time steps of [T, B, ·] at once.</summary>

@@ -43,6 +43,9 @@ internal sealed class NoisyCell : IRecurrence
     /// <summary>A step's noise: that of the first layer of recurrent layers at the same address.</summary>
     public NoiseContext Own(NoiseContext context) => noise.Own(context, 0);
 
+    /// <summary>The parameters as they are now.</summary>
+    public RecurrentWeights Weights => RecurrentWeights.FromModule(owner, Cell, "");
+
     /// <summary>The steps of one sequence.</summary>
     public NoisyCellSteps Steps() => new(owner, this);
 
@@ -64,7 +67,7 @@ internal sealed class NoisyCell : IRecurrence
     /// <summary>A step that knows of no other: a layer's sequence of one step, which is a single function.</summary>
     private Tensor[] Next(Tensor input, Tensor[]? states, NoiseContext context)
     {
-        var weights = RecurrentWeights.FromModule(owner, Cell, "");
+        var weights = Weights;
         if (Backend == Backend.Auto && FusedStep.Takes(context.Mode, weights, input, states))
         {
             LastBackend = FusedEngine.FusedName;

@@ -36,7 +36,7 @@ public sealed class NoisyGruCell : RecurrentModule<Tensor, Tensor>
     /// <summary>Units H.</summary>
     public long HiddenSize => Core.HiddenSize;
 
-    private NoisyCell Core => (NoisyCell)Recurrence;
+    internal NoisyCell Core => (NoisyCell)Recurrence;
 
     /// <summary>The steps of one sequence, for models that take a step by themselves: the gradients in the weights are then made for
     /// all of them in one product.</summary>

@@ -1,3 +1,4 @@
+using Noisy.Core;
 using TorchSharp;
 using static TorchSharp.torch;
 using F = TorchSharp.torch.nn.functional;
@@ -6,11 +7,14 @@ namespace Noisy.Models;
 
 /// <summary>A linear map that time steps use one after the other; the gradients in its weights are made for all of them in one
 /// product.</summary>
-/// <remarks>Without <see cref="Tensor.requires_grad"/> of the weights, or with gradients off, it is torch's own.</remarks>
-internal sealed class StepLinear : IDisposable
+/// <remarks>Without <see cref="Tensor.requires_grad"/> of the weights, or with gradients off, it is torch's own. So is the product of the first
+/// step, which may remain the only one, and of many steps in one call; a later step alone takes weights that are packed once for all of them.</remarks>
+internal sealed unsafe class StepLinear : IDisposable
 {
     private readonly SharedOverSteps? shared;
     private readonly Action? afterBackward;
+    private readonly bool packs;
+    private readonly PackedWeights forward, back;
     private readonly List<(Tensor Input, Tensor Upstream)> steps = [];
 
     /// <summary>Makes the map.</summary>
@@ -21,6 +25,8 @@ internal sealed class StepLinear : IDisposable
     internal StepLinear(Tensor weight, Tensor? bias, Backend backend, Action? afterBackward = null)
     {
         this.afterBackward = afterBackward;
+        (forward, back) = (new(weight), new(weight));
+        packs = weight.is_contiguous() && FusedEngine.Takes(weight) && (bias is null || (bias.is_contiguous() && FusedEngine.Takes(bias)));
         shared = backend == Backend.Composed ? null : SharedOverSteps.Create([weight, bias], Gradients);
         (Weight, Bias) = shared is null ? (weight, bias) : (shared.Values[0]!, shared.Values[1]);
     }
@@ -34,7 +40,13 @@ internal sealed class StepLinear : IDisposable
     /// <summary>x Wᵀ + b for one time step or several.</summary>
     /// <param name="input">[.., I].</param>
     /// <returns>[.., O]; owned by the caller.</returns>
-    internal Tensor Apply(Tensor input) => shared is null ? F.linear(input, Weight, Bias) : StepLinearFunction.Apply(input, Weight, Bias, new StepCall(this, NextNumber()))[0];
+    internal Tensor Apply(Tensor input)
+    {
+        if (shared is null) return F.linear(input, Weight, Bias);
+        var number = NextNumber();
+        var kernel = packs && number > 0 && input.dim() == 2 && input.numel() > 0 && FusedEngine.Takes(input) ? LinearKernel.Create(FusedEngine.Width) : null;
+        return StepLinearFunction.Apply(input, Weight, Bias, new StepCall(this, number, kernel, FusedEngine.Threads))[0];
+    }
 
     /// <summary>The number of a step that is being made.</summary>
     internal int NextNumber() => shared?.NextNumber() ?? 0;
@@ -50,11 +62,16 @@ internal sealed class StepLinear : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => shared?.Dispose();
+    public void Dispose()
+    {
+        shared?.Dispose();
+        forward.Free();
+    }
 
     private Tensor?[] Gradients()
     {
         afterBackward?.Invoke();
+        back.Free();
         if (steps.Count == 0) return [null, null];
         using var scope = NewDisposeScope();
         var upstream = Rows(steps.Select(s => s.Upstream));
@@ -77,19 +94,41 @@ internal sealed class StepLinear : IDisposable
         return rows.Length == 1 ? rows[0] : cat(rows, 0);
     }
 
-    private sealed record StepCall(StepLinear Map, int Number) : FusedCall;
+    /// <summary>What a step is besides tensors; without a kernel its products are torch's.</summary>
+    private sealed record StepCall(StepLinear Map, int Number, LinearKernel? Kernel, int Threads) : FusedCall;
 
     /// <summary>A time step. Arguments: input, weight, bias, call.</summary>
     private sealed class StepLinearFunction : FusedFunction<StepLinearFunction, StepCall>
     {
-        protected override List<Tensor> Forward(StepCall call, FusedOperands operands) => Compose(call, [operands.Tensor(0), operands.Tensor(1), operands.Tensor(2)]);
+        protected override List<Tensor> Forward(StepCall call, FusedOperands operands)
+        {
+            if (call.Kernel is not { } kernel) return Compose(call, [operands.Tensor(0), operands.Tensor(1), operands.Tensor(2)]);
+            var (rows, outputs, inputs) = Sizes(operands);
+            var packed = call.Map.forward.Of(kernel, from => kernel.Pack(from, inputs, outputs, inputs, call.Threads));
+            var result = empty(rows, outputs);
+            kernel.Forward(packed, operands.At(0), rows, outputs, inputs, operands.At(2), 0, FusedEngine.Pointer(result), call.Threads);
+            return [result];
+        }
 
         protected override void Backward(StepCall call, FusedOperands operands, Tensor?[] upstream)
         {
             call.Map.Leave(call.Number, operands.Tensor(0)!, upstream[0]!);
-            if (operands.RequiresGrad[0]) operands.Give(0, upstream[0]!.matmul(operands.Tensor(1)!));
+            if (!operands.RequiresGrad[0]) return;
+            if (call.Kernel is not { } kernel)
+            {
+                operands.Give(0, upstream[0]!.matmul(operands.Tensor(1)!));
+                return;
+            }
+
+            call.Map.forward.Free();
+            var (rows, outputs, inputs) = Sizes(operands);
+            var packed = call.Map.back.Of(kernel, from => kernel.PackBack(from, inputs, outputs, inputs, call.Threads));
+            kernel.Back(packed, FusedEngine.Pointer(upstream[0]), rows, outputs, inputs, operands.Gradient(0), call.Threads);
         }
 
         protected override List<Tensor> Compose(StepCall call, Tensor?[] operands) => [F.linear(operands[0]!, operands[1]!, operands[2])];
+
+        private static (int Rows, int Outputs, int Inputs) Sizes(FusedOperands operands) =>
+            ((int)operands.Shape(0)![0], (int)operands.Shape(1)![0], (int)operands.Shape(1)![1]);
     }
 }

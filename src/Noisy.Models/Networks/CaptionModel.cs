@@ -127,21 +127,13 @@ public sealed class CaptionModel : nn.Module
         var ids = tensor(words.Tokens.Select(id => (long)id).ToArray()).reshape(steps, batch).to(device);
         var none = zeros([1, batch, Shape.Embedding], state.Hidden.dtype, device);
         var before = steps == 1 ? none : cat([none, EmbeddingLookup.Rows(get_parameter("embedding")!, ids.narrow(0, 0, steps - 1), Backend)], 0);
-        var (hidden, attended, weights, selected) = (new Tensor[steps], new Tensor[steps], new Tensor[steps], new Tensor[steps]);
-        var (h, c) = (state.Hidden, state.Cell);
-        using var sequence = new Sequence(this, state);
-        for (var t = 0; t < steps; t++)
-        {
-            (h, c, attended[t], weights[t], selected[t]) = sequence.Step(before.select(0, t), h, c, context.Later(t), draw && context.IsTraining);
-            hidden[t] = h;
-        }
-
-        var top = Readout(stack(hidden), before, stack(attended), context).reshape(-1, Shape.Embedding);
+        var (hidden, attended, weights, selected) = (draw && context.IsTraining ? null : AtOnce(before, state, context)) ?? OneByOne(before, state, context, draw);
+        var top = Readout(hidden, before, attended, context).reshape(-1, Shape.Embedding);
         var targets = tensor(words.Tokens.Select((id, i) => words.Mask[i] > 0 ? id : LinearCrossEntropy.IgnoreIndex).ToArray()).to(device);
         var (sum, nats, _) = LinearCrossEntropy.Details(top, get_parameter("output_weight")!, get_parameter("output_bias"), targets, Backend);
         return new(
-            sum.MoveToOuterDisposeScope(), nats.reshape(steps, batch).MoveToOuterDisposeScope(), stack(weights).MoveToOuterDisposeScope(),
-            stack(selected).MoveToOuterDisposeScope());
+            sum.MoveToOuterDisposeScope(), nats.reshape(steps, batch).MoveToOuterDisposeScope(), weights.MoveToOuterDisposeScope(),
+            selected.MoveToOuterDisposeScope());
     }
 
     /// <summary>Reads one word in each row.</summary>
@@ -163,6 +155,32 @@ public sealed class CaptionModel : nn.Module
         var next = state.After(h, c);
         next.MoveToOuterScope();
         return (logs.MoveToOuterDisposeScope(), weights.MoveToOuterDisposeScope(), next);
+    }
+
+    /// <summary>All steps as one function: states [T, B, H], what was seen [T, B, D], attention and what was selected [T, L, B]; null if the engine cannot.</summary>
+    private (Tensor Hidden, Tensor Attended, Tensor Weights, Tensor Selected)? AtOnce(Tensor before, CaptionState state, NoiseContext context)
+    {
+        var (weight, bias) = selector is null ? (null, null) : (get_parameter("selector_weight"), get_parameter("selector_bias"));
+        return FusedDecoder.Run(
+            new(null, attention, selector, weight, bias, lstm.Core), before, new(state.Hidden, state.Cell, state.Keys, state.Annotations, null), context) is var (hidden, seen, weights)
+            ? (hidden, seen, weights, weights.detach())
+            : null;
+    }
+
+    /// <summary>The same, step after step.</summary>
+    private (Tensor Hidden, Tensor Attended, Tensor Weights, Tensor Selected) OneByOne(Tensor before, CaptionState state, NoiseContext context, bool draw)
+    {
+        var steps = (int)before.shape[0];
+        var (hidden, attended, weights, selected) = (new Tensor[steps], new Tensor[steps], new Tensor[steps], new Tensor[steps]);
+        var (h, c) = (state.Hidden, state.Cell);
+        using var sequence = new Sequence(this, state);
+        for (var t = 0; t < steps; t++)
+        {
+            (h, c, attended[t], weights[t], selected[t]) = sequence.Step(before.select(0, t), h, c, context.Later(t), draw && context.IsTraining);
+            hidden[t] = h;
+        }
+
+        return (stack(hidden), stack(attended), stack(weights), stack(selected));
     }
 
     /// <summary>A place drawn by its weight for each example [B], and whether it is taken, with probability ½ [B]; no gradient

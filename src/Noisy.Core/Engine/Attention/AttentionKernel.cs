@@ -97,6 +97,15 @@ internal abstract unsafe class AttentionKernel(NoisyActivationSpec spec, double 
     /// <param name="threads">Threads, ≥ 1.</param>
     internal abstract void Backward(AttentionDimensions size, AttentionInputs x, float* weights, AttentionGradients grad, int threads);
 
+    /// <summary>Means [B, C], each times the factor of its example [B].</summary>
+    internal abstract void Scale(AttentionDimensions size, float* factors, float* mean, float* scaled);
+
+    /// <summary>From the gradient in <see cref="Scale"/>'s result to that in the means, in place, and in the factors, overwritten.</summary>
+    internal abstract void ScaleBack(AttentionDimensions size, float* factors, float* mean, float* grad, float* gradFactors);
+
+    /// <summary>y += x.</summary>
+    internal abstract void Add(float* x, float* y, long length);
+
     private protected bool Draws => spec.Noise != NoiseKind.None;
 
     /// <summary>Noise of some keys, side by side.</summary>
@@ -170,6 +179,23 @@ internal sealed unsafe class AttentionKernel<V>(NoisyActivationSpec spec, double
                 if (grad.Keys != null) AddTimes(1, below, grad.Keys + ((((nint)s * size.Batch) + first) * units), width);
             }
         });
+
+    internal override void Scale(AttentionDimensions size, float* factors, float* mean, float* scaled)
+    {
+        for (nint b = 0; b < size.Batch; b++) Times(factors[b], mean + (b * size.Channels), scaled + (b * size.Channels), size.Channels);
+    }
+
+    internal override void ScaleBack(AttentionDimensions size, float* factors, float* mean, float* grad, float* gradFactors)
+    {
+        for (nint b = 0; b < size.Batch; b++)
+        {
+            var row = grad + (b * size.Channels);
+            gradFactors[b] = LaneSums.Dot<V>(row, mean + (b * size.Channels), size.Channels);
+            Times(factors[b], row, row, size.Channels);
+        }
+    }
+
+    internal override void Add(float* x, float* y, long length) => AddTimes(1, x, y, checked((int)length));
 
     private static ReadOnlySpan<float> Gains(AttentionInputs x) => new(x.Gains, x.Gains == null ? 0 : x.GainCount);
 
