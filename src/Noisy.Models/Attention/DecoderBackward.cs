@@ -76,9 +76,18 @@ internal sealed unsafe partial class DecoderFunction
         x.Give(AttentionGains, attentionGains?.sum([0]).reshape(x.Shape(AttentionGains)!));
         x.Give(SelectorGains, selectorGains);
 
-        var states = Rows(tape.Hidden);
-        var start = x.Tensor(Hidden)!;
-        var previous = steps == 1 ? start : cat([start, states.narrow(0, 0, (steps - 1) * batch)], 0);
+        GiveWeights(call, x, size, first, last, queries, selectorInput);
+
+        float* Room(long length) => FusedEngine.Pointer(empty([length]));
+    }
+
+    /// <summary>Gradients in weights and words, of all steps.</summary>
+    private static void GiveWeights(
+        DecoderCall call, FusedOperands x, Sizes size, CellGradients? first, CellGradients last, Tensor queries, Tensor? selectorInput)
+    {
+        var tape = (DecoderTape)call.Tape!;
+        var (states, start) = (Rows(tape.Hidden), x.Tensor(Hidden)!);
+        var previous = size.Steps == 1 ? start : cat([start, states.narrow(0, 0, (size.Steps - 1) * (long)size.Batch)], 0);
         var attending = tape.Between is null ? previous : Rows(tape.Between);
         var (words, gave) = (Rows(x.Tensor(Words)!), Rows(tape.Seen));
         Weight(Query, Rows(queries), attending);
@@ -92,11 +101,9 @@ internal sealed unsafe partial class DecoderFunction
         if (first is not null) OfCellWeights(first, First, previous, words);
         if (!x.RequiresGrad[Words]) return;
         var ofWords = first is null
-            ? Rows(last.FromInput).mm(x.Tensor(Last + WeightIh)!.narrow(1, 0, before))
+            ? Rows(last.FromInput).mm(x.Tensor(Last + WeightIh)!.narrow(1, 0, size.Width))
             : Rows(first.FromInput).mm(x.Tensor(First + WeightIh)!);
         x.Give(Words, ofWords.reshape(x.Shape(Words)!));
-
-        float* Room(long length) => FusedEngine.Pointer(empty([length]));
 
         void OfCellWeights(CellGradients cell, int number, Tensor state, Tensor input)
         {

@@ -4,24 +4,6 @@ using static TorchSharp.torch;
 
 namespace Noisy.Models;
 
-/// <summary>What a decoder that attends is made of.</summary>
-/// <param name="First">Takes the word; its state attends. Null: the state before attends, and the last cell takes the word too.</param>
-/// <param name="Attention">The attention.</param>
-/// <param name="Selector">Scales what was seen; null for none.</param>
-/// <param name="SelectorWeight">The selector's product with the state that attends, [1, H].</param>
-/// <param name="SelectorBias">[1].</param>
-/// <param name="Last">Goes on from the state that attended; takes what was seen, after the word if there is no first cell.</param>
-internal sealed record DecoderParts(
-    NoisyCell? First, AdditiveAttention Attention, NoisyActivation? Selector, Tensor? SelectorWeight, Tensor? SelectorBias, NoisyCell Last);
-
-/// <summary>What a decoder begins with and attends to.</summary>
-/// <param name="Hidden">[B, H].</param>
-/// <param name="Cell">[B, H]; null for a cell of one state.</param>
-/// <param name="Keys">[S, B, A].</param>
-/// <param name="Annotations">[S, B, C].</param>
-/// <param name="Mask">[S, B], added to the scores; null for zeros.</param>
-internal sealed record DecoderStart(Tensor Hidden, Tensor? Cell, Tensor Keys, Tensor Annotations, Tensor? Mask);
-
 /// <summary>All time steps of a decoder that attends, whose words are known, as one node of torch's graph.</summary>
 /// <remarks>The noise is that of single steps and of the composed backend, bit for bit.</remarks>
 internal static class FusedDecoder
@@ -90,63 +72,4 @@ internal sealed record DecoderCall(
 
     private static NoiseStream? Draws(NoiseContext context) =>
         context.Mode == NoiseMode.Sample ? context.Key.At(context.Update, context.TimeStep) : null;
-}
-
-/// <summary>What the forward pass leaves for the backward pass.</summary>
-internal sealed class DecoderTape : IDisposable
-{
-    /// <summary>States after each step [T, B, H]; those that attended, if a first cell made them.</summary>
-    internal required Tensor Hidden { get; init; }
-
-    /// <inheritdoc cref="Hidden"/>
-    internal Tensor? Between { get; init; }
-
-    /// <summary>Queries [T, B, A], and attention [T, S, B].</summary>
-    internal required Tensor Queries { get; init; }
-
-    /// <inheritdoc cref="Queries"/>
-    internal required Tensor Attention { get; init; }
-
-    /// <summary>What the last cell took of what was seen [T, B, C]; what was seen before the selector scaled it.</summary>
-    internal required Tensor Seen { get; init; }
-
-    /// <inheritdoc cref="Seen"/>
-    internal Tensor? Unscaled { get; init; }
-
-    /// <summary>The selector's pre-activations and values, [T, B].</summary>
-    internal Tensor? SelectorInput { get; init; }
-
-    /// <inheritdoc cref="SelectorInput"/>
-    internal Tensor? Selected { get; init; }
-
-    /// <summary>Of each time step.</summary>
-    internal RecurrentTape?[] First { get; init; } = [];
-
-    /// <inheritdoc cref="First"/>
-    internal required RecurrentTape?[] Last { get; init; }
-
-    public void Dispose()
-    {
-        foreach (var tensor in new[] { Hidden, Between, Queries, Attention, Seen, Unscaled, SelectorInput, Selected }) tensor?.Dispose();
-        foreach (var tape in First.Concat(Last)) tape?.Dispose();
-    }
-}
-
-/// <summary>Weights packed for one pass.</summary>
-internal sealed unsafe class PassWeights : IDisposable
-{
-    private readonly List<NativeBuffer> buffers = [];
-
-    /// <summary>Takes packed weights, to be given back at the end of the pass.</summary>
-    internal float* Take(NativeBuffer buffer)
-    {
-        buffers.Add(buffer);
-        return buffer.Start;
-    }
-
-    public void Dispose()
-    {
-        foreach (var buffer in buffers) BufferPool.Return(buffer);
-        buffers.Clear();
-    }
 }

@@ -53,8 +53,8 @@ type AttentionSequenceArbitrary =
 
 /// What some steps give, and every gradient, by name.
 ///
-/// alone: leaves torch's own products out, whose bits depend on the number of threads; that of the query, which is always torch's, has
-/// one term a number then.
+/// alone: leaves torch's own products out, whose bits depend on the number of threads; that of the first step's query has one term a
+/// number then.
 let private runPart alone (l: AttentionSequence) (path: Backend) =
     use _ = torch.NewDisposeScope()
     let leaf n size = (filled (l.Seed + n) size).mul((3.0f).ToScalar()).detach().requires_grad_ ()

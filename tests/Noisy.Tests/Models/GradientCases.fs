@@ -55,6 +55,8 @@ let cases (variant: ActivationPair) (path: Backend) : Case list =
     let unit = new NoisyActivation(variant.Tanh, 5L, clock, Backend = path)
     let attention = new AdditiveAttention(4L, 3L, 5L, variant.Tanh, clock, Backend = path)
     let machine = new NeuralTuringMachine(NtmShape(3, 2, NtmController.Lstm, 4, 5, 3, 1, 1), variant, clock, Backend = path)
+    let decoder = new AttentionDecoder(6L, 4L, 3L, 5L, 5L, variant, clock, Backend = path)
+    let captions = new CaptionModel(CaptionShape(6, 3, 4, 5, 5, true, true, true), variant, InitialScheme.Uniform, clock, Backend = path)
     let output, table = new Weights(6L, 5L), new Weights(6L, 5L)
     let annotations = filled 21L [ 6L; 2L; 3L ]
     let targets = torch.tensor [| 1L; 5L; LinearCrossEntropy.IgnoreIndex |]
@@ -76,6 +78,14 @@ let cases (variant: ActivationPair) (path: Backend) : Case list =
       case "attention" attention (leaf 8L [ 2L; 4L ]) (fun x ->
           let struct (mean, weights) = attention.forward (x, annotations, attention.Keys annotations, null, sampling)
           torch.cat [| mean.reshape -1L; weights.reshape -1L |])
+      case "decoder of sentences" decoder (leaf 16L [ 6L; 3L; 3L ]) (fun x ->
+          let encoded = EncodedSentences(x, torch.zeros [| 6L; 3L |], x.mean [| 0L |])
+          let words = torch.tensor([| 1L; 2L; 3L; 4L; 5L; 0L |]).reshape (2L, 3L)
+          let struct (sum, weights) = decoder.Loss(decoder.Start(encoded, sampling), words, words.reshape -1L, sampling)
+          torch.cat [| sum.reshape -1L; weights.reshape -1L |])
+      case "decoder of captions" captions (leaf 17L [ 6L; 3L; 3L ]) (fun x ->
+          let loss = captions.Loss(captions.Start(x, sampling), SentenceBatch.Create [| [| 1; 2 |]; [| 3; 4 |]; [| 5; 0 |] |], sampling)
+          torch.cat [| loss.Sum.reshape -1L; loss.Attention.reshape -1L |])
       case "machine" machine (leaf 10L [ 3L; 2L; 3L ]) (fun x -> machine.forward (x, sampling))
       case "cross-entropy" output (leaf 13L [ 3L; 5L ]) (fun x -> LinearCrossEntropy.Sum(x, output.Weight, output.Bias, targets, path))
       case "lookup" table (leaf 14L [ 3L; 5L ]) (fun x -> EmbeddingLookup.Rows(table.Weight, tokens, path) * x) ]

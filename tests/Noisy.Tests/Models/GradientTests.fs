@@ -250,7 +250,7 @@ let private habits: (string * (Case -> (string * float[]) list)) list =
           named kept
       "rows of a gradient that was kept stay as they were", fun case ->
           case.Loss().backward ()
-          let kept = [ for name, g in case.Gradients() -> name, (if isNull g then null else g.reshape(-1L).narrow (0L, 0L, 2L)) ]
+          let kept = [ for name, g in case.Gradients() -> name, (if isNull g then null else g.reshape(-1L).narrow (0L, 0L, min 2L (g.numel ()))) ]
           case.Clear()
           (case.Loss() * torch.tensor 2.0f).backward ()
           named kept
