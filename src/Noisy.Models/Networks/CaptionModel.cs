@@ -157,12 +157,13 @@ public sealed class CaptionModel : nn.Module
         return (logs.MoveToOuterDisposeScope(), weights.MoveToOuterDisposeScope(), next);
     }
 
-    /// <summary>All steps as one function: states [T, B, H], what was seen [T, B, D], attention and what was selected [T, L, B]; null if the engine cannot.</summary>
+    /// <summary>All steps as one function: states [T, B, H], what was seen [T, B, D], attention and what was selected [T, L, B]; null if the
+    /// engine cannot.</summary>
     private (Tensor Hidden, Tensor Attended, Tensor Weights, Tensor Selected)? AtOnce(Tensor before, CaptionState state, NoiseContext context)
     {
         var (weight, bias) = selector is null ? (null, null) : (get_parameter("selector_weight"), get_parameter("selector_bias"));
-        return FusedDecoder.Run(
-            new(null, attention, selector, weight, bias, lstm.Core), before, new(state.Hidden, state.Cell, state.Keys, state.Annotations, null), context) is var (hidden, seen, weights)
+        var parts = new DecoderParts(null, attention, selector, weight, bias, lstm.Core);
+        return FusedDecoder.Run(parts, before, new(state.Hidden, state.Cell, state.Keys, state.Annotations, null), context) is var (hidden, seen, weights)
             ? (hidden, seen, weights, weights.detach())
             : null;
     }
