@@ -41,16 +41,18 @@ let private slow (spec: NoisyActivationSpec) c (points: (float * float * float *
     let slope (_, _, _, g) = g
     let inside v = v > spec.Unit.Lower && v < spec.Unit.Upper
     let moments = points |> List.map (fun (x, _, p, _) -> NoisyMoments.Evaluate(spec, x, p, c))
-    let means = moments |> List.map _.Mean
-    let noise = moments |> List.averageBy _.Variance
-    let spread = means |> List.averageBy (fun m -> (m - List.average means) ** 2.0)
+    // Differences to one of them, for means that are alike to the last digits.
+    let means = moments |> List.map (fun m -> m.Mean - moments.Head.Mean)
+    let noise = moments |> List.sumBy _.Variance
+    let spread = means |> List.sumBy (fun m -> (m - List.average means) ** 2.0)
+    let ratio = sqrt (spread / noise) // over a variance of 1e-320 it is no number
     let noisy = spec.Noise <> NoiseKind.None
 
     SiteStatistics(
         Count = int64 points.Length,
         Saturated = float saturated.Length / float points.Length,
         Sigma = (if noisy then someOf [ for x, xi, p, _ in points -> NoisyFunction.Evaluate(spec, x, xi, p, c).Sigma ] else Nullable()),
-        SignalToNoise = (if noisy && noise > 0.0 then Nullable(sqrt (spread / noise)) else Nullable()),
+        SignalToNoise = (if noisy && noise > 0.0 && Double.IsFinite ratio then Nullable ratio else Nullable()),
         Returned = (if noisy then someOf [ for point in saturated -> if inside (value point) then 1.0 else 0.0 ] else Nullable()),
         Gain = someOf [ for p in gains -> abs p ],
         Gradient = Nullable(norm (List.map slope points)),
@@ -69,6 +71,17 @@ let private statistics =
         let gain i = if gains.IsEmpty then 1.0 else gains[i % gains.Length]
         let found = SiteStatistics.Measure(spec, 0.7, ReadOnlySpan(Array.ofList gains), ReadOnlySpan x, ReadOnlySpan xi, ReadOnlySpan slopes)
         agree (slow spec 0.7 [ for i in 0..19 -> x[i], xi[i], gain i, slopes[i] ] gains []) found)
+
+/// A mean square less the square of the mean would have its own rounding for a signal here.
+let private beyondABound =
+    test "units that are all well beyond one bound have hardly any signal" {
+        let spec = Variants.Nani.Tanh
+        let x, xi = Array.init 20 (fun k -> 1.3 + 0.001 * float k), Array.create 20 0.1
+        let found = SiteStatistics.Measure(spec, 0.05, ReadOnlySpan [||], ReadOnlySpan x, ReadOnlySpan xi, ReadOnlySpan [||])
+        let expected = slow spec 0.05 [ for v, d in Array.zip x xi -> v, d, 1.0, 0.0 ] [] []
+        close "signal to noise" expected.SignalToNoise found.SignalToNoise
+        Expect.isLessThan found.SignalToNoise.Value 1e-3 "signal to noise"
+    }
 
 let private steps, batch, hidden, inputs = 3, 2, 3, 2
 
@@ -297,4 +310,4 @@ let private experiments =
 
 let tests =
     testSequenced // one seeds torch's generator
-    <| testList "monitors" ([ statistics; recurrent; cellStates; addresses; leavesNoTrace; refusals; training; afterwards ] @ experiments)
+    <| testList "monitors" ([ statistics; beyondABound; recurrent; cellStates; addresses; leavesNoTrace; refusals; training; afterwards ] @ experiments)

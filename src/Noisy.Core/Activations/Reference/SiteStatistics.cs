@@ -103,20 +103,26 @@ public sealed record SiteStatistics
     private static double? Ratio(NoisyActivationSpec spec, double c, ReadOnlySpan<double> p, ReadOnlySpan<double> x)
     {
         var stride = (x.Length + MostMoments - 1) / MostMoments;
-        double sum = 0, squares = 0, noise = 0;
-        var count = 0;
+        var means = new double[(x.Length + stride - 1) / stride];
+        var noise = 0.0;
 
         // The first element of each stretch moves on by one, so that it is not always the same unit.
-        for (var start = 0; start < x.Length; start += stride, count++)
+        for (var n = 0; n < means.Length; n++)
         {
-            var i = start + (count % Math.Min(stride, x.Length - start));
+            var start = n * stride;
+            var i = start + (n % Math.Min(stride, x.Length - start));
             var moments = NoisyMoments.Evaluate(spec, x[i], p.IsEmpty ? 1 : p[i % p.Length], c);
-            sum += moments.Mean;
-            squares += moments.Mean * moments.Mean;
+            means[n] = moments.Mean;
             noise += moments.Variance;
         }
 
-        return noise > 0 ? Number(Math.Sqrt(Math.Max(0, (squares - (sum * sum / count)) / noise))) : null;
+        if (noise <= 0) return null;
+
+        // As differences to one of them: units that are all at a bound have means that are alike to the last digits, beside noise that is smaller still.
+        var (from, shift, spread) = (means[0], 0.0, 0.0);
+        foreach (var mean in means) shift += (mean - from) / means.Length;
+        foreach (var mean in means) spread += (mean - from - shift) * (mean - from - shift);
+        return Number(Math.Sqrt(spread / noise));
     }
 
     private static double? Share(long part, long whole) => whole == 0 ? null : (double)part / whole;
