@@ -29,4 +29,7 @@ public sealed record NoiseContext(NoiseMode Mode, NoiseKey Key = default, long U
 
     /// <summary>The same pass, later in the sequence.</summary>
     public NoiseContext Later(int timeSteps) => this with { TimeStep = TimeStep + timeSteps };
+
+    /// <summary>The draws of this time step; null if the mode draws nothing.</summary>
+    internal NoiseStream? Draws => Mode == NoiseMode.Sample ? Key.At(Update, TimeStep) : null;
 }

@@ -101,6 +101,9 @@ internal sealed unsafe partial class DecoderFunction : FusedFunction<DecoderFunc
                 new RecurrentOutputs { Output = At(states, t), Cell = next }, call.Threads);
             state = At(states, t);
             cell = next;
+            if (x.AnyRequiresGrad) continue;
+            if (call.First is not null) first[t]!.Dispose();
+            last[t]!.Dispose();
         }
 
         return [states, seen, weights.clone()]; // the caller may change the weights that it gets
@@ -135,12 +138,8 @@ internal sealed unsafe partial class DecoderFunction : FusedFunction<DecoderFunc
             return cell.Step(
                 F.linear(input, x[number + WeightIh]!, x[number + InputBias]), h => F.linear(h, x[number + WeightHh]!, x[number + RecurrentBias]), before, Activate);
 
-            Tensor Activate(int site, Tensor pre)
-            {
-                var spec = cell.Sites[site];
-                var p = !spec.UsesP ? null : spec.LearnP ? x[number + Gains]!.select(0, site) : x[number + Gains]!.select(0, site).detach();
-                return SiteActivation.Apply(spec, pre, p, context.Child((uint)site), Backend.Composed);
-            }
+            Tensor Activate(int site, Tensor pre) =>
+                SiteActivation.Apply(cell.Sites[site], pre, cell.GainsOf(x[number + Gains], site), context.Child((uint)site), Backend.Composed);
         }
     }
 

@@ -52,8 +52,7 @@ internal sealed unsafe class FusedAttention : IDisposable
     /// <returns>Weighted mean [B, C] and weights [S, B]; owned by the caller.</returns>
     internal (Tensor Mean, Tensor Weights) Attend(Tensor query, NoiseContext context)
     {
-        NoiseStream? draws = context.Mode == NoiseMode.Sample ? context.Key.At(context.Update, context.TimeStep) : null;
-        var kernel = AttentionKernel.Create(spec, context.Scale ?? spec.C, draws, NoiseModes.Constant(spec, context.Mode), FusedEngine.Width);
+        var kernel = AttentionKernel.Create(spec, context.Scale ?? spec.C, context.Draws, NoiseModes.Constant(spec, context.Mode), FusedEngine.Width);
         var result = AttentionFunction.Apply([query, .. values, mask, new StepCall(this, kernel, FusedEngine.Threads, shared?.NextNumber() ?? 0, context)]);
         return (result[0], result[1]);
     }

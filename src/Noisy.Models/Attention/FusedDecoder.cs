@@ -60,16 +60,13 @@ internal sealed record DecoderCall(
     internal AttentionKernel AttentionAt(int step)
     {
         var context = AttentionContext.Later(step);
-        return AttentionKernel.Create(Attention, context.Scale ?? Attention.C, Draws(context), NoiseModes.Constant(Attention, context.Mode), Width);
+        return AttentionKernel.Create(Attention, context.Scale ?? Attention.C, context.Draws, NoiseModes.Constant(Attention, context.Mode), Width);
     }
 
     /// <summary>The selector's activation of a time step.</summary>
     internal ActivationKernel SelectorAt(int step)
     {
         var context = SelectorContext.Later(step);
-        return new(Selector!, context.Scale ?? Selector!.C, Draws(context), NoiseModes.Constant(Selector!, context.Mode), Width);
+        return new(Selector!, context.Scale ?? Selector!.C, context.Draws, NoiseModes.Constant(Selector!, context.Mode), Width);
     }
-
-    private static NoiseStream? Draws(NoiseContext context) =>
-        context.Mode == NoiseMode.Sample ? context.Key.At(context.Update, context.TimeStep) : null;
 }

@@ -90,12 +90,8 @@ internal static class FusedStep
             Tensor[] state = [.. Enumerable.Range(Hidden, call.Cell.Layout.States).Select(i => operands[i] ?? none!)];
             return [.. call.Cell.Step(operands[FromInput]!, h => nn.functional.linear(h, weight, operands[BiasHh]), state, Activate)];
 
-            Tensor Activate(int site, Tensor pre)
-            {
-                var spec = call.Cell.Sites[site];
-                var p = !spec.UsesP ? null : spec.LearnP ? operands[Gains]!.select(0, site) : operands[Gains]!.select(0, site).detach();
-                return SiteActivation.Apply(spec, pre, p, call.Context.Child((uint)site), Backend.Composed);
-            }
+            Tensor Activate(int site, Tensor pre) =>
+                SiteActivation.Apply(call.Cell.Sites[site], pre, call.Cell.GainsOf(operands[Gains], site), call.Context.Child((uint)site), Backend.Composed);
         }
     }
 }

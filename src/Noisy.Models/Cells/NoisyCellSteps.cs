@@ -70,11 +70,7 @@ public sealed class NoisyCellSteps : IDisposable
 
         Tensor[] Zeros() => [.. Enumerable.Range(0, cell.Layout.States).Select(_ => zeros([batch, owner.HiddenSize], projected.dtype, projected.device))];
 
-        Tensor Activate(int site, Tensor pre)
-        {
-            var spec = cell.Sites[site];
-            var row = !spec.UsesP ? null : spec.LearnP ? p!.select(0, site) : p!.select(0, site).detach();
-            return SiteActivation.Apply(spec, pre, row, context.Child((uint)site), owner.Backend, owner.Address with { Site = site });
-        }
+        Tensor Activate(int site, Tensor pre) =>
+            SiteActivation.Apply(cell.Sites[site], pre, cell.GainsOf(p, site), context.Child((uint)site), owner.Backend, owner.Address with { Site = site });
     }
 }

@@ -53,6 +53,15 @@ internal abstract class RecurrentCell(IReadOnlyList<NoisyActivationSpec> sites) 
     public Tensor? Gains(Tensor? p, NoiseContext context) =>
         p is not { requires_grad: true } || Sites.Any(s => GapGain.Counts(s, context)) ? p : p.detach();
 
+    /// <summary>A site's row of the gap gains, without a gradient if it is not learned; null if the site has none.</summary>
+    /// <param name="p">[sites, H].</param>
+    /// <param name="site">The site.</param>
+    public Tensor? GainsOf(Tensor? p, int site)
+    {
+        var spec = Sites[site];
+        return !spec.UsesP ? null : spec.LearnP ? p!.select(0, site) : p!.select(0, site).detach();
+    }
+
     /// <summary>One layer in one direction over a sequence.</summary>
     /// <param name="w">The layer's weights.</param>
     /// <param name="x">[T, B, I].</param>

@@ -24,8 +24,7 @@ internal static class FusedActivation
     /// <returns>φ, of x's shape; owned by the caller.</returns>
     internal static Tensor Apply(NoisyActivationSpec spec, Tensor x, Tensor? p, double c, NoiseContext context)
     {
-        NoiseStream? draws = context.Mode == NoiseMode.Sample ? context.Key.At(context.Update, context.TimeStep) : null;
-        var kernel = new ActivationKernel(spec, c, draws, NoiseModes.Constant(spec, context.Mode), FusedEngine.Width);
+        var kernel = new ActivationKernel(spec, c, context.Draws, NoiseModes.Constant(spec, context.Mode), FusedEngine.Width);
         return ActivationFunction.Apply(x, p, new ActivationCall(kernel, FusedEngine.Threads, spec, context with { Scale = c }))[0];
     }
 }
