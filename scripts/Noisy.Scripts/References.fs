@@ -2,7 +2,9 @@
 /// each #r costs it a tenth of a second.
 module Noisy.Scripts.References
 
+open System
 open System.IO
+open System.Runtime.CompilerServices
 open System.Runtime.InteropServices
 open System.Runtime.Loader
 
@@ -19,3 +21,8 @@ let register (list: string) =
         named [ name; name + ".so"; $"lib{name}.so"; $"lib{name}.dylib"; name + ".dll" ]
         |> Option.map NativeLibrary.Load
         |> Option.defaultValue 0n)
+
+    // A script may use TorchSharp before it uses this library, without which TorchSharp would search for libtorch in vain, at length.
+    AppDomain.CurrentDomain.add_AssemblyLoad (fun _ loaded ->
+        if loaded.LoadedAssembly.GetName().Name = "TorchSharp" then
+            RuntimeHelpers.RunModuleConstructor typeof<Noisy.Models.NoiseClock>.Module.ModuleHandle)

@@ -51,14 +51,14 @@ internal static unsafe class LogSumExp
         for (nint lane = 0; lane < LaneSums.Count; lane += V.Count)
         {
             V sum = 0f;
-            for (var i = lane; i < whole; i += LaneSums.Count) sum += Elementary.Exp(V.Load(in x[i], 0) - most).Exp;
+            for (var i = lane; i < whole; i += LaneSums.Count) sum += Elementary.Exp(V.Load(in x[i], 0) - most).Value;
             sum.Store(ref partial[lane], 0);
         }
 
         var rest = stackalloc float[1];
         for (var i = whole; i < length; i++)
         {
-            Elementary.Exp((Lanes1)(x[i] - most)).Exp.Store(ref *rest, 0);
+            Elementary.Exp((Lanes1)(x[i] - most)).Value.Store(ref *rest, 0);
             partial[i - whole] += *rest;
         }
 

@@ -19,7 +19,7 @@ internal static class GroupLoop
         ArgumentOutOfRangeException.ThrowIfNegative(firstElement);
         width = VectorWidths.Resolve(width);
         Span<float> buffer = stackalloc float[NoiseStream.Group];
-        Span<float> scratch = stackalloc float[ChunkGroups * NoiseStream.Group];
+        Span<float> scratch = stackalloc float[2 * ChunkGroups * NoiseStream.Group];
         var group = firstElement / NoiseStream.Group;
         var skipped = (int)(firstElement % NoiseStream.Group);
         while (!destination.IsEmpty)
@@ -74,10 +74,12 @@ internal static class GroupLoop
         where W : struct, IWords<W, V>
         where V : struct, ILanes<V>, IBitLanes<V>
     {
+        Span<ulong> keys = stackalloc ulong[Philox.KeyCount];
+        Philox.RoundKeys(stream.Key.K0, stream.Key.K1, keys);
         while (count > 0)
         {
             var chunk = Math.Min(count, ChunkGroups);
-            Words<W, V>(stream, block, chunk, ref destination);
+            Words<W, V>(stream, in MemoryMarshal.GetReference(keys), block, chunk, ref destination);
             draw.Replace<V>(ref destination, ref scratch, (nuint)(chunk * NoiseStream.Group));
             block += (uint)(chunk * Blocks);
             count -= chunk;
@@ -87,7 +89,7 @@ internal static class GroupLoop
 
     /// <summary>The words themselves, as the bits of the numbers.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Words<W, V>(NoiseStream stream, uint block, int count, ref float destination)
+    private static void Words<W, V>(NoiseStream stream, ref readonly ulong keys, uint block, int count, ref float destination)
         where W : struct, IWords<W, V>
         where V : struct, ILanes<V>, IBitLanes<V>
     {
@@ -95,7 +97,7 @@ internal static class GroupLoop
         {
             for (var lane = 0; lane < Blocks; lane += V.Count)
             {
-                var (w0, w1, w2, w3) = Philox.Blocks<W, V>(stream.Key.K0, stream.Key.K1, block + (uint)lane,
+                var (w0, w1, w2, w3) = Philox.Blocks<W, V>(in keys, block + (uint)lane,
                     (uint)stream.TimeStep, (uint)stream.Update, (uint)(stream.Update >> 32));
                 w0.Pack().Store(ref destination, (nuint)lane);
                 w1.Pack().Store(ref destination, (nuint)lane + Blocks);

@@ -14,8 +14,8 @@ internal interface IWords<TSelf, TLanes>
 
     static abstract implicit operator TSelf(uint word);
 
-    /// <summary>Exclusive or of three; some machines do it in one step.</summary>
-    static abstract TSelf Xor(TSelf a, TSelf b, TSelf c);
+    /// <summary>Exclusive or of two and of a word for all; the first is the one that is waited for.</summary>
+    static abstract TSelf Xor(TSelf a, TSelf b, ref readonly ulong word);
 
     /// <summary>64-bit products; as words, the low halves of the products.</summary>
     static abstract TSelf Product(TSelf a, TSelf b);

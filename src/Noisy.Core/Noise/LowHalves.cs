@@ -30,5 +30,22 @@ internal static class LowHalves
             ? AdvSimd.MultiplyWideningLower(AdvSimd.ExtractNarrowingLower(a), AdvSimd.ExtractNarrowingLower(b))
             : Masked(a) * Masked(b);
 
+    /// <summary>The low halves of one vector's lanes and the high halves of another's.</summary>
+    [MethodImpl(AggressiveInlining)]
+    internal static Vector512<ulong> Merge(Vector512<ulong> low, Vector512<ulong> high) =>
+        Vector512.ConditionalSelect(Vector512.Create(0xFFFFFFFFUL), low, high);
+
+    /// <inheritdoc cref="Merge(Vector512{ulong}, Vector512{ulong})"/>
+    [MethodImpl(AggressiveInlining)]
+    internal static Vector256<ulong> Merge(Vector256<ulong> low, Vector256<ulong> high) => Avx2.IsSupported
+        ? Avx2.Blend(low.AsUInt32(), high.AsUInt32(), 0xAA).AsUInt64()
+        : Vector256.ConditionalSelect(Vector256.Create(0xFFFFFFFFUL), low, high);
+
+    /// <inheritdoc cref="Merge(Vector512{ulong}, Vector512{ulong})"/>
+    [MethodImpl(AggressiveInlining)]
+    internal static Vector128<ulong> Merge(Vector128<ulong> low, Vector128<ulong> high) => Avx2.IsSupported
+        ? Avx2.Blend(low.AsUInt32(), high.AsUInt32(), 0b1010).AsUInt64()
+        : Vector128.ConditionalSelect(Vector128.Create(0xFFFFFFFFUL), low, high);
+
     private static Vector128<ulong> Masked(Vector128<ulong> a) => a & Vector128.Create(0xFFFFFFFFUL);
 }

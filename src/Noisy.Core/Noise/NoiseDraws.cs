@@ -10,7 +10,7 @@ internal interface INoiseDraw
 
     /// <summary>Turns words, which come as the bits of numbers, into draws, in place.</summary>
     /// <param name="words">At least as many as the count.</param>
-    /// <param name="scratch">Room for as many numbers again.</param>
+    /// <param name="scratch">Room for twice as many numbers.</param>
     /// <param name="count">A multiple of V.Count.</param>
     void Replace<V>(ref float words, ref float scratch, nuint count) where V : struct, ILanes<V>, IBitLanes<V>;
 }
@@ -23,7 +23,7 @@ internal readonly struct NormalDraw : INoiseDraw
     [MethodImpl(AggressiveOptimization)]
     public void Replace<V>(ref float words, ref float scratch, nuint count) where V : struct, ILanes<V>, IBitLanes<V>
     {
-        HalfNormalDraw.MinusLogs<V>(ref words, ref scratch, count);
+        HalfNormalDraw.Quotients<V>(in words, ref scratch, count);
         for (nuint i = 0; i < count; i += (nuint)V.Count)
         {
             var word = V.Load(in words, i);
@@ -40,18 +40,29 @@ internal readonly struct HalfNormalDraw : INoiseDraw
     [MethodImpl(AggressiveOptimization)]
     public void Replace<V>(ref float words, ref float scratch, nuint count) where V : struct, ILanes<V>, IBitLanes<V>
     {
-        MinusLogs<V>(ref words, ref scratch, count);
+        Quotients<V>(in words, ref scratch, count);
         for (nuint i = 0; i < count; i += (nuint)V.Count)
             NoiseLanes.HalfNormal(V.Load(in words, i), V.Load(in scratch, i)).Store(ref words, i);
     }
 
-    /// <summary>A loop of its own, since the processor overlaps several turns of a short loop, but not of one as long as the
-    /// whole formula.</summary>
+    /// <summary>What the uniform draws are multiplied by.</summary>
+    /// <remarks>In some short loops: the processor overlaps several turns of a short loop, but not of one as long as the whole formula, and each
+    /// operation waits for the one before.</remarks>
     [MethodImpl(AggressiveOptimization)]
-    internal static void MinusLogs<V>(ref readonly float words, ref float w, nuint count)
+    internal static void Quotients<V>(ref readonly float words, ref float quotients, nuint count)
         where V : struct, ILanes<V>, IBitLanes<V>
     {
-        for (nuint i = 0; i < count; i += (nuint)V.Count) NoiseLanes.MinusLog(V.Load(in words, i)).Store(ref w, i);
+        ref var exponents = ref Unsafe.Add(ref quotients, count);
+        for (nuint i = 0; i < count; i += (nuint)V.Count)
+        {
+            var (exponent, fraction) = NoiseLanes.Split(V.Load(in words, i));
+            exponent.Store(ref exponents, i);
+            fraction.Store(ref quotients, i);
+        }
+
+        for (nuint i = 0; i < count; i += (nuint)V.Count)
+            NoiseLanes.MinusLog(V.Load(in exponents, i), V.Load(in quotients, i)).Store(ref quotients, i);
+        for (nuint i = 0; i < count; i += (nuint)V.Count) NoiseLanes.Quotient(V.Load(in quotients, i)).Store(ref quotients, i);
     }
 }
 

@@ -12,17 +12,21 @@ internal static class NoiseLanes
     internal static V Uniform<V>(V words) where V : struct, ILanes<V>, IBitLanes<V> =>
         (V.FromIntegers(words >>> 9) + 0.5f) * 1.1920928955078125e-7f;
 
-    /// <summary>First step of a half-normal draw: w = −log(1 − v²), v the uniform draw of the word.</summary>
+    /// <summary>First step of a half-normal draw: exponent and fraction of 1 − v², v the uniform draw of the word.</summary>
     [MethodImpl(AggressiveInlining)]
-    internal static V MinusLog<V>(V words) where V : struct, ILanes<V>, IBitLanes<V>
+    internal static (V Exponent, V Fraction) Split<V>(V words) where V : struct, ILanes<V>, IBitLanes<V>
     {
         var v = Uniform(words);
-        return Elementary.Log((1f - v) * (1f + v)) ^ Elementary.SignBit;
+        return Elementary.Split((1f - v) * (1f + v));
     }
 
-    /// <summary>Second step: |ξ| from the word and its w.</summary>
+    /// <summary>Second step: w = −log(1 − v²).</summary>
     [MethodImpl(AggressiveInlining)]
-    internal static V HalfNormal<V>(V words, V w) where V : struct, ILanes<V>, IBitLanes<V>
+    internal static V MinusLog<V>(V exponent, V fraction) where V : struct, ILanes<V> => Elementary.Log(exponent, fraction) ^ Elementary.SignBit;
+
+    /// <summary>Third step: the inverse distribution function at w, in the place of which it is then multiplied by v.</summary>
+    [MethodImpl(AggressiveInlining)]
+    internal static V Quotient<V>(V w) where V : struct, ILanes<V>, IBitLanes<V>
     {
         var t = w - 2.5f;
         V p = 2.81022636e-08f;
@@ -37,9 +41,12 @@ internal static class NoiseLanes
 
         // One draw in three hundred lies out there, so most vectors have none.
         var tail = w >= 5f;
-        if (V.Any(tail)) p = V.Select(tail, Tail(w), p);
-        return p * Uniform(words) * 1.41421356f;
+        return V.Any(tail) ? V.Select(tail, Tail(w), p) : p;
     }
+
+    /// <summary>Last step: |ξ|.</summary>
+    [MethodImpl(AggressiveInlining)]
+    internal static V HalfNormal<V>(V words, V quotient) where V : struct, ILanes<V>, IBitLanes<V> => quotient * Uniform(words) * 1.41421356f;
 
     /// <summary>The sign of a normal draw.</summary>
     [MethodImpl(AggressiveInlining)]

@@ -35,23 +35,38 @@ internal static class Philox
         return (c0, c1, c2, c3);
     }
 
+    /// <summary>The keys of all rounds, those of the first and of the second multiplication in turns.</summary>
+    /// <param name="k0">First key word.</param>
+    /// <param name="k1">Second key word.</param>
+    /// <param name="keys">Receives <see cref="KeyCount"/> words.</param>
+    internal static void RoundKeys(uint k0, uint k1, Span<ulong> keys)
+    {
+        for (var round = 0; round < Rounds; round++, k0 += Weyl0, k1 += Weyl1) (keys[2 * round], keys[(2 * round) + 1]) = (k0, k1);
+    }
+
+    /// <summary>Words of <see cref="RoundKeys"/>.</summary>
+    internal const int KeyCount = 2 * Rounds;
+
     /// <summary>The blocks of consecutive counters, a lane each: the first word of every block, then the second, …</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static (W W0, W W1, W W2, W W3) Blocks<W, V>(uint k0, uint k1, uint firstC0, uint c1, uint c2, uint c3)
+    internal static (W W0, W W1, W W2, W W3) Blocks<W, V>(ref readonly ulong keys, uint firstC0, uint c1, uint c2, uint c3)
         where W : struct, IWords<W, V>
         where V : struct, ILanes<V>, IBitLanes<V>
     {
         W x0 = W.From(firstC0), x1 = c1, x2 = c2, x3 = c3, multiplier0 = Multiplier0, multiplier1 = Multiplier1;
-        for (var round = 0; round < Rounds; round++)
+
+        // Two rounds a turn, so that no word changes its register.
+        for (var key = 0; key < KeyCount; key += 4)
         {
             var a = W.Product(x0, multiplier0);
             var b = W.Product(x2, multiplier1);
-            x0 = W.Xor(W.High(b), x1, k0);
-            x1 = b;
-            x2 = W.Xor(W.High(a), x3, k1);
-            x3 = a;
-            k0 += Weyl0;
-            k1 += Weyl1;
+            var y0 = W.Xor(W.High(b), x1, in keys);
+            var y2 = W.Xor(W.High(a), x3, in Unsafe.Add(ref Unsafe.AsRef(in keys), 1));
+            x3 = W.Product(y0, multiplier0);
+            x1 = W.Product(y2, multiplier1);
+            x0 = W.Xor(W.High(x1), b, in Unsafe.Add(ref Unsafe.AsRef(in keys), 2));
+            x2 = W.Xor(W.High(x3), a, in Unsafe.Add(ref Unsafe.AsRef(in keys), 3));
+            keys = ref Unsafe.Add(ref Unsafe.AsRef(in keys), 4);
         }
 
         return (x0, x1, x2, x3);

@@ -20,8 +20,11 @@ internal readonly struct Words4(Vector128<ulong> even, Vector128<ulong> odd) : I
     public static implicit operator Words4(uint word) => new(Vector128.Create((ulong)word), Vector128.Create((ulong)word));
 
     [MethodImpl(AggressiveInlining)]
-    public static Words4 Xor(Words4 a, Words4 b, Words4 c) =>
-        new(a.even ^ b.even ^ c.even, a.odd ^ b.odd ^ c.odd);
+    public static Words4 Xor(Words4 a, Words4 b, ref readonly ulong word)
+    {
+        var key = Vector128.Create(word);
+        return new(a.even ^ (b.even ^ key), a.odd ^ (b.odd ^ key));
+    }
 
     [MethodImpl(AggressiveInlining)]
     public static Words4 Product(Words4 a, Words4 b) =>
@@ -32,7 +35,7 @@ internal readonly struct Words4(Vector128<ulong> even, Vector128<ulong> odd) : I
 
     [MethodImpl(AggressiveInlining)]
     public Lanes4 Pack() =>
-        new(Vector128.ConditionalSelect(Vector128.Create(0xFFFFFFFFUL), even, odd << 32).AsSingle());
+        new(LowHalves.Merge(even, odd << 32).AsSingle());
 }
 
 /// <summary>Eight words.</summary>
@@ -51,8 +54,11 @@ internal readonly struct Words8(Vector256<ulong> even, Vector256<ulong> odd) : I
     public static implicit operator Words8(uint word) => new(Vector256.Create((ulong)word), Vector256.Create((ulong)word));
 
     [MethodImpl(AggressiveInlining)]
-    public static Words8 Xor(Words8 a, Words8 b, Words8 c) =>
-        new(a.even ^ b.even ^ c.even, a.odd ^ b.odd ^ c.odd);
+    public static Words8 Xor(Words8 a, Words8 b, ref readonly ulong word)
+    {
+        var key = Vector256.Create(word);
+        return new(a.even ^ (b.even ^ key), a.odd ^ (b.odd ^ key));
+    }
 
     [MethodImpl(AggressiveInlining)]
     public static Words8 Product(Words8 a, Words8 b) =>
@@ -63,7 +69,7 @@ internal readonly struct Words8(Vector256<ulong> even, Vector256<ulong> odd) : I
 
     [MethodImpl(AggressiveInlining)]
     public Lanes8 Pack() =>
-        new(Vector256.ConditionalSelect(Vector256.Create(0xFFFFFFFFUL), even, odd << 32).AsSingle());
+        new(LowHalves.Merge(even, odd << 32).AsSingle());
 }
 
 /// <summary>Sixteen words.</summary>
@@ -82,8 +88,11 @@ internal readonly struct Words16(Vector512<ulong> even, Vector512<ulong> odd) : 
     public static implicit operator Words16(uint word) => new(Vector512.Create((ulong)word), Vector512.Create((ulong)word));
 
     [MethodImpl(AggressiveInlining)]
-    public static Words16 Xor(Words16 a, Words16 b, Words16 c) =>
-        new(a.even ^ b.even ^ c.even, a.odd ^ b.odd ^ c.odd);
+    public static Words16 Xor(Words16 a, Words16 b, ref readonly ulong word)
+    {
+        var key = Vector512.Create(word);
+        return new(a.even ^ (b.even ^ key), a.odd ^ (b.odd ^ key));
+    }
 
     [MethodImpl(AggressiveInlining)]
     public static Words16 Product(Words16 a, Words16 b) =>
@@ -94,5 +103,5 @@ internal readonly struct Words16(Vector512<ulong> even, Vector512<ulong> odd) : 
 
     [MethodImpl(AggressiveInlining)]
     public Lanes16 Pack() =>
-        new(Vector512.ConditionalSelect(Vector512.Create(0xFFFFFFFFUL), even, odd << 32).AsSingle());
+        new(LowHalves.Merge(even, odd << 32).AsSingle());
 }

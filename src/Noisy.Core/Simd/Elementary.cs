@@ -3,6 +3,14 @@ using static System.Runtime.CompilerServices.MethodImplOptions;
 
 namespace Noisy.Core;
 
+/// <summary>exp(w) and exp(w) − 1.</summary>
+internal readonly struct Exponential<V>(V value, V minusOne)
+    where V : struct, ILanes<V>
+{
+    internal readonly V Value = value;
+    internal readonly V MinusOne = minusOne;
+}
+
 /// <summary>Elementary functions in single precision, the same bits at every vector width.</summary>
 /// <remarks>
 /// <para>Formula: w = n ln 2 + r with |r| ≤ ln 2 / 2 (Cody and Waite's two-part reduction), exp(r) − 1 by its Taylor
@@ -35,11 +43,27 @@ internal static class Elementary
 
     /// <summary>exp(w) and exp(w) − 1 for w ≤ 0.</summary>
     [MethodImpl(AggressiveInlining)]
-    internal static (V Exp, V ExpMinusOne) Exp<V>(V w) where V : struct, ILanes<V>
+    internal static Exponential<V> Exp<V>(V w) where V : struct, ILanes<V>
+    {
+        var (remainder, scale) = Reduce(w);
+        return Join(Polynomial(remainder), scale);
+    }
+
+    /// <summary>First step of an exponential: r and 2ⁿ with w = n ln 2 + r, for w ≤ 0; both are 0 where the exponential vanishes.</summary>
+    [MethodImpl(AggressiveInlining)]
+    internal static (V Remainder, V Scale) Reduce<V>(V w) where V : struct, ILanes<V>
     {
         var shifted = V.MultiplyAdd(w, Log2E, Shift);
         var n = shifted - Shift;
         var r = V.MultiplyAdd(n, -Ln2Low, V.MultiplyAdd(n, -Ln2High, w));
+        var vanishes = w < Smallest;
+        return (V.Without(vanishes, r), V.Without(vanishes, V.PowerOfTwo(shifted)));
+    }
+
+    /// <summary>Second step: exp(r) − 1.</summary>
+    [MethodImpl(AggressiveInlining)]
+    internal static V Polynomial<V>(V r) where V : struct, ILanes<V>
+    {
         V sum = 1f / 40320;
         sum = V.MultiplyAdd(sum, r, 1f / 5040);
         sum = V.MultiplyAdd(sum, r, 1f / 720);
@@ -47,46 +71,52 @@ internal static class Elementary
         sum = V.MultiplyAdd(sum, r, 1f / 24);
         sum = V.MultiplyAdd(sum, r, 1f / 6);
         sum = V.MultiplyAdd(sum, r, 0.5f);
-        var rest = V.MultiplyAdd(sum, r * r, r);
-        var scale = V.PowerOfTwo(shifted);
-        var vanishes = w < Smallest;
-        return (V.Select(vanishes, 0f, V.MultiplyAdd(scale, rest, scale)),
-            V.Select(vanishes, -1f, V.MultiplyAdd(scale, rest, scale - 1f)));
+        return V.MultiplyAdd(sum, r * r, r);
     }
 
-    /// <summary>|tanh(z/2)| and |tanh(z/2)| sech²(z/2): the noise scale of Eq. 9 and its slope are made of these.</summary>
+    /// <summary>Last step: the exponential.</summary>
     [MethodImpl(AggressiveInlining)]
-    internal static (V Tanh, V TanhSech2) HalfTanh<V>(V z) where V : struct, ILanes<V>
+    internal static Exponential<V> Join<V>(V rest, V scale) where V : struct, ILanes<V> =>
+        new(V.MultiplyAdd(scale, rest, scale), V.MultiplyAdd(scale, rest, scale - 1f));
+
+    /// <summary>|tanh(z/2)| and |tanh(z/2)| sech²(z/2), of exp(−|z|): the noise scale of Eq. 9 and its slope are made of these.</summary>
+    [MethodImpl(AggressiveInlining)]
+    internal static (V Tanh, V TanhSech2) HalfTanh<V>(Exponential<V> e) where V : struct, ILanes<V>
     {
-        var (exp, expMinusOne) = Exp(z | SignBit);
-        var inverse = 1f / (1f + exp);
-        var tanh = Abs(expMinusOne) * inverse;
-        return (tanh, tanh * (4f * exp * (inverse * inverse)));
+        var inverse = 1f / (1f + e.Value);
+        var tanh = Abs(e.MinusOne) * inverse;
+        return (tanh, tanh * (4f * e.Value * (inverse * inverse)));
     }
 
-    /// <summary>tanh(x) and its slope.</summary>
+    /// <summary>tanh(x) and its slope, of exp(−2 |x|).</summary>
     [MethodImpl(AggressiveInlining)]
-    internal static (V Value, V Slope) Tanh<V>(V x) where V : struct, ILanes<V>
+    internal static (V Value, V Slope) Tanh<V>(V x, Exponential<V> e) where V : struct, ILanes<V>
     {
-        var (exp, expMinusOne) = Exp((x | SignBit) * 2f);
-        var sum = 1f + exp;
-        return (FlipBy(Abs(expMinusOne) / sum, x), 4f * exp / (sum * sum));
+        var sum = 1f + e.Value;
+        return (FlipBy(Abs(e.MinusOne) / sum, x), 4f * e.Value / (sum * sum));
     }
 
-    /// <summary>Logistic sigmoid and its slope.</summary>
+    /// <summary>tanh(x).</summary>
     [MethodImpl(AggressiveInlining)]
-    internal static (V Value, V Slope) Sigmoid<V>(V x) where V : struct, ILanes<V>
+    internal static V Tanh<V>(V x) where V : struct, ILanes<V> => Tanh(x, Exp((x | SignBit) * 2f)).Value;
+
+    /// <summary>Logistic sigmoid.</summary>
+    [MethodImpl(AggressiveInlining)]
+    internal static V Sigmoid<V>(V x) where V : struct, ILanes<V> => Sigmoid(x, Exp(x | SignBit)).Value;
+
+    /// <summary>Logistic sigmoid and its slope, of exp(−|x|).</summary>
+    [MethodImpl(AggressiveInlining)]
+    internal static (V Value, V Slope) Sigmoid<V>(V x, Exponential<V> e) where V : struct, ILanes<V>
     {
-        var (exp, _) = Exp(x | SignBit);
-        var sum = 1f + exp;
-        return (V.Select(x < 0f, exp, 1f) / sum, exp / (sum * sum));
+        var sum = 1f + e.Value;
+        return (V.Select(x < 0f, e.Value, 1f) / sum, e.Value / (sum * sum));
     }
 
     /// <summary>log(1 + exp(x)) and its slope, the logistic sigmoid.</summary>
     [MethodImpl(AggressiveInlining)]
     internal static (V Value, V Slope) Softplus<V>(V x) where V : struct, ILanes<V>
     {
-        var (exp, _) = Exp(x | SignBit);
+        var exp = Exp(x | SignBit).Value;
         var negative = x < 0f;
         return (V.Select(negative, 0f, x) + LogOnePlus(exp), V.Select(negative, exp, 1f) / (1f + exp));
     }
@@ -107,30 +137,42 @@ internal static class Elementary
         return V.MultiplyAdd(sum * z, s, s + s);
     }
 
-    /// <summary>Natural logarithm of a positive normal number, to about one unit in the last place: the bits of
-    /// <see cref="NoiseTransform"/>, which says where the polynomial is from.</summary>
+    /// <summary>Natural logarithm of a positive normal number.</summary>
     [MethodImpl(AggressiveInlining)]
     internal static V Log<V>(V x) where V : struct, ILanes<V>, IBitLanes<V>
     {
-        // The specification halves m and counts e up where m > √2. Counting the bits of x from the smallest halved m on gives
-        // that e and that m without a comparison; both are exact there and here.
+        var (exponent, fraction) = Split(x);
+        return Log(exponent, fraction);
+    }
+
+    /// <summary>n and m − 1 of a positive normal number m 2ⁿ with m in [√½, √2].</summary>
+    [MethodImpl(AggressiveInlining)]
+    internal static (V Exponent, V Fraction) Split<V>(V x) where V : struct, ILanes<V>, IBitLanes<V>
+    {
+        // The specification halves m and counts n up where m > √2. Counting the bits of x from the smallest halved m on gives
+        // that n and that m without a comparison; both are exact there and here.
         var bits = V.AddBits(x, V.Bits(unchecked(0u - SmallestHalved)));
-        var e = V.FromIntegers(bits >> 23);
-        var m = V.AddBits(bits & V.Bits(0x007FFFFF), V.Bits(SmallestHalved));
-        var f = m - 1f;
-        var z = f * f;
+        return (V.FromIntegers(bits >> 23), V.AddBits(bits & V.Bits(0x007FFFFF), V.Bits(SmallestHalved)) - 1f);
+    }
+
+    /// <summary>Natural logarithm of the number that <see cref="Split"/> took, to about one unit in the last place: the bits of
+    /// <see cref="NoiseTransform"/>, which says where the polynomial is from.</summary>
+    [MethodImpl(AggressiveInlining)]
+    internal static V Log<V>(V exponent, V fraction) where V : struct, ILanes<V>
+    {
+        var square = fraction * fraction;
         V p = 7.0376836292e-2f;
-        p = V.MultiplyAdd(p, f, -1.1514610310e-1f);
-        p = V.MultiplyAdd(p, f, 1.1676998740e-1f);
-        p = V.MultiplyAdd(p, f, -1.2420140846e-1f);
-        p = V.MultiplyAdd(p, f, 1.4249322787e-1f);
-        p = V.MultiplyAdd(p, f, -1.6668057665e-1f);
-        p = V.MultiplyAdd(p, f, 2.0000714765e-1f);
-        p = V.MultiplyAdd(p, f, -2.4999993993e-1f);
-        p = V.MultiplyAdd(p, f, 3.3333331174e-1f);
-        p = p * f * z;
-        p = V.MultiplyAdd(e, -2.12194440e-4f, p);
-        p = V.MultiplyAdd(z, -0.5f, p);
-        return V.MultiplyAdd(e, 0.693359375f, p + f);
+        p = V.MultiplyAdd(p, fraction, -1.1514610310e-1f);
+        p = V.MultiplyAdd(p, fraction, 1.1676998740e-1f);
+        p = V.MultiplyAdd(p, fraction, -1.2420140846e-1f);
+        p = V.MultiplyAdd(p, fraction, 1.4249322787e-1f);
+        p = V.MultiplyAdd(p, fraction, -1.6668057665e-1f);
+        p = V.MultiplyAdd(p, fraction, 2.0000714765e-1f);
+        p = V.MultiplyAdd(p, fraction, -2.4999993993e-1f);
+        p = V.MultiplyAdd(p, fraction, 3.3333331174e-1f);
+        p = p * fraction * square;
+        p = V.MultiplyAdd(exponent, -2.12194440e-4f, p);
+        p = V.MultiplyAdd(square, -0.5f, p);
+        return V.MultiplyAdd(exponent, 0.693359375f, p + fraction);
     }
 }

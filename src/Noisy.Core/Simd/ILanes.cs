@@ -53,6 +53,9 @@ internal interface ILanes<TSelf>
     /// <summary>Where the mask is set a, else b.</summary>
     static abstract TSelf Select(TSelf mask, TSelf a, TSelf b);
 
+    /// <summary>Where the mask is set 0, else a.</summary>
+    static abstract TSelf Without(TSelf mask, TSelf a);
+
     /// <summary>Mask: the same number.</summary>
     static abstract TSelf Equal(TSelf a, TSelf b);
 

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using static System.Runtime.CompilerServices.MethodImplOptions;
 
 namespace Noisy.Core;
@@ -64,6 +65,9 @@ internal partial struct Lanes1(float value) : ILanes<Lanes1>
 
     [MethodImpl(AggressiveInlining)]
     public static Lanes1 Select(Lanes1 mask, Lanes1 a, Lanes1 b) => mask.Integer != 0 ? a : b;
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes1 Without(Lanes1 mask, Lanes1 a) => mask.Integer != 0 ? 0f : a;
 
     [MethodImpl(AggressiveInlining)]
     public static Lanes1 Equal(Lanes1 a, Lanes1 b) => Mask(a.value == b.value);
@@ -146,7 +150,11 @@ internal partial struct Lanes4(Vector128<float> value) : ILanes<Lanes4>
     public static Lanes4 Sqrt(Lanes4 a) => new(Vector128.Sqrt(a.value));
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes4 Select(Lanes4 mask, Lanes4 a, Lanes4 b) => new(Vector128.ConditionalSelect(mask.value, a.value, b.value));
+    public static Lanes4 Select(Lanes4 mask, Lanes4 a, Lanes4 b) => new(
+        Sse41.IsSupported ? Sse41.BlendVariable(b.value, a.value, mask.value) : Vector128.ConditionalSelect(mask.value, a.value, b.value));
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes4 Without(Lanes4 mask, Lanes4 a) => new(Vector128.AndNot(a.value, mask.value));
 
     [MethodImpl(AggressiveInlining)]
     public static Lanes4 Equal(Lanes4 a, Lanes4 b) => new(Vector128.Equals(a.value, b.value));
@@ -219,7 +227,11 @@ internal partial struct Lanes8(Vector256<float> value) : ILanes<Lanes8>
     public static Lanes8 Sqrt(Lanes8 a) => new(Vector256.Sqrt(a.value));
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes8 Select(Lanes8 mask, Lanes8 a, Lanes8 b) => new(Vector256.ConditionalSelect(mask.value, a.value, b.value));
+    public static Lanes8 Select(Lanes8 mask, Lanes8 a, Lanes8 b) => new(
+        Avx.IsSupported ? Avx.BlendVariable(b.value, a.value, mask.value) : Vector256.ConditionalSelect(mask.value, a.value, b.value));
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes8 Without(Lanes8 mask, Lanes8 a) => new(Vector256.AndNot(a.value, mask.value));
 
     [MethodImpl(AggressiveInlining)]
     public static Lanes8 Equal(Lanes8 a, Lanes8 b) => new(Vector256.Equals(a.value, b.value));
@@ -293,6 +305,9 @@ internal partial struct Lanes16(Vector512<float> value) : ILanes<Lanes16>
 
     [MethodImpl(AggressiveInlining)]
     public static Lanes16 Select(Lanes16 mask, Lanes16 a, Lanes16 b) => new(Vector512.ConditionalSelect(mask.value, a.value, b.value));
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes16 Without(Lanes16 mask, Lanes16 a) => new(Vector512.AndNot(a.value, mask.value));
 
     [MethodImpl(AggressiveInlining)]
     public static Lanes16 Equal(Lanes16 a, Lanes16 b) => new(Vector512.Equals(a.value, b.value));

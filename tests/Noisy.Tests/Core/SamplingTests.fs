@@ -151,7 +151,7 @@ let tests =
                       NormalDraw().Replace<Lanes16>(&words[0], &scratch[0], unativeint words.Length) ] do
                 test name {
                     let found = everyWord.Value |> Array.map BitConverter.UInt32BitsToSingle
-                    replace found (Array.zeroCreate found.Length)
+                    replace found (Array.zeroCreate (2 * found.Length))
                     let differing = Array.fold2 (fun n e f -> if e = bits f then n else n + 1) 0 everyNormal.Value found
                     Expect.equal differing 0 "values that differ"
                 }

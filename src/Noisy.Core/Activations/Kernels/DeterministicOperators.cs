@@ -12,13 +12,18 @@ internal readonly struct TanhOperator : INoisyOperator
 
     public static bool Sticks => false;
 
-    [MethodImpl(AggressiveInlining)]
-    public V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V> => Elementary.Tanh(x).Value;
+    public static bool TakesExp => true;
 
     [MethodImpl(AggressiveInlining)]
-    public Slopes<V> Backward<V>(V x, V xi, V p) where V : struct, ILanes<V>
+    public V Exponent<V>(V x, V xi, V p) where V : struct, ILanes<V> => (x | Elementary.SignBit) * 2f;
+
+    [MethodImpl(AggressiveInlining)]
+    public V Forward<V>(V x, V xi, V p, Exponential<V> e) where V : struct, ILanes<V> => Elementary.Tanh(x, e).Value;
+
+    [MethodImpl(AggressiveInlining)]
+    public Slopes<V> Backward<V>(V x, V xi, V p, Exponential<V> e) where V : struct, ILanes<V>
     {
-        var (value, slope) = Elementary.Tanh(x);
+        var (value, slope) = Elementary.Tanh(x, e);
         return new(value, slope, 0f);
     }
 }
@@ -32,13 +37,18 @@ internal readonly struct SigmoidOperator : INoisyOperator
 
     public static bool Sticks => false;
 
-    [MethodImpl(AggressiveInlining)]
-    public V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V> => Elementary.Sigmoid(x).Value;
+    public static bool TakesExp => true;
 
     [MethodImpl(AggressiveInlining)]
-    public Slopes<V> Backward<V>(V x, V xi, V p) where V : struct, ILanes<V>
+    public V Exponent<V>(V x, V xi, V p) where V : struct, ILanes<V> => x | Elementary.SignBit;
+
+    [MethodImpl(AggressiveInlining)]
+    public V Forward<V>(V x, V xi, V p, Exponential<V> e) where V : struct, ILanes<V> => Elementary.Sigmoid(x, e).Value;
+
+    [MethodImpl(AggressiveInlining)]
+    public Slopes<V> Backward<V>(V x, V xi, V p, Exponential<V> e) where V : struct, ILanes<V>
     {
-        var (value, slope) = Elementary.Sigmoid(x);
+        var (value, slope) = Elementary.Sigmoid(x, e);
         return new(value, slope, 0f);
     }
 }
@@ -55,13 +65,16 @@ internal readonly struct LeakyOperator(NoisyActivationSpec spec) : INoisyOperato
 
     public static bool Sticks => true;
 
-    public static bool FitsTwice => true;
+    public static bool TakesExp => false;
 
     [MethodImpl(AggressiveInlining)]
-    public V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V> => leak.Apply(unit.At(x));
+    public V Exponent<V>(V x, V xi, V p) where V : struct, ILanes<V> => 0f;
 
     [MethodImpl(AggressiveInlining)]
-    public Slopes<V> Backward<V>(V x, V xi, V p) where V : struct, ILanes<V>
+    public V Forward<V>(V x, V xi, V p, Exponential<V> e) where V : struct, ILanes<V> => leak.Apply(unit.At(x));
+
+    [MethodImpl(AggressiveInlining)]
+    public Slopes<V> Backward<V>(V x, V xi, V p, Exponential<V> e) where V : struct, ILanes<V>
     {
         var zone = unit.At(x);
         return new(leak.Apply(zone), V.Select(zone.Saturated, leak.Slope, unit.Slope), 0f);
@@ -81,13 +94,18 @@ internal readonly struct ClippedOperator<TInner>(TInner inner, NoisyActivationSp
 
     public static bool Sticks => true;
 
-    [MethodImpl(AggressiveInlining)]
-    public V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V> => unit.Clip(inner.Forward(x, xi, p));
+    public static bool TakesExp => TInner.TakesExp;
 
     [MethodImpl(AggressiveInlining)]
-    public Slopes<V> Backward<V>(V x, V xi, V p) where V : struct, ILanes<V>
+    public V Exponent<V>(V x, V xi, V p) where V : struct, ILanes<V> => inner.Exponent(x, xi, p);
+
+    [MethodImpl(AggressiveInlining)]
+    public V Forward<V>(V x, V xi, V p, Exponential<V> e) where V : struct, ILanes<V> => unit.Clip(inner.Forward(x, xi, p, e));
+
+    [MethodImpl(AggressiveInlining)]
+    public Slopes<V> Backward<V>(V x, V xi, V p, Exponential<V> e) where V : struct, ILanes<V>
     {
-        var slopes = inner.Backward(x, xi, p);
+        var slopes = inner.Backward(x, xi, p, e);
         var outside = unit.Outside(slopes.Value);
         return new(unit.Clip(slopes.Value), V.Select(unit.At(x).Saturated & outside, 0f, slopes.Dx), V.Select(outside, 0f, slopes.Dp));
     }

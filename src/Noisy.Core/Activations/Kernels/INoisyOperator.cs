@@ -25,15 +25,17 @@ internal interface INoisyOperator
     /// other.</summary>
     static abstract bool Sticks { get; }
 
-    /// <summary>Whether the forward pass is short enough for the compiler to keep a <see cref="LanePair{V}"/> of it in registers, which
-    /// is faster; a longer one that is paired lives in memory and is several times slower.</summary>
-    static virtual bool FitsTwice => false;
+    /// <summary>Whether φ contains an exponential.</summary>
+    static abstract bool TakesExp { get; }
 
-    /// <summary>φ(x, ξ).</summary>
-    V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V>;
+    /// <summary>What the exponential in φ is taken of, at most 0.</summary>
+    V Exponent<V>(V x, V xi, V p) where V : struct, ILanes<V>;
+
+    /// <summary>φ(x, ξ), given the exponential of <see cref="Exponent"/>; anything if it takes none.</summary>
+    V Forward<V>(V x, V xi, V p, Exponential<V> e) where V : struct, ILanes<V>;
 
     /// <summary>φ with the bits that <see cref="Forward"/> gives, and its slopes at fixed ξ; the one in p is 0 where p is not read.</summary>
-    Slopes<V> Backward<V>(V x, V xi, V p) where V : struct, ILanes<V>;
+    Slopes<V> Backward<V>(V x, V xi, V p, Exponential<V> e) where V : struct, ILanes<V>;
 }
 
 /// <summary>Receives the operator of a spec under its own type, so that the code after it is compiled for that operator.</summary>

@@ -16,13 +16,16 @@ internal readonly struct InputOperator(NoisyActivationSpec spec, double c) : INo
 
     public static bool Sticks => true;
 
-    public static bool FitsTwice => true;
+    public static bool TakesExp => false;
 
     [MethodImpl(AggressiveInlining)]
-    public V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V> => Shifted(x, xi).Hard;
+    public V Exponent<V>(V x, V xi, V p) where V : struct, ILanes<V> => 0f;
 
     [MethodImpl(AggressiveInlining)]
-    public Slopes<V> Backward<V>(V x, V xi, V p) where V : struct, ILanes<V>
+    public V Forward<V>(V x, V xi, V p, Exponential<V> e) where V : struct, ILanes<V> => Shifted(x, xi).Hard;
+
+    [MethodImpl(AggressiveInlining)]
+    public Slopes<V> Backward<V>(V x, V xi, V p, Exponential<V> e) where V : struct, ILanes<V>
     {
         var shifted = Shifted(x, xi);
         return new(shifted.Hard, V.Select(shifted.Saturated, 0f, unit.Slope), 0f);
@@ -45,13 +48,16 @@ internal readonly struct InputWhenSaturatedOperator(NoisyActivationSpec spec, do
 
     public static bool Sticks => true;
 
-    public static bool FitsTwice => true;
+    public static bool TakesExp => false;
 
     [MethodImpl(AggressiveInlining)]
-    public V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V> => Shifted(x, xi).Hard;
+    public V Exponent<V>(V x, V xi, V p) where V : struct, ILanes<V> => 0f;
 
     [MethodImpl(AggressiveInlining)]
-    public Slopes<V> Backward<V>(V x, V xi, V p) where V : struct, ILanes<V>
+    public V Forward<V>(V x, V xi, V p, Exponential<V> e) where V : struct, ILanes<V> => Shifted(x, xi).Hard;
+
+    [MethodImpl(AggressiveInlining)]
+    public Slopes<V> Backward<V>(V x, V xi, V p, Exponential<V> e) where V : struct, ILanes<V>
     {
         var shifted = Shifted(x, xi);
         return new(shifted.Hard, V.Select(shifted.Saturated, 0f, unit.Slope), 0f);
@@ -76,19 +82,24 @@ internal readonly struct InputGapOperator(NoisyActivationSpec spec, double c) : 
 
     public static bool Sticks => true;
 
+    public static bool TakesExp => true;
+
     [MethodImpl(AggressiveInlining)]
-    public V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V>
+    public V Exponent<V>(V x, V xi, V p) where V : struct, ILanes<V> => (p * UnitLanes.Bounded(unit.At(x).Gap)) | Elementary.SignBit;
+
+    [MethodImpl(AggressiveInlining)]
+    public V Forward<V>(V x, V xi, V p, Exponential<V> e) where V : struct, ILanes<V>
     {
-        var (tanh, _) = Elementary.HalfTanh(p * UnitLanes.Bounded(unit.At(x).Gap));
+        var (tanh, _) = Elementary.HalfTanh(e);
         return Shifted(x, xi, tanh).Hard;
     }
 
     [MethodImpl(AggressiveInlining)]
-    public Slopes<V> Backward<V>(V x, V xi, V p) where V : struct, ILanes<V>
+    public Slopes<V> Backward<V>(V x, V xi, V p, Exponential<V> e) where V : struct, ILanes<V>
     {
         var zone = unit.At(x);
         var gap = UnitLanes.Bounded(zone.Gap);
-        var (tanh, slope) = Elementary.HalfTanh(p * gap);
+        var (tanh, slope) = Elementary.HalfTanh(e);
         var shifted = Shifted(x, xi, tanh);
         var stuck = shifted.Saturated;
         var noise = slope * this.noise.Apply(xi);
@@ -118,18 +129,23 @@ internal readonly struct InputRatioOperator(NoisyActivationSpec spec, double c) 
 
     public static bool Sticks => true;
 
+    public static bool TakesExp => true;
+
     [MethodImpl(AggressiveInlining)]
-    public V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V>
+    public V Exponent<V>(V x, V xi, V p) where V : struct, ILanes<V> =>
+        (p * Elementary.Abs(UnitLanes.Bounded(unit.At(x).Gap)) / (Elementary.Abs(xi) + Guard)) | Elementary.SignBit;
+
+    [MethodImpl(AggressiveInlining)]
+    public V Forward<V>(V x, V xi, V p, Exponential<V> e) where V : struct, ILanes<V>
     {
         var noise = this.noise.Apply(xi);
         var size = Elementary.Abs(xi) + Guard;
         var distance = Elementary.Abs(UnitLanes.Bounded(unit.At(x).Gap));
-        var (exp, _) = Elementary.Exp(Elementary.Abs(p * distance / size) | Elementary.SignBit);
-        return Shifted(x, noise, noise / size * distance, p, exp).Hard;
+        return Shifted(x, noise, noise / size * distance, p, e.Value).Hard;
     }
 
     [MethodImpl(AggressiveInlining)]
-    public Slopes<V> Backward<V>(V x, V xi, V p) where V : struct, ILanes<V>
+    public Slopes<V> Backward<V>(V x, V xi, V p, Exponential<V> e) where V : struct, ILanes<V>
     {
         var zone = unit.At(x);
         var noise = this.noise.Apply(xi);
@@ -137,10 +153,9 @@ internal readonly struct InputRatioOperator(NoisyActivationSpec spec, double c) 
         var direction = noise / size;
         var distance = Elementary.Abs(UnitLanes.Bounded(zone.Gap));
         var product = p * distance;
-        var (exp, _) = Elementary.Exp(Elementary.Abs(product / size) | Elementary.SignBit);
-        var shifted = Shifted(x, noise, direction * distance, p, exp);
+        var shifted = Shifted(x, noise, direction * distance, p, e.Value);
         var stuck = shifted.Saturated;
-        var pull = V.Select(product < 0f, exp, 1f) / (1f + exp) * direction * (c * unit.Slope);
+        var pull = V.Select(product < 0f, e.Value, 1f) / (1f + e.Value) * direction * (c * unit.Slope);
         var distanceDx = Elementary.FlipBy(zone.Saturated & unit.Slope, zone.Left);
         return new(shifted.Hard, V.Select(stuck, 0f, V.MultiplyAdd(pull * p, distanceDx, unit.Slope)), V.Select(stuck, 0f, pull * distance));
     }

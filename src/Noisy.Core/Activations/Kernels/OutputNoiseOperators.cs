@@ -22,23 +22,26 @@ internal readonly struct OutputGapOperator(NoisyActivationSpec spec, double c) :
 
     public static bool Sticks => false;
 
-    public static bool FitsTwice => true;
+    public static bool TakesExp => true;
 
     [MethodImpl(AggressiveInlining)]
-    public V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V>
+    public V Exponent<V>(V x, V xi, V p) where V : struct, ILanes<V> => (p * UnitLanes.Bounded(unit.At(x).Gap)) | Elementary.SignBit;
+
+    [MethodImpl(AggressiveInlining)]
+    public V Forward<V>(V x, V xi, V p, Exponential<V> e) where V : struct, ILanes<V>
     {
         var zone = unit.At(x);
-        var (tanh, _) = Elementary.HalfTanh(p * UnitLanes.Bounded(zone.Gap));
+        var (tanh, _) = Elementary.HalfTanh(e);
         var push = Elementary.FlipBy(tanh * tanh * this.push, zone.Right);
         return V.MultiplyAdd(push, noise.Apply(xi), leak.Apply(zone));
     }
 
     [MethodImpl(AggressiveInlining)]
-    public Slopes<V> Backward<V>(V x, V xi, V p) where V : struct, ILanes<V>
+    public Slopes<V> Backward<V>(V x, V xi, V p, Exponential<V> e) where V : struct, ILanes<V>
     {
         var zone = unit.At(x);
         var gap = UnitLanes.Bounded(zone.Gap);
-        var (tanh, slope) = Elementary.HalfTanh(p * gap);
+        var (tanh, slope) = Elementary.HalfTanh(e);
         var epsilon = this.noise.Apply(xi);
         var push = Elementary.FlipBy(tanh * tanh * this.push, zone.Right);
         var noise = slope * epsilon;
@@ -64,22 +67,30 @@ internal readonly struct OutputExcessOperator(NoisyActivationSpec spec, double c
 
     public static bool Sticks => false;
 
+    public static bool TakesExp => true;
+
     [MethodImpl(AggressiveInlining)]
-    public V Forward<V>(V x, V xi, V p) where V : struct, ILanes<V>
+    public V Exponent<V>(V x, V xi, V p) where V : struct, ILanes<V>
+    {
+        var excess = UnitLanes.Bounded(unit.Excess(x, unit.At(x)));
+        return (excess * excess) | Elementary.SignBit;
+    }
+
+    [MethodImpl(AggressiveInlining)]
+    public V Forward<V>(V x, V xi, V p, Exponential<V> e) where V : struct, ILanes<V>
     {
         var zone = unit.At(x);
-        var excess = UnitLanes.Bounded(unit.Excess(x, zone));
-        var (tanh, _) = Elementary.HalfTanh(excess * excess);
+        var (tanh, _) = Elementary.HalfTanh(e);
         var push = Elementary.FlipBy(tanh * tanh * this.push, zone.Right);
         return V.MultiplyAdd(push, noise.Apply(xi), leak.Apply(zone));
     }
 
     [MethodImpl(AggressiveInlining)]
-    public Slopes<V> Backward<V>(V x, V xi, V p) where V : struct, ILanes<V>
+    public Slopes<V> Backward<V>(V x, V xi, V p, Exponential<V> e) where V : struct, ILanes<V>
     {
         var zone = unit.At(x);
         var excess = UnitLanes.Bounded(unit.Excess(x, zone));
-        var (tanh, slope) = Elementary.HalfTanh(excess * excess);
+        var (tanh, slope) = Elementary.HalfTanh(e);
         var epsilon = noise.Apply(xi);
         var push = Elementary.FlipBy(tanh * tanh * this.push, zone.Right);
         var dx = V.MultiplyAdd(excess * slope * pushSlope, epsilon, leak.Slope);

@@ -13,8 +13,8 @@ namespace Noisy.Core;
 /// </remarks>
 public static unsafe class SpanKernels
 {
-    /// <summary>Units below which several copies of p are laid side by side, so that short rows still fill a vector.</summary>
-    private const int ShortRow = 64;
+    /// <summary>Units below which several copies of p are laid side by side, so that the loops over a row are long.</summary>
+    private const int ShortRow = 512;
 
     /// <summary>y = φ(x, ξ), element by element.</summary>
     /// <param name="spec">The activation; validated here.</param>
@@ -126,8 +126,19 @@ public static unsafe class SpanKernels
             throw new ArgumentException($"{outputName} overlaps {inputName} partly: must be apart from it or the same", outputName);
     }
 
+    // Vectors that pass one loop before the next: few enough for the nearest cache.
+    private const int Block = 32;
+
+    /// <summary>What an activation reads from an element on; the memory stays in place.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static OperatorInputs Inputs<V>(ref readonly float x, ref readonly float noise, ref readonly float p, int from)
+        where V : struct, ILanes<V> => new(At(in x, from), V.Count, At(in noise, from), V.Count, At(in p, from), V.Count);
+
+    private static float* At(ref readonly float first, int element) => (float*)Unsafe.AsPointer(ref Unsafe.AsRef(in first)) + element;
+
     /// <summary>How often p is laid side by side to make a row.</summary>
-    private static int Copies(int units) => units is > 0 and < ShortRow ? (ShortRow + units - 1) / units : 1;
+    private static int Copies(int units, int elements) =>
+        units is > 0 and < ShortRow ? Math.Clamp(elements / units, 1, (ShortRow + units - 1) / units) : 1;
 
     /// <summary>p, or copies of it side by side in a buffer.</summary>
     private static ReadOnlySpan<float> Widen(ReadOnlySpan<float> p, int copies, Span<float> buffer)
@@ -150,10 +161,11 @@ public static unsafe class SpanKernels
         private readonly Pinned x = x, noise = noise, p = p, y = y;
         private readonly VectorWidth width = width;
 
+        [SkipLocalsInit]
         public void Visit<TOperator>(TOperator op)
             where TOperator : struct, INoisyOperator
         {
-            var p = Widen(this.p[..], Copies(this.p.Length), stackalloc float[2 * ShortRow]);
+            var p = Widen(this.p[..], Copies(this.p.Length, this.x.Length), stackalloc float[2 * ShortRow]);
             var row = TOperator.ReadsP ? p.Length : this.x.Length;
             for (var start = 0; start < this.x.Length; start += row)
             {
@@ -163,28 +175,33 @@ public static unsafe class SpanKernels
                 ref readonly var gain = ref MemoryMarshal.GetReference(TOperator.ReadsP ? p : this.x[start..]);
                 ref var y = ref MemoryMarshal.GetReference(this.y[start..]);
                 var done = 0;
-                if (TOperator.FitsTwice && width >= VectorWidth.Bits512)
-                    done = Row<TOperator, LanePair<Lanes16>>(op, in x, in noise, in gain, ref y, done, length);
                 if (width >= VectorWidth.Bits512) done = Row<TOperator, Lanes16>(op, in x, in noise, in gain, ref y, done, length);
-                if (width >= VectorWidth.Bits256) done = Row<TOperator, Lanes8>(op, in x, in noise, in gain, ref y, done, length);
-                if (width >= VectorWidth.Bits128) done = Row<TOperator, Lanes4>(op, in x, in noise, in gain, ref y, done, length);
-                Row<TOperator, Lanes1>(op, in x, in noise, in gain, ref y, done, length);
+                if (width >= VectorWidth.Bits256 && done < length) done = Row<TOperator, Lanes8>(op, in x, in noise, in gain, ref y, done, length);
+                if (width >= VectorWidth.Bits128 && done < length) done = Row<TOperator, Lanes4>(op, in x, in noise, in gain, ref y, done, length);
+                if (done < length) Row<TOperator, Lanes1>(op, in x, in noise, in gain, ref y, done, length);
             }
         }
 
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        [SkipLocalsInit, MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private static int Row<TOperator, V>(
             TOperator op, ref readonly float x, ref readonly float noise, ref readonly float p, ref float y, int done, int length)
             where TOperator : struct, INoisyOperator
             where V : struct, ILanes<V>
         {
-            for (; done <= length - V.Count; done += V.Count)
+            var rest = stackalloc float[2 * Block * V.Count];
+            var scale = rest + (Block * V.Count);
+            while (done <= length - V.Count)
             {
-                var i = (nuint)done;
-                var xi = TOperator.ReadsNoise ? V.Load(in noise, i) : 0f;
-                var gain = TOperator.ReadsP ? V.Load(in p, i) : 0f;
-                op.Forward(V.Load(in x, i), xi, gain).Store(ref y, i);
+                var inputs = Inputs<V>(in x, in noise, in p, done);
+                var count = Math.Min(Block, (length - done) / V.Count);
+                OperatorLoops.Begin<TOperator, V>(op, inputs, count, rest, scale, V.Count);
+                for (nint i = 0; i < count; i++, done += V.Count, inputs.Next())
+                {
+                    var e = OperatorLoops.End<TOperator, V>(rest + (i * V.Count), scale + (i * V.Count));
+                    op.Forward(inputs.PreActivation<V>(), inputs.Noise<TOperator, V>(), inputs.Gain<TOperator, V>(), e).Store(ref y, (nuint)done);
+                }
             }
+
             return done;
         }
     }
@@ -211,12 +228,14 @@ public static unsafe class SpanKernels
         private readonly Pinned x = x, noise = noise, p = p, gradY = gradY, gradX = gradX, gradP = gradP, y = y;
         private readonly VectorWidth width = width;
 
+        [SkipLocalsInit]
         public void Visit<TOperator>(TOperator op)
             where TOperator : struct, INoisyOperator
         {
-            var copies = Copies(this.p.Length);
+            var copies = Copies(this.p.Length, this.x.Length);
             var p = Widen(this.p[..], copies, stackalloc float[2 * ShortRow]);
             Span<float> partial = stackalloc float[2 * ShortRow];
+            partial = partial[..Math.Min(partial.Length, copies * this.p.Length)];
             partial.Clear();
             var gradP = this.gradP[..];
             var sums = gradP.IsEmpty ? default : copies == 1 ? gradP : partial;
@@ -249,14 +268,14 @@ public static unsafe class SpanKernels
             var done = 0;
             if (width >= VectorWidth.Bits512)
                 done = Row<TOperator, Lanes16, TValues>(op, in x, in noise, in gain, in gradY, ref gradX, ref y, ref sum, adds, done, length);
-            if (width >= VectorWidth.Bits256)
+            if (width >= VectorWidth.Bits256 && done < length)
                 done = Row<TOperator, Lanes8, TValues>(op, in x, in noise, in gain, in gradY, ref gradX, ref y, ref sum, adds, done, length);
-            if (width >= VectorWidth.Bits128)
+            if (width >= VectorWidth.Bits128 && done < length)
                 done = Row<TOperator, Lanes4, TValues>(op, in x, in noise, in gain, in gradY, ref gradX, ref y, ref sum, adds, done, length);
-            Row<TOperator, Lanes1, TValues>(op, in x, in noise, in gain, in gradY, ref gradX, ref y, ref sum, adds, done, length);
+            if (done < length) Row<TOperator, Lanes1, TValues>(op, in x, in noise, in gain, in gradY, ref gradX, ref y, ref sum, adds, done, length);
         }
 
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        [SkipLocalsInit, MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private static int Row<TOperator, V, TValues>(
             TOperator op, ref readonly float x, ref readonly float noise, ref readonly float p, ref readonly float gradY,
             ref float gradX, ref float y, ref float sum, bool adds, int done, int length)
@@ -264,17 +283,25 @@ public static unsafe class SpanKernels
             where V : struct, ILanes<V>
             where TValues : struct, IValues
         {
-            for (; done <= length - V.Count; done += V.Count)
+            var rest = stackalloc float[2 * Block * V.Count];
+            var scale = rest + (Block * V.Count);
+            while (done <= length - V.Count)
             {
-                var i = (nuint)done;
-                var xi = TOperator.ReadsNoise ? V.Load(in noise, i) : 0f;
-                var gain = TOperator.ReadsP ? V.Load(in p, i) : 0f;
-                var slopes = op.Backward(V.Load(in x, i), xi, gain);
-                var grad = ChainRule.Passing<TOperator, V>(V.Load(in gradY, i), slopes.Dx);
-                (slopes.Dx * grad).Store(ref gradX, i);
-                if (TValues.Wanted) slopes.Value.Store(ref y, i);
-                if (TOperator.ReadsP && adds) V.MultiplyAdd(slopes.Dp, grad, V.Load(in sum, i)).Store(ref sum, i);
+                var inputs = Inputs<V>(in x, in noise, in p, done);
+                var count = Math.Min(Block, (length - done) / V.Count);
+                OperatorLoops.Begin<TOperator, V>(op, inputs, count, rest, scale, V.Count);
+                for (nint i = 0; i < count; i++, done += V.Count, inputs.Next())
+                {
+                    var at = (nuint)done;
+                    var e = OperatorLoops.End<TOperator, V>(rest + (i * V.Count), scale + (i * V.Count));
+                    var slopes = op.Backward(inputs.PreActivation<V>(), inputs.Noise<TOperator, V>(), inputs.Gain<TOperator, V>(), e);
+                    var grad = ChainRule.Passing<TOperator, V>(V.Load(in gradY, at), slopes.Dx);
+                    (slopes.Dx * grad).Store(ref gradX, at);
+                    if (TValues.Wanted) slopes.Value.Store(ref y, at);
+                    if (TOperator.ReadsP && adds) V.MultiplyAdd(slopes.Dp, grad, V.Load(in sum, at)).Store(ref sum, at);
+                }
             }
+
             return done;
         }
     }

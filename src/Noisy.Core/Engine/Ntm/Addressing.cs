@@ -134,7 +134,7 @@ internal static unsafe class Addressing
     {
         nint padded = size.PaddedSlots;
         for (nint i = 0; i < padded; i += V.Count)
-            Elementary.Exp((V.Load(in *(x + i), 0) - greatest) * factor).Exp.Store(ref *(to + i), 0);
+            Elementary.Exp((V.Load(in *(x + i), 0) - greatest) * factor).Value.Store(ref *(to + i), 0);
         ClearPadding(size, to);
         var inverse = 1 / LaneSums.Sum<V>(to, size.PaddedSlots);
         for (nint i = 0; i < padded; i += V.Count) (V.Load(in *(to + i), 0) * inverse).Store(ref *(to + i), 0);

@@ -36,7 +36,7 @@ internal static unsafe class HeadParameters
         Softmax(scalars + NtmDimensions.Shift, values + NtmDimensions.Shift);
         if (!writes) return;
         var vectors = scalars + NtmDimensions.Scalars;
-        for (nuint i = 0; i < (nuint)size.Width; i += (nuint)V.Count) Elementary.Sigmoid(V.Load(in *vectors, i)).Value.Store(ref *turn.Erase, i);
+        for (nuint i = 0; i < (nuint)size.Width; i += (nuint)V.Count) Elementary.Sigmoid(V.Load(in *vectors, i)).Store(ref *turn.Erase, i);
         Tanh<V>(vectors + size.Width, size.Width, turn.Add);
     }
 
@@ -72,7 +72,7 @@ internal static unsafe class HeadParameters
     [MethodImpl(AggressiveInlining)]
     private static void Tanh<V>(float* from, int count, float* to) where V : struct, ILanes<V>
     {
-        for (nuint i = 0; i < (nuint)count; i += (nuint)V.Count) Elementary.Tanh(V.Load(in *from, i)).Value.Store(ref *to, i);
+        for (nuint i = 0; i < (nuint)count; i += (nuint)V.Count) Elementary.Tanh(V.Load(in *from, i)).Store(ref *to, i);
     }
 
     /// <summary>Softmax of three numbers.</summary>
@@ -82,7 +82,7 @@ internal static unsafe class HeadParameters
         var sum = 0f;
         for (var i = 0; i < 3; i++)
         {
-            Elementary.Exp<Lanes1>(from[i] - most).Exp.Store(ref to[i], 0);
+            Elementary.Exp<Lanes1>(from[i] - most).Value.Store(ref to[i], 0);
             sum += to[i];
         }
 

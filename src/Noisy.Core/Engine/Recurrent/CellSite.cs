@@ -49,14 +49,14 @@ internal static unsafe class CellSite
         where TOperator : struct, INoisyOperator
         where V : struct, ILanes<V>
     {
-        var noise = at.Noise + (site * at.NoiseSite);
-        var gain = at.Gains + (site * at.Block);
-        var (count, stepNoise, stepGain) = (at.Count, at.NoiseStride, at.GainStride);
+        var inputs = Inputs(at, site, x, stepX);
         var to = At(at, site, 0);
-        for (var i = 0; i < count; i++, x += stepX, noise += stepNoise, gain += stepGain, to += Place)
+        var count = at.Count;
+        OperatorLoops.Begin<TOperator, V>(op, inputs, count, to, to + Part, Place);
+        for (var i = 0; i < count; i++, to += Place, inputs.Next())
         {
-            var (xi, p) = (TOperator.ReadsNoise ? V.Load(in *noise, 0) : 0f, TOperator.ReadsP ? V.Load(in *gain, 0) : 0f);
-            op.Forward(V.Load(in *x, 0), xi, p).Store(ref *to, 0);
+            var e = OperatorLoops.End<TOperator, V>(to, to + Part);
+            op.Forward(inputs.PreActivation<V>(), inputs.Noise<TOperator, V>(), inputs.Gain<TOperator, V>(), e).Store(ref *to, 0);
         }
     }
 
@@ -67,14 +67,14 @@ internal static unsafe class CellSite
         where TOperator : struct, INoisyOperator
         where V : struct, ILanes<V>
     {
-        var noise = at.Noise + (site * at.NoiseSite);
-        var gain = at.Gains + (site * at.Block);
-        var (count, stepNoise, stepGain) = (at.Count, at.NoiseStride, at.GainStride);
+        var inputs = Inputs(at, site, x, stepX);
         var to = At(at, site, 0);
-        for (var i = 0; i < count; i++, x += stepX, noise += stepNoise, gain += stepGain, to += Place)
+        var count = at.Count;
+        OperatorLoops.Begin<TOperator, V>(op, inputs, count, to, to + Part, Place);
+        for (var i = 0; i < count; i++, to += Place, inputs.Next())
         {
-            var (xi, p) = (TOperator.ReadsNoise ? V.Load(in *noise, 0) : 0f, TOperator.ReadsP ? V.Load(in *gain, 0) : 0f);
-            var slopes = op.Backward(V.Load(in *x, 0), xi, p);
+            var e = OperatorLoops.End<TOperator, V>(to, to + Part);
+            var slopes = op.Backward(inputs.PreActivation<V>(), inputs.Noise<TOperator, V>(), inputs.Gain<TOperator, V>(), e);
             slopes.Value.Store(ref *to, 0);
             slopes.Dx.Store(ref *(to + Part), 0);
             if (TOperator.ReadsP) slopes.Dp.Store(ref *(to + (2 * Part)), 0);
@@ -102,6 +102,9 @@ internal static unsafe class CellSite
 
     /// <summary>Floats from place to place of the scratch.</summary>
     internal const int RoomStep = Place;
+
+    private static OperatorInputs Inputs(in CellPlace at, int site, float* x, nint stepX) =>
+        new(x, stepX, at.Noise + (site * at.NoiseSite), at.NoiseStride, at.Gains + (site * at.Block), at.GainStride);
 
     [MethodImpl(AggressiveInlining)]
     private static float* At(in CellPlace at, int site, int i) => at.Scratch + (site * Site) + (i * Place);

@@ -126,7 +126,7 @@ internal sealed unsafe partial class SoftmaxKernel<V>
         for (nint row = 0; row < tape.Count; row += V.Count)
         {
             var at = tape.ChunkTops + (chunk * stride) + row;
-            var (share, _) = Elementary.Exp(V.Load(in *at, 0) - V.Load(in *(tape.Tops + row), 0));
+            var share = Elementary.Exp(V.Load(in *at, 0) - V.Load(in *(tape.Tops + row), 0)).Value;
             (share * V.Load(in *(tape.Inverse + row), 0) * gradientScale).Store(ref *factors, (nuint)row);
         }
 

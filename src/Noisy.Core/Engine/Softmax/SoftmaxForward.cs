@@ -166,7 +166,7 @@ internal sealed unsafe partial class SoftmaxKernel<V>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static V Exp(float* at, nuint lane, V bias, V top)
     {
-        var (exp, _) = Elementary.Exp(V.Load(in *at, lane) + bias - top);
+        var exp = Elementary.Exp(V.Load(in *at, lane) + bias - top).Value;
         exp.Store(ref *at, lane);
         return exp;
     }
@@ -174,7 +174,7 @@ internal sealed unsafe partial class SoftmaxKernel<V>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Update(nuint lane, V before, V top, V sum, float* tops, float* sums, float* factors)
     {
-        var (factor, _) = Elementary.Exp(before - top);
+        var factor = Elementary.Exp(before - top).Value;
         factor.Store(ref *factors, lane);
         V.MultiplyAdd(V.Load(in *sums, lane), factor, sum).Store(ref *sums, lane);
         top.Store(ref *tops, lane);
