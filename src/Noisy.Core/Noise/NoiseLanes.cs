@@ -24,7 +24,7 @@ internal static class NoiseLanes
     [MethodImpl(AggressiveInlining)]
     internal static V MinusLog<V>(V exponent, V fraction) where V : struct, ILanes<V> => Elementary.Log(exponent, fraction) ^ Elementary.SignBit;
 
-    /// <summary>Third step: the inverse distribution function at w, in the place of which it is then multiplied by v.</summary>
+    /// <summary>Third step: erfinv(v) / v, by its polynomials in w.</summary>
     [MethodImpl(AggressiveInlining)]
     internal static V Quotient<V>(V w) where V : struct, ILanes<V>, IBitLanes<V>
     {
