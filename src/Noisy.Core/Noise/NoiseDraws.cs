@@ -46,8 +46,8 @@ internal readonly struct HalfNormalDraw : INoiseDraw
     }
 
     /// <summary>What the uniform draws are multiplied by.</summary>
-    /// <remarks>In some short loops: the processor overlaps several turns of a short loop, but not of one as long as the whole formula, and each
-    /// operation waits for the one before.</remarks>
+    /// <remarks>In some short loops, of which the processor overlaps more turns than of one as long as the whole formula, where each operation
+    /// waits for the one before.</remarks>
     [MethodImpl(AggressiveOptimization)]
     internal static void Quotients<V>(ref readonly float words, ref float quotients, nuint count)
         where V : struct, ILanes<V>, IBitLanes<V>

@@ -3,8 +3,8 @@ using System.Runtime.CompilerServices;
 namespace Noisy.Core;
 
 /// <summary>The exponentials of an activation for many elements, in short loops.</summary>
-/// <remarks>In a formula each operation waits for the one before. A processor fills that time with other elements, if they begin within the
-/// few dozen operations that it holds ready: so it overlaps several turns of a short loop, but hardly two of one as long as a formula.</remarks>
+/// <remarks>In a formula each operation waits for the one before. A processor fills that time with other elements, as far ahead as it holds
+/// operations ready: of a short loop it overlaps more turns than of one as long as a formula.</remarks>
 internal static unsafe class OperatorLoops
 {
     /// <summary>Does for each element what comes before <see cref="Exponential{V}"/>; <see cref="End"/> gives it. Nothing for an activation that
