@@ -8,9 +8,6 @@ internal sealed unsafe class FloatMatrix<V> : PackedMatrix
 #pragma warning restore CA1001
     where V : struct, ILanes<V>
 {
-    // Floats of a matrix that a second-level cache holds from one pass to the next.
-    private const int Near = 100_000;
-
     private readonly NativeBuffer panels;
 
     internal FloatMatrix(FloatTensor weight, int blocks)
@@ -53,7 +50,6 @@ internal sealed unsafe class FloatMatrix<V> : PackedMatrix
     private void MultiplyMany(in PackedOperands at, int firstBlock, int endBlock, int firstPanel, int endPanel)
     {
         var most = MatrixProduct.BlockRows(Depth);
-        var far = Blocks * Panels * PanelSize > Near;
         for (nint first = 0; first < at.Rows; first += most)
         {
             var count = (int)Math.Min(most, at.Rows - first);
@@ -66,7 +62,7 @@ internal sealed unsafe class FloatMatrix<V> : PackedMatrix
                     MatrixProduct.Multiply<V, RowMajor>(
                         count, Wide(panel), at.X + (first * at.RowX), at.RowX, from, Wide(panel) * V.Count, Depth,
                         at.Y + (block * at.BlockY) + (first * at.RowY) + unit, at.RowY, V.Count,
-                        at.Start + (block * at.BlockStart) + (first * at.RowStart) + unit, at.RowStart, far ? from + PanelSize : null);
+                        at.Start + (block * at.BlockStart) + (first * at.RowStart) + unit, at.RowStart, from + PanelSize);
                 }
             }
         }

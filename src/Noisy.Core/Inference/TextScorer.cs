@@ -47,7 +47,8 @@ internal static unsafe class TextScorer
                 var own = logits.Start + ((nint)member.Index * most * rowLogits);
                 while (tasks.Take(out var task))
                 {
-                    var (block, piece) = (task / ofPieces, task % ofPieces);
+                    // All rows pass the weights of a piece before the next piece: it comes from memory once, and then from a last-level cache.
+                    var (piece, block) = (task / blocks, task % blocks);
                     var (first, end) = (MatrixProduct.FirstRow(rows, block, blocks), MatrixProduct.FirstRow(rows, block + 1, blocks));
                     var v = piece * LogSumExp.Piece;
                     var classes = Math.Min(LogSumExp.Piece, model.Vocabulary - v);

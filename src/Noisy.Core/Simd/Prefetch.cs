@@ -13,13 +13,10 @@ internal static unsafe class Prefetch
         if (Sse.IsSupported) Sse.Prefetch0(at);
     }
 
-    /// <summary>Brings memory into the second-level cache.</summary>
-    /// <param name="at">Where it begins; any address.</param>
-    /// <param name="count">Floats.</param>
-    internal static void Next(float* at, nint count)
+    /// <summary>Brings a line into the second-level cache. The address may be any; nothing is read.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static void Far(float* at)
     {
-        const nint line = 16;
-        if (!Sse.IsSupported) return;
-        for (nint i = 0; i < count; i += line) Sse.Prefetch1(at + i);
+        if (Sse.IsSupported) Sse.Prefetch1(at);
     }
 }

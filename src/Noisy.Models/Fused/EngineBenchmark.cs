@@ -85,7 +85,7 @@ internal static unsafe class EngineBenchmark
             var a = b + (columns * Depth);
             var c = a + (rows * Depth);
             for (var i = 0; i < times; i++)
-                MatrixTile.Multiply<V, TRows, Count3, RowMajor>(a, Depth, b, columns, Depth, c, columns, V.Count, null, 0);
+                MatrixTile.Multiply<V, TRows, Count3, RowMajor>(a, Depth, b, columns, Depth, c, columns, V.Count, null, 0, a, 0);
         }));
     }
 

@@ -71,7 +71,8 @@ internal readonly unsafe struct LinearMap<V>
             nint place = panel * Width;
             var wide = Wide(panel);
             MatrixProduct.Multiply<V, RowMajor>(
-                rows, wide, x, rowX, panels + (place * Depth), wide * V.Count, Depth, y + place, rowY, V.Count, start + place, rowStart);
+                rows, wide, x, rowX, panels + (place * Depth), wide * V.Count, Depth, y + place, rowY, V.Count, start + place, rowStart,
+                panels + ((place + Width) * Depth));
         }
     }
 
@@ -97,11 +98,13 @@ internal readonly unsafe struct LinearMap<V>
             var wide = Panels.Wide<V>(Most, Depth - column);
             var from = start == null ? null : start + column;
             var to = gradX + column;
+            var weights = panels + (panel * BackPanel);
             for (var block = 0; block < blocks; block++, from = to)
             {
+                var next = block + 1 < blocks ? weights + ((nint)units * wide * V.Count) : panels + ((panel + 1) * BackPanel);
                 MatrixProduct.Multiply<V, RowMajor>(
-                    rows, wide, gradY + (block * padded), rowY, panels + (panel * BackPanel) + ((nint)block * units * wide * V.Count), wide * V.Count,
-                    units, to, rowX, V.Count, from, rowX);
+                    rows, wide, gradY + (block * padded), rowY, weights, wide * V.Count, units, to, rowX, V.Count, from, rowX, next);
+                weights = next;
             }
         }
     }

@@ -31,7 +31,8 @@ internal static unsafe class MatrixProduct
     /// <summary>C = start + A·B for a panel that many rows pass: a piece of it at a time, which stays in the first-level cache.</summary>
     /// <inheritdoc cref="Multiply"/>
     internal static void MultiplyMany<V, TLayout>(
-        int rows, int wide, float* a, nint stride, float* b, nint rowB, nint depth, float* c, nint rowC, nint vectorC, float* start, nint rowStart)
+        int rows, int wide, float* a, nint stride, float* b, nint rowB, nint depth, float* c, nint rowC, nint vectorC, float* start, nint rowStart,
+        float* next = null)
         where V : struct, ILanes<V>
         where TLayout : struct, IOperandLayout
     {
@@ -40,10 +41,12 @@ internal static unsafe class MatrixProduct
         for (nint piece = 0; piece < pieces; piece++)
         {
             var first = depth * piece / pieces;
+            var end = depth * (piece + 1) / pieces;
             var from = piece == 0 ? start : c;
+            var then = next == null ? null : piece + 1 < pieces ? b + (end * rowB) : next;
             Multiply<V, TLayout>(
-                rows, wide, TLayout.Interleaved ? a + (first * stride) : a + first, stride, b + (first * rowB), rowB, (depth * (piece + 1) / pieces) - first,
-                c, rowC, vectorC, from, piece == 0 ? rowStart : rowC);
+                rows, wide, TLayout.Interleaved ? a + (first * stride) : a + first, stride, b + (first * rowB), rowB, end - first,
+                c, rowC, vectorC, from, piece == 0 ? rowStart : rowC, then);
         }
     }
 
@@ -60,7 +63,7 @@ internal static unsafe class MatrixProduct
     /// <param name="vectorC">Floats from one vector of a row of C to the next.</param>
     /// <param name="start">What the products are added to, laid out as C; null for nothing.</param>
     /// <param name="rowStart">Floats from row to row of start; 0 gives every row the same.</param>
-    /// <param name="next">The packed panel that is read next, to be prefetched if no cache holds it; null prefetches nothing.</param>
+    /// <param name="next">The packed panel of this depth that is read next, to be fetched meanwhile; null for none.</param>
     internal static void Multiply<V, TLayout>(
         int rows, int wide, float* a, nint stride, float* b, nint rowB, nint depth, float* c, nint rowC, nint vectorC, float* start, nint rowStart,
         float* next = null)
@@ -69,16 +72,18 @@ internal static unsafe class MatrixProduct
     {
         var most = TileRows<V>(wide);
         var tiles = (rows + most - 1) / most;
+        var step = (rowB + tiles - 1) / tiles;
         for (var tile = 0; tile < tiles; tile++)
         {
             var first = FirstRow(rows, tile, tiles);
             var count = FirstRow(rows, tile + 1, tiles) - first;
-            if (next != null) Prefetch.Next(next + (depth * rowB * tile / tiles), depth * rowB / tiles);
             var from = start == null ? null : start + (first * rowStart);
             var left = TLayout.Interleaved ? a + first : a + (first * stride);
-            if (wide == 3) Tile<V, Count3, TLayout>(count, left, stride, b, rowB, depth, c + (first * rowC), rowC, vectorC, from, rowStart);
-            else if (wide == 2) Tile<V, Count2, TLayout>(count, left, stride, b, rowB, depth, c + (first * rowC), rowC, vectorC, from, rowStart);
-            else Tile<V, Count1, TLayout>(count, left, stride, b, rowB, depth, c + (first * rowC), rowC, vectorC, from, rowStart);
+            var ahead = next != null && tile * step < rowB ? next + (depth * tile * step) : left;
+            var toward = ahead == left ? 0 : step;
+            if (wide == 3) Tile<V, Count3, TLayout>(count, left, stride, b, rowB, depth, c + (first * rowC), rowC, vectorC, from, rowStart, ahead, toward);
+            else if (wide == 2) Tile<V, Count2, TLayout>(count, left, stride, b, rowB, depth, c + (first * rowC), rowC, vectorC, from, rowStart, ahead, toward);
+            else Tile<V, Count1, TLayout>(count, left, stride, b, rowB, depth, c + (first * rowC), rowC, vectorC, from, rowStart, ahead, toward);
         }
     }
 
@@ -87,23 +92,24 @@ internal static unsafe class MatrixProduct
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Tile<V, TWide, TLayout>(
-        int rows, float* a, nint stride, float* b, nint rowB, nint depth, float* c, nint rowC, nint vectorC, float* start, nint rowStart)
+        int rows, float* a, nint stride, float* b, nint rowB, nint depth, float* c, nint rowC, nint vectorC, float* start, nint rowStart,
+        float* ahead, nint step)
         where V : struct, ILanes<V>
         where TWide : struct, ICount
         where TLayout : struct, IOperandLayout
     {
         switch (rows)
         {
-            case 1: MatrixTile.Multiply<V, Count1, TWide, TLayout>(a, stride, b, rowB, depth, c, rowC, vectorC, start, rowStart); break;
-            case 2: MatrixTile.Multiply<V, Count2, TWide, TLayout>(a, stride, b, rowB, depth, c, rowC, vectorC, start, rowStart); break;
-            case 3: MatrixTile.Multiply<V, Count3, TWide, TLayout>(a, stride, b, rowB, depth, c, rowC, vectorC, start, rowStart); break;
-            case 4: MatrixTile.Multiply<V, Count4, TWide, TLayout>(a, stride, b, rowB, depth, c, rowC, vectorC, start, rowStart); break;
-            case 5: MatrixTile.Multiply<V, Count5, TWide, TLayout>(a, stride, b, rowB, depth, c, rowC, vectorC, start, rowStart); break;
-            case 6: MatrixTile.Multiply<V, Count6, TWide, TLayout>(a, stride, b, rowB, depth, c, rowC, vectorC, start, rowStart); break;
-            case 7: MatrixTile.Multiply<V, Count7, TWide, TLayout>(a, stride, b, rowB, depth, c, rowC, vectorC, start, rowStart); break;
-            case 8: MatrixTile.Multiply<V, Count8, TWide, TLayout>(a, stride, b, rowB, depth, c, rowC, vectorC, start, rowStart); break;
-            case 9: MatrixTile.Multiply<V, Count9, TWide, TLayout>(a, stride, b, rowB, depth, c, rowC, vectorC, start, rowStart); break;
-            default: MatrixTile.Multiply<V, Count10, TWide, TLayout>(a, stride, b, rowB, depth, c, rowC, vectorC, start, rowStart); break;
+            case 1: MatrixTile.Multiply<V, Count1, TWide, TLayout>(a, stride, b, rowB, depth, c, rowC, vectorC, start, rowStart, ahead, step); break;
+            case 2: MatrixTile.Multiply<V, Count2, TWide, TLayout>(a, stride, b, rowB, depth, c, rowC, vectorC, start, rowStart, ahead, step); break;
+            case 3: MatrixTile.Multiply<V, Count3, TWide, TLayout>(a, stride, b, rowB, depth, c, rowC, vectorC, start, rowStart, ahead, step); break;
+            case 4: MatrixTile.Multiply<V, Count4, TWide, TLayout>(a, stride, b, rowB, depth, c, rowC, vectorC, start, rowStart, ahead, step); break;
+            case 5: MatrixTile.Multiply<V, Count5, TWide, TLayout>(a, stride, b, rowB, depth, c, rowC, vectorC, start, rowStart, ahead, step); break;
+            case 6: MatrixTile.Multiply<V, Count6, TWide, TLayout>(a, stride, b, rowB, depth, c, rowC, vectorC, start, rowStart, ahead, step); break;
+            case 7: MatrixTile.Multiply<V, Count7, TWide, TLayout>(a, stride, b, rowB, depth, c, rowC, vectorC, start, rowStart, ahead, step); break;
+            case 8: MatrixTile.Multiply<V, Count8, TWide, TLayout>(a, stride, b, rowB, depth, c, rowC, vectorC, start, rowStart, ahead, step); break;
+            case 9: MatrixTile.Multiply<V, Count9, TWide, TLayout>(a, stride, b, rowB, depth, c, rowC, vectorC, start, rowStart, ahead, step); break;
+            default: MatrixTile.Multiply<V, Count10, TWide, TLayout>(a, stride, b, rowB, depth, c, rowC, vectorC, start, rowStart, ahead, step); break;
         }
     }
 }

@@ -46,9 +46,12 @@ internal static unsafe class MatrixTile
     /// <param name="vectorC">Floats from one vector of a row of C to the next.</param>
     /// <param name="start">What the products are added to, laid out as C; null for nothing.</param>
     /// <param name="rowStart">Floats from row to row of start.</param>
+    /// <param name="ahead">What will be read later and is fetched meanwhile; any address.</param>
+    /// <param name="step">Floats of it for each k.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void Multiply<V, TRows, TWide, TLayout>(
-        float* a, nint stride, float* b, nint rowB, nint depth, float* c, nint rowC, nint vectorC, float* start, nint rowStart)
+        float* a, nint stride, float* b, nint rowB, nint depth, float* c, nint rowC, nint vectorC, float* start, nint rowStart,
+        float* ahead, nint step)
         where V : struct, ILanes<V>
         where TRows : struct, ICount
         where TWide : struct, ICount
@@ -90,6 +93,8 @@ internal static unsafe class MatrixTile
             var b1 = TWide.Value > 1 ? V.Load(in *b, (nuint)V.Count) : 0f;
             var b2 = TWide.Value > 2 ? V.Load(in *b, 2 * (nuint)V.Count) : 0f;
             b += rowB;
+            Prefetch.Far(ahead); // one at a time: as many as a panel needs, all at once, would wait for each other
+            ahead += step;
             V x = TLayout.Interleaved ? a0[0] : a0[k];
             c00.AddProduct(x, b0);
             if (TWide.Value > 1) c01.AddProduct(x, b1);

@@ -98,12 +98,15 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
                 var first = panel * 2 * V.Count;
                 var wide = Panels.Wide<V>(2, size.Hidden - first);
                 var to = flow.Hidden + (part.FirstRow * flow.RowHidden) + first;
+                var from = flow.WeightHh + (panel * flow.WeightPanelHh);
                 for (var gate = 0; gate < TCell.Gates; gate++)
                 {
+                    var next = gate + 1 < TCell.Gates ? from + ((nint)size.Hidden * wide * V.Count)
+                        : flow.WeightHh + ((panel + 1 < part.EndPair ? panel + 1 : part.FirstPair) * flow.WeightPanelHh);
                     MatrixProduct.Multiply<V, RowMajor>(
-                        part.Rows, wide, gates + (TCell.RecurrentBlocks[gate] * padded), row,
-                        flow.WeightHh + (panel * flow.WeightPanelHh) + ((nint)gate * size.Hidden * wide * V.Count), wide * V.Count, size.Hidden,
-                        to, flow.RowHidden, V.Count, gate == 0 ? null : to, flow.RowHidden);
+                        part.Rows, wide, gates + (TCell.RecurrentBlocks[gate] * padded), row, from, wide * V.Count, size.Hidden,
+                        to, flow.RowHidden, V.Count, gate == 0 ? null : to, flow.RowHidden, next);
+                    from = next;
                 }
             }
 
@@ -187,7 +190,8 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
         void Add(int r, int rows, int gate, int column, int wide, float* to, nint stride) => MatrixProduct.MultiplyMany<V, RowMajor>(
             rows, wide, work.Gates + (r * row) + (TCell.InputBlocks[gate] * padded), row,
             work.WeightIh + (column / width * work.WeightPanelIh) + ((nint)gate * size.Hidden * wide * V.Count), wide * V.Count, size.Hidden,
-            to, stride, V.Count, gate == 0 ? null : to, stride);
+            to, stride, V.Count, gate == 0 ? null : to, stride,
+            work.WeightIh + (((column / width) + 1) * work.WeightPanelIh) + ((nint)gate * size.Hidden * wide * V.Count));
     }
 
     /// <summary>Gates of all rows, interleaved by tiles of units, and their sums over the rows.</summary>
@@ -239,7 +243,8 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
                     nint stride = whole ? columns : width;
                     MatrixProduct.Multiply<V, InterleavedRows>(
                         rows, wide, work.Interleaved + (((blocks[gate] * tiles) + (unit / MatrixTile.MaxRowsOfThree)) * work.TileSize), rows,
-                        values + (column / width * work.ValuePanel), wide * V.Count, size.Rows, to, stride, V.Count, whole && grad.Add ? to : null, stride);
+                        values + (column / width * work.ValuePanel), wide * V.Count, size.Rows, to, stride, V.Count, whole && grad.Add ? to : null, stride,
+                        tile == begin ? values + (((column / width) + 1) * work.ValuePanel) : null);
                     if (!whole) CopyEdge(edge, width, rows, there, target, columns, grad.Add);
                 }
             }

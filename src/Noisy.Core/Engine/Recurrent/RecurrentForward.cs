@@ -116,7 +116,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
                 var place = (TCell.InputBlocks[triple / triples] * padded) + unit;
                 MatrixProduct.MultiplyMany<V, RowMajor>(
                     rows, wide, input + ((nint)r * size.Inputs), size.Inputs, weights + (triple * panelSize), wide * V.Count, size.Inputs,
-                    tape.Gates + (r * row) + place, row, V.Count, bias + place, 0);
+                    tape.Gates + (r * row) + place, row, V.Count, bias + place, 0, weights + ((triple + 1) * panelSize));
             }
 
             // Blocks that the inputs do not reach start from their bias alone.
@@ -140,6 +140,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
             var t = size.StepAt(i);
             var before = (((nint)i * size.Batch) + part.FirstRow) * padded;
             var gates = tape.Gates + ((((nint)t * size.Batch) + part.FirstRow) * row);
+            var endPanel = Math.Min(part.EndPair * TCell.Gates, panels);
             for (var pair = part.FirstPair; pair < part.EndPair; pair++)
             {
                 for (var panel = pair * TCell.Gates; panel < Math.Min((pair + 1) * TCell.Gates, panels) && !(startsFromZero && i == 0); panel++)
@@ -149,7 +150,8 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
                     var second = wide == 2 ? Place((2 * panel) + 1, TCell.RecurrentBlocks, (int)padded) - place : 0;
                     MatrixProduct.Multiply<V, RowMajor>(
                         part.Rows, wide, tape.Hidden + before, padded, weights + (panel * panelSize), wide * V.Count, size.Hidden,
-                        gates + place, row, second, gates + place, row);
+                        gates + place, row, second, gates + place, row,
+                        weights + ((panel + 1 < endPanel ? panel + 1 : part.FirstPair * TCell.Gates) * panelSize));
                 }
 
                 EngineProfile.Mark(part.Member, EngineStage.RecurrentProduct);
