@@ -242,6 +242,13 @@ let private running =
             Expect.equal code 0 "a summary of an older version"
             Expect.stringContains output "not repeated" "a summary of an older version")
 
+        testCase "--help says nothing of data that others take" (fun () ->
+            use folder = new TempFolder()
+            let code, output, _ = run (signs 0.01) folder.Path [ "--help" ]
+            Expect.equal code 0 "code"
+            Expect.stringContains output "DATA: the experiment's own; it takes none by --data or NOISY_DATA." "its data"
+            for others in [ "ptb"; "captions"; "download" ] do Expect.isFalse (output.Contains others) others)
+
         testCase "refuses a model without parameters" (fun () ->
             use folder = new TempFolder()
             let code, _, errors = run (signs 0.01 |> Experiment.model (fun _ _ clock -> func "same" id |> Layer.build clock)) folder.Path [ "--activation"; "mine" ]
