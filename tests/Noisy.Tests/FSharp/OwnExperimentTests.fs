@@ -31,7 +31,7 @@ let private signs slope : Experiment<Settings, Net, torch.Tensor * torch.Tensor>
     |> Experiment.batches 2 3
 
 /// A command: exit code, output, errors.
-let private run experiment (folder: string) more =
+let run experiment (folder: string) more =
     TorchNative.EnsureLoaded()
     use output = new StringWriter()
     use errors = new StringWriter()
