@@ -26,6 +26,8 @@ type Experiment<'Settings, 'Model, 'Batch when 'Model :> torch.nn.Module> =
           Loss: ('Settings -> 'Model -> 'Batch -> torch.Tensor) option
           Metrics: (string * bool * ('Settings -> 'Model -> 'Batch -> float)) list
           Batches: int * int
+          /// How many stages of difficulty there are, and the settings of one before the last.
+          Stages: ('Settings -> int) * ('Settings -> int -> 'Settings)
           Rules: 'Settings -> string list
           StopWhen: 'Settings -> Validation list -> bool
           Floor: ('Settings -> float) option
@@ -43,12 +45,18 @@ type private FunctionTask<'Settings, 'Model, 'Batch when 'Model :> torch.nn.Modu
     /// Torch's generator as a function of an address, so that dropout, initial weights and torch.rand repeat.
     let seeded (key: NoiseKey) (index: int64) = torch.random.manual_seed (int64 (key.At(index, 0).Below(Int32.MaxValue, 0L))) |> ignore
 
-    let batchOf (key: NoiseKey) split index =
+    let plan = config.Training.Curriculum
+    let stages = fst experiment.Stages settings
+
+    /// The settings of a stage; those of the last are the experiment's own.
+    let at stage = if stage = stages then settings else snd experiment.Stages settings stage
+
+    let batchOf (key: NoiseKey) settings split index =
         seeded (key.Child("data").Child(string split)) index
         experiment.Data.Value settings split index |> Batch.toDevice device
 
     // Validation and test are the same for every seed.
-    let batch split index = batchOf (if split = Split.Train then root else shared) split index
+    let batch settings split index = batchOf (if split = Split.Train then root else shared) settings split index
 
     let model =
         seeded (root.Child "weights") 0L
@@ -73,7 +81,8 @@ type private FunctionTask<'Settings, 'Model, 'Batch when 'Model :> torch.nn.Modu
 
     let identity =
         use _ = torch.NewDisposeScope()
-        let sample = [ for split, index in [ Split.Train, 0L; Split.Train, 1L; Split.Valid, 0L; Split.Test, 0L ] -> batchOf shared split index |> box ]
+        let places = [ stages, Split.Train, 0L; stages, Split.Train, 1L; stages, Split.Valid, 0L; stages, Split.Test, 0L; if stages > 1 then 1, Split.Train, 0L ]
+        let sample = [ for stage, split, index in places -> batchOf shared (at stage) split index |> box ]
 
         if sample |> List.forall (Batch.tensors >> List.isEmpty) then
             raise (UsageException $"the data of '{experiment.Name}' have no tensors: a batch is a tensor, or a tuple or record of tensors")
@@ -91,6 +100,7 @@ type private FunctionTask<'Settings, 'Model, 'Batch when 'Model :> torch.nn.Modu
         member _.Data = identity
         member _.UpdatesPerEpoch = int64 config.Training.EpochUpdates.Value
         member _.RepeatsData = false
+        member _.Stages = stages
         member _.ItemName = "batch"
         member _.Metric = mainMetric
         member _.HigherIsBetter = higher
@@ -98,28 +108,40 @@ type private FunctionTask<'Settings, 'Model, 'Batch when 'Model :> torch.nn.Modu
         member _.Loss(position, context) =
             if context.IsTraining then model.train () else model.eval (); clock.TestMode <- context.Mode
             clock.Advance(position.Update, context.Scale)
-            let batch = batch Split.Train position.Update
+            let settings = at (plan.Draw(position.Stage, stages, root.Child("stages").At(0L, 0), position.Update))
+            let batch = batch settings Split.Train position.Update
             seeded (root.Child "update") position.Update
             let loss = scalar (experiment.Loss.Value settings model batch)
             BatchLoss(loss, loss.detach().to_type torch.ScalarType.Float32, 1L)
 
         member _.IsOver history = experiment.StopWhen settings (List.ofSeq history)
 
-        member _.Metrics sums = values [ "loss", sums.MeanNll ]
+        // Batches of training count nothing, but sums that did would tell these.
+        member _.Metrics sums =
+            values [
+                "loss", sums.MeanNll
+                if not (Double.IsNaN sums.Accuracy) then
+                    for name, _, _ in experiment.Metrics do
+                        match name with
+                        | "accuracy" -> name, sums.Accuracy
+                        | "error" -> name, 1.0 - sums.Accuracy
+                        | _ -> ()
+            ]
 
-        member _.Evaluate(split, _, context, stop) =
+        member _.Evaluate(split, stage, context, stop) =
             use _ = torch.no_grad ()
             model.eval ()
             clock.TestMode <- context.Mode
             clock.Advance(clock.Update, context.Scale)
             let valid, test = experiment.Batches
             let count = if split = Split.Valid then valid else test
+            let settings = at stage
 
             let sums =
                 [ for index in 0L .. int64 count - 1L do
                       stop.ThrowIfCancellationRequested()
                       use _ = torch.NewDisposeScope()
-                      let batch = batch split index
+                      let batch = batch settings split index
                       seeded (shared.Child "evaluation") index
                       number (scalar (experiment.Loss.Value settings model batch)) :: [ for _, _, metric in experiment.Metrics -> metric settings model batch ] ]
                 |> List.transpose
@@ -143,7 +165,8 @@ module Experiment =
         plainName "the experiment's name" name
 
         { Name = name; Title = title; Presets = []; Activations = Variants.all; Rows = []; Model = None; Data = None; Loss = None; Metrics = []
-          Batches = 10, 20; Rules = (fun _ -> []); StopWhen = (fun _ _ -> false); Floor = None; Baseline = None }
+          Batches = 10, 20; Stages = ((fun _ -> 1), (fun settings _ -> settings)); Rules = (fun _ -> []); StopWhen = (fun _ _ -> false); Floor = None
+          Baseline = None }
 
     /// Adds a size to start from, --preset; the first is the default. settings: the experiment's own; training: how its runs are trained.
     let preset (name: string) (settings: 'Settings) (training: Training) (experiment: Experiment<'Settings, 'Model, 'Batch>) =
@@ -186,6 +209,12 @@ module Experiment =
     let batches (valid: int) (test: int) (experiment: Experiment<'Settings, 'Model, 'Batch>) =
         if valid < 1 || test < 1 then raise (UsageException $"validation has {valid} and test {test} batches: each must have at least one")
         { experiment with Batches = valid, test }
+
+    /// Stages of difficulty, for Training.Curriculum. count: how many there are, ≥ 1; easier: from the settings and the number of a stage before
+    /// the last, from 1, to the settings that data, loss and metrics see at that stage. The model has those of the last, the experiment's own.
+    /// Experiment.stages (fun s -> s.Length - 1) (fun s stage -> { s with Length = stage + 1 })
+    let stages (count: 'Settings -> int) (easier: 'Settings -> int -> 'Settings) (experiment: Experiment<'Settings, 'Model, 'Batch>) =
+        { experiment with Stages = count, easier }
 
     /// Rules of the settings: one sentence for each that is broken.
     let rules (broken: 'Settings -> string list) (experiment: Experiment<'Settings, 'Model, 'Batch>) = { experiment with Rules = broken }
@@ -261,7 +290,10 @@ module Experiment =
                             ExperimentRow.Create(name, variant, summary, (fun _ -> Training.settings (change start)))
                     ]),
                 BuildTask = (fun config _ device -> new FunctionTask<'Settings, 'Model, 'Batch>(experiment, config, device)),
-                RulesOf = (fun config -> experiment.Rules(settings config)),
+                RulesOf = (fun config ->
+                    let broken = experiment.Rules(settings config)
+                    let stages = if broken.IsEmpty then fst experiment.Stages (settings config) else 1
+                    if stages < 1 then [ $"the settings have %d{stages} stages: must be >= 1" ] else broken),
                 FloorOf = (fun task ->
                     match experiment.Floor, ownSettings task with
                     | Some floor, Some settings -> Nullable(floor settings)

@@ -30,6 +30,8 @@ type Training =
       LearnP: bool
       /// Clips activations to the range of the hard function.
       ClipOutput: bool
+      /// Order of difficulty of the training's batches, for an experiment with Experiment.stages.
+      Curriculum: Noisy.Experiments.Curriculum
       /// What replaces the noise in evaluation.
       TestNoise: NoiseMode
       /// The run is finished once validation is at or beyond this value of the metric; None never.
@@ -38,6 +40,28 @@ type Training =
       Patience: int
       /// Tests and exports the weights of the best validation, not the final ones.
       KeepBest: bool }
+
+/// Curricula of an experiment whose batches have stages of difficulty: Curriculum.combined, or Curriculum.naive |> Curriculum.over 2000L. By
+/// themselves they go by results: after a validation with an accuracy above 0.95 the stage goes up by one; at the last stage the learning rate is
+/// multiplied by 0.8 instead, and the run ends once it is below 1/500 of its start. Source: Zaremba and Sutskever, 2014.
+[<RequireQualifiedAccess>]
+module Curriculum =
+    let private ofKind kind = Noisy.Experiments.Curriculum.Create kind
+
+    /// Always the last stage.
+    let none = ofKind CurriculumKind.None
+
+    /// The current stage.
+    let naive = ofKind CurriculumKind.Naive
+
+    /// Each batch from any stage, all alike; the current one is that of validation.
+    let mix = ofKind CurriculumKind.Mix
+
+    /// One batch in five from any stage, the others from the current one.
+    let combined = ofKind CurriculumKind.Combined
+
+    /// From the first stage to the last over so many updates (≥ 1), evenly, whatever the results.
+    let over (updates: int64) (curriculum: Noisy.Experiments.Curriculum) = Noisy.Experiments.Curriculum.Create(curriculum.Kind, Nullable updates)
 
 /// Ready values of Training, and short names of optimisers.
 [<AutoOpen>]
@@ -76,6 +100,7 @@ module Training =
           Noise = None
           LearnP = true
           ClipOutput = false
+          Curriculum = Curriculum.none
           TestNoise = NoiseMode.Mean
           StopAt = None
           Patience = 0
@@ -86,6 +111,6 @@ module Training =
             Epochs = training.Epochs, EpochUpdates = Nullable training.EpochUpdates, Optimizer = training.Optimizer, LearningRate = training.LearningRate,
             Decay = training.Decay, DecayAfter = training.DecayAfter, Momentum = Option.toNullable training.Momentum,
             WeightDecay = training.WeightDecay, Clip = training.Clip,
-            Schedule = Option.toObj training.Noise, LearnP = training.LearnP, ClipOutput = training.ClipOutput, TestNoise = training.TestNoise,
-            StopAt = Option.toNullable training.StopAt, Patience = training.Patience, KeepBest = training.KeepBest
+            Schedule = Option.toObj training.Noise, LearnP = training.LearnP, ClipOutput = training.ClipOutput, Curriculum = training.Curriculum,
+            TestNoise = training.TestNoise, StopAt = Option.toNullable training.StopAt, Patience = training.Patience, KeepBest = training.KeepBest
         )

@@ -20,6 +20,7 @@ public sealed unsafe class LanguageModel
     private static readonly string[] Tensors = ["encoder", "decoder_weight", "decoder_bias"];
     private readonly TokenEmbedding encoder;
     private readonly float[] bias;
+    private LanguageModelSession? idle; // of Next, whose caller takes it and puts it back
 
     private LanguageModel(
         SafetensorsContent file, ActivationPair activations, NoiseContext test, TextCodec codec, VectorWidth width, WeightPrecision precision)
@@ -107,7 +108,8 @@ public sealed unsafe class LanguageModel
         return TextScorer.Score(this, [.. texts], state, noise ?? Test, threads);
     }
 
-    /// <summary>What the model expects after a token. <see cref="CreateSession"/> is faster for many tokens.</summary>
+    /// <summary>What the model expects after a token, from one state to another; safe to call from several threads.</summary>
+    /// <remarks><see cref="CreateSession"/> is faster for many tokens: this copies logits and states, and a noise of one's own costs a session a call.</remarks>
     /// <param name="token">Id of the token.</param>
     /// <param name="state">State before it, of one sequence; default zeros.</param>
     /// <param name="noise">What is done with noise; default as in the run's test. Its scale is not read.</param>
@@ -115,9 +117,19 @@ public sealed unsafe class LanguageModel
     /// <exception cref="ArgumentException">The model does not have the token, or the state is of another model or of several sequences.</exception>
     public Prediction Next(int token, RecurrentState? state = null, NoiseContext? noise = null)
     {
-        using var session = CreateSession(noise: noise);
-        if (state is not null) session.State = state;
-        return new Prediction(session.Next(token).ToArray(), session.State);
+        var isKept = noise is null && Test.Mode != NoiseMode.Sample; // a session draws noise by the number of tokens that it has read
+        var session = (isKept ? Interlocked.Exchange(ref idle, null) : null) ?? CreateSession(noise: noise);
+        try
+        {
+            if (state is null) session.Reset(0);
+            else session.State = state;
+            return new Prediction(session.Next(token).ToArray(), session.State);
+        }
+        finally
+        {
+            var surplus = isKept ? Interlocked.Exchange(ref idle, session) : session;
+            surplus?.Dispose();
+        }
     }
 
     /// <summary>Begins to predict token after token of one or several texts, with states and buffers that are kept from call to call.</summary>

@@ -133,6 +133,11 @@ public static class ConfigJson
             .Select(k => $"{k}: {there[k]?.ToJsonString(Line) ?? "null"} there, no such field now"),
     ];
 
+    /// <summary>The fields of a config that are the experiment's own settings.</summary>
+    /// <param name="config">What <see cref="ToJson"/> gave.</param>
+    internal static IEnumerable<KeyValuePair<string, JsonNode?>> OwnSettings(JsonObject config) =>
+        config.Where(field => !Properties(typeof(Head)).Concat(Properties(typeof(TrainingSettings))).Any(p => p.Name == field.Key));
+
     /// <summary>Fields that older versions called otherwise: their name then, and now.</summary>
     internal static IReadOnlyDictionary<string, string> Renamed { get; } = new Dictionary<string, string>(StringComparer.OrdinalIgnoreCase) { ["look"] = "attentionKind" };
 

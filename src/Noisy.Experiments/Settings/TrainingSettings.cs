@@ -99,13 +99,15 @@ public sealed record TrainingSettings
     /// <summary>Why a setting means nothing for an activation.</summary>
     /// <param name="field">JSON name of the setting; case does not matter.</param>
     /// <param name="activation">The activation.</param>
+    /// <param name="schedule">The schedule of the noise scale beside the setting; null if there is none.</param>
     /// <returns>A clause such as "which has no noise"; null if the setting has a meaning.</returns>
-    public static string? WhyUnused(string field, ActivationPair activation)
+    public static string? WhyUnused(string field, ActivationPair activation, Schedule? schedule = null)
     {
         var (tanh, name) = (activation.Tanh, field.ToLowerInvariant());
         if (!activation.IsNoisy) return name is "alpha" or "c" or "p" or "learnp" or "alphaone" or "schedule" ? "which has no noise" : null;
         return name switch
         {
+            "c" when schedule is not null => $"whose noise scale is that of the schedule {schedule} (add --set schedule=null to train with c)",
             "alpha" when tanh.Placement != NoisePlacement.Output => "whose noise enters at the input",
             "p" or "learnp" when !tanh.UsesP => "which has no gap gain",
             _ => null,

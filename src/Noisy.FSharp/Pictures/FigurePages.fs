@@ -60,7 +60,8 @@ let private chart alone right seen (panel: Panel) =
                   |> ofRow item
               | Numbered(number, x, y) ->
                   let marks = x.Length <= mostMarks
-                  let dash, symbol = dashes[number % dashes.Length], symbols[number % symbols.Length]
+                  let pattern, shape = style number
+                  let dash, symbol = dashes[pattern], symbols[shape]
 
                   Chart.Line(
                       x = x, y = value y, Name = label item.Name, ShowLegend = show, ShowMarkers = marks, MarkerColor = colour, MarkerSymbol = symbol,

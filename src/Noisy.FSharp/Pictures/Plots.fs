@@ -54,14 +54,22 @@ type Panel =
 /// Panels in rows.
 type Figure = { Title: string; Columns: int; Panels: Panel list }
 
-/// Colours that differ for most colour-blind readers too (Okabe and Ito's).
-let palette = [| "#0072B2"; "#D55E00"; "#009E73"; "#CC79A7"; "#E69F00"; "#56B4E9"; "#000000"; "#8C6D31" |]
+/// Colours that differ for most colour-blind readers too: seven of Okabe and Ito's, brown, and four that are no blues and lie far from these and
+/// from one another, also as readers without red or green cones see them (at least 15 in CIELAB).
+let palette =
+    [| "#0072B2"; "#D55E00"; "#009E73"; "#CC79A7"; "#E69F00"; "#56B4E9"; "#000000"; "#8C6D31"; "#770066"; "#BBCC77"; "#114422"; "#CC33FF" |]
 
 /// The colour of a row among others, by its number from 0: those of the palette, then lighter and lighter ones.
 let colour number =
     let base' = SkiaSharp.SKColor.Parse palette[number % palette.Length]
     let part (channel: byte) = byte (255.0 - (255.0 - float channel) * Math.Pow(0.65, float (number / palette.Length)))
     $"#%02X{part base'.Red}%02X{part base'.Green}%02X{part base'.Blue}"
+
+/// How many patterns of lines and shapes of marks there are.
+let internal patternCount, shapeCount = 4, 8
+
+/// The pattern and the shape of a row among others, by its number from 0: no two of 32 have the same pair.
+let style number = (number + number / shapeCount) % patternCount, number % shapeCount
 
 /// A number for people.
 let number (value: float) = value.ToString("#,0.###", CultureInfo.InvariantCulture)
@@ -204,8 +212,9 @@ let private draw right (panel: Panel) (plot: ScottPlot.Plot) =
             match mark with
             | Numbered(number, x, _) ->
                 line.LineWidth <- 2.5f
-                line.LinePattern <- patterns[number % patterns.Length]
-                line.MarkerShape <- shapes[number % shapes.Length]
+                let pattern, shape = style number
+                line.LinePattern <- patterns[pattern]
+                line.MarkerShape <- shapes[shape]
                 line.MarkerSize <- if x.Length <= mostMarks then 7f else 0f
             | _ -> ()
 

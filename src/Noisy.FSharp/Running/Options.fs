@@ -40,10 +40,7 @@ type Argument =
             | Device _ -> "cpu or cuda (default: cuda if there is one)"
             | Threads _ -> $"CPU threads (default: all, here {Environment.ProcessorCount})"
             | Backend _ | Engine _ -> "auto (the fused engine where it can) or composed (torch's operations, slow)"
-            | Data _ ->
-                "for experiments that take real data: folder of the data sets (ptb, charlm: or a text file; nmt: or two, or one with tabs; captions: or "
-                + "a folder with captions and features of your own); or 'built-in', or 'download'. Default: NOISY_DATA if that is set, else what an "
-                + "earlier download left in the user's cache, else the data that the experiment generates itself"
+            | Data _ -> "folder or files of data, where the experiment takes any; see below"
             | Out _ -> "folder of the results, with one folder a run beneath it"
             | Max_Updates _ -> "stop each run there; a later command with a larger number, or without it, resumes from that point"
             | Set _ -> "name=value, or name=value,value,...: override a field of the preset, as often as needed; every combination is a run of its own; see below"
@@ -297,6 +294,14 @@ ROWS with settings of their own, here those of the preset {preset}; the name of 
 
 {table (own |> Seq.map line)}"""
 
+    let data =
+        if experiment.TakesRealData then
+            """--data names a folder of the data sets (ptb, charlm: or a text file; nmt: or two, or one with tabs; captions: or a folder with
+captions and features of your own); or 'built-in', or 'download'. Default: NOISY_DATA if that is set, else what an earlier download left in the
+user's cache, else the data that the experiment generates itself."""
+        else
+            "the experiment's own; it takes none by --data or NOISY_DATA."
+
     let section = if isNull experiment.PaperSection then "" else $"; section {experiment.PaperSection} of \"Noisy Activation Functions\""
 
     $"""{experiment.Title}{section}.
@@ -314,6 +319,8 @@ TRAINED if neither --activation nor --row is given: {defaults}.
 FIELDS for --set, with their values in the preset {preset}; null stands for "not set", and a schedule takes the place of c:
 
 {table (fields |> Seq.map (fun field -> field.Key, value field.Value))}
+
+DATA: {data}
 
 RESULTS: runs/{experiment.Name}, unless --out says otherwise, with a folder <preset>-<row>-s<seed> a run; settings that --set changes
 stand in its name, such as tiny-nah-clip=1-s1. The same command resumes where it was stopped, and does not repeat what is finished.

@@ -49,17 +49,15 @@ let combinations (settings: (string * string list) list) =
 
 /// Why a setting means nothing for a row, beside the others of its combination; None if it has a meaning there.
 let private unused (config: RunConfig) (combination: (string * string) list) (field: string, value: string) =
-    let isNamed name (other: string, _) = other.Equals(name, StringComparison.OrdinalIgnoreCase)
-    let schedule () = (config, List.filter (isNamed "schedule") combination) ||> List.fold (fun c (name, value) -> c.With(name, value)) |> _.Training.Schedule
-    let left why = Some $"--set {field}={value} does not apply to '{config.Activation.Name}', {why}: trained without it"
+    let isSchedule (name: string, _) = name.Equals("schedule", StringComparison.OrdinalIgnoreCase)
 
-    match TrainingSettings.WhyUnused(field, config.Activation) with
-    | null when isNamed "c" (field, value) ->
-        match schedule () with
-        | null -> None
-        | schedule -> left $"whose noise scale is that of the schedule {schedule} (add --set schedule=null to train with c)"
+    // A row without noise leaves a schedule aside unread.
+    let schedules = if config.Activation.IsNoisy then List.filter isSchedule combination else []
+    let schedule = (config, schedules) ||> List.fold (fun config (name, value) -> config.With(name, value)) |> _.Training.Schedule
+
+    match TrainingSettings.WhyUnused(field, config.Activation, schedule) with
     | null -> None
-    | why -> left why
+    | why -> Some $"--set {field}={value} does not apply to '{config.Activation.Name}', {why}: trained without it"
 
 /// Says that a schedule takes the place of a variant's own noise scales, if these are not those of one of the library's variants.
 let private replaced (config: RunConfig) =

@@ -5,6 +5,8 @@ open System
 open System.Collections.Generic
 open System.Globalization
 open System.IO
+open System.Text.Json
+open System.Text.Json.Nodes
 open Deedle
 open Spectre.Console
 open Noisy.Models
@@ -34,7 +36,16 @@ type Row =
       /// Checksum of the data: runs on other data are not compared.
       Data: string
       /// "yes" or "no" where runs solve their task or fail, else "".
-      Solved: string }
+      Solved: string
+      /// The experiment's own settings as text, "" for null, in their order.
+      Settings: (string * string) list }
+
+let private settingsOf (config: JsonObject) =
+    [ for field in ConfigJson.OwnSettings config do
+          match field.Value with
+          | null -> field.Key, ""
+          | :? JsonValue as value when value.GetValueKind() = JsonValueKind.String -> field.Key, value.GetValue<string>()
+          | value -> field.Key, value.ToJsonString ConfigJson.Line ]
 
 let private metricOf (metric: string) (values: IReadOnlyDictionary<string, float>) =
     match values.TryGetValue metric with
@@ -65,10 +76,15 @@ let row metric name (folder: string) (summary: RunSummary) =
       Item = summary.ItemName
       Folder = folder
       Data = summary.Data.Sha256
-      Solved = match Solving.hasSolved metric summary with Some true -> "yes" | Some false -> "no" | None -> "" }
+      Solved = match Solving.hasSolved metric summary with Some true -> "yes" | Some false -> "no" | None -> ""
+      Settings = settingsOf summary.Config }
 
-/// All runs as a frame, a row a run.
-let frame (rows: Row list) : Frame<int, string> = Frame.ofRecords rows
+/// All runs as a frame, a row a run, with a column for each setting of their experiments, which is empty where a run has no value of it.
+let frame (rows: Row list) : Frame<int, string> =
+    let all: Frame<int, string> = Frame.ofRecords rows |> Frame.dropCol "Settings"
+    let names = rows |> List.collect (_.Settings >> List.map fst) |> List.distinct
+    let column name = Series.ofObservations [ for i, row in List.indexed rows do for field, value in row.Settings do if field = name then i, value ]
+    (all, names) ||> List.fold (fun all name -> Frame.addCol name (column name) all)
 
 /// What else the test measures, if any run has it: columns of a table, with their values.
 let private besides (rows: Row list) =

@@ -31,7 +31,7 @@ let private signs slope : Experiment<Settings, Net, torch.Tensor * torch.Tensor>
     |> Experiment.batches 2 3
 
 /// A command: exit code, output, errors.
-let private run experiment (folder: string) more =
+let run experiment (folder: string) more =
     TorchNative.EnsureLoaded()
     use output = new StringWriter()
     use errors = new StringWriter()
@@ -82,7 +82,10 @@ let private running =
             let runs = [ for run in Directory.GetDirectories folder.Path -> Path.GetFileName run ] |> List.sort
             Expect.equal runs (List.sort [ for row in [ "soft"; "mine" ] do for units in [ "-units=3"; "" ] do for seed in 1..2 -> $"tiny-{row}{units}-s{seed}" ]) "folders"
             for part in [ "| soft units=3 "; "| mine "; "valid"; "%" ] do Expect.stringContains output part "table"
-            Expect.hasLength (File.ReadAllLines(folder.In "results.csv")) 9 "results.csv"
+            let cells = [ for line in File.ReadAllLines(folder.In "results.csv") -> List.ofArray (line.Split ',') ]
+            let column name = let at = List.findIndex ((=) name) cells.Head in [ for line in cells.Tail -> line[at].Trim '"' ]
+            let units = [ for run in column "Folder" -> if run.Contains "units=3" then "3" else "5" ]
+            Expect.equal (column "units", column "note", column "rate") (units, List.replicate 8 "a", List.replicate 8 "") "columns of results.csv for the settings"
             for file in [ "comparison.png"; "comparison.html" ] do Expect.isTrue (File.Exists(folder.In file)) file
             for file in [ "curves.png"; "log.jsonl"; "summary.json"; "weights.safetensors" ] do Expect.isTrue (File.Exists(folder.In(runs.Head, file))) file)
 
@@ -238,6 +241,13 @@ let private running =
             let code, output, _ = command (signs 0.01)
             Expect.equal code 0 "a summary of an older version"
             Expect.stringContains output "not repeated" "a summary of an older version")
+
+        testCase "--help says nothing of data that others take" (fun () ->
+            use folder = new TempFolder()
+            let code, output, _ = run (signs 0.01) folder.Path [ "--help" ]
+            Expect.equal code 0 "code"
+            Expect.stringContains output "DATA: the experiment's own; it takes none by --data or NOISY_DATA." "its data"
+            for others in [ "ptb"; "captions"; "download" ] do Expect.isFalse (output.Contains others) others)
 
         testCase "refuses a model without parameters" (fun () ->
             use folder = new TempFolder()

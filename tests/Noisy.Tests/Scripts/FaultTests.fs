@@ -5,6 +5,7 @@ open System
 open System.IO
 open System.Net.Sockets
 open System.Text.Json
+open System.Text.Json.Nodes
 open System.Text.RegularExpressions
 open System.Threading.Tasks
 open Expecto
@@ -111,6 +112,24 @@ let private shared =
                 ResultsFile.update folder.Path "nll"
             Parallel.For(2, count + 1, finish) |> ignore
             Expect.equal (csv folder) [ for seed in 1..count -> [| label "soft"; "tiny"; "soft"; string seed |] ] "rows")
+
+        testCase "has a column a setting of any of the runs, empty where a run has none of it" (fun () ->
+            use folder = new TempFolder()
+            gmm folder.Path [| "--row"; "soft" |] |> ignore
+            let copy (seed: int) (change: JsonObject -> unit) =
+                let summary = JsonNode.Parse(File.ReadAllText(folder.In(runs[0], "summary.json"))).AsObject()
+                summary.Remove "sum" |> ignore
+                summary["seed"] <- JsonValue.Create seed
+                change (summary["config"].AsObject())
+                Directory.CreateDirectory(folder.In(folderOf "soft" seed)) |> ignore
+                AtomicFile.Write(folder.In(folderOf "soft" seed, "summary.json"), summary.ToJsonString())
+            copy 2 (fun config -> config["colour"] <- JsonValue.Create "red")
+            copy 3 (fun config -> config["colour"] <- null; config["wide"] <- JsonValue.Create true; config.Remove "hidden" |> ignore)
+            ResultsFile.update folder.Path "nll"
+            let cells = [ for line in File.ReadAllLines(folder.In "results.csv") -> [ for cell in line.Split ',' -> cell.Trim '"' ] ]
+            let column name = let at = List.findIndex ((=) name) cells.Head in [ for run in cells.Tail -> run[at] ]
+            Expect.equal (column "colour", column "wide", column "hidden") ([ ""; "red"; "" ], [ ""; ""; "true" ], [ "4"; "4"; "" ]) "columns"
+            Expect.isFalse (List.contains "clip" cells.Head) "a setting of the training")
     ]
 
 let private leftovers =

@@ -92,6 +92,15 @@ let tests =
             Expect.exists notes (fun note -> note.Contains "c=0.25 does not apply to 'soft', which has no noise") "soft"
             Expect.exists notes (fun note -> note.Contains "alpha=1.2 does not apply to 'nani', whose noise enters at the input") "nani"
         }
+        testSequenced <| test "the help of an experiment that takes data says which" {
+            let help name =
+                use output = new IO.StringWriter()
+                TorchHelpers.withStreams output output (fun () -> Options.ofExperiment (PaperExperiments.ByName name) [| "--help" |] |> ignore)
+                string output
+
+            Expect.stringContains (help "nmt") "DATA: --data names a folder of the data sets (ptb, charlm: or a text file;" "nmt"
+            Expect.stringContains (help "gmm") "DATA: the experiment's own;" "gmm"
+        }
         testList "wrong usage names the culprit and the remedy" [
             refusal [ "--presett"; "tiny" ] [ "--presett"; "Did you mean --preset?" ]
             refusal [ "--colour"; "red" ] [ "--colour"; "Known are"; "--max-updates" ]

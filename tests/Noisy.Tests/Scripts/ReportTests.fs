@@ -280,10 +280,11 @@ let tests =
             Expect.equal low 0.0 "what is never negative begins at 0"
             Expect.isLessThan high 3.0 "the band"
         }
-        test "every row has a colour of its own" {
+        test "every row has a colour of its own, and a pattern with marks" {
             let colours = List.init 30 Plots.colour
             Expect.equal (List.distinct colours).Length 30 "colours"
-            Expect.equal (List.truncate 8 colours) (List.ofArray Plots.palette) "the palette's first"
+            Expect.equal (List.truncate 12 colours) (List.ofArray Plots.palette) "the palette's first"
+            Expect.equal (List.init 32 Plots.style |> List.distinct).Length 32 "patterns and marks"
         }
         test "heat maps, logarithms of zero and shares are drawn, as PNG and as a page" {
             let folder = Directory.CreateTempSubdirectory("noisy-plots-").FullName

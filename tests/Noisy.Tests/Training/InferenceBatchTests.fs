@@ -177,6 +177,24 @@ let private sessions =
               run ()
               Expect.isLessThan (GC.GetAllocatedBytesForCurrentThread() - before) 1_000L $"{precision}: bytes of a hundred tokens")
 
+      torchTest "Next depends on its arguments alone, on several threads too, and after a call that was refused" (fun () ->
+          for kind in [ RecurrentKind.Lstm; RecurrentKind.Gru ] do
+              let model = load (bytes Variants.Nah kind 37L) VectorWidth.Auto WeightPrecision.Single
+              let walk (text: int[]) =
+                  let start = model.Next(text[0])
+                  (start, text[1..]) ||> Array.scan (fun before token -> model.Next(token, before.State)) |> Array.map _.Logits
+              let inSession (text: int[]) =
+                  use session = model.CreateSession()
+                  [| for token in text -> session.Next(token).ToArray() |]
+              let expected = Array.map inSession texts
+              let rounds = Array.Parallel.init (8 * texts.Length) (fun i -> walk texts[i % texts.Length])
+              for i in 0 .. rounds.Length - 1 do Expect.equal rounds[i] expected[i % texts.Length] $"text {i % texts.Length}"
+              Expect.throws (fun () -> model.Next(vocabulary, (model.Next(texts[1][0])).State) |> ignore) "no such token"
+              Expect.equal (walk texts[2]) expected[2] "afterwards"
+              let off = NoiseContext NoiseMode.Off
+              use session = model.CreateSession(noise = off)
+              Expect.equal (model.Next(texts[0][0], noise = off)).Logits (session.Next(texts[0][0]).ToArray()) "another noise")
+
       torchTest "what does not fit is said, and changes nothing" (fun () ->
           let model = load (bytes Variants.Nah RecurrentKind.Lstm 37L) VectorWidth.Auto WeightPrecision.Single
           let other = load (bytes Variants.Nah RecurrentKind.Gru 37L) VectorWidth.Auto WeightPrecision.Single

@@ -18,23 +18,16 @@ internal sealed unsafe class NtmMaps<V> : IDisposable
         long heads = LinearMap<V>.Length(1, size.HeadOutputs, size.Hidden), top = LinearMap<V>.Length(1, size.Outputs, size.Hidden);
         var reads = LinearMap<V>.Length(1, size.Outputs, size.Reads);
         buffer = BufferPool.Rent(controllerInput + recurrent + heads + top + reads + bias + size.PaddedHeads + size.PaddedOutputs);
-        var at = buffer.Start;
-        ControllerInput = new(x.WeightIh, size.ControllerInputs, gates, size.Hidden, size.ControllerInputs, Take(controllerInput));
-        Recurrent = new(x.WeightHh, size.Hidden, gates, size.Hidden, size.Hidden, Take(recurrent));
-        Heads = new(x.HeadWeight, size.Hidden, 1, size.HeadOutputs, size.Hidden, Take(heads));
+        var parts = new BufferParts(buffer.Start);
+        ControllerInput = new(x.WeightIh, size.ControllerInputs, gates, size.Hidden, size.ControllerInputs, parts.Take(controllerInput));
+        Recurrent = new(x.WeightHh, size.Hidden, gates, size.Hidden, size.Hidden, parts.Take(recurrent));
+        Heads = new(x.HeadWeight, size.Hidden, 1, size.HeadOutputs, size.Hidden, parts.Take(heads));
         var outputRow = size.Hidden + size.Reads;
-        Top = new(x.OutputWeight, outputRow, 1, size.Outputs, size.Hidden, Take(top));
-        Reads = new(x.OutputWeight + size.Hidden, outputRow, 1, size.Outputs, size.Reads, Take(reads));
-        Bias = Pad(x.Bias, gates, size.Hidden, Take(bias));
-        HeadBias = Pad(x.HeadBias, 1, size.HeadOutputs, Take(size.PaddedHeads));
-        OutputBias = Pad(x.OutputBias, 1, size.Outputs, Take(size.PaddedOutputs));
-
-        float* Take(long length)
-        {
-            var taken = at;
-            at += length;
-            return taken;
-        }
+        Top = new(x.OutputWeight, outputRow, 1, size.Outputs, size.Hidden, parts.Take(top));
+        Reads = new(x.OutputWeight + size.Hidden, outputRow, 1, size.Outputs, size.Reads, parts.Take(reads));
+        Bias = Pad(x.Bias, gates, size.Hidden, parts.Take(bias));
+        HeadBias = Pad(x.HeadBias, 1, size.HeadOutputs, parts.Take(size.PaddedHeads));
+        OutputBias = Pad(x.OutputBias, 1, size.Outputs, parts.Take(size.PaddedOutputs));
     }
 
     /// <summary>From what the controller sees to its pre-activations.</summary>

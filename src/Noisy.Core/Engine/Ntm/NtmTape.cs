@@ -2,10 +2,9 @@ namespace Noisy.Core;
 
 /// <summary>What the forward pass leaves for the backward pass: every input and state of the controller, each head's turn, and
 /// each state of the memory, since an erasure cannot be undone.</summary>
-internal sealed unsafe class NtmTape : IDisposable
+internal sealed unsafe class NtmTape : Tape
 {
     private readonly float* turns, memories;
-    private NativeBuffer? buffer;
 
     internal NtmTape(NtmDimensions size, int gates, int sites, bool hasCell, bool readsNoise, bool readsP, float[]? constants)
     {
@@ -19,29 +18,21 @@ internal sealed unsafe class NtmTape : IDisposable
         long controllerInput = (rows + size.Batch) * size.PaddedControllerInputs, gain = readsP ? sites * size.PaddedHidden : 0;
         var noise = draws ? size.Steps * (long)NoiseStride : sites * size.PaddedHidden;
         long turn = rows * size.Heads * HeadTurn.Length(size), attention = size.Heads * size.PaddedSlots;
-        buffer = BufferPool.Rent(
+        var parts = Rent(
             controllerInput + (rows * (GateRow + size.PaddedHeads)) + (states * (hasCell ? 2 : 1)) + gain + noise + turn + attention
             + ((long)size.Batch * MemoryStates * size.MemoryLength));
-        var at = buffer.Start;
-        ControllerInput = Take(controllerInput);
-        Gates = Take(rows * GateRow);
-        Hidden = Take(states);
-        Cell = Take(hasCell ? states : 0);
-        Heads = Take(rows * size.PaddedHeads);
-        Gains = Take(gain);
-        Noise = Take(noise);
-        turns = Take(turn);
-        StartAttention = Take(attention);
-        memories = at;
+        ControllerInput = parts.Take(controllerInput);
+        Gates = parts.Take(rows * GateRow);
+        Hidden = parts.Take(states);
+        Cell = parts.Take(hasCell ? states : 0);
+        Heads = parts.Take(rows * size.PaddedHeads);
+        Gains = parts.Take(gain);
+        Noise = parts.Take(noise);
+        turns = parts.Take(turn);
+        StartAttention = parts.Take(attention);
+        memories = parts.Take((long)size.Batch * MemoryStates * size.MemoryLength);
         for (var site = 0; site < constants?.Length; site++)
             new Span<float>(Noise + (site * NoiseSite), size.PaddedHidden).Fill(constants[site]);
-
-        float* Take(long length)
-        {
-            var taken = at;
-            at += length;
-            return taken;
-        }
     }
 
     internal NtmDimensions Size { get; }
@@ -95,11 +86,4 @@ internal sealed unsafe class NtmTape : IDisposable
 
     /// <summary>An example's memory after so many writes.</summary>
     internal float* Memory(int example, int writes) => memories + ((((nint)example * MemoryStates) + writes) * Size.MemoryLength);
-
-    /// <summary>Gives the memory back. Where nobody calls this, the buffer's own finaliser frees it: one here could hand on a
-    /// buffer that is being freed.</summary>
-    public void Dispose()
-    {
-        if (Interlocked.Exchange(ref buffer, null) is { } owned) BufferPool.Return(owned);
-    }
 }

@@ -22,26 +22,19 @@ internal sealed unsafe class NtmWork<V> : IDisposable
         buffer = BufferPool.Rent(
             carried + (batch * ReadRow) + ((long)size.Rows * ((gates * size.PaddedHidden) + size.PaddedHeads + size.PaddedOutputs))
             + ((long)members * ownLength));
-        var at = buffer.Start;
-        memories = Take(batch * size.Width * size.PaddedSlots);
-        attentions = Take(batch * size.Heads * size.PaddedSlots);
-        ControllerInput = Take(batch * size.PaddedControllerInputs);
-        Hidden = Take(hidden);
-        Cell = Take(hasCell ? hidden : 0);
-        Gains = Take(readsP ? sites * hidden : 0);
+        var parts = new BufferParts(buffer.Start);
+        memories = parts.Take(batch * size.Width * size.PaddedSlots);
+        attentions = parts.Take(batch * size.Heads * size.PaddedSlots);
+        ControllerInput = parts.Take(batch * size.PaddedControllerInputs);
+        Hidden = parts.Take(hidden);
+        Cell = parts.Take(hasCell ? hidden : 0);
+        Gains = parts.Take(readsP ? sites * hidden : 0);
         new Span<float>(buffer.Start, checked((int)carried)).Clear();
-        Reads = Take(batch * ReadRow);
-        Gates = Take((long)size.Rows * gates * size.PaddedHidden);
-        Heads = Take((long)size.Rows * size.PaddedHeads);
-        Logits = Take((long)size.Rows * size.PaddedOutputs);
-        own = Take((long)members * ownLength);
-
-        float* Take(long length)
-        {
-            var taken = at;
-            at += length;
-            return taken;
-        }
+        Reads = parts.Take(batch * ReadRow);
+        Gates = parts.Take((long)size.Rows * gates * size.PaddedHidden);
+        Heads = parts.Take((long)size.Rows * size.PaddedHeads);
+        Logits = parts.Take((long)size.Rows * size.PaddedOutputs);
+        own = parts.Take((long)members * ownLength);
     }
 
     /// <summary>Gradient in what the controller saw in the step that came last [B, padded I + R M].</summary>

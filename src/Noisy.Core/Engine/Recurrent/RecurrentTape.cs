@@ -5,12 +5,10 @@ namespace Noisy.Core;
 /// Gate pre-activations and raw noise are kept, activations are recomputed: that is less memory than keeping the values and
 /// slopes of every site, and no slower.
 /// </remarks>
-internal sealed unsafe class RecurrentTape : IDisposable
+internal sealed unsafe class RecurrentTape : Tape
 {
     /// <summary>Blocks of units a row of <see cref="Gates"/> has.</summary>
     internal const int Blocks = 4;
-
-    private NativeBuffer? buffer;
 
     internal RecurrentTape(RecurrentDimensions size, int sites, bool hasCell, bool readsNoise, bool readsP, float[]? constants)
     {
@@ -22,12 +20,12 @@ internal sealed unsafe class RecurrentTape : IDisposable
         NoiseStride = draws ? NoiseSite * sites : 0;
         NoiseRow = draws ? size.Hidden : 0;
         var noise = draws ? size.Steps * NoiseStride : sites * padded;
-        buffer = BufferPool.Rent(gates + (states * (hasCell ? 2 : 1)) + gains + noise + (4 * Padding.Lanes));
-        Gates = buffer.Start;
-        Hidden = Gates + gates;
-        Cell = hasCell ? Hidden + states : null;
-        Gains = Hidden + (states * (hasCell ? 2 : 1));
-        Noise = Gains + gains;
+        var parts = Rent(gates + (states * (hasCell ? 2 : 1)) + gains + noise + (4 * Padding.Lanes));
+        Gates = parts.Take(gates);
+        Hidden = parts.Take(states);
+        Cell = hasCell ? parts.Take(states) : null;
+        Gains = parts.Take(gains);
+        Noise = parts.Take(noise);
         for (var site = 0; site < constants?.Length; site++) new Span<float>(Noise + (site * padded), size.Padded).Fill(constants[site]);
     }
 
@@ -56,11 +54,4 @@ internal sealed unsafe class RecurrentTape : IDisposable
     internal long NoiseSite { get; }
 
     internal int NoiseRow { get; }
-
-    /// <summary>Gives the memory back. Where nobody calls this, the buffer's own finaliser frees it: one here could hand on a
-    /// buffer that is being freed.</summary>
-    public void Dispose()
-    {
-        if (Interlocked.Exchange(ref buffer, null) is { } owned) BufferPool.Return(owned);
-    }
 }

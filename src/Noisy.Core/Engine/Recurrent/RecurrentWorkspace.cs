@@ -27,17 +27,18 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
             buffer = BufferPool.Rent(
                 gates + Slack + (tiles * (TileSize + Padding.Lanes)) + hidden + carry + gains
                 + (Pairs(size.Hidden) * WeightPanelHh) + (panelsIh * WeightPanelIh) + ((panelsHh + panelsIh) * ValuePanel) + (threads * Own) + Slack);
-            Gates = buffer.Start;
-            Interleaved = Gates + gates + Slack;
-            Sums = Interleaved + (tiles * TileSize);
-            GradHidden = Sums + (tiles * Padding.Lanes);
-            Carry = GradHidden + hidden;
-            Gains = Carry + carry;
-            WeightHh = Gains + gains;
-            WeightIh = WeightHh + (Pairs(size.Hidden) * WeightPanelHh);
-            States = WeightIh + (nint)(panelsIh * WeightPanelIh);
-            Inputs = States + (panelsHh * ValuePanel);
-            own = Inputs + (panelsIh * ValuePanel);
+            var parts = new BufferParts(buffer.Start);
+            Gates = parts.Take(gates + Slack);
+            Interleaved = parts.Take(tiles * TileSize);
+            Sums = parts.Take(tiles * Padding.Lanes);
+            GradHidden = parts.Take(hidden);
+            Carry = parts.Take(carry);
+            Gains = parts.Take(gains);
+            WeightHh = parts.Take(Pairs(size.Hidden) * WeightPanelHh);
+            WeightIh = parts.Take(panelsIh * WeightPanelIh);
+            States = parts.Take(panelsHh * ValuePanel);
+            Inputs = parts.Take(panelsIh * ValuePanel);
+            own = parts.Take((long)threads * Own);
             new Span<float>(GradHidden, checked((int)(hidden + carry + gains))).Clear();
         }
 

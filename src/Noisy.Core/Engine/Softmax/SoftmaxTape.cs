@@ -37,7 +37,7 @@ internal unsafe struct SoftmaxGradients
 /// its caches. Both depend on the sizes alone: the bits are the same whichever thread does the work. Exponentials are taken relative
 /// to the greatest logit of the row so far in its group, so each chunk has its own.
 /// </remarks>
-internal sealed unsafe class SoftmaxTape : IDisposable
+internal sealed unsafe class SoftmaxTape : Tape
 {
     // Groups are work for so many threads at least; a group of fewer classes is not worth its own sums.
     private const int MostGroups = 8, LeastGroup = 1000;
@@ -46,7 +46,6 @@ internal sealed unsafe class SoftmaxTape : IDisposable
     private const int ChunkFloats = 80_000, MostClasses = 160, LeastClasses = 40;
 
     private readonly nint hiddenSums;
-    private NativeBuffer? buffer;
 
     internal SoftmaxTape(SoftmaxInputs x, int[] targets, SoftmaxRequiresGrad requiresGrad)
     {
@@ -75,23 +74,15 @@ internal sealed unsafe class SoftmaxTape : IDisposable
         LongestChunk = most;
         var perRow = Chunks.Length + (3 * Groups) + 2;
         hiddenSums = (nint)x.Units * Stride;
-        buffer = BufferPool.Rent((perRow * (long)Stride) + (requiresGrad.Hidden ? Groups * (long)hiddenSums : 0) + (requiresGrad.Weights ? (long)x.Classes * Stride : 0));
-        var at = buffer.Start;
-        ChunkTops = Next((nint)Chunks.Length * Stride);
-        GroupTops = Next((nint)Groups * Stride);
-        GroupSums = Next((nint)Groups * Stride);
-        GroupFactors = Next((nint)Groups * Stride);
-        Tops = Next(Stride);
-        Inverse = Next(Stride);
-        HiddenSums = requiresGrad.Hidden ? Next(Groups * hiddenSums) : null;
-        Exponentials = requiresGrad.Weights ? Next((nint)x.Classes * Stride) : null;
-
-        float* Next(nint floats)
-        {
-            var start = at;
-            at += floats;
-            return start;
-        }
+        var parts = Rent((perRow * (long)Stride) + (requiresGrad.Hidden ? Groups * (long)hiddenSums : 0) + (requiresGrad.Weights ? (long)x.Classes * Stride : 0));
+        ChunkTops = parts.Take((nint)Chunks.Length * Stride);
+        GroupTops = parts.Take((nint)Groups * Stride);
+        GroupSums = parts.Take((nint)Groups * Stride);
+        GroupFactors = parts.Take((nint)Groups * Stride);
+        Tops = parts.Take(Stride);
+        Inverse = parts.Take(Stride);
+        HiddenSums = requiresGrad.Hidden ? parts.Take(Groups * hiddenSums) : null;
+        Exponentials = requiresGrad.Weights ? parts.Take((nint)x.Classes * Stride) : null;
     }
 
     /// <summary>Numbers of the rows that count, rising. From here on a row is one of these, by its place among them.</summary>
@@ -157,11 +148,4 @@ internal sealed unsafe class SoftmaxTape : IDisposable
 
     /// <summary>The part of <see cref="HiddenSums"/> that belongs to a group.</summary>
     internal float* SumsOf(int group) => HiddenSums + (group * hiddenSums);
-
-    /// <summary>Gives the memory back. Where nobody calls this, the buffer's own finaliser frees it: one here could hand on a
-    /// buffer that is being freed.</summary>
-    public void Dispose()
-    {
-        if (Interlocked.Exchange(ref buffer, null) is { } owned) BufferPool.Return(owned);
-    }
 }
