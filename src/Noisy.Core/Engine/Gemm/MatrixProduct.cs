@@ -31,8 +31,7 @@ internal static unsafe class MatrixProduct
     /// <summary>C = start + A·B for a panel that many rows pass: a piece of it at a time, which stays in the first-level cache.</summary>
     /// <inheritdoc cref="Multiply"/>
     internal static void MultiplyMany<V, TLayout>(
-        int rows, int wide, float* a, nint stride, float* b, nint rowB, nint depth, float* c, nint rowC, nint vectorC, float* start, nint rowStart,
-        float* next = null)
+        int rows, int wide, float* a, nint stride, float* b, nint rowB, nint depth, float* c, nint rowC, nint vectorC, float* start, nint rowStart)
         where V : struct, ILanes<V>
         where TLayout : struct, IOperandLayout
     {
@@ -41,12 +40,10 @@ internal static unsafe class MatrixProduct
         for (nint piece = 0; piece < pieces; piece++)
         {
             var first = depth * piece / pieces;
-            var end = depth * (piece + 1) / pieces;
             var from = piece == 0 ? start : c;
-            var then = next == null ? null : piece + 1 < pieces ? b + (end * rowB) : next;
             Multiply<V, TLayout>(
-                rows, wide, TLayout.Interleaved ? a + (first * stride) : a + first, stride, b + (first * rowB), rowB, end - first,
-                c, rowC, vectorC, from, piece == 0 ? rowStart : rowC, then);
+                rows, wide, TLayout.Interleaved ? a + (first * stride) : a + first, stride, b + (first * rowB), rowB, (depth * (piece + 1) / pieces) - first,
+                c, rowC, vectorC, from, piece == 0 ? rowStart : rowC);
         }
     }
 

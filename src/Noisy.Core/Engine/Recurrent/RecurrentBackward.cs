@@ -190,8 +190,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
         void Add(int r, int rows, int gate, int column, int wide, float* to, nint stride) => MatrixProduct.MultiplyMany<V, RowMajor>(
             rows, wide, work.Gates + (r * row) + (TCell.InputBlocks[gate] * padded), row,
             work.WeightIh + (column / width * work.WeightPanelIh) + ((nint)gate * size.Hidden * wide * V.Count), wide * V.Count, size.Hidden,
-            to, stride, V.Count, gate == 0 ? null : to, stride,
-            work.WeightIh + (((column / width) + 1) * work.WeightPanelIh) + ((nint)gate * size.Hidden * wide * V.Count));
+            to, stride, V.Count, gate == 0 ? null : to, stride);
     }
 
     /// <summary>Gates of all rows, interleaved by tiles of units, and their sums over the rows.</summary>
@@ -243,8 +242,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
                     nint stride = whole ? columns : width;
                     MatrixProduct.Multiply<V, InterleavedRows>(
                         rows, wide, work.Interleaved + (((blocks[gate] * tiles) + (unit / MatrixTile.MaxRowsOfThree)) * work.TileSize), rows,
-                        values + (column / width * work.ValuePanel), wide * V.Count, size.Rows, to, stride, V.Count, whole && grad.Add ? to : null, stride,
-                        tile == begin ? values + (((column / width) + 1) * work.ValuePanel) : null);
+                        values + (column / width * work.ValuePanel), wide * V.Count, size.Rows, to, stride, V.Count, whole && grad.Add ? to : null, stride);
                     if (!whole) CopyEdge(edge, width, rows, there, target, columns, grad.Add);
                 }
             }

@@ -116,7 +116,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
                 var place = (TCell.InputBlocks[triple / triples] * padded) + unit;
                 MatrixProduct.MultiplyMany<V, RowMajor>(
                     rows, wide, input + ((nint)r * size.Inputs), size.Inputs, weights + (triple * panelSize), wide * V.Count, size.Inputs,
-                    tape.Gates + (r * row) + place, row, V.Count, bias + place, 0, weights + ((triple + 1) * panelSize));
+                    tape.Gates + (r * row) + place, row, V.Count, bias + place, 0);
             }
 
             // Blocks that the inputs do not reach start from their bias alone.

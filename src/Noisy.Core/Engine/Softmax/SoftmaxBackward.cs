@@ -151,9 +151,7 @@ internal sealed unsafe partial class SoftmaxKernel<V>
                 if (column + Width <= x.Units && grad.Weight.At != null)
                 {
                     var to = grad.Weight.At + ((nint)v * x.Units) + column;
-                    MatrixProduct.MultiplyMany<V, RowMajor>(
-                        count, MostWide, logits, stride, inputs, Width, tape.Count, to, x.Units, V.Count, grad.Weight.Add ? to : null, x.Units,
-                        inputs + ((nint)Width * tape.Count));
+                    MatrixProduct.MultiplyMany<V, RowMajor>(count, MostWide, logits, stride, inputs, Width, tape.Count, to, x.Units, V.Count, grad.Weight.Add ? to : null, x.Units);
                     continue;
                 }
 

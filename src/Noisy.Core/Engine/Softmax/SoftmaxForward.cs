@@ -78,8 +78,7 @@ internal sealed unsafe partial class SoftmaxKernel<V>
                 var block = tape.RequiresGrad.Weights ? tape.Exponentials + (v * stride) + row : scratch;
                 var step = tape.RequiresGrad.Weights ? stride : Width;
                 MatrixProduct.MultiplyMany<V, RowMajor>(
-                    count, wide, weights, x.Units, transposed + (row * x.Units), Width, x.Units, block, step, V.Count, null, 0,
-                    transposed + ((row + Width) * x.Units));
+                    count, wide, weights, x.Units, transposed + (row * x.Units), Width, x.Units, block, step, V.Count, null, 0);
                 EngineProfile.Mark(member, EngineStage.Logits);
                 KeepTargets(tape, x, v, count, row, block, step);
                 var moved = wide switch
