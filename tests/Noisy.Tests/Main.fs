@@ -48,6 +48,7 @@ let private lists = [
     FusedActivationTests.tests
     CellTests.tests
     GradientTests.tests
+    GradientWriteTests.tests
     NoiseAddressTests.tests
     DeviceTests.tests
     SignatureTests.tests
