@@ -42,6 +42,7 @@ let private lists = [
     MonitorTests.tests
     DropInTests.tests
     DropInHookTests.tests
+    DropInPlaceTests.tests
     DropInOutputTests.tests
     DropInWeightsTests.tests
     DropInLoopTests.tests
@@ -49,6 +50,7 @@ let private lists = [
     CellTests.tests
     GradientTests.tests
     GradientWriteTests.tests
+    InferenceModeTests.tests
     NoiseAddressTests.tests
     DeviceTests.tests
     SignatureTests.tests
