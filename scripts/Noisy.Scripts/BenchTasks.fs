@@ -21,6 +21,7 @@ let private build (config: RunConfig) (engine: Backend) =
 /// A training loop around a task's loss, which is told the update.
 let private loop (config: RunConfig) (task: ITrainingTask) (loss: int64 -> NoiseContext -> BatchLoss) =
     let optimizer = Optimizer.Create(config.Training.OptimizerSpec(), task.Model)
+    optimizer.OwnsGradients <- true
     let noise = NoiseKey.FromSeed(config.Seed).Child "noise"
     let schedule = config.Training.Schedule
     let mutable update = 0L

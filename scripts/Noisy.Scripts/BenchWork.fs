@@ -206,6 +206,7 @@ let dropIn cell size activations exchanged = snd (torchLoop cell size ZeroGrad (
 /// A step of our own loop: loss gives the summed negative log-likelihood and the states after it.
 let private ourLoop cell (size: Size) (model: torch.nn.Module) (loss: int64 -> Tensor -> Tensor -> Tensor list -> Tensor * Tensor list) path =
     let optimizer = Optimizer.Create(OptimizerSpec.Sgd, model)
+    optimizer.OwnsGradients <- true
     let text, carried = Text size, Carried(cell, size)
 
     let run () =

@@ -42,12 +42,15 @@ let private lists = [
     MonitorTests.tests
     DropInTests.tests
     DropInHookTests.tests
+    DropInPlaceTests.tests
     DropInOutputTests.tests
     DropInWeightsTests.tests
     DropInLoopTests.tests
     FusedActivationTests.tests
     CellTests.tests
     GradientTests.tests
+    GradientWriteTests.tests
+    InferenceModeTests.tests
     NoiseAddressTests.tests
     DeviceTests.tests
     SignatureTests.tests

@@ -39,6 +39,7 @@ internal sealed class TrainingSession : IDisposable
             throw new ArgumentException($"{perEpoch} updates an epoch are no multiple of {task.EvaluationsPerEpoch} evaluations", nameof(run));
 
         optimizer = Optimizer.Create(config.Training.OptimizerSpec(), task.Model);
+        optimizer.OwnsGradients = true;
         state = Checkpoint.Load(folder.Checkpoints, task, optimizer.State, best, observer.Note) ?? new TrainState();
         log = RunLog.Resume(folder.Log, new(state.Update, state.Evaluations * perEvaluation, perEvaluation, perEpoch), observer.Note);
         saver = new Saver(folder, task, optimizer, best, log, state.Update);

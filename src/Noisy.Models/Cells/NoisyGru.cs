@@ -78,6 +78,7 @@ public sealed class NoisyGru : RecurrentModule<Tensor, (Tensor Output, Tensor Hi
     /// <exception cref="ArgumentException">A shape or type does not fit.</exception>
     public (Packed Output, Tensor Hidden) call(Packed input, Tensor? state, NoiseContext context)
     {
+        NoteReached();
         var (output, final) = Layers.Run(input, Split(state), context);
         return (output, final[0]);
     }

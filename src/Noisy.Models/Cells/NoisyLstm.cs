@@ -101,6 +101,7 @@ public sealed class NoisyLstm : RecurrentModule<(Tensor Hidden, Tensor Cell)?, (
     /// <exception cref="ArgumentException">A shape or type does not fit.</exception>
     public (Packed Output, Tensor Hidden, Tensor Cell) call(Packed input, (Tensor Hidden, Tensor Cell)? state, NoiseContext context)
     {
+        NoteReached();
         var (output, final) = Layers.Run(input, Split(state), context);
         return (output, final[0], final[1]);
     }

@@ -8,8 +8,10 @@ namespace Noisy.Models;
 /// <summary>What the recurrent modules share: <see cref="NoisyLstm"/>, <see cref="NoisyGru"/> and their cells.</summary>
 /// <typeparam name="TState">The states before a pass, as torch's module takes them.</typeparam>
 /// <typeparam name="TResult">What a pass gives, as torch's module gives it.</typeparam>
-public abstract class RecurrentModule<TState, TResult> : nn.Module<Tensor, TState, TResult>, IRecurrence, INoisySites
+public abstract class RecurrentModule<TState, TResult> : nn.Module<Tensor, TState, TResult>, IRecurrence, INoisySites, IReached
 {
+    private bool reached;
+
     /// <summary>Creates the module; weights U(−1/√H, 1/√H) as in torch, from the clock's key.</summary>
     /// <param name="name">Name of the module, for torch.</param>
     /// <param name="activations">What replaces tanh and sigmoid.</param>
@@ -44,6 +46,8 @@ public abstract class RecurrentModule<TState, TResult> : nn.Module<Tensor, TStat
     /// <summary>Which implementation the last pass ran on: "fused-cpu" or "composed".</summary>
     public string LastBackend => Recurrence.LastBackend;
 
+    bool IReached.Reached => reached;
+
     ModuleNoise INoisySites.Noise => Noise;
 
     string INoisySites.SiteName(SiteAddress site) => Recurrence.SiteName(site);
@@ -68,6 +72,7 @@ public abstract class RecurrentModule<TState, TResult> : nn.Module<Tensor, TStat
     /// <exception cref="ArgumentException">A shape or type does not fit.</exception>
     public override TResult forward(Tensor input, [AllowNull] TState state)
     {
+        NoteReached();
         var states = Split(state);
         return Join(Recurrence.Run(input, states, Noise.Next(training, Recurrence.TimeSteps(input, states))));
     }
@@ -82,7 +87,11 @@ public abstract class RecurrentModule<TState, TResult> : nn.Module<Tensor, TStat
     /// <param name="context">Mode, key, update, first time step and scale.</param>
     /// <returns>As in <see cref="forward(Tensor, TState)"/>; owned by the caller.</returns>
     /// <exception cref="ArgumentException">A shape or type does not fit.</exception>
-    public TResult forward(Tensor input, [AllowNull] TState state, NoiseContext context) => Join(Recurrence.Run(input, Split(state), context));
+    public TResult forward(Tensor input, [AllowNull] TState state, NoiseContext context)
+    {
+        NoteReached();
+        return Join(Recurrence.Run(input, Split(state), context));
+    }
 
     /// <summary>A pass from zeros in the module's mode, hooks included.</summary>
     /// <inheritdoc cref="forward(Tensor, TState)"/>
@@ -91,6 +100,9 @@ public abstract class RecurrentModule<TState, TResult> : nn.Module<Tensor, TStat
     int IRecurrence.TimeSteps(Tensor input, Tensor[]? states) => Recurrence.TimeSteps(input, states);
 
     Tensor[] IRecurrence.Run(Tensor input, Tensor[]? states, NoiseContext context) => Recurrence.Run(input, states, context);
+
+    /// <summary>To be called at the beginning of every pass.</summary>
+    private protected void NoteReached() => reached = true;
 
     /// <summary>The states one by one; null for none.</summary>
     internal abstract Tensor[]? Split(TState? state);

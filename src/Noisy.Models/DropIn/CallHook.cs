@@ -11,8 +11,8 @@ namespace Noisy.Models;
 /// </summary>
 /// <remarks>
 /// The old module runs on one element for each call, which costs some 50 µs for a cell and 100 µs for a layer. Its <c>train()</c> and <c>eval()</c> pass on
-/// to the noisy module, whatever else is done to it alone does not. <c>forward</c> called directly runs no hook, so
-/// <see cref="DirectCalls"/> looks for that first.
+/// to the noisy module, and its parameters are those of the noisy module, gap gains included; whatever else is done to it alone does not pass on.
+/// <c>forward</c> called directly runs no hook, so <see cref="DirectCalls"/> looks for that first.
 /// </remarks>
 internal sealed class CallHook
 {
@@ -21,7 +21,6 @@ internal sealed class CallHook
     private readonly nn.Module old, made;
     private readonly int hooks;
     private bool training;
-    private long calls;
 
     private CallHook(nn.Module old, nn.Module made)
     {
@@ -52,14 +51,13 @@ internal sealed class CallHook
                 break;
         }
 
+        // The very table: when the model is moved or converted, torch disposes the parameters and puts new ones there.
+        RegisteredParameters.Share(made, old);
         hooks = ModuleHooks.Count(old);
         Installed.Add(old, this);
 
         long Columns(string weight) => old.get_parameter(weight)!.shape[1];
     }
-
-    /// <summary>Calls that went through the noisy module so far.</summary>
-    public long Calls => Interlocked.Read(ref calls);
 
     /// <summary>Has the calls of a module answered by another.</summary>
     /// <param name="old">The module of torch's; without hooks.</param>
@@ -113,7 +111,6 @@ internal sealed class CallHook
         }
 
         if (old.training != training) made.train(training = old.training);
-        Interlocked.Increment(ref calls);
     }
 
     private static T? Take<T>(ThreadLocal<T> pending)

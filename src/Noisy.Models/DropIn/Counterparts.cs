@@ -1,8 +1,6 @@
-using System.Reflection;
 using Noisy.Core;
 using TorchSharp;
 using TorchSharp.Modules;
-using TorchSharp.Utils;
 using static TorchSharp.torch;
 
 namespace Noisy.Models;
@@ -34,11 +32,6 @@ internal sealed class Counterparts(
     Func<string, double?>? dropouts,
     bool embeddings)
 {
-    // register_parameter registers no name twice, so the table itself is requested; its type names it.
-    private static readonly FieldInfo RegisteredParameters = typeof(nn.Module)
-        .GetFields(BindingFlags.Instance | BindingFlags.NonPublic)
-        .Single(f => f.FieldType == typeof(OrderedDict<string, Parameter>));
-
     /// <summary>The counterpart of a module; null if it has none.</summary>
     /// <param name="path">Dotted path.</param>
     /// <param name="module">The module.</param>
@@ -145,7 +138,7 @@ internal sealed class Counterparts(
     /// <see cref="Settle"/> hands on. One of the weights tells device and type of numbers.</summary>
     private static void TakeOver(nn.Module made, nn.Module old, Parameter like)
     {
-        var registered = (OrderedDict<string, Parameter>)RegisteredParameters.GetValue(made)!;
+        var registered = RegisteredParameters.Of(made);
         foreach (var (name, own) in made.named_parameters().Where(n => !NoisifyReport.IsGain(n.name)).ToList())
         {
             registered[name] = old.get_parameter(name)!;

@@ -9,6 +9,8 @@ internal static class EmbeddingProbe
 {
     private const float Huge = 1e18f; // no row of trained weights comes near, and no max_norm allows it
 
+    private const string Unclear = "its weights have no gradient, as those made in inference_mode, so that it cannot be known whether it only looks rows up";
+
     /// <summary>Why an embedding must stay as it is; null if it looks rows up and no more.</summary>
     public static string? Problem(Embedding module)
     {
@@ -16,6 +18,7 @@ internal static class EmbeddingProbe
         var weight = module.get_parameter("weight")!;
         if (RecurrentProbe.Unsupported(weight) is { } problem) return problem;
         if (weight.numel() == 0) return "it has no numbers";
+        if (TorchInternals.IsInference(weight)) return Unclear;
         return OfRow(module, weight) ?? OfGradient(module, weight);
     }
 
@@ -52,7 +55,9 @@ internal static class EmbeddingProbe
         try
         {
             var ids = tensor(Enumerable.Range(0, checked((int)rows)).Select(i => (long)i).Append(0).Append(rows - 1).ToArray(), device: weight.device);
-            var gradient = autograd.grad([module.forward(ids).sum()], [weight])[0];
+            var sum = module.forward(ids).sum();
+            if (!sum.requires_grad) return Unclear; // autograd.grad would end the process
+            var gradient = autograd.grad([sum], [weight])[0];
             if (gradient.is_sparse) return "its gradient is sparse (sparse: true)";
             var counts = gradient.select(1, 0).cpu().to_type(ScalarType.Float32).contiguous().data<float>().ToArray();
             var padding = Array.IndexOf(counts, 0);

@@ -10,9 +10,11 @@ namespace Noisy.Models;
 /// the weights.
 /// </summary>
 /// <remarks>
-/// <para>What is exchanged is the module object, in every place from which the model reaches it: torch's registration, the
-/// items of <c>Sequential</c>, <c>ModuleList</c> and <c>ModuleDict</c>, fields (private, read-only, of auto-properties), arrays,
-/// collections, and what lambdas captured. A field of torch's general type can hold the new module: <c>nn.Module&lt;Tensor, Tensor&gt;</c>
+/// <para>What is exchanged is the module object, in the places from which the model reaches it: torch's registration, the
+/// items of <c>Sequential</c>, <c>ModuleList</c> and <c>ModuleDict</c>, fields (private, read-only, of auto-properties, static ones of the
+/// model's classes), arrays, collections, what lambdas captured, <c>Lazy</c>, <c>Memory</c>, weak references and the like. What still calls
+/// the old module, from a static field of another class for example, shows in <see cref="NoisifyReport.NotCalled"/>.</para>
+/// <para>A field of torch's general type can hold the new module: <c>nn.Module&lt;Tensor, Tensor&gt;</c>
 /// for an activation, <c>nn.Module&lt;Tensor, (Tensor, Tensor)?, (Tensor, Tensor, Tensor)&gt;</c> for an LSTM,
 /// <c>nn.Module&lt;Tensor, Tensor, (Tensor, Tensor)&gt;</c> for a GRU,
 /// <c>nn.Module&lt;Tensor, (Tensor, Tensor)?, (Tensor, Tensor)&gt;</c> and <c>nn.Module&lt;Tensor, Tensor, Tensor&gt;</c> for their cells,
@@ -82,6 +84,7 @@ public static class Noisify
         bool embeddings = false)
     {
         ArgumentNullException.ThrowIfNull(root);
+        using var outside = is_inference_mode_enabled() ? inference_mode(false) : null; // gains that are made there could not be trained
         activations.Tanh.Validate();
         activations.Sigmoid.Validate();
         var plans = Plan(root, new Counterparts(activations, clock, specs, widths, dropouts, embeddings), where);
@@ -242,7 +245,8 @@ public static class Noisify
         var type = $"nn.{TypeNames.Readable(TypeNames.Signature(module))}";
         var declared = closed.Where(p => p.Declared is not null)
             .Select(p => p.Where.EndsWith(']') ? $"the elements of {p.Where[..p.Where.LastIndexOf('[')]}" : p.Where).Distinct().ToList();
-        return declared.Count == 0 ? "keep the module there, not one of its methods"
+        return declared.Count == 0 && closed.TrueForAll(p => p.IsDelegate) ? "keep the module there, not one of its methods"
+            : declared.Count == 0 ? $"or keep it in a field that can change, of type {type}"
             : $"or declare {string.Join(" and ", declared)} as {type}: with using Noisy.Models its calls compile as they are";
     }
 }

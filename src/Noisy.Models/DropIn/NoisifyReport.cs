@@ -18,9 +18,10 @@ public sealed record NoisifyReport(IReadOnlyList<NoisifyEntry> Entries)
     /// <summary>What was requested and could not be replaced; empty unless partial replacement was allowed.</summary>
     public IEnumerable<NoisifyEntry> Refused => With(NoisifyOutcome.Refused);
 
-    /// <summary>What was replaced by a hook and no call has reached since: after the first pass, what is listed here runs without noise
-    /// or not at all.</summary>
-    public IEnumerable<NoisifyEntry> NotCalled => Replaced.Where(e => e.Hook is { Calls: 0 });
+    /// <summary>What was replaced and no call has reached since: after the first pass, what is listed here runs without noise or not at all.
+    /// The model's code then has the old module from a place that the replacement did not find, or calls its <c>forward</c> past the hook:
+    /// keep the module in a field or a collection of the model, and use <c>call</c>.</summary>
+    public IEnumerable<NoisifyEntry> NotCalled => Replaced.Where(e => e.Now is IReached { Reached: false });
 
     /// <summary>The learned gap gains p that the model did not have before: what an optimiser made earlier must be told of.</summary>
     public IEnumerable<Parameter> NewParameters =>

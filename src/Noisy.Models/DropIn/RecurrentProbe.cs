@@ -88,6 +88,7 @@ internal sealed class RecurrentProbe
         using var scope = NewDisposeScope();
         using var _ = enable_grad();
         Parameter[] weights = [module.get_parameter("weight_ih_l1")!, module.get_parameter("weight_hh_l1")!];
+        if (weights.Any(TorchInternals.IsInference)) return null; // they have no gradient
         var frozen = weights.Where(w => !w.requires_grad).ToList();
         frozen.ForEach(w => w.requires_grad = true);
         var generator = get_rng_state();
@@ -109,7 +110,9 @@ internal sealed class RecurrentProbe
     {
         using var scope = NewDisposeScope();
         var (output, hidden) = run(New(1, 1, InputSize), New(Layers * Directions, 1, HiddenSize));
-        var gradients = autograd.grad([output.sum()], weights, allow_unused: false);
+        var sum = output.sum();
+        if (!sum.requires_grad) return null; // autograd.grad would end the process
+        var gradients = autograd.grad([sum], weights, allow_unused: false);
         var below = Values(hidden.narrow(0, 0, Directions));
         var (byInput, byState) = (Values(gradients[0]), Values(gradients[1]));
 

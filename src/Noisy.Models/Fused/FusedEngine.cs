@@ -30,6 +30,10 @@ public static class FusedEngine
     /// <summary>Whether a tensor can go through the fused engine: single precision on the CPU.</summary>
     internal static bool Takes(Tensor tensor) => !Composing && tensor.device.type == DeviceType.CPU && tensor.dtype == ScalarType.Float32;
 
+    /// <summary>Whether the engine can write into a tensor where it is: a parameter, a gradient, a running value.</summary>
+    internal static bool TakesInPlace(Tensor tensor) =>
+        !tensor.IsInvalid && !tensor.is_sparse && Takes(tensor) && tensor.is_contiguous() && !TorchInternals.IsInference(tensor);
+
     /// <summary>The address of a contiguous tensor's first float; null for no tensor or an empty one.</summary>
     internal static unsafe float* Pointer(Tensor? tensor)
     {

@@ -10,8 +10,12 @@ namespace Noisy.Models;
 /// Memory for a parameter's gradient. Fused functions write there and make it the parameter's <c>grad</c>; it serves from update to
 /// update, as long as nobody else holds it. A gradient that is handed to torch instead is copied into a new tensor at every update.
 /// </summary>
-/// <remarks>Only for backward passes that add to the <c>grad</c> of every leaf (<see cref="TorchInternals.AccumulatesIntoLeaves"/>). What
-/// <c>grad</c> holds decides whether a gradient is added or written: null it, zero it, scale it or replace it as with torch.</remarks>
+/// <remarks>
+/// <para>Only for backward passes that add to the <c>grad</c> of every leaf (<see cref="TorchInternals.AccumulatesIntoLeaves"/>). What
+/// <c>grad</c> holds decides whether a gradient is added or written: null it, zero it, scale it or replace it as with torch.</para>
+/// <para>torch counts what its operations change, but not what is written through <c>data</c> or <c>bytes</c>. So whether the other rows
+/// are zeros is checked before it is relied on, unless nobody else could write: an optimiser that owns the gradients says so.</para>
+/// </remarks>
 internal sealed unsafe class GradientMemory
 {
     private static readonly ConditionalWeakTable<Parameter, GradientMemory> Known = [];
@@ -22,7 +26,8 @@ internal sealed unsafe class GradientMemory
     private readonly SortedSet<int> rows = [];
     private Tensor? memory;
     private float* start; // its first float
-    private bool rowsOnly; // all but some rows are zeros
+    private bool rowsOnly; // all but some rows are zeros, as far as torch's count of changes tells
+    private bool unseen; // nobody could write there since the engine's own optimiser took the gradient away
     private uint? version; // of the memory when it was last written here
 
     /// <summary>The memory of a parameter.</summary>
@@ -37,10 +42,10 @@ internal sealed unsafe class GradientMemory
     {
         using var current = parameter.grad;
         if (current is not null && !IsMine(current)) return Foreign(current);
-        var zeros = current is not null && RowsOf(current) is { Count: 0 };
         if (current is null) Begin(parameter);
-        rowsOnly = false;
-        return new GradientTarget { At = start, Add = current is not null && !zeros };
+        else TorchInternals.Changed(memory!);
+        rowsOnly = unseen = false;
+        return new GradientTarget { At = start, Add = current is not null };
     }
 
     /// <summary>Where gradients of some rows go, to be added; the other rows are zeros, or hold what was added before.</summary>
@@ -54,39 +59,65 @@ internal sealed unsafe class GradientMemory
         if (current is null)
         {
             Begin(parameter);
-            ClearRows();
+            ClearRows(trusted: unseen);
         }
-        else if (rowsOnly && TorchInternals.Version(memory!) != version)
+        else
         {
-            rowsOnly = false; // torch has changed it since
+            Changed(current, keepsZeros: true);
         }
 
+        unseen = false;
         if (rowsOnly) rows.UnionWith(touched);
         return new GradientTarget { At = start, Add = true };
     }
 
     /// <summary>The rows that may differ from zero, if the gradient is this memory and holds nothing but rows; else null.</summary>
     /// <param name="gradient">The parameter's <c>grad</c>.</param>
-    internal IReadOnlyCollection<int>? RowsOf(Tensor gradient) =>
-        rowsOnly && version is not null && IsMine(gradient) && TorchInternals.Version(memory!) == version ? rows : null;
+    /// <param name="trusted">Whether nobody but the engine wrote there; else the other rows are checked.</param>
+    internal IReadOnlyCollection<int>? RowsOf(Tensor gradient, bool trusted)
+    {
+        if (!IsMine(gradient) || !HoldsRows) return null;
+        if (trusted || OthersAreZeros()) return rows;
+        rowsOnly = false;
+        return null;
+    }
 
-    /// <summary>Fills a parameter's gradient with zeros; of one that holds nothing but rows, these alone.</summary>
+    /// <summary>Fills a parameter's gradient with zeros.</summary>
     /// <param name="gradient">The parameter's <c>grad</c>.</param>
     internal void Zero(Tensor gradient)
     {
-        if (IsMine(gradient) && gradient.dim() > 0) ClearRows();
+        if (IsMine(gradient) && gradient.dim() > 0) ClearRows(trusted: false);
         else gradient.zero_();
     }
+
+    /// <summary>Tells that the engine has changed a gradient.</summary>
+    /// <param name="gradient">The parameter's <c>grad</c>.</param>
+    /// <param name="keepsZeros">Whether rows that were zeros still are, or are named later.</param>
+    internal void Changed(Tensor gradient, bool keepsZeros)
+    {
+        var kept = keepsZeros && IsMine(gradient) && HoldsRows;
+        TorchInternals.Changed(gradient);
+        if (kept) version = TorchInternals.Version(memory!);
+        else rowsOnly = false;
+    }
+
+    /// <summary>Tells that the parameter has no gradient any more, and that nobody but the engine wrote into its memory.</summary>
+    internal void Release() => unseen = true;
 
     /// <summary>A gradient that others made: written to directly where that is what torch would do.</summary>
     private static GradientTarget? Foreign(Tensor gradient)
     {
-        if (gradient.is_sparse || !FusedEngine.Takes(gradient) || !gradient.is_contiguous() || gradient.requires_grad) return null;
+        if (!FusedEngine.TakesInPlace(gradient) || gradient.requires_grad) return null;
         TorchInternals.Changed(gradient);
         return new GradientTarget { At = FusedEngine.Pointer(gradient), Add = true };
     }
 
-    private bool IsMine(Tensor gradient) => memory is not null && !gradient.is_sparse && FusedEngine.Pointer(gradient) == start;
+    /// <summary>Whether torch has changed nothing since all but some rows were zeros.</summary>
+    private bool HoldsRows => rowsOnly && version is not null && TorchInternals.Version(memory!) == version;
+
+    private long Width => memory!.numel() / Math.Max(1, memory.shape[0]);
+
+    private bool IsMine(Tensor gradient) => memory is not null && FusedEngine.TakesInPlace(gradient) && FusedEngine.Pointer(gradient) == start;
 
     /// <summary>Makes the memory the parameter's gradient, whatever it holds.</summary>
     private void Begin(Parameter parameter)
@@ -94,6 +125,7 @@ internal sealed unsafe class GradientMemory
         if (memory is null || !memory.shape.AsSpan().SequenceEqual(parameter.shape) || TorchInternals.IsShared(memory))
         {
             memory?.Dispose();
+            using var outside = is_inference_mode_enabled() ? inference_mode(false) : null; // it serves later passes too
             using var _ = no_grad();
             memory = empty_like(parameter).DetachFromDisposeScope();
             start = FusedEngine.Pointer(memory);
@@ -104,22 +136,47 @@ internal sealed unsafe class GradientMemory
         parameter.grad = memory;
     }
 
-    private void ClearRows()
+    private void ClearRows(bool trusted)
     {
-        var width = memory!.numel() / Math.Max(1, memory.shape[0]);
-        if (rowsOnly && TorchInternals.Version(memory) == version)
+        if (HoldsRows && (trusted || OthersAreZeros()))
         {
+            var width = Width;
             foreach (var row in rows) new Span<float>(start + (row * width), checked((int)width)).Clear();
+            TorchInternals.Changed(memory!);
         }
         else
         {
             using var _ = no_grad();
-            memory.zero_();
+            memory!.zero_();
         }
 
         rows.Clear();
         rowsOnly = true;
-        version = TorchInternals.Version(memory);
+        version = TorchInternals.Version(memory!);
+    }
+
+    /// <summary>Whether all but the rows are zeros to the last bit; reads them.</summary>
+    private bool OthersAreZeros()
+    {
+        const int most = 1 << 20;
+        var (at, width) = (0L, Width);
+        foreach (var row in rows)
+        {
+            if (!AreZeros(row * width)) return false;
+            at = (row + 1) * width;
+        }
+
+        return AreZeros(memory!.numel());
+
+        bool AreZeros(long end)
+        {
+            for (; at < end; at += most)
+            {
+                if (new ReadOnlySpan<int>(start + at, (int)Math.Min(most, end - at)).ContainsAnyExcept(0)) return false;
+            }
+
+            return true;
+        }
     }
 
     /// <summary>The right to some memories, until it is disposed; always taken in one order.</summary>

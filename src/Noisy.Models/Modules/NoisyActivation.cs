@@ -12,9 +12,10 @@ namespace Noisy.Models;
 /// and asks the clock; <see cref="forward(Tensor, NoiseContext)"/> is the pure one. On the CPU in single precision it is one
 /// node of torch's graph. Source: paper, Algorithm 1, Section 5.
 /// </remarks>
-public sealed class NoisyActivation : nn.Module<Tensor, Tensor>, INoisySites
+public sealed class NoisyActivation : nn.Module<Tensor, Tensor>, INoisySites, IReached
 {
     private readonly ModuleNoise noise;
+    private bool reached;
 
     /// <summary>Creates the module.</summary>
     /// <param name="spec">The activation.</param>
@@ -74,11 +75,14 @@ public sealed class NoisyActivation : nn.Module<Tensor, Tensor>, INoisySites
     public Tensor forward(Tensor x, NoiseContext context)
     {
         Check(x);
+        reached = true;
         context = noise.Own(context);
         var p = Gains;
         LastBackend = SiteActivation.Fuses(Spec, x, p, context, Backend) ? FusedEngine.FusedName : FusedEngine.ComposedName;
         return SiteActivation.Apply(Spec, x, p, context, Backend, new SiteAddress(noise));
     }
+
+    bool IReached.Reached => reached;
 
     ModuleNoise INoisySites.Noise => noise;
 

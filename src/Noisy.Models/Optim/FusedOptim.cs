@@ -12,7 +12,7 @@ namespace Noisy.Models;
 /// its optimisers.</para>
 /// <para>A step is torch's own where a parameter is not in single precision on the CPU, where a gradient is sparse, and with the options that
 /// say so. Rows of an embedding that a lookup of ours did not touch are left out of a step of plain SGD, and of <see cref="clip_grad_norm_"/>,
-/// since their gradient is 0; <c>zero_grad</c> fills with zeros, as in TorchSharp, what may differ from zero.</para>
+/// if their gradient is 0; <c>zero_grad</c> fills with zeros, as in TorchSharp, what differs from zero.</para>
 /// </remarks>
 public static class FusedOptim
 {

@@ -65,7 +65,7 @@ internal static class FusedUpdate
             List<WeightSegment> segments = [];
             var (spec, rate, step) = alike.Key;
             var sparse = spec.States == 0 && spec.WeightDecay == 0;
-            foreach (var d in alike) GradientSegments.Add(segments, d.Parameter, d.Gradient, sparse, d.Running.First, d.Running.Second);
+            foreach (var d in alike) GradientSegments.Add(segments, d.Parameter, d.Gradient, sparse, trusted: false, d.Running.First, d.Running.Second);
             OptimizerKernel.Step(spec, [.. segments], rate, 1, step, FusedEngine.Width, FusedEngine.Threads);
         }
 
@@ -95,15 +95,19 @@ internal static class FusedUpdate
         HashSet<nint> known = [];
         var due = parameters.Select(p => (Parameter: p, Gradient: p.grad)).Where(d => d.Gradient is not null).ToList();
         if (normType != 2 || !due.TrueForAll(d => Takes(d.Parameter, d.Gradient!, known))) return nn.utils.clip_grad_norm_(parameters, most, normType);
-        var norm = Math.Sqrt(OptimizerKernel.SquaredNorm(Segments(sparse: true), FusedEngine.Width, FusedEngine.Threads));
+        var rows = Segments(sparse: true);
+        var norm = Math.Sqrt(OptimizerKernel.SquaredNorm(rows, FusedEngine.Width, FusedEngine.Threads));
         var factor = Math.Min(1, most / (norm + 1e-6));
-        if (factor != 1) OptimizerKernel.Scale(Segments(sparse: double.IsFinite(factor)), factor, FusedEngine.Width, FusedEngine.Threads);
+        if (factor == 1) return norm;
+        var zerosStay = double.IsFinite(factor);
+        OptimizerKernel.Scale(zerosStay ? rows : Segments(sparse: false), factor, FusedEngine.Width, FusedEngine.Threads);
+        foreach (var (parameter, gradient) in due) GradientMemory.For(parameter).Changed(gradient!, zerosStay);
         return norm;
 
         WeightSegment[] Segments(bool sparse)
         {
             List<WeightSegment> segments = [];
-            foreach (var (parameter, gradient) in due) GradientSegments.Add(segments, parameter, gradient!, sparse);
+            foreach (var (parameter, gradient) in due) GradientSegments.Add(segments, parameter, gradient!, sparse, trusted: false);
             return [.. segments];
         }
     }
@@ -111,7 +115,7 @@ internal static class FusedUpdate
     /// <summary>Has parameters of a group lie in huge pages.</summary>
     internal static void Prepare(ParamGroup group)
     {
-        foreach (var parameter in group.Parameters.Where(GradientSegments.Takes)) GradientSegments.InHugePages(parameter);
+        foreach (var parameter in group.Parameters.Where(FusedEngine.TakesInPlace)) GradientSegments.InHugePages(parameter);
     }
 
     private static Tensor? Evaluate(Func<Tensor>? closure)
@@ -121,11 +125,11 @@ internal static class FusedUpdate
         return closure();
     }
 
-    private static bool Takes(Tensor? running) => running is null || GradientSegments.Takes(running);
+    private static bool Takes(Tensor? running) => running is null || FusedEngine.TakesInPlace(running);
 
     /// <summary>Whether the engine can change a parameter, which it has not come across before under another name: threads would meet
     /// in its memory.</summary>
     private static unsafe bool Takes(Parameter parameter, Tensor gradient, HashSet<nint> known) =>
-        GradientSegments.Takes(parameter) && GradientSegments.Takes(gradient)
+        FusedEngine.TakesInPlace(parameter) && FusedEngine.TakesInPlace(gradient)
         && (parameter.numel() == 0 || known.Add((nint)FusedEngine.Pointer(parameter)));
 }

@@ -37,6 +37,10 @@ public abstract class Optimizer : IDisposable
     /// <summary>Running values by "parameter.number": what a checkpoint keeps.</summary>
     public IReadOnlyDictionary<string, Tensor> State { get; }
 
+    /// <summary>Whether nobody else writes into gradients, as in the engine's own training loop; else rows of an embedding's gradient that no
+    /// token touched are left out only after they were checked to be zeros.</summary>
+    internal bool OwnsGradients { get; set; }
+
     /// <summary>What is trained.</summary>
     private protected IReadOnlyList<(string Name, Parameter Parameter)> Parameters { get; }
 
@@ -171,6 +175,8 @@ internal sealed class FusedOptimizer : Optimizer
         // A backward pass that still needs the old weights must not take the new ones.
         foreach (var (_, parameter) in Parameters) TorchInternals.Changed(parameter);
         ZeroGrad();
+        if (!OwnsGradients) return;
+        foreach (var (_, parameter) in Parameters) GradientMemory.For(parameter).Release();
     }
 
     /// <summary>The weights that have a gradient.</summary>
@@ -184,7 +190,7 @@ internal sealed class FusedOptimizer : Optimizer
             if (parameter.grad is not { } gradient) continue;
             if (gradient.is_sparse) gradient = gradient.to_dense();
             if (!FusedEngine.Takes(gradient)) gradient = gradient.to(CPU).to_type(ScalarType.Float32);
-            GradientSegments.Add(segments, parameter, gradient.contiguous(), sparse, Running(0), Running(1), Running(2));
+            GradientSegments.Add(segments, parameter, gradient.contiguous(), sparse, OwnsGradients, Running(0), Running(1), Running(2));
 
             Tensor? Running(int number) => State.GetValueOrDefault($"{name}.{number}");
         }
@@ -194,6 +200,8 @@ internal sealed class FusedOptimizer : Optimizer
 
     private static void Check(string name, Parameter parameter)
     {
+        if (!parameter.IsInvalid && TorchInternals.IsInference(parameter))
+            throw new InvalidOperationException($"the parameter '{name}' cannot be trained: {TorchInternals.MadeInInference}.");
         if (!parameter.IsInvalid && FusedEngine.Takes(parameter) && parameter.is_contiguous()) return;
         throw new InvalidOperationException(
             $"the parameter '{name}' was moved, converted or disposed after its optimiser was made: make the optimiser after the model is where "

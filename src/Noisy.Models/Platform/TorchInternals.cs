@@ -17,6 +17,10 @@ internal static unsafe partial class TorchInternals
     private const string Version210 = "2.10.";
     private const int ExecCount = 24, References = 8, Storage = 16, VersionNumber = 16;
 
+    /// <summary>What there is to say of a tensor that cannot be changed.</summary>
+    internal const string MadeInInference =
+        "a tensor that was made in inference_mode cannot be changed outside it: make the model outside inference_mode, or clone its tensors";
+
     private static readonly Lazy<bool> Tried = new(Try);
 
     /// <summary>Whether the answers can be had here. The first call runs small backward passes.</summary>
@@ -29,15 +33,22 @@ internal static unsafe partial class TorchInternals
     /// <summary>Whether the graph of the running backward pass is kept for another one; true where that is not known.</summary>
     internal static bool KeepsGraph => !Verified || CurrentKeepsGraph() != 0;
 
-    /// <summary>How often torch has changed a tensor in place; null where that is not known.</summary>
+    /// <summary>Whether a tensor was made in inference mode: torch does not count its changes, allows none outside that mode, and keeps it
+    /// for no backward pass. False where that is not known.</summary>
+    internal static bool IsInference(Tensor tensor) => Verified && Count(tensor) is null;
+
+    /// <summary>How often torch has changed a tensor in place; null where that is not known, and of a tensor made in inference mode.</summary>
     internal static uint? Version(Tensor tensor) => Verified ? Count(tensor) : null;
 
     /// <summary>Tells torch that a tensor's values were changed, so that a backward pass that needs the old ones throws.</summary>
+    /// <exception cref="InvalidOperationException">It was made in inference mode, and this is outside.</exception>
     internal static void Changed(Tensor tensor)
     {
         if (Verified)
         {
-            BumpVersion(tensor.Handle);
+            // torch would throw through the call into it, which ends the process.
+            if (Count(tensor) is not null) BumpVersion(tensor.Handle);
+            else if (!is_inference_mode_enabled()) throw new InvalidOperationException(MadeInInference);
             return;
         }
 
@@ -55,7 +66,11 @@ internal static unsafe partial class TorchInternals
         return nodes != 0 && *(long*)(nodes + ExecCount) == 0;
     }
 
-    private static uint Count(Tensor tensor) => *(uint*)(*(nint*)VersionOf(tensor.Handle) + VersionNumber);
+    private static uint? Count(Tensor tensor)
+    {
+        var counter = *(nint*)VersionOf(tensor.Handle);
+        return counter == 0 ? null : *(uint*)(counter + VersionNumber);
+    }
 
     private static bool HasOthers(Tensor tensor)
     {
@@ -69,8 +84,9 @@ internal static unsafe partial class TorchInternals
         try
         {
             using var scope = NewDisposeScope();
+            using var outside = inference_mode(false); // whoever came first may be within it, where there is no graph to ask about
             using var recording = enable_grad();
-            return GraphsAreTold() && ChangesAreTold() && HoldersAreTold();
+            return GraphsAreTold() && ChangesAreTold() && InferenceIsTold() && HoldersAreTold();
         }
         catch (Exception e) when (e is DllNotFoundException or EntryPointNotFoundException or BadImageFormatException)
         {
@@ -101,6 +117,12 @@ internal static unsafe partial class TorchInternals
         var changed = Count(tensor) == before + 1;
         BumpVersion(tensor.Handle);
         return changed && Count(tensor) == before + 2;
+    }
+
+    private static bool InferenceIsTold()
+    {
+        using var _ = inference_mode();
+        return Count(zeros(1)) is null;
     }
 
     private static bool HoldersAreTold()

@@ -201,6 +201,20 @@ let private behaviour =
           try Expect.equal (model.call x).dtype torch.ScalarType.Float64 "the model"
           finally torch.set_default_dtype old)
 
+      torchTest "the module in a field of its own type has the parameters of the new one, before and after a move" (fun () ->
+          let model = new SentimentNet()
+          let now = (entry (replace model Variants.Nah) "lstm").Now
+          let named (m: torch.nn.Module) = [ for struct (name, p) in m.named_parameters () -> name, p ]
+          let same (dtype: torch.ScalarType) =
+              Expect.isNonEmpty (named now) "parameters"
+              for (name, a), (other, b) in List.zip (named model.Lstm) (named now) do
+                  Expect.equal name other "name"
+                  Expect.isTrue (obj.ReferenceEquals(a, b) && a.dtype = dtype) $"{name} is the very parameter"
+              Expect.equal (model.Lstm.get_parameter "weight_hh_l0").dtype dtype "by name"
+          same torch.ScalarType.Float32
+          model.``to`` torch.ScalarType.Float64 |> ignore
+          same torch.ScalarType.Float64)
+
       torchTest "noisy layers have torch's flatten_parameters, which does nothing" (fun () ->
           let lstm, gru = new NoisyLstm(RecurrentShape(2L, 3L), Variants.Nah, clock ()), new NoisyGru(RecurrentShape(2L, 3L), Variants.Nah, clock ())
           let before = [ for p in Seq.append (lstm.parameters ()) (gru.parameters ()) -> values p ]
