@@ -30,8 +30,13 @@ public static class Safetensors
     /// <param name="stream">Receives the bytes.</param>
     /// <param name="tensors">Tensors by name, on any device.</param>
     /// <param name="metadata">Text by name.</param>
+    /// <exception cref="ArgumentException">A tensor is of a type that the format does not have, such as a complex one; the message names it, and
+    /// nothing is written.</exception>
     public static void Write(Stream stream, IReadOnlyDictionary<string, Tensor> tensors, IReadOnlyDictionary<string, string> metadata)
     {
+        ArgumentNullException.ThrowIfNull(stream);
+        ArgumentNullException.ThrowIfNull(tensors);
+        ArgumentNullException.ThrowIfNull(metadata);
         var ordered = tensors.OrderBy(t => t.Key, StringComparer.Ordinal).ToList();
         var header = new JsonObject
         {
@@ -44,7 +49,7 @@ public static class Safetensors
             var bytes = tensor.numel() * tensor.element_size();
             header[name] = new JsonObject
             {
-                ["dtype"] = Types.First(t => t.Type == tensor.dtype).Name,
+                ["dtype"] = NameOf(name, tensor.dtype),
                 ["shape"] = new JsonArray(tensor.shape.Select(s => (JsonNode?)JsonValue.Create(s)).ToArray()),
                 ["data_offsets"] = new JsonArray(JsonValue.Create(offset), JsonValue.Create(offset + bytes)),
             };
@@ -61,7 +66,7 @@ public static class Safetensors
         foreach (var (_, tensor) in ordered)
         {
             using var cpu = tensor.detach().cpu().contiguous();
-            if (cpu.numel() > 0) stream.Write(cpu.bytes);
+            TensorBytes.Each(cpu, (_, bytes) => stream.Write(bytes));
         }
     }
 
@@ -85,7 +90,7 @@ public static class Safetensors
                 if (known < 0) throw new InvalidDataException($"its tensor '{entry.Name}' holds numbers of type {entry.Type}, which TorchSharp does not have");
                 var tensor = empty(entry.Shape, dtype: Types[known].Type);
                 tensors[entry.Name] = tensor;
-                if (entry.Bytes > 0) stream.ReadExactly(tensor.bytes);
+                TensorBytes.Each(tensor, (_, bytes) => stream.ReadExactly(bytes));
             }
 
             return (tensors, new(header.Metadata, StringComparer.Ordinal));
@@ -97,4 +102,7 @@ public static class Safetensors
             throw;
         }
     }
+
+    private static string NameOf(string tensor, ScalarType type) => Array.Find(Types, t => t.Type == type).Name ?? throw new ArgumentException(
+        $"the tensor '{tensor}' is {type}, which safetensors do not have: convert it, of complex numbers with view_as_real", nameof(tensor));
 }

@@ -57,6 +57,7 @@ let private lists = [
     NotFiniteTests.tests
     PackedTests.tests
     OperandTests.tests
+    LimitTests.tests
     AttentionTests.tests
     AttentionStepTests.tests
     DecoderTests.tests

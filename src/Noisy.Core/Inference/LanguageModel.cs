@@ -137,10 +137,14 @@ public sealed unsafe class LanguageModel
     /// <param name="threads">Threads, ≥ 1; every number gives the same bits.</param>
     /// <param name="noise">What is done with noise; default as in the run's test. Its scale is not read; its time step is that of the first token.</param>
     /// <returns>The session, whose states are zeros; the caller disposes it.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">An argument is below 1, or there are more columns than one array can hold the logits of.</exception>
     public LanguageModelSession CreateSession(int batch = 1, int threads = 1, NoiseContext? noise = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(batch, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
+        var most = Array.MaxLength / Math.Max(Decoder.Padded, 1);
+        if (batch > most)
+            throw new ArgumentOutOfRangeException(nameof(batch), batch, $"one array holds the logits of {most} columns at most: make several sessions");
         return new(this, batch, threads, noise ?? Test);
     }
 

@@ -65,6 +65,10 @@ internal static class ModelMetadata
         return (pair, ReadTest(metadata));
     }
 
+    /// <summary>Whether a run of this library wrote them; another's file may have an entry of the same name.</summary>
+    internal static bool IsOfRun(IReadOnlyDictionary<string, string> metadata) =>
+        metadata.ContainsKey(Noise) && (metadata.ContainsKey(Activations) || metadata.ContainsKey(Config));
+
     /// <summary>Mode and scale of the test alone, which weights of several activations have too.</summary>
     /// <exception cref="InvalidDataException">The entry is missing or damaged.</exception>
     internal static NoiseContext ReadTest(IReadOnlyDictionary<string, string> metadata) => Parse(metadata, Noise, root => new NoiseContext(

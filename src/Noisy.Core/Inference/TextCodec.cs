@@ -22,6 +22,7 @@ public sealed class TextCodec
     /// <exception cref="ArgumentException">A token is empty or listed twice, or one of the two special ones is not listed.</exception>
     public TextCodec(IReadOnlyList<string> tokens, string? unknown, string? endOfLine, TextUnit unit = TextUnit.Word)
     {
+        ArgumentNullException.ThrowIfNull(tokens);
         this.tokens = [.. tokens];
         (Unknown, EndOfLine, Unit) = (unknown, endOfLine, unit);
         ids = new(tokens.Count, StringComparer.Ordinal);
@@ -65,13 +66,18 @@ public sealed class TextCodec
     /// <param name="text">The text.</param>
     /// <returns>Ids, and how many tokens were replaced.</returns>
     /// <exception cref="InvalidDataException">A token is not listed and there is no unknown one; the message names token and line.</exception>
-    public EncodedText Encode(string text) => Unit == TextUnit.Character ? EncodeCharacters(text) : EncodeWords(text);
+    public EncodedText Encode(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        return Unit == TextUnit.Character ? EncodeCharacters(text) : EncodeWords(text);
+    }
 
     /// <summary>The text of tokens: words with blanks between them, a line end for each end-of-line token; or the characters.</summary>
     /// <param name="stream">Ids.</param>
     /// <exception cref="ArgumentOutOfRangeException">An id is not in the vocabulary.</exception>
     public string Decode(IEnumerable<int> stream)
     {
+        ArgumentNullException.ThrowIfNull(stream);
         var text = new StringBuilder();
         foreach (var id in stream)
         {

@@ -17,6 +17,8 @@ internal static class GroupLoop
         where TDraw : struct, INoiseDraw
     {
         ArgumentOutOfRangeException.ThrowIfNegative(firstElement);
+        if (firstElement > NoiseStream.Elements - destination.Length)
+            throw new ArgumentOutOfRangeException(nameof(firstElement), firstElement, "a stream has 2^34 elements: take another time step or key");
         width = VectorWidths.Resolve(width);
         Span<float> buffer = stackalloc float[NoiseStream.Group];
         Span<float> scratch = stackalloc float[2 * ChunkGroups * NoiseStream.Group];

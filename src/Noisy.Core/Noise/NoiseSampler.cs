@@ -11,7 +11,7 @@ public static class NoiseSampler
     /// <param name="firstElement">Number of the first element; ≥ 0.</param>
     /// <param name="destination">Receives the draws.</param>
     /// <param name="width">Vector width; default the best of this machine.</param>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="firstElement"/> is negative, or
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="firstElement"/> is negative, an element is none of the stream's 2³⁴, or
     /// <paramref name="width"/> none of the named values.</exception>
     public static void Normal(
         NoiseStream stream, long firstElement, Span<float> destination, VectorWidth width = VectorWidth.Auto) =>
@@ -35,7 +35,7 @@ public static class NoiseSampler
     /// <param name="probability">Probability of a 0, in [0, 1).</param>
     /// <param name="destination">Receives the masks.</param>
     /// <param name="width">Vector width; default the best of this machine.</param>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="firstElement"/> is negative,
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="firstElement"/> is negative, an element is none of the stream's 2³⁴,
     /// <paramref name="probability"/> outside [0, 1), or <paramref name="width"/> none of the named values.</exception>
     public static void Mask(
         NoiseStream stream, long firstElement, double probability, Span<float> destination,

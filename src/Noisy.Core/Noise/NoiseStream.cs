@@ -10,11 +10,17 @@ public readonly record struct NoiseStream(NoiseKey Key, long Update, int TimeSte
     /// consecutive counters, so that a vector of lanes is a vector of counters.</summary>
     internal const int Group = 64;
 
+    /// <summary>Elements of a stream: counters have 32 bits, and four words each.</summary>
+    internal const long Elements = 1L << 34;
+
     /// <summary>The random word of one element: the specification that every vector form follows.</summary>
     /// <param name="element">Element number, 0 ≤ element &lt; 2³⁴.</param>
     /// <returns>A word uniform over 32 bits.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such element.</exception>
     public uint Word(long element)
     {
+        ArgumentOutOfRangeException.ThrowIfNegative(element);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(element, Elements);
         var block = (uint)((element / Group * 16) + (element % 16));
         var words = Philox.Block(Key.K0, Key.K1, block, (uint)TimeStep, (uint)Update, (uint)(Update >> 32));
         return (element / 16 % 4) switch { 0 => words.W0, 1 => words.W1, 2 => words.W2, _ => words.W3 };
@@ -24,7 +30,7 @@ public readonly record struct NoiseStream(NoiseKey Key, long Update, int TimeSte
     /// <param name="bound">How many numbers there are, ≥ 1.</param>
     /// <param name="element">Element number, 0 ≤ element &lt; 2³⁴.</param>
     /// <returns>⌊word · bound / 2³²⌋, in [0, bound); no number is more likely than another by more than 2⁻³².</returns>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="bound"/> is below 1.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="bound"/> is below 1, or there is no such element.</exception>
     public int Below(int bound, long element)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(bound, 1);

@@ -23,7 +23,7 @@ internal static class WeightsHash
         {
             using var cpu = tensor.detach().cpu().contiguous();
             sha.AppendData(Encoding.UTF8.GetBytes($"{name} {tensor.dtype} [{string.Join(",", tensor.shape)}]\n"));
-            if (cpu.numel() > 0) sha.AppendData(cpu.bytes);
+            TensorBytes.Each(cpu, (_, bytes) => sha.AppendData(bytes));
         }
 
         return Convert.ToHexStringLower(sha.GetHashAndReset());

@@ -115,6 +115,7 @@ public sealed class AdditiveAttention : nn.Module
 
     private void CheckAnnotations(Tensor annotations)
     {
+        ArgumentNullException.ThrowIfNull(annotations);
         var weights = get_parameter("weight_context")!;
         if (annotations.dim() != 3 || annotations.shape[2] != weights.shape[1])
             throw new ArgumentException($"annotations are {Operand.Shape(annotations)}: must be [S, B, {weights.shape[1]}]", nameof(annotations));

@@ -150,6 +150,7 @@ public sealed class AttentionDecoder : nn.Module
 
     private static void Check(DecoderState state, Tensor words)
     {
+        ArgumentNullException.ThrowIfNull(words);
         if (words.dim() != 2 || words.shape[0] == 0 || words.shape[1] != state.Hidden.shape[0])
             throw new ArgumentException($"words are {Operand.Shape(words)}: must be [T, {state.Hidden.shape[0]}], with T >= 1", nameof(words));
     }

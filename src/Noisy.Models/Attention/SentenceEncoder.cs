@@ -80,6 +80,7 @@ public sealed class SentenceEncoder : nn.Module
 
     private static void Check(Tensor tokens, IReadOnlyList<int> lengths)
     {
+        ArgumentNullException.ThrowIfNull(tokens);
         if (tokens.dim() != 2 || tokens.shape[0] == 0)
             throw new ArgumentException($"tokens are {Operand.Shape(tokens)}: must be [S, B], with S >= 1", nameof(tokens));
         var (steps, batch) = (tokens.shape[0], tokens.shape[1]);

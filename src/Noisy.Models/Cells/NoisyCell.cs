@@ -90,6 +90,7 @@ internal sealed class NoisyCell : IRecurrence
 
     private void Check(Tensor input, Tensor[]? state)
     {
+        ArgumentNullException.ThrowIfNull(input);
         if (input.dim() is not (1 or 2) || input.shape[^1] != InputSize)
             throw new ArgumentException($"input is {Operand.Shape(input)}: must be [B, {InputSize}] or [{InputSize}]", nameof(input));
         var weights = owner.get_parameter("weight_hh")!;

@@ -143,10 +143,18 @@ internal sealed class RecurrentLayers : IRecurrence
     }
 
     /// <summary>Whether a pass can go through the fused engine: not on other devices or types, not for means that only the scalar
-    /// closed forms give, and not for an empty batch.</summary>
+    /// closed forms give, not for an empty batch, and not for what has 2 GiB or more.</summary>
     private bool Fuses(Tensor x, Tensor[]? states, NoiseContext context) =>
         Backend == Backend.Auto && context.Mode != NoiseMode.ExactMean && x.shape[1] > 0 && FusedEngine.Takes(x)
-        && (states ?? []).All(FusedEngine.Takes) && FusedEngine.Takes(owner.get_parameter("weight_hh_l0")!);
+        && (states ?? []).All(FusedEngine.Takes) && FusedEngine.Takes(owner.get_parameter("weight_hh_l0")!)
+        && Fits(Shape, cell.Layout.Gates, x.shape[0], x.shape[1]);
+
+    /// <summary>Whether weights and outputs of every layer are small enough for the fused engine.</summary>
+    internal static bool Fits(RecurrentShape shape, int gates, long steps, long batch)
+    {
+        var outputs = shape.HiddenSize * shape.Directions;
+        return FusedEngine.Fits(gates, shape.HiddenSize, Math.Max(shape.InputSize, outputs)) && FusedEngine.Fits(steps, batch, outputs);
+    }
 
     /// <summary>The weights of a layer in one direction, which count together.</summary>
     public RecurrentWeights Weights(int index) => RecurrentWeights.FromModule(owner, cell, Suffix(index));
@@ -177,6 +185,7 @@ internal sealed class RecurrentLayers : IRecurrence
 
     private void Check(Tensor input, Tensor[]? states)
     {
+        ArgumentNullException.ThrowIfNull(input);
         var fits = input.dim() is 2 or 3 && input.shape[^1] == Shape.InputSize && input.shape[input.dim() == 3 && Shape.BatchFirst ? 1 : 0] > 0;
         if (!fits)
         {
@@ -190,6 +199,7 @@ internal sealed class RecurrentLayers : IRecurrence
 
     private void Check(Packed input, Tensor[]? states)
     {
+        ArgumentNullException.ThrowIfNull(input);
         if (input.data.dim() != 2 || input.data.shape[1] != Shape.InputSize)
             throw new ArgumentException($"the packed elements are {Operand.Shape(input.data)}: must be [N, {Shape.InputSize}]", nameof(input));
         Check(input.data, states, [input.batch_sizes.data<long>()[0]]);

@@ -23,6 +23,7 @@ public abstract class RecurrentModule<TState, TResult> : nn.Module<Tensor, TStat
         string name, ActivationPair activations, NoiseClock clock, Func<nn.Module, ModuleNoise, IRecurrence> create, Device? device, ScalarType? dtype)
         : base(name)
     {
+        ArgumentNullException.ThrowIfNull(activations);
         activations.Tanh.Validate();
         activations.Sigmoid.Validate();
         Activations = activations;

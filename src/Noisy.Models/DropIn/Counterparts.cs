@@ -92,7 +92,8 @@ internal sealed class Counterparts(
     {
         if (probe.Problem is { } problem) return new(null, problem);
         if ((dropouts?.Invoke(path) ?? probe.Dropout()) is not { } dropout)
-            return new(null, "its dropout cannot be measured: say it with the argument dropouts");
+            return new(null, "its dropout cannot be measured: say it with the argument dropouts, in [0, 1)");
+        if (dropout == 1) return new(null, "its dropout is 1, which lets nothing through and no noisy module has: build it with less");
         var shape = new RecurrentShape(
             probe.InputSize, probe.HiddenSize, probe.Layers, probe.HasBias, probe.BatchFirst(), dropout, probe.Bidirectional).Validate();
         return new(

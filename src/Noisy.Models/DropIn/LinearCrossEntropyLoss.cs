@@ -33,12 +33,14 @@ public sealed class LinearCrossEntropyLoss : Loss<Tensor, Tensor, Tensor>
 
     /// <summary>Computes the loss.</summary>
     /// <param name="input">What the layer would take: [.., H], classes being its last dimension's.</param>
-    /// <param name="target">[..], int64, each in [0, V) or the target that is ignored.</param>
+    /// <param name="target">[..], int64 or uint8 as in torch, each in [0, V) or the target that is ignored.</param>
     /// <returns>Nats: a scalar, or [..] without a reduction; differentiable in input, weight and bias; owned by the caller.</returns>
     /// <exception cref="ArgumentException">Shapes do not fit, or a target is no class.</exception>
     /// <exception cref="InvalidOperationException">The layer has hooks, which would not run.</exception>
     public override Tensor forward(Tensor input, Tensor target)
     {
+        ArgumentNullException.ThrowIfNull(input);
+        ArgumentNullException.ThrowIfNull(target);
         if (ModuleHooks.Count(linear) > 0)
         {
             throw new InvalidOperationException(
@@ -54,7 +56,8 @@ public sealed class LinearCrossEntropyLoss : Loss<Tensor, Tensor, Tensor>
 
         var ignored = ignore_index ?? LinearCrossEntropy.IgnoreIndex;
         using var rows = input.reshape(-1, input.shape[^1]);
-        using var flat = target.reshape(-1);
+        using var given = target.reshape(-1);
+        using var flat = given.dtype == ScalarType.Byte ? given.to_type(ScalarType.Int64) : given.alias();
         if (reduction != nn.Reduction.None)
             return LinearCrossEntropy.Reduced(rows, linear.weight, linear.bias, flat, Backend.Auto, ignored, reduction == nn.Reduction.Mean);
         using var logits = F.linear(rows, linear.weight, linear.bias);

@@ -84,6 +84,8 @@ public static class Noisify
         bool embeddings = false)
     {
         ArgumentNullException.ThrowIfNull(root);
+        ArgumentNullException.ThrowIfNull(activations);
+        ArgumentNullException.ThrowIfNull(clock);
         using var outside = is_inference_mode_enabled() ? inference_mode(false) : null; // gains that are made there could not be trained
         activations.Tanh.Validate();
         activations.Sigmoid.Validate();
@@ -114,21 +116,31 @@ public static class Noisify
     /// <param name="path">The file: what TorchSharp's <c>save</c> wrote, what PyTorch's <c>torch.save(model.state_dict(), path)</c> wrote, or
     /// safetensors; the contents tell which.</param>
     /// <returns>Names of what keeps its initial value: gap gains. Empty if the file has all.</returns>
-    /// <exception cref="UsageException">The file lacks something else, has something else, or other shapes; or it is PyTorch's, but no state
-    /// dict of contiguous tensors. The message names it, and nothing was loaded.</exception>
-    /// <exception cref="InvalidDataException">The file is safetensors and damaged.</exception>
+    /// <remarks>The file is read and checked before anything is changed. A type of numbers may be a wider one in the model, single precision in a double
+    /// model say; all else is refused, in every format. If a run of this library wrote the file, it names the noise of its test, on which the
+    /// expectation of half-normal noise depends: a clock without a scale takes the file's, and a clock in mode <see cref="NoiseMode.Mean"/> its
+    /// mode. A scale that the clock has stays.</remarks>
+    /// <exception cref="UsageException">The file lacks something else, has something else, other shapes or types with numbers that the model's do not
+    /// have; or it is damaged; or it is PyTorch's, but no state dict of contiguous tensors; or of the model's clocks one has a scale other than the
+    /// file's and one has none. The message names it, and nothing was loaded.</exception>
+    /// <exception cref="InvalidDataException">The file is safetensors and damaged; nothing was loaded.</exception>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    public static IReadOnlyList<string> Load(nn.Module root, string path) => SavedWeights.Load(root, path);
+    public static IReadOnlyList<string> Load(nn.Module root, string path)
+    {
+        ArgumentNullException.ThrowIfNull(root);
+        ArgumentNullException.ThrowIfNull(path);
+        return SavedWeights.Load(root, path);
+    }
 
     /// <summary>Lists the modules that saturate, each with its counterpart.</summary>
     private static List<Replacement> Plan(nn.Module root, Counterparts counterparts, Func<string, nn.Module, bool>? where)
     {
         List<Replacement> plans = [];
         Dictionary<nn.Module, Replacement?> known = new(ReferenceEqualityComparer.Instance);
-        Visit("", root, (CPU, ScalarType.Float32), OutputRole.Output);
+        Visit("", root, (CPU, ScalarType.Float32), false, OutputRole.Output);
         return plans;
 
-        void Visit(string path, nn.Module module, (Device, ScalarType) home, OutputRole role)
+        void Visit(string path, nn.Module module, (Device, ScalarType) home, bool frozen, OutputRole role)
         {
             if (known.TryGetValue(module, out var before))
             {
@@ -139,9 +151,11 @@ public static class Noisify
             }
 
             home = Home(module) ?? home;
+            frozen = IsFrozen(module) ?? frozen;
             known[module] = null;
             if (Plan(path, module, home, role) is { } plan)
             {
+                plan.Frozen = frozen;
                 plans.Add(plan);
                 known[module] = plan;
             }
@@ -152,7 +166,7 @@ public static class Noisify
             {
                 var (name, child) = children[i];
                 var its = role == OutputRole.Inner || (chain && i < children.Count - 1) ? OutputRole.Inner : chain ? role : OutputRole.Unknown;
-                Visit(path.Length == 0 ? name : $"{path}.{name}", child, home, its);
+                Visit(path.Length == 0 ? name : $"{path}.{name}", child, home, frozen, its);
             }
         }
 
@@ -163,7 +177,7 @@ public static class Noisify
             {
                 if (!(where?.Invoke(path, module) ?? true))
                     return new(path, module) { Outcome = NoisifyOutcome.LeftOut, Note = "the argument where leaves it out" };
-                var preparation = counterpart.Prepare();
+                var preparation = WithoutNumbers(module) ?? counterpart.Prepare();
                 return preparation.Stays
                     ? new(path, module) { Outcome = NoisifyOutcome.LeftOut, Note = preparation.Note }
                     : new(path, module) { Counterpart = counterpart, Preparation = preparation, Role = role };
@@ -193,6 +207,15 @@ public static class Noisify
     /// <summary>Device and type of a module's first floating-point parameter: where a new one beside it belongs.</summary>
     private static (Device, ScalarType)? Home(nn.Module module) =>
         module.parameters().FirstOrDefault(p => p.is_floating_point()) is { } first ? (first.device, first.dtype) : null;
+
+    /// <summary>Whether no parameter of a module is trained; null if it has none.</summary>
+    private static bool? IsFrozen(nn.Module module) => module.parameters().ToList() is { Count: > 0 } own ? own.TrueForAll(p => !p.requires_grad) : null;
+
+    /// <summary>What a recurrent module or an embedding was built with is found out by passes over its numbers; meta tensors have none.</summary>
+    private static Preparation? WithoutNumbers(nn.Module module) =>
+        module is LSTM or GRU or Embedding && module.parameters().Any(p => p.device.type == DeviceType.META)
+            ? new(null, "its weights are on the meta device and have no numbers: give the model its weights first", Stays: module is Embedding)
+            : null;
 
     /// <summary>Marks what cannot be replaced, and gives the rest its places.</summary>
     private static void Refuse(nn.Module root, List<Replacement> plans)

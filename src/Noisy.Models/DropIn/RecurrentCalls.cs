@@ -65,11 +65,19 @@ public static class RecurrentCalls
     /// <param name="cell">The module: torch's or a noisy one.</param>
     /// <param name="input">[B, I].</param>
     /// <returns>Hidden state [B, H]; owned by the caller.</returns>
-    public static Tensor call(this nn.Module<Tensor, Tensor, Tensor> cell, Tensor input) => cell.call(input, null!);
+    /// <exception cref="NotSupportedException">The module is another of torch's with two inputs, a loss for example.</exception>
+    public static Tensor call(this nn.Module<Tensor, Tensor, Tensor> cell, Tensor input) => Cell(cell).call(input, null!);
 
     /// <summary>Takes a step of a GRU cell from zeros, past its hooks.</summary>
     /// <inheritdoc cref="call(nn.Module{Tensor, Tensor, Tensor}, Tensor)"/>
-    public static Tensor forward(this nn.Module<Tensor, Tensor, Tensor> cell, Tensor input) => cell.forward(input, null!);
+    public static Tensor forward(this nn.Module<Tensor, Tensor, Tensor> cell, Tensor input) => Cell(cell).forward(input, null!);
+
+    // Losses have the type of a cell, and null is no target.
+    private static nn.Module<Tensor, Tensor, Tensor> Cell(nn.Module<Tensor, Tensor, Tensor> module) =>
+        module is GRUCell or RNNCell or NoisyGruCell
+        || (module is not TorchSharp.Loss<Tensor, Tensor, Tensor> && module.GetType().Assembly != typeof(GRUCell).Assembly)
+            ? module
+            : throw new NotSupportedException($"{module.GetType().Name} takes two tensors: only a cell begins from zeros without the second one");
 
     /// <summary>Puts the weights of an LSTM of torch's in one piece of memory; does nothing to a noisy one, whose engine packs them
     /// itself.</summary>

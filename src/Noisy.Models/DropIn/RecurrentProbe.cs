@@ -69,7 +69,7 @@ internal sealed class RecurrentProbe
     /// <summary>Why weights of their type have no noisy counterpart; null if they have one.</summary>
     public static string? Unsupported(Tensor weight) => weight.dtype is ScalarType.Float32 or ScalarType.Float64
         ? null
-        : $"its weights are {weight.dtype}: only Float32 and Float64 are supported";
+        : $"its weights are {weight.dtype}: only Float32 and Float64 can be replaced; convert the model afterwards, not before";
 
     private int Directions => Bidirectional ? 2 : 1;
 

@@ -30,6 +30,9 @@ internal sealed class Replacement(string path, nn.Module module)
 
     public nn.Module? Made { get; private set; }
 
+    /// <summary>Whether the weights that it belongs to are not trained, so that its gap gains are not either.</summary>
+    public bool Frozen { get; set; }
+
     public List<string> OtherPaths { get; } = [];
 
     public IReadOnlyList<ModuleReference> Places { get; set; } = [];
@@ -39,12 +42,22 @@ internal sealed class Replacement(string path, nn.Module module)
     public string Note { get; set; } = "";
 
     private CallHook? hook;
+    private bool hasFrozenGains;
 
     /// <summary>The places that cannot hold the new module: there the old one stays and hands its calls on.</summary>
     public IEnumerable<ModuleReference> Closed => Places.Where(p => !p.Accepts(Counterpart!.Type)).DistinctBy(p => p.Where);
 
     /// <summary>Builds the new module; the model does not change yet.</summary>
-    public void Build() => Made = Preparation!.Build!();
+    public void Build()
+    {
+        Made = Preparation!.Build!();
+        if (!Frozen) return;
+        foreach (var (_, gain) in Made.named_parameters().Where(p => NoisifyReport.IsGain(p.name)))
+        {
+            gain.requires_grad = false;
+            hasFrozenGains = true;
+        }
+    }
 
     /// <summary>Puts it into the model.</summary>
     public void Install()
@@ -56,7 +69,10 @@ internal sealed class Replacement(string path, nn.Module module)
 
     public NoisifyEntry Entry()
     {
-        string[] notes = [Note, OtherPaths.Count == 0 ? "" : $"also at {string.Join(", ", OtherPaths)}"];
+        string[] notes =
+        [
+            Note, hasFrozenGains ? "gap gains frozen, as the weights are" : "", OtherPaths.Count == 0 ? "" : $"also at {string.Join(", ", OtherPaths)}",
+        ];
         return new(path, module.GetType(), Made ?? module, Outcome, string.Join("; ", notes.Where(n => n.Length > 0)))
         {
             Hook = hook,

@@ -15,9 +15,11 @@ public static class EmbeddingLookup
     /// <exception cref="ArgumentException">A token is no row, or tokens are of another type.</exception>
     public static Tensor Rows(Tensor weight, Tensor tokens, Backend backend = Backend.Auto)
     {
+        ArgumentNullException.ThrowIfNull(weight);
+        ArgumentNullException.ThrowIfNull(tokens);
         if (tokens.dtype is not (ScalarType.Int64 or ScalarType.Int32))
             throw new ArgumentException($"tokens are {tokens.dtype}: must be Int64 or Int32", nameof(tokens));
-        if (backend == Backend.Composed || !FusedEngine.Takes(weight) || tokens.numel() == 0)
+        if (backend == Backend.Composed || !FusedEngine.Takes(weight) || tokens.numel() == 0 || !Fits(tokens.numel(), weight.shape[1]))
         {
             using var flat = tokens.reshape(-1);
             using var rows = weight.index_select(0, flat);
@@ -33,6 +35,9 @@ public static class EmbeddingLookup
         if (outside >= 0) throw new ArgumentException($"token {outside} is {numbers[outside]}: must be in [0, {rowCount})", nameof(tokens));
         return EmbeddingFunction.Apply(weight, new EmbeddingCall(numbers, tokens.shape, weight.shape[0], weight.shape[1]))[0];
     }
+
+    /// <summary>Whether so many tokens, of eight bytes each, and their rows are small enough for the fused engine.</summary>
+    internal static bool Fits(long tokens, long width) => FusedEngine.Fits(tokens, Math.Max(2, width));
 }
 
 /// <summary>What a lookup is besides its weights.</summary>

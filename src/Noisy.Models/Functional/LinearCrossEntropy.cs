@@ -56,6 +56,9 @@ public static class LinearCrossEntropy
     private static (Tensor Sum, Tensor? Nats, Tensor? Correct) Run(
         Tensor input, Tensor weight, Tensor? bias, Tensor targets, Backend backend, bool details, long ignoreIndex = IgnoreIndex, bool mean = false)
     {
+        ArgumentNullException.ThrowIfNull(input);
+        ArgumentNullException.ThrowIfNull(weight);
+        ArgumentNullException.ThrowIfNull(targets);
         if (input.dim() != 2 || weight.dim() != 2 || input.shape[1] != weight.shape[1])
             throw new ArgumentException($"input is [{string.Join(", ", input.shape)}], weight [{string.Join(", ", weight.shape)}]: must be [N, H] and [V, H]", nameof(input));
         if (bias is not null && !bias.shape.SequenceEqual([weight.shape[0]]))
@@ -64,7 +67,7 @@ public static class LinearCrossEntropy
             throw new ArgumentException($"targets are [{string.Join(", ", targets.shape)}]: must be [{input.shape[0]}]", nameof(targets));
         if (targets.dtype != ScalarType.Int64) throw new ArgumentException($"targets are {targets.dtype}: must be Int64", nameof(targets));
         if (backend == Backend.Composed || !FusedEngine.Takes(input) || !FusedEngine.Takes(weight) || (bias is not null && !FusedEngine.Takes(bias))
-            || input.shape[0] == 0)
+            || input.shape[0] == 0 || !FusedEngine.Fits(2, targets.numel()))
         {
             using var logits = F.linear(input, weight, bias);
             if (!details) return (F.cross_entropy(logits, targets, ignore_index: ignoreIndex, reduction: mean ? nn.Reduction.Mean : nn.Reduction.Sum), null, null);

@@ -27,17 +27,35 @@ public static class FusedEngine
     [field: ThreadStatic]
     internal static bool Composing { get; set; }
 
-    /// <summary>Whether a tensor can go through the fused engine: single precision on the CPU.</summary>
-    internal static bool Takes(Tensor tensor) => !Composing && tensor.device.type == DeviceType.CPU && tensor.dtype == ScalarType.Float32;
+    /// <summary>Whether a tensor can go through the fused engine: single precision on the CPU, less than 2 GiB.</summary>
+    internal static bool Takes(Tensor tensor) =>
+        !Composing && tensor.device.type == DeviceType.CPU && tensor.dtype == ScalarType.Float32 && Fits(tensor.numel());
+
+    /// <summary>Whether single-precision numbers of a shape are less than 2 GiB: spans count bytes in 32 bits, and kernels numbers. Larger tensors go
+    /// through torch's operations.</summary>
+    internal static bool Fits(params ReadOnlySpan<long> shape)
+    {
+        var numbers = 1.0; // beyond 2^53 not exact, and far too many
+        foreach (var size in shape) numbers *= size;
+        return numbers <= int.MaxValue / sizeof(float);
+    }
 
     /// <summary>Whether the engine can write into a tensor where it is: a parameter, a gradient, a running value.</summary>
     internal static bool TakesInPlace(Tensor tensor) =>
         !tensor.IsInvalid && !tensor.is_sparse && Takes(tensor) && tensor.is_contiguous() && !TorchInternals.IsInference(tensor);
 
     /// <summary>The address of a contiguous tensor's first float; null for no tensor or an empty one.</summary>
+    /// <exception cref="InvalidOperationException">It has 2 GiB or more, and whoever asks did not see that it would.</exception>
     internal static unsafe float* Pointer(Tensor? tensor)
     {
         if (tensor is null || tensor.IsInvalid || tensor.numel() == 0) return null;
+        if (!Fits(tensor.numel()))
+        {
+            throw new InvalidOperationException(
+                $"a tensor [{string.Join(", ", tensor.shape)}] has 2 GiB or more, which the fused engine cannot hold: set the module's Backend to Composed, "
+                + "or pass smaller batches");
+        }
+
         return (float*)System.Runtime.CompilerServices.Unsafe.AsPointer(ref MemoryMarshal.GetReference(tensor.bytes));
     }
 }

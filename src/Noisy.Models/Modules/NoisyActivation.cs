@@ -27,6 +27,7 @@ public sealed class NoisyActivation : nn.Module<Tensor, Tensor>, INoisySites, IR
     public NoisyActivation(NoisyActivationSpec spec, long units, NoiseClock clock, string name = nameof(NoisyActivation))
         : base(name)
     {
+        ArgumentNullException.ThrowIfNull(spec);
         ArgumentOutOfRangeException.ThrowIfLessThan(units, 1);
         Spec = spec.Validate();
         Units = units;

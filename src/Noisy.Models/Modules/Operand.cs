@@ -12,6 +12,7 @@ internal static class Operand
     /// <exception cref="ArgumentException">It is of another type.</exception>
     internal static void Floating(Tensor tensor, string name)
     {
+        ArgumentNullException.ThrowIfNull(tensor, name);
         if (!IsFloating(tensor.dtype))
             throw new ArgumentException($"{name} is {tensor.dtype}: must be of a floating-point type; convert it with to_type", name);
     }
@@ -33,6 +34,7 @@ internal static class Operand
     /// <exception cref="ArgumentException">It is of another shape.</exception>
     internal static void Sized(Tensor tensor, string name, params long[] shape)
     {
+        ArgumentNullException.ThrowIfNull(tensor, name);
         if (!tensor.shape.SequenceEqual(shape))
             throw new ArgumentException($"{name} is {Shape(tensor)}: must be [{string.Join(", ", shape)}]", name);
     }

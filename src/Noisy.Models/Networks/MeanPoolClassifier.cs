@@ -83,6 +83,7 @@ public sealed class MeanPoolClassifier : nn.Module
 
     private static void Check(Tensor elements)
     {
+        ArgumentNullException.ThrowIfNull(elements);
         if (elements.dim() != 2) throw new ArgumentException($"elements are {Operand.Shape(elements)}: must be [T, B]", nameof(elements));
     }
 }

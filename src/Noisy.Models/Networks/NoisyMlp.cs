@@ -121,6 +121,7 @@ public sealed class NoisyMlp : nn.Module<Tensor, Tensor>
 
     private void Check(Tensor x)
     {
+        ArgumentNullException.ThrowIfNull(x);
         if (x.dim() == 0 || x.shape[^1] != Widths[0])
             throw new ArgumentException($"x is {Operand.Shape(x)}: its last dimension must be {Widths[0]}", nameof(x));
         Operand.Like(get_parameter("weight_0")!, x, nameof(x));

@@ -124,7 +124,11 @@ public sealed class RecurrentLanguageModel : nn.Module
         return (sum.MoveToOuterDisposeScope(), correct.MoveToOuterDisposeScope(), Outer(next));
     }
 
-    private NoiseContext Next(Tensor tokens) => noise.Next(training, (int)tokens.shape[0]);
+    private NoiseContext Next(Tensor tokens)
+    {
+        ArgumentNullException.ThrowIfNull(tokens);
+        return noise.Next(training, (int)tokens.shape[0]);
+    }
 
     private static IReadOnlyList<Tensor> Outer(Tensor[] state) => [.. state.Select(s => s.MoveToOuterDisposeScope())];
 

@@ -9,7 +9,7 @@ namespace Noisy.Models;
 /// <param name="first">Id of the first module that this one contains, if they were created before it; default none.</param>
 internal sealed class ModuleNoise(NoiseClock clock, uint? first = null)
 {
-    private readonly uint id = clock.NewModuleId();
+    private readonly uint id = (clock ?? throw new ArgumentNullException(nameof(clock))).NewModuleId();
     private uint end = clock.NextModuleId;
 
     /// <summary>The model's clock.</summary>

@@ -68,6 +68,13 @@ public sealed class NoiseClock(NoiseKey key)
     /// <summary>Where the clock stands.</summary>
     internal Calls Save() => new(Update, Scale, TestMode, new Dictionary<uint, int>(nextTimeStep));
 
+    /// <summary>Takes the noise of a file's test as far as the user has said nothing of it; update and time steps stay.</summary>
+    internal void Adopt(NoiseContext test)
+    {
+        Scale ??= test.Scale;
+        if (TestMode == NoiseMode.Mean && test.Mode != NoiseMode.Sample) TestMode = test.Mode;
+    }
+
     /// <summary>Goes back to where the clock stood.</summary>
     internal void Restore(Calls calls)
     {
@@ -83,7 +90,13 @@ public sealed class NoiseClock(NoiseKey key)
     /// <param name="moduleId">The module's id from <see cref="NewModuleId"/>.</param>
     /// <param name="training">The module's mode.</param>
     /// <param name="timeSteps">How many time steps the call covers, ≥ 1.</param>
-    public NoiseContext Context(uint moduleId, bool training, int timeSteps = 1) => Context(moduleId, moduleId + 1, training, timeSteps);
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="timeSteps"/> is below 1.</exception>
+    /// <exception cref="InvalidOperationException">The update has no time steps left: there are 2³¹ − 1.</exception>
+    public NoiseContext Context(uint moduleId, bool training, int timeSteps = 1)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(timeSteps, 1);
+        return Context(moduleId, moduleId + 1, training, timeSteps);
+    }
 
     /// <summary>The context of one plain call of a module that contains others: their ids are counted together.</summary>
     /// <param name="first">The least id.</param>
@@ -95,6 +108,8 @@ public sealed class NoiseClock(NoiseKey key)
         if (!training) return new NoiseContext(TestMode, Scale: Scale);
         var step = 0;
         for (var id = first; id < end; id++) step = Math.Max(step, nextTimeStep.GetValueOrDefault(id));
+        if (step > int.MaxValue - timeSteps)
+            throw new InvalidOperationException($"update {Update} has no {timeSteps} time steps left after {step}: advance the clock once an update");
         for (var id = first; id < end; id++) nextTimeStep[id] = step + timeSteps;
         return new NoiseContext(NoiseMode.Sample, Key.Child("noise"), Update, step, Scale);
     }

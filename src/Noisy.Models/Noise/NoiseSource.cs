@@ -15,13 +15,13 @@ public static class NoiseSource
     /// <param name="shape">[T, …]; slice t holds the draws of time step first + t, numbered from 0 in row order.</param>
     /// <param name="device">Where the tensor goes.</param>
     /// <returns>A float tensor that the caller owns.</returns>
+    /// <exception cref="ArgumentException">The shape has no time steps.</exception>
     public static Tensor Normal(NoiseKey key, long update, int firstTimeStep, long[] shape, Device device) =>
-        Create(shape, device, values =>
-        {
-            var slice = shape[0] == 0 ? 0 : values.Length / (int)shape[0];
-            for (var t = 0; t < shape[0]; t++)
-                NoiseSampler.Normal(key.At(update, firstTimeStep + t), 0, values.Slice(t * slice, slice));
-        });
+        Normal(key, update, firstTimeStep, shape, device, TensorBytes.Most);
+
+    /// <summary>The same, filled by pieces of so many bytes at most; no number depends on it.</summary>
+    internal static Tensor Normal(NoiseKey key, long update, int firstTimeStep, long[] shape, Device device, long most) =>
+        BySteps(shape, device, (step, first, values) => NoiseSampler.Normal(key.At(update, firstTimeStep + step), first, values), most);
 
     /// <summary>Uniform numbers, for initial weights and dropout masks.</summary>
     /// <param name="stream">Key, update and time step.</param>
@@ -31,9 +31,9 @@ public static class NoiseSource
     /// <param name="device">Where the tensor goes.</param>
     /// <returns>A float tensor that the caller owns.</returns>
     public static Tensor Uniform(NoiseStream stream, long[] shape, float low, float high, Device device) =>
-        Create(shape, device, values =>
+        Create(shape, device, (first, values) =>
         {
-            NoiseSampler.Uniform(stream, 0, values);
+            NoiseSampler.Uniform(stream, first, values);
             foreach (ref var v in values) v = low + ((high - low) * v);
         });
 
@@ -45,20 +45,41 @@ public static class NoiseSource
     /// <param name="probability">Probability of dropping an element, in [0, 1).</param>
     /// <param name="device">Where the tensor goes.</param>
     /// <returns>A float tensor that the caller owns.</returns>
+    /// <exception cref="ArgumentException">The shape has no time steps.</exception>
     public static Tensor DropoutMask(NoiseKey key, long update, int firstTimeStep, long[] shape, double probability, Device device) =>
-        Create(shape, device, values =>
-        {
-            var slice = values.Length / (int)shape[0];
-            for (var t = 0; t < shape[0]; t++)
-                NoiseSampler.Mask(key.At(update, firstTimeStep + t), 0, probability, values.Slice(t * slice, slice));
-        });
+        BySteps(shape, device, (step, first, values) => NoiseSampler.Mask(key.At(update, firstTimeStep + step), first, probability, values));
 
-    private delegate void Filler(Span<float> values);
+    private delegate void Filler(long first, Span<float> values);
 
-    private static Tensor Create(long[] shape, Device device, Filler fill)
+    private delegate void StepFiller(int step, long first, Span<float> values);
+
+    /// <summary>A tensor whose slices are time steps, each of which numbers its elements from 0.</summary>
+    private static Tensor BySteps(long[] shape, Device device, StepFiller fill, long most = TensorBytes.Most)
     {
+        ArgumentNullException.ThrowIfNull(shape);
+        if (shape.Length == 0) throw new ArgumentException("shape is []: must be [T, ..], T being the time steps", nameof(shape));
+        var slice = shape.Skip(1).Aggregate(1L, (product, size) => product * size);
+        return Create(shape, device, (first, values) => Steps(slice, first, values, fill), most);
+    }
+
+    /// <summary>Cuts a piece of such a tensor where a time step ends.</summary>
+    private static void Steps(long slice, long first, Span<float> values, StepFiller fill)
+    {
+        while (!values.IsEmpty)
+        {
+            var (step, at) = Math.DivRem(first, slice);
+            var length = (int)Math.Min(slice - at, values.Length);
+            fill((int)step, at, values[..length]);
+            values = values[length..];
+            first += length;
+        }
+    }
+
+    private static Tensor Create(long[] shape, Device device, Filler fill, long most = TensorBytes.Most)
+    {
+        ArgumentNullException.ThrowIfNull(shape);
         var cpu = empty(shape, dtype: ScalarType.Float32, device: CPU);
-        if (cpu.numel() > 0) fill(MemoryMarshal.Cast<byte, float>(cpu.bytes));
+        TensorBytes.Each(cpu, (first, bytes) => fill(first, MemoryMarshal.Cast<byte, float>(bytes)), most);
         if (device.type == DeviceType.CPU) return cpu;
         using (cpu) return cpu.to(device);
     }

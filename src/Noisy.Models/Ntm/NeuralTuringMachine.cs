@@ -33,6 +33,7 @@ public sealed class NeuralTuringMachine : nn.Module<Tensor, Tensor>, INoisySites
         : base(nameof(NeuralTuringMachine))
     {
         Shape = shape.Validate();
+        ArgumentNullException.ThrowIfNull(activations);
         activations.Tanh.Validate();
         activations.Sigmoid.Validate();
         noise = new ModuleNoise(clock);
@@ -164,6 +165,7 @@ public sealed class NeuralTuringMachine : nn.Module<Tensor, Tensor>, INoisySites
 
     private void Check(Tensor input)
     {
+        ArgumentNullException.ThrowIfNull(input);
         if (input.dim() != 3 || input.shape[2] != Shape.Inputs || input.shape[0] == 0 || input.shape[1] == 0)
             throw new ArgumentException($"input is [{string.Join(", ", input.shape)}]: must be [T, B, {Shape.Inputs}] and not empty", nameof(input));
         Operand.Like(get_parameter("weight_ih")!, input, nameof(input));

@@ -39,6 +39,7 @@ public static class OnnxExport
         nn.Module model, string path, IReadOnlyList<string>? axes = null, NoiseContext? noise = null,
         IReadOnlyDictionary<string, string>? metadata = null)
     {
+        ArgumentNullException.ThrowIfNull(path);
         var message = Message(model, axes, noise, metadata);
         using var file = File.Create(path);
         file.Write(message.Content.Span);
@@ -55,12 +56,16 @@ public static class OnnxExport
     /// <exception cref="ArgumentException">The noise is to be sampled.</exception>
     public static void Write(
         nn.Module model, Stream stream, IReadOnlyList<string>? axes = null, NoiseContext? noise = null,
-        IReadOnlyDictionary<string, string>? metadata = null) =>
+        IReadOnlyDictionary<string, string>? metadata = null)
+    {
+        ArgumentNullException.ThrowIfNull(stream);
         stream.Write(Message(model, axes, noise, metadata).Content.Span);
+    }
 
     private static ProtoMessage Message(
         nn.Module model, IReadOnlyList<string>? axes, NoiseContext? noise, IReadOnlyDictionary<string, string>? metadata)
     {
+        ArgumentNullException.ThrowIfNull(model);
         if (noise is { IsTraining: true })
             throw new ArgumentException("noise that is sampled is no part of an exported model: take its mean, or switch it off", nameof(noise));
         using var scope = NewDisposeScope();

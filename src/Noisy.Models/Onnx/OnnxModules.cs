@@ -25,7 +25,7 @@ internal static class OnnxModules
         NoisyGru m => OnnxRecurrent.Layers(graph, m, (RecurrentLayers)m.Recurrence, m.Noise, x, null).Output,
         Sequential m => m.named_children().Aggregate(x, (value, child) => graph.Apply(child.module, value)),
         Linear m => graph.Linear(x, "weight", m.weight!, "bias", m.bias),
-        Embedding m => Rows(graph, "weight", m.weight!, x),
+        Embedding m => Rows(graph, "weight", Looked(m), x),
         EmbeddingRows m => Rows(graph, "weight", m.Weight, x),
         LayerNorm m when m.normalized_shape.Length == 1 && m.weight is not null && m.bias is not null => graph.Node(
             "LayerNormalization", [x, graph.Weight("weight", m.weight), graph.Weight("bias", m.bias)], ("epsilon", m.eps)),
@@ -110,6 +110,19 @@ internal static class OnnxModules
         NoisyActivation { Units: > 1 } m => OnnxGraph.Axis(m.Units),
         _ => "features",
     };
+
+    /// <summary>The rows that an embedding gives, which with <c>max_norm</c> are not its weights: torch shortens a row when it is first looked up. The
+    /// model's own are put back.</summary>
+    private static Tensor Looked(Embedding module)
+    {
+        var weight = module.weight!;
+        if (weight.dtype != ScalarType.Float32 || weight.numel() == 0) return weight; // to be refused by name
+        var before = weight.detach().clone();
+        using var all = tensor(Enumerable.Range(0, checked((int)weight.shape[0])).Select(row => (long)row).ToArray(), device: weight.device);
+        var rows = module.forward(all);
+        if (!weight.eq(before).all().item<bool>()) weight.copy_(before);
+        return rows;
+    }
 
     private static OnnxValue Rows(OnnxGraph graph, string name, Tensor weight, OnnxValue tokens) =>
         graph.Node("Gather", [graph.Weight(name, weight), tokens], ("axis", 0)) with { Axes = [.. tokens.Axes, OnnxGraph.Axis(weight.shape[1])] };

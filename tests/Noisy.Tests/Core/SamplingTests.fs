@@ -288,10 +288,18 @@ let tests =
 
         testList "arguments out of range throw" [
             test "update" { Expect.throwsT<ArgumentOutOfRangeException> (fun () -> (NoiseKey.FromSeed 0L).At(-1L, 0) |> ignore) "update" }
+            test "element" {
+                for element in [ -1L; 1L <<< 34 ] do
+                    Expect.throwsT<ArgumentOutOfRangeException> (fun () -> (stream 0L).Word element |> ignore) "word"
+                    Expect.throwsT<ArgumentOutOfRangeException> (fun () -> (stream 0L).Below(5, element) |> ignore) "number"
+            }
             test "time step" { Expect.throwsT<ArgumentOutOfRangeException> (fun () -> (NoiseKey.FromSeed 0L).At(0L, -1) |> ignore) "time step" }
             for name, sample in samplers do
                 test $"first element, {name}" {
                     Expect.throwsT<ArgumentOutOfRangeException> (fun () -> sample (stream 0L) -1L 4 |> ignore) "first element"
+                    Expect.throwsT<ArgumentOutOfRangeException> (fun () -> sample (stream 0L) ((1L <<< 34) - 3L) 4 |> ignore) "beyond the last"
+                    Expect.throwsT<ArgumentOutOfRangeException> (fun () -> sample (stream 0L) Int64.MaxValue 4 |> ignore) "far beyond it"
+                    sample (stream 0L) ((1L <<< 34) - 4L) 4 |> ignore
                 }
             for p in [ -0.1; 1.0; nan; infinity ] do
                 test $"probability {p}" {

@@ -69,6 +69,12 @@ let private photo () =
     bitmap.Erase SkiaSharp.SKColors.Red
     bitmap.Encode(SkiaSharp.SKEncodedImageFormat.Png, 100).ToArray()
 
+let private ofTorchSharp () =
+    use model = new DropInWeightsTests.Net(Variants.Soft)
+    let path = stored "y.dat" [||]
+    model.save path |> ignore
+    File.ReadAllBytes path
+
 // ---- Readers -----------------------------------------------------------------------------------------------------------
 
 let private readers () =
@@ -120,6 +126,8 @@ let private readers () =
           for t in tensors.Values do t.Dispose())
       reader "PyTorch's weights" (usage @ invalid) [ File.ReadAllBytes DropInWeightsTests.pytorchFile ] (fun b ->
           Noisify.Load(new DropInWeightsTests.Net(Variants.Soft), stored "x.pth" b) |> ignore)
+      reader "TorchSharp's weights" (usage @ invalid) [ ofTorchSharp () ] (fun b ->
+          Noisify.Load(new DropInWeightsTests.Net(Variants.Soft), stored "x.dat" b) |> ignore)
       reader "SafetensorsReader" invalid tensorFiles (fun b -> SafetensorsReader.Read(new MemoryStream(b)) |> ignore)
       reader "LanguageModel" invalid [ weights ] (fun b -> (LanguageModel.Load(new MemoryStream(b))).Next 0 |> ignore)
       for name in [ "activations"; "noise"; "vocabulary"; "unit"; "endOfLine" ] do

@@ -274,7 +274,32 @@ let private state =
           Expect.equal (model.get_parameter("lstm.p_l0").dtype) torch.ScalarType.Float64 "gains"
           Expect.throwsC
               (fun () -> replace (new LstmModel(torch.nn.LSTM(3L, 4L, dtype = torch.ScalarType.BFloat16))) Variants.Nan |> ignore)
-              (fun e -> Expect.stringContains e.Message "its weights are BFloat16: only Float32 and Float64 are supported" "message"))
+              (fun e -> Expect.stringContains e.Message "its weights are BFloat16: only Float32 and Float64 can be replaced; convert the model afterwards, not before" "message"))
+
+      torchTest "gap gains are frozen where the weights around them are, and trained where those are" (fun () ->
+          let model = new Noisy.PublicModels.SentimentNet()
+          for p in model.parameters () do p.requires_grad <- false
+          let report = Noisify.Replace(model, Variants.Nah, clock ())
+          for p in report.NewParameters do Expect.isFalse p.requires_grad "frozen"
+          Expect.stringContains (string report) "gap gains frozen, as the weights are" "report"
+          let trained = new Noisy.PublicModels.SentimentNet()
+          for p in (Noisify.Replace(trained, Variants.Nah, clock ())).NewParameters do Expect.isTrue p.requires_grad "trained"
+          let parts = torch.nn.Sequential(torch.nn.Sequential(linear (), torch.nn.Tanh(), linear ()), torch.nn.Tanh(), linear ())
+          for struct (name, p) in parts.named_parameters () do if name.StartsWith "0." then p.requires_grad <- false
+          let report = Noisify.Replace(parts, Variants.Nah, clock ())
+          Expect.equal [ for p in report.NewParameters -> p.requires_grad ] [ false; true ] "a frozen part of a model")
+
+      torchTest "weights on the meta device are refused by name; the rest is replaced if that is allowed" (fun () ->
+          let make () =
+              let model = new Noisy.PublicModels.SentimentNet()
+              model.``to``(torch.device "meta") |> ignore
+              model
+          Expect.throwsC (fun () -> replace (make ()) Variants.Nah |> ignore) (fun e ->
+              Expect.isTrue (e :? UsageException) "kind"
+              Expect.stringContains e.Message "its weights are on the meta device and have no numbers" "message")
+          let report = Noisify.Replace(make (), Variants.Nah, clock (), allowPartial = true)
+          Expect.equal (paths report.Refused) [ "lstm" ] "refused"
+          Expect.isNonEmpty report.Replaced "the rest")
 
       torchTest "hooks go on" (fun () ->
           let model = torch.nn.Sequential(torch.nn.Tanh())
@@ -323,7 +348,17 @@ let private dropouts =
           Noisify.Replace(model, Variants.Nan, clock (), dropouts = fun path -> if path = "lstm" then Nullable 0.125 else Nullable()) |> ignore
           Expect.equal (box model.Inner :?> NoisyLstm).Shape.Dropout 0.125 "dropout"
           let model = new LstmModel(torch.nn.LSTM(3L, 4L, 2L))
-          Expect.throwsT<InvalidSpecException> (fun () -> Noisify.Replace(model, Variants.Nan, clock (), dropouts = fun _ -> Nullable 1.0) |> ignore) "impossible") ]
+          Expect.throwsT<InvalidSpecException> (fun () -> Noisify.Replace(model, Variants.Nan, clock (), dropouts = fun _ -> Nullable -0.5) |> ignore) "impossible")
+
+      torchTest "a dropout of 1, which torch allows, is refused by its name" (fun () ->
+          let make () = new LstmModel(torch.nn.LSTM(3L, 4L, 2L, dropout = 1.0))
+          Expect.throwsC
+              (fun () -> Noisify.Replace(make (), Variants.Nan, clock (), dropouts = fun _ -> Nullable 1.0) |> ignore)
+              (fun e ->
+                  Expect.isTrue (e :? UsageException) "kind"
+                  Expect.stringContains e.Message "its dropout is 1, which lets nothing through" "message")
+          let report = Noisify.Replace(make (), Variants.Nan, clock (), allowPartial = true, dropouts = fun _ -> Nullable 1.0)
+          Expect.equal (paths report.Refused) [ "lstm" ] "left out") ]
 
 let tests =
     testSequenced // they share torch's generator, which one of them watches

@@ -295,6 +295,27 @@ let private models =
             let x = tokens 7 [ 3L; 2L ]
             Expect.isLessThanOrEqual (difference [ "output", model.forward x ] (run (exported model None None) [ "input", x ])) promised "difference")
 
+        torchTest "an embedding with max_norm gives the rows that torch gives, and keeps its weights" (fun () ->
+            let embedding = torch.nn.Embedding(5L, 3L, max_norm = Nullable 0.1)
+            let model = sequential [ "rows", embedding; "linear", torch.nn.Linear(3L, 2L) ]
+            let before = values embedding.weight
+            let bytes = exported model None None
+            Expect.equal (values embedding.weight) before "weights"
+            let x = tokens 5 [ 3L; 4L ]
+            Expect.isLessThanOrEqual (difference [ "output", model.forward x ] (run bytes [ "input", x ])) promised "difference")
+
+        torchTest "an embedding from given weights gives the rows that torch gives" (fun () ->
+            let model = sequential [ "rows", torch.nn.Embedding_from_pretrained(filled 3L [ 5L; 3L ]); "tanh", torch.nn.Tanh() ]
+            let x = tokens 5 [ 3L; 4L ]
+            Expect.isLessThanOrEqual (difference [ "output", model.forward x ] (run (exported model None None) [ "input", x ])) promised "difference")
+
+        torchTest "no model and no stream are refused by name" (fun () ->
+            for name, action in
+                [ "model", (fun () -> OnnxExport.Write(null, new MemoryStream()))
+                  "stream", (fun () -> OnnxExport.Write(torch.nn.Tanh(), null))
+                  "path", (fun () -> OnnxExport.Save(torch.nn.Tanh(), null)) ] do
+                Expect.throwsC action (fun e -> Expect.equal (e :?> ArgumentNullException).ParamName name "name"))
+
         torchTest "a module of one's own gives its form; layers within it start from zeros" (fun () ->
             let model = new Doubled(new NoisyLstm(3L, 4L, Variants.Nah, clock (), numLayers = 2L, bidirectional = true), torch.nn.Linear(8L, 2L))
             settle model

@@ -294,8 +294,17 @@ let private integers =
               Expect.isLessThan (abs (int8.Perplexity / single.Perplexity - 1.0)) 0.05 $"{kind}: perplexity"
               Expect.notEqual int8.Nats single.Nats $"{kind}: it is another model") ]
 
+let private limits =
+    [ torchTest "more columns than one array can hold the logits of are refused with the most" (fun () ->
+          let model = load (bytes Variants.Nah RecurrentKind.Lstm 8L) VectorWidth.Auto WeightPrecision.Single
+          Expect.throwsC (fun () -> model.CreateSession(1 <<< 28) |> ignore) (fun e ->
+              Expect.isTrue (e :? ArgumentOutOfRangeException) "kind"
+              Expect.stringContains e.Message "one array holds the logits of" "message")
+          Expect.throwsT<ArgumentNullException> (fun () -> model.Codec.Encode null |> ignore) "no text") ]
+
 let tests =
     testSequenced (testList "Inference of batches" [
+        testList "Limits" limits
         testList "Columns" columns
         testList "Sessions" sessions
         testList "Integers" integers ])
