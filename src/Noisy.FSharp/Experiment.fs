@@ -125,8 +125,10 @@ type private FunctionTask<'Settings, 'Model, 'Batch when 'Model :> torch.nn.Modu
         member _.Data = identity
 
         member _.DataNotes =
+            let easiest = if stages > 1 then ", and of the first stage's first" else ""
+
             if (experiment.Files settings).IsEmpty then
-                ResizeArray [ "its checksum is of the first two batches of training and the first of validation and of test; Experiment.files names files to be checked whole" ] :> IReadOnlyList<string>
+                ResizeArray [ $"its checksum is of the first two batches of training and the first of validation and of test{easiest}; Experiment.files names files to be checked whole" ] :> IReadOnlyList<string>
             else
                 ResizeArray [ "its checksum is of all bytes of these files, and of the first batches that are cut out of them" ] :> IReadOnlyList<string>
 

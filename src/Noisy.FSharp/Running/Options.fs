@@ -330,7 +330,7 @@ EXIT CODES: 0 done; 1 an error of the library; 2 wrong usage or output that cann
 let private sameName (a: string) (b: string) = a.Equals(b, StringComparison.OrdinalIgnoreCase)
 
 /// A variant's name in its own case; one that is like none is left for the config's rules to refuse.
-let private canonical (experiment: Experiment) name =
+let private canonical (experiment: Experiment) (name: string) =
     let names = [ for variant in experiment.Activations -> variant.Name ]
 
     // Two letters that changed their places are two edits.
