@@ -47,7 +47,5 @@ let adding =
     |> Experiment.rules (fun s -> [ if s.Length < 2 then $"length is {s.Length}: must be >= 2" ])
     |> Experiment.baseline "always 1, the mean" (fun _ -> 1.0 / 6.0)
 
-#if !EDITING // editors, and sessions that load the script, only define it
-exit (Run.main adding)
-#endif
+Run.script adding // nothing where another script or a session loads this one
 #endif

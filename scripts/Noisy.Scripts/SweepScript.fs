@@ -18,7 +18,7 @@ let private help =
     dotnet fsi scripts/sweep.fsx -- status DIR | cancel DIR | collect DIR
     dotnet fsi scripts/sweep.fsx -- EXPERIMENT --help                       all options
 
-EXPERIMENT is {names}, or a script of your own that ends in exit (Run.main ...), such as
+EXPERIMENT is {names}, or a script of your own that ends in Run.script ..., such as
 examples/adding.fsx. docs/sweeps.md tells more.
 
 EXIT CODES: 0 all runs done, or given to Slurm; 4 some diverged; 1, 2, 3 as the first run that failed; 130 interrupted, checkpoints written."""

@@ -3,21 +3,44 @@ module internal Noisy.FSharp.Batch
 
 open System
 open System.Collections
+open System.IO
 open System.Security.Cryptography
 open System.Text
 open Microsoft.FSharp.Reflection
 open TorchSharp
 
-/// All tensors of a batch, in order.
-let rec tensors (batch: obj) : torch.Tensor list =
+/// All tensors of a batch, in order, with where they are in it: "" for the batch itself, "item 2" of a tuple or list, a record's field.
+let rec private places (place: string) (batch: obj) : (string * torch.Tensor) list =
+    let within name = if place = "" then name else $"{place}, {name}"
+    let numbered items = [ for i, item in Seq.indexed items do yield! places (within $"item {i + 1}") item ]
+
     match batch with
     | null -> []
-    | :? torch.Tensor as tensor -> [ tensor ]
+    | :? torch.Tensor as tensor -> [ place, tensor ]
     | :? string -> []
-    | :? IEnumerable as items -> [ for item in items do yield! tensors item ]
-    | _ when FSharpType.IsTuple(batch.GetType()) -> FSharpValue.GetTupleFields batch |> List.ofArray |> List.collect tensors
-    | _ when FSharpType.IsRecord(batch.GetType()) -> FSharpValue.GetRecordFields batch |> List.ofArray |> List.collect tensors
+    | :? IEnumerable as items -> numbered (Seq.cast<obj> items)
+    | _ when FSharpType.IsTuple(batch.GetType()) -> numbered (FSharpValue.GetTupleFields batch)
+    | _ when FSharpType.IsRecord(batch.GetType()) ->
+        let names = [ for field in FSharpType.GetRecordFields(batch.GetType()) -> field.Name ]
+        List.zip names (List.ofArray (FSharpValue.GetRecordFields batch)) |> List.collect (fun (name, value) -> places (within name) value)
     | _ -> []
+
+/// All tensors of a batch, in order.
+let tensors (batch: obj) : torch.Tensor list = places "" batch |> List.map snd
+
+/// The first tensor of a batch that holds what is no finite number, in words: "NaN in item 1 [32, 24, 2]"; None if all are finite.
+let notFinite (batch: obj) : string option =
+    use _ = torch.NewDisposeScope()
+
+    places "" batch
+    |> List.filter (fun (_, tensor) -> tensor.is_floating_point ())
+    |> List.tryPick (fun (place, tensor) ->
+        let holds (found: torch.Tensor) = found.any().item<bool> ()
+        let shape = String.Join(", ", tensor.shape)
+        let where = if place = "" then $"its tensor [{shape}]" else $"{place} [{shape}]"
+        if holds (tensor.isnan ()) then Some $"NaN in {where}"
+        elif holds (tensor.isinf ()) then Some $"an infinite number in {where}"
+        else None)
 
 /// The batch with every tensor on a device; as it is if it has none elsewhere.
 let rec toDevice (device: torch.Device) (batch: 'B) : 'B =
@@ -40,8 +63,13 @@ let private bytes (tensor: torch.Tensor) =
     let flat = tensor.detach().cpu().contiguous ()
     Array.append (Encoding.UTF8.GetBytes $"{tensor.dtype} {String.Join('x', tensor.shape)};") (flat.bytes.ToArray())
 
-/// A checksum over the tensors of some batches, in hexadecimal.
-let checksum (batches: obj list) =
+/// A checksum over the tensors of some batches and all bytes of some files, in hexadecimal.
+let checksum (files: string list) (batches: obj list) =
     use hash = IncrementalHash.CreateHash HashAlgorithmName.SHA256
+
+    for file in files do
+        use stream = File.OpenRead file
+        hash.AppendData(SHA256.HashData stream)
+
     for tensor in List.collect tensors batches do hash.AppendData(bytes tensor)
     Convert.ToHexStringLower(hash.GetHashAndReset())

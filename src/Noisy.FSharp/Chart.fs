@@ -42,7 +42,7 @@ module Chart =
         let edge sign = moments |> Array.map (fun m -> m.Mean + sign * sqrt m.Variance)
         let panel vertical items = { Title = title; Horizontal = "pre-activation x"; Vertical = vertical; Scale = Linear; Legend = Some ScottPlot.Alignment.UpperLeft; Items = items }
 
-        [ panel $"φ(x, ξ), p = {number p}" [
+        [ panel (if spec.UsesP then $"φ(x, ξ), p = {number p}" else "φ(x, ξ)") [
               if spec.Noise <> NoiseKind.None then
                   { Name = "mean ± sd"; Colour = palette[5]; Mark = Band(x, edge -1.0, edge 1.0) }
                   { Name = "draws"; Colour = palette[0]; Mark = Dots(x, samples) }

@@ -2,6 +2,7 @@ namespace Noisy.FSharp
 
 open System
 open System.Collections.Generic
+open System.IO
 open System.Threading
 open Noisy.Core
 open Noisy.Models
@@ -23,6 +24,8 @@ type Experiment<'Settings, 'Model, 'Batch when 'Model :> torch.nn.Module> =
           Rows: (string * Variant * string * (Training -> Training)) list
           Model: ('Settings -> Variant -> NoiseClock -> 'Model) option
           Data: ('Settings -> Split -> int64 -> 'Batch) option
+          /// The files that the data are read from.
+          Files: 'Settings -> string list
           Loss: ('Settings -> 'Model -> 'Batch -> torch.Tensor) option
           Metrics: (string * bool * ('Settings -> 'Model -> 'Batch -> float)) list
           Batches: int * int
@@ -33,6 +36,25 @@ type Experiment<'Settings, 'Model, 'Batch when 'Model :> torch.nn.Module> =
           Floor: ('Settings -> float) option
           Baseline: (string * ('Settings -> float)) option }
 
+/// The model of a run, with its initial weights.
+module internal Model =
+    /// Torch's generator as a function of an address, so that dropout, initial weights and torch.rand repeat.
+    let seeded (key: NoiseKey) (index: int64) = torch.random.manual_seed (int64 (key.At(index, 0).Below(Int32.MaxValue, 0L))) |> ignore
+
+    /// seed: of its initial weights; activation: what it is made of; clock: what its noisy modules take their draws from.
+    let build (experiment: Experiment<'Settings, 'Model, 'Batch>) settings (seed: int64) activation (clock: NoiseClock) (device: torch.Device) =
+        seeded ((NoiseKey.FromSeed seed).Child "weights") 0L
+        let make () = experiment.Model.Value settings activation clock
+        let model = Host.within (fun () -> $"the model of '{experiment.Name}'") make
+        model.``to`` device |> ignore
+
+        if Seq.isEmpty (model.parameters ()) then
+            raise (UsageException $"the model of '{experiment.Name}' has no parameters: a module of your own calls this.RegisterComponents() at the end of its constructor")
+
+        for parameter in model.parameters () do parameter.DetachFromDisposeScope() |> ignore
+        for buffer in model.buffers () do buffer.DetachFromDisposeScope() |> ignore
+        model
+
 /// Model, data and metrics of one run of an experiment that is made of functions.
 type private FunctionTask<'Settings, 'Model, 'Batch when 'Model :> torch.nn.Module>
     (experiment: Experiment<'Settings, 'Model, 'Batch>, config: RunConfig, device: torch.Device) =
@@ -42,33 +64,29 @@ type private FunctionTask<'Settings, 'Model, 'Batch when 'Model :> torch.nn.Modu
     let clock = NoiseClock config.Seed
     let shared = NoiseKey.FromSeed 0L
 
-    /// Torch's generator as a function of an address, so that dropout, initial weights and torch.rand repeat.
-    let seeded (key: NoiseKey) (index: int64) = torch.random.manual_seed (int64 (key.At(index, 0).Below(Int32.MaxValue, 0L))) |> ignore
-
     let plan = config.Training.Curriculum
     let stages = fst experiment.Stages settings
+
+    let phase split = match split with Split.Train -> "training" | Split.Valid -> "validation" | _ -> "test"
 
     /// The settings of a stage; those of the last are the experiment's own.
     let at stage = if stage = stages then settings else snd experiment.Stages settings stage
 
     let batchOf (key: NoiseKey) settings split index =
-        seeded (key.Child("data").Child(string split)) index
-        experiment.Data.Value settings split index |> Batch.toDevice device
+        Model.seeded (key.Child("data").Child(string split)) index
+        let make () = experiment.Data.Value settings split index
+        Host.within (fun () -> $"the data of '{experiment.Name}', {phase split}, batch {index}") make |> Batch.toDevice device
 
     // Validation and test are the same for every seed.
     let batch settings split index = batchOf (if split = Split.Train then root else shared) settings split index
 
-    let model =
-        seeded (root.Child "weights") 0L
-        let model = experiment.Model.Value settings (config.Activations()) clock
-        model.``to`` device |> ignore
+    let model = Model.build experiment settings config.Seed (config.Activations()) clock device
 
-        if Seq.isEmpty (model.parameters ()) then
-            raise (UsageException $"the model of '{experiment.Name}' has no parameters: a module of your own calls this.RegisterComponents() at the end of its constructor")
+    let lossOf settings place batch =
+        Host.within (fun () -> $"the loss of '{experiment.Name}', {place}") (fun () -> experiment.Loss.Value settings model batch)
 
-        for parameter in model.parameters () do parameter.DetachFromDisposeScope() |> ignore
-        for buffer in model.buffers () do buffer.DetachFromDisposeScope() |> ignore
-        model
+    /// The settings that the batch of an update is made with.
+    let settingsOf (position: BatchPosition) = at (plan.Draw(position.Stage, stages, root.Child("stages").At(0L, 0), position.Update))
 
     let scalar (loss: torch.Tensor) =
         if loss.numel () <> 1L then
@@ -81,13 +99,20 @@ type private FunctionTask<'Settings, 'Model, 'Batch when 'Model :> torch.nn.Modu
 
     let identity =
         use _ = torch.NewDisposeScope()
+        let files = experiment.Files settings
+
+        match files |> List.tryFind (File.Exists >> not) with
+        | Some missing -> raise (DataException($"{missing} is not there, which Experiment.files of '{experiment.Name}' names"))
+        | None -> ()
+
         let places = [ stages, Split.Train, 0L; stages, Split.Train, 1L; stages, Split.Valid, 0L; stages, Split.Test, 0L; if stages > 1 then 1, Split.Train, 0L ]
         let sample = [ for stage, split, index in places -> batchOf shared (at stage) split index |> box ]
 
         if sample |> List.forall (Batch.tensors >> List.isEmpty) then
             raise (UsageException $"the data of '{experiment.Name}' have no tensors: a batch is a tensor, or a tuple or record of tensors")
 
-        DataIdentity($"{experiment.Name}'s own", DataIdentity.BuiltIn, Batch.checksum sample)
+        let name = if files.IsEmpty then $"{experiment.Name}'s own" else String.Join(", ", files |> List.map Path.GetFileName)
+        DataIdentity(name, DataIdentity.Own, Batch.checksum files sample)
 
     let mainMetric, higher = match experiment.Metrics with | (name, higher, _) :: _ -> name, higher | [] -> "loss", false
     let values (pairs: (string * float) list) = Dictionary(dict pairs) :> IReadOnlyDictionary<string, float>
@@ -98,6 +123,15 @@ type private FunctionTask<'Settings, 'Model, 'Batch when 'Model :> torch.nn.Modu
         member _.Model = model
         member _.Backend = ModelDescription.LastBackend model
         member _.Data = identity
+
+        member _.DataNotes =
+            let easiest = if stages > 1 then ", and of the first stage's first" else ""
+
+            if (experiment.Files settings).IsEmpty then
+                ResizeArray [ $"its checksum is of the first two batches of training and the first of validation and of test{easiest}; Experiment.files names files to be checked whole" ] :> IReadOnlyList<string>
+            else
+                ResizeArray [ "its checksum is of all bytes of these files, and of the first batches that are cut out of them" ] :> IReadOnlyList<string>
+
         member _.UpdatesPerEpoch = int64 config.Training.EpochUpdates.Value
         member _.RepeatsData = false
         member _.Stages = stages
@@ -108,13 +142,24 @@ type private FunctionTask<'Settings, 'Model, 'Batch when 'Model :> torch.nn.Modu
         member _.Loss(position, context) =
             if context.IsTraining then model.train () else model.eval (); clock.TestMode <- context.Mode
             clock.Advance(position.Update, context.Scale)
-            let settings = at (plan.Draw(position.Stage, stages, root.Child("stages").At(0L, 0), position.Update))
+            let settings = settingsOf position
             let batch = batch settings Split.Train position.Update
-            seeded (root.Child "update") position.Update
-            let loss = scalar (experiment.Loss.Value settings model batch)
+            Model.seeded (root.Child "update") position.Update
+            let loss = scalar (lossOf settings $"training, update {position.Update + 1L} (batch {position.Update})" batch)
+
+            if context.IsTraining && torch.is_grad_enabled () && not loss.requires_grad then
+                raise (UsageException $"the loss of '{experiment.Name}' does not depend on the model's parameters: it has no gradient, as after detach() or item()")
+
             BatchLoss(loss, loss.detach().to_type torch.ScalarType.Float32, 1L)
 
         member _.IsOver history = experiment.StopWhen settings (List.ofSeq history)
+
+        member _.FaultOf position =
+            use _ = torch.NewDisposeScope()
+
+            match Batch.notFinite (batch (settingsOf position) Split.Train position.Update) with
+            | Some fault -> $"the batch of update {position.Update + 1L} (batch {position.Update}) has {fault}: look at the data"
+            | None -> null
 
         // Batches of training count nothing, but sums that did would tell these.
         member _.Metrics sums =
@@ -142,8 +187,12 @@ type private FunctionTask<'Settings, 'Model, 'Batch when 'Model :> torch.nn.Modu
                       stop.ThrowIfCancellationRequested()
                       use _ = torch.NewDisposeScope()
                       let batch = batch settings split index
-                      seeded (shared.Child "evaluation") index
-                      number (scalar (experiment.Loss.Value settings model batch)) :: [ for _, _, metric in experiment.Metrics -> metric settings model batch ] ]
+                      Model.seeded (shared.Child "evaluation") index
+                      let place = $"{phase split}, batch {index}"
+
+                      number (scalar (lossOf settings place batch))
+                      :: [ for name, _, metric in experiment.Metrics ->
+                               Host.within (fun () -> $"the metric '{name}' of '{experiment.Name}', {place}") (fun () -> metric settings model batch) ] ]
                 |> List.transpose
                 |> List.map List.average
 
@@ -164,7 +213,7 @@ module Experiment =
     let define (name: string) (title: string) : Experiment<'Settings, 'Model, 'Batch> =
         plainName "the experiment's name" name
 
-        { Name = name; Title = title; Presets = []; Activations = Variants.all; Rows = []; Model = None; Data = None; Loss = None; Metrics = []
+        { Name = name; Title = title; Presets = []; Activations = Variants.all; Rows = []; Model = None; Data = None; Files = (fun _ -> []); Loss = None; Metrics = []
           Batches = 10, 20; Stages = ((fun _ -> 1), (fun settings _ -> settings)); Rules = (fun _ -> []); StopWhen = (fun _ _ -> false); Floor = None
           Baseline = None }
 
@@ -178,7 +227,8 @@ module Experiment =
         for variant in variants do plainName "the variant's name" variant.Name
         { experiment with Activations = variants }
 
-    /// Adds a row: an activation with other training, --row. summary: one line for help texts.
+    /// Adds a row: an activation with other training, --row. summary: one line for help texts. A row keeps the schedule of its training even
+    /// if its variant has no noise: for a model with noise of its own.
     let row (name: string) (variant: Variant) (summary: string) (change: Training -> Training) (experiment: Experiment<'Settings, 'Model, 'Batch>) =
         plainName "the row's name" name
         { experiment with Rows = experiment.Rows @ [ name, variant, summary, change ] }
@@ -190,6 +240,11 @@ module Experiment =
     /// The data: from the settings, the split and the number of the batch (of training: the update) to the batch; pure. Torch's generator
     /// is seeded before each call by (split, number), of training also by the run's seed, so that torch.rand is allowed.
     let data (make: 'Settings -> Split -> int64 -> 'Batch) (experiment: Experiment<'Settings, 'Model, 'Batch>) = { experiment with Data = Some make }
+
+    /// The files that the data are read from: all their bytes are part of the run's checksum, so that a run is not resumed once one has changed,
+    /// and their names say what it was trained on. Without it the checksum is of the first batches alone.
+    /// Experiment.files (fun s -> [ s.Csv ])
+    let files (names: 'Settings -> string list) (experiment: Experiment<'Settings, 'Model, 'Batch>) = { experiment with Files = names }
 
     /// The loss of a batch: a tensor of one number, whose gradient trains the model.
     let loss (compute: 'Settings -> 'Model -> 'Batch -> torch.Tensor) (experiment: Experiment<'Settings, 'Model, 'Batch>) = { experiment with Loss = Some compute }

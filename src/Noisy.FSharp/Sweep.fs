@@ -8,7 +8,7 @@ open Noisy.Experiments
 
 /// A sweep of an experiment, as a value: rows × settings × seeds, each a run of its own, and where they are trained.
 type Sweep =
-    { /// The script that ends in exit (Run.main experiment), which other processes start to train a run each; it begins no sweep itself. ""
+    { /// The script that ends in Run.script experiment, which other processes start to train a run each; it begins no sweep itself. ""
       /// takes this process's own script or program.
       Script: string
       /// A preset; "" takes the first.

@@ -101,6 +101,7 @@ let private lists = [
     TensorBoardTests.tests
     LayerTests.tests
     OwnExperimentTests.tests
+    OwnRunTests.tests
     StageTests.tests
     AddingTests.tests
     SweepTests.tests

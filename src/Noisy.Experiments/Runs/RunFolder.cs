@@ -71,8 +71,25 @@ public sealed class RunFolder : IDisposable
     /// <summary>The error for an output folder that cannot be written.</summary>
     /// <param name="path">The folder.</param>
     /// <param name="cause">What the system said.</param>
-    public static UsageException CannotWrite(string path, Exception cause) => new(
-        $"cannot write to {path}: {cause.Message.TrimEnd('.')}. Make room or name another folder with --out; the last checkpoint is kept, and the same command resumes from there", cause);
+    public static UsageException CannotWrite(string path, Exception cause)
+    {
+        for (var above = path; !string.IsNullOrEmpty(above); above = System.IO.Path.GetDirectoryName(above))
+            if (File.Exists(above)) return new($"cannot write to {path}: {above} is a file; name a folder with --out", cause);
+        var resumes = HasCheckpoint(System.IO.Path.Combine(path, "checkpoint")) ? "; the last checkpoint is kept, and the same command resumes from there" : "";
+        return new($"cannot write to {path}: {cause.Message.TrimEnd('.')}. Make room or name another folder with --out{resumes}", cause);
+    }
+
+    private static bool HasCheckpoint(string folder)
+    {
+        try
+        {
+            return Directory.Exists(folder) && Directory.EnumerateFiles(folder).Any(file => !file.EndsWith(".tmp", StringComparison.Ordinal));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
 
     /// <summary>To be called before anything is written: makes sure that the folder is still the one that was opened, and whole. What
     /// is written to a deleted folder is lost, and one made anew in its place may belong to another process.</summary>
@@ -124,6 +141,8 @@ public sealed class RunFolder : IDisposable
 
             // What an older version of this library wrote may have fields that are gone; settings of one's own have no versions.
             if (config.Settings is { } own && own.GetType().Assembly != GetType().Assembly && ConfigJson.OtherFields(found, now, own.GetType()) is { Count: > 0 } gone) throw Another(gone);
+            // Older versions called one's own data built-in.
+            if (data.Source == DataIdentity.Own && there["data"]?["source"] is JsonValue source && source.ToString() == DataIdentity.BuiltIn) there["data"]!["source"] = DataIdentity.Own;
             var differences = ConfigJson.Differences(there, now);
             if (differences.Count > 0) throw Another(differences);
             return;

@@ -52,7 +52,7 @@ public sealed record RunConfig
     internal IEnumerable<string> BrokenRules()
     {
         foreach (var rule in Training.BrokenRules()) yield return rule;
-        foreach (var unused in Training.NoiseSettings().Select(field => (Field: field, Why: TrainingSettings.WhyUnused(field, Activation))).Where(f => f.Why is not null).GroupBy(f => f.Why))
+        foreach (var unused in Training.NoiseSettings().Where(field => field != "schedule" || !IsOwn).Select(field => (Field: field, Why: TrainingSettings.WhyUnused(field, Activation))).Where(f => f.Why is not null).GroupBy(f => f.Why))
         {
             var fields = unused.Select(f => f.Field).ToList();
             yield return $"{string.Join(" and ", fields)} {(fields.Count == 1 ? "does" : "do")} not apply to '{Activation.Name}', {unused.Key}";
@@ -62,6 +62,9 @@ public sealed record RunConfig
         if (Settings is ISettings own)
             foreach (var rule in own.BrokenRules(Training)) yield return rule;
     }
+
+    /// <summary>Whether the settings are of an experiment of one's own, whose model may have noise of its own, which takes a schedule too.</summary>
+    private bool IsOwn => Settings is { } own && own.GetType().Assembly != GetType().Assembly;
 
     private IReadOnlyList<string> BrokenByActivation()
     {

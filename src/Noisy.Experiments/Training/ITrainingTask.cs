@@ -70,6 +70,11 @@ public interface ITrainingTask : IDisposable
     /// <param name="context">Mode, key, update and scale.</param>
     BatchLoss Loss(BatchPosition position, NoiseContext context);
 
+    /// <summary>What is wrong with the batch of an update in itself, in a clause; asked when training has diverged there. Null (default) if
+    /// nothing is known.</summary>
+    /// <param name="position">As <see cref="Loss"/> took it.</param>
+    string? FaultOf(BatchPosition position) => null;
+
     /// <summary>Turns sums over batches into the task's metrics.</summary>
     /// <param name="sums">The sums.</param>
     /// <returns>Values by name; <see cref="Metric"/> is among them if the sums suffice for it.</returns>

@@ -25,6 +25,7 @@ internal sealed class TrainingSession : IDisposable
     private readonly long total, stopAt, perEpoch, perEvaluation, started, startItems;
     private readonly Stopwatch watch = Stopwatch.StartNew();
     private TrainState state;
+    private bool toldNotANumber;
 
     public TrainingSession(TrainingRun run, RunFolder folder, ITrainingObserver observer, long stopAt)
     {
@@ -110,7 +111,7 @@ internal sealed class TrainingSession : IDisposable
             sums = LossSums.From(loss);
             norm = optimizer.GradientNorm();
             if (!IsSound(sums) || !double.IsFinite(norm))
-                throw Diverged(epoch, sums.MeanNll, norm, rate, scale);
+                throw Diverged(place, sums.MeanNll, norm, rate, scale);
             optimizer.Step(rate, state.Update + 1, norm > config.Training.Clip ? config.Training.Clip / norm : 1);
         }
 
@@ -149,6 +150,12 @@ internal sealed class TrainingSession : IDisposable
             state.Update % perEpoch == 0 ? "epoch" : "check", state.Update, epoch, RateOf(epoch), schedule?.At(state.Update), Stage: LoggedStage, Train: train, Valid: valid);
         Log(entry);
         observer.Evaluated(entry);
+        if (double.IsNaN(valid[task.Metric]) && !toldNotANumber)
+        {
+            toldNotANumber = true;
+            observer.Note($"validation gives no number for {task.Metric} (NaN) at update {state.Update}: nothing is judged by it, and tables count the run as one without a figure");
+        }
+
         state = state with { Evaluations = state.Update / perEvaluation, Train = train, Valid = valid, ValidStage = stage };
         if (stage == task.Stages)
         {
@@ -245,15 +252,15 @@ internal sealed class TrainingSession : IDisposable
     /// <summary>Update of the weights that are tested: its noise scale belongs to them.</summary>
     private long Tested => best.Tensors.Count > 0 ? state.BestUpdate : state.Update;
 
-    private DivergedException Diverged(int epoch, double loss, double norm, double rate, double? scale)
+    private DivergedException Diverged(BatchPosition place, double loss, double norm, double rate, double? scale)
     {
         var norms = task.Model.named_parameters().Select(p => (p.name, Norm: (double)p.parameter.detach().norm().item<float>()))
             .OrderByDescending(p => p.Norm).Take(8).Select(p => $"{p.name} {p.Norm:G4}");
         var at = scale is { } c ? $"noise scale {c:G4}" : "each site's own noise scale";
         return new DivergedException(
-            $"training diverged at update {state.Update + 1} (epoch {epoch}): loss {loss:G6}, gradient norm {norm:G6}, learning rate {rate:G4}, {at}; "
+            $"training diverged at update {state.Update + 1} (epoch {place.Epoch}): loss {loss:G6}, gradient norm {norm:G6}, learning rate {rate:G4}, {at}; "
             + $"largest weight norms: {string.Join(", ", norms)}. "
             + (saver.Saved > 0 ? $"The checkpoint of update {saver.Saved} is kept. " : "It came before the first checkpoint. ")
-            + "Try a smaller learningRate or clip, or --set clipOutput=true, with another --out");
+            + (task.FaultOf(place) is { } fault ? $"The cause: {fault}" : "Try a smaller learningRate or clip, or --set clipOutput=true, with another --out"));
     }
 }

@@ -31,12 +31,35 @@ let private (|TooLarge|_|) (error: exn) =
     | :? ArgumentException when error.Message.StartsWith "Span only supports up to int.MaxValue" -> Some "a tensor of more than 2,147,483,647 numbers"
     | _ -> None
 
+/// An error of the user's own code. part: which, "the loss of 'mine', training, update 1".
+type PartException(part: string, cause: exn) =
+    inherit Exception($"in {part}: {cause.Message}", cause)
+    member _.Part = part
+
+/// Calls a part of the user's code; what it raises says where, unless it is a message already, or the wish to stop.
+let within (part: unit -> string) (call: unit -> 'T) : 'T =
+    try
+        call ()
+    with
+    | :? NoisyException | :? InvalidSpecException | :? OperationCanceledException | :? PartException -> reraise ()
+    | error -> raise (PartException(part (), error))
+
+/// libtorch's message without the native stack that follows it.
+let private withoutFrames (message: string) = Regex.Replace(message, @"\s*\(?Exception raised from .*", "", RegexOptions.Singleline)
+
+let private named (e: exn) = $"{e.GetType().Name}: {withoutFrames e.Message} (NOISY_DEBUG=1 shows where)"
+
 /// The exit code of an error and what to tell the user.
 let rec describe (error: exn) =
     match error with
     | :? NoisyException as e -> e.ExitCode, e.Message
     | :? InvalidSpecException as e -> 2, String.Join("\n", e.Broken)
     | :? OperationCanceledException -> interrupted, "stopped"
+    | :? PartException as e ->
+        match e.InnerException, describe e.InnerException with
+        | :? IOException, _ -> 2, $"in {e.Part}: cannot read or write a file: {e.InnerException.Message}"
+        | cause, (1, _) -> 1, $"in {e.Part}: {named cause}"
+        | _, (code, message) -> code, $"in {e.Part}: {message}"
     | :? AggregateException as e when e.InnerExceptions.Count = 1 -> describe e.InnerException
     | :? TypeInitializationException as e when not (isNull e.InnerException) -> describe e.InnerException
     | TooLarge amount ->
@@ -45,22 +68,27 @@ let rec describe (error: exn) =
     | :? IOException | :? UnauthorizedAccessException as e -> 2, $"cannot read or write a file: {e.Message}"
     | e -> unexpected e
 
-and private unexpected (e: exn) =
-    1, $"unexpected error: {e.GetType().Name}: {e.Message} (NOISY_DEBUG=1 shows where)"
+and private unexpected (e: exn) = 1, $"unexpected error: {named e}"
 
-/// The process that started this script waits for it. Once that is gone nobody does, and a run that went on unseen would
-/// fight with its successor over the same folder.
+/// The process that started this script waits for it, and so does `dotnet fsi`, which starts fsi itself. Once one is gone nobody waits, and
+/// a run that went on unseen would fight with its successor over the same folder.
 let private watchParent (stop: CancellationTokenSource) =
-    match Int32.TryParse(Environment.GetEnvironmentVariable "NOISY_PARENT") with
-    | true, parent ->
+    let parents =
+        [ match Int32.TryParse(Environment.GetEnvironmentVariable "NOISY_PARENT") with
+          | true, parent -> parent
+          | _ -> ()
+          match OtherProcess.Launcher() with
+          | 0 -> ()
+          | launcher -> launcher ]
+
+    if not parents.IsEmpty then
         let watch () =
-            while not stop.IsCancellationRequested && OtherProcess.IsAlive parent do
+            while not stop.IsCancellationRequested && List.forall OtherProcess.IsAlive parents do
                 stop.Token.WaitHandle.WaitOne 500 |> ignore
 
             stop.Cancel()
 
         Thread(watch, IsBackground = true, Name = "parent watch").Start()
-    | _ -> ()
 
 let private runOpen (main: CancellationToken -> int) : int =
     Terminal.UseUnicode()
@@ -69,11 +97,13 @@ let private runOpen (main: CancellationToken -> int) : int =
     Console.SetOut kept
     Console.SetError(new Streams.Output(errors))
     let stop = new CancellationTokenSource()
+    let asked = ref 0
 
     let onSignal (context: PosixSignalContext) =
         context.Cancel <- true
 
-        if not stop.IsCancellationRequested then
+        // Ctrl+C may arrive twice at once: from the terminal, and passed on by the process that started this one.
+        if Interlocked.Exchange(asked, 1) = 0 then
             eprintfn "\nstopping after this update (%O)" context.Signal
             stop.Cancel()
 

@@ -329,9 +329,17 @@ EXIT CODES: 0 done; 1 an error of the library; 2 wrong usage or output that cann
 
 let private sameName (a: string) (b: string) = a.Equals(b, StringComparison.OrdinalIgnoreCase)
 
-/// A variant's name in its own case; an unknown one is left for the config's rules to refuse.
-let private canonical (experiment: Experiment) name =
-    experiment.Activations |> Seq.tryFind (fun v -> sameName v.Name name) |> Option.map _.Name |> Option.defaultValue name
+/// A variant's name in its own case; one that is like none is left for the config's rules to refuse.
+let private canonical (experiment: Experiment) (name: string) =
+    let names = [ for variant in experiment.Activations -> variant.Name ]
+
+    // Two letters that changed their places are two edits.
+    let isNear known = distance (name.ToLowerInvariant()) known <= min 2 ((name.Length - 1) / 2)
+
+    match names |> List.tryFind (sameName name), names |> List.tryFind isNear with
+    | Some known, _ -> known
+    | None, Some near -> refuse $"""unknown activation '{name}': did you mean '{near}'? Known are {String.Join(", ", names)}"""
+    | None, None -> name
 
 /// A row's name in its own case.
 let private row (experiment: Experiment) name =

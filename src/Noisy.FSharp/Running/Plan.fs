@@ -49,7 +49,7 @@ let combinations (settings: (string * string list) list) =
 
 /// Why a setting means nothing for a row, beside the others of its combination; None if it has a meaning there.
 let private unused (config: RunConfig) (combination: (string * string) list) (field: string, value: string) =
-    let isSchedule (name: string, _) = name.Equals("schedule", StringComparison.OrdinalIgnoreCase)
+    let isSchedule (name: string, _: string) = name.Equals("schedule", StringComparison.OrdinalIgnoreCase)
 
     // A row without noise leaves a schedule aside unread.
     let schedules = if config.Activation.IsNoisy then List.filter isSchedule combination else []
@@ -57,6 +57,7 @@ let private unused (config: RunConfig) (combination: (string * string) list) (fi
 
     match TrainingSettings.WhyUnused(field, config.Activation, schedule) with
     | null -> None
+    | _ when isSchedule (field, value) && not (isNull config.Training.Schedule) -> None // for noise of the model's own
     | why -> Some $"--set {field}={value} does not apply to '{config.Activation.Name}', {why}: trained without it"
 
 /// Says that a schedule takes the place of a variant's own noise scales, if these are not those of one of the library's variants.
@@ -68,6 +69,15 @@ let private replaced (config: RunConfig) =
     else
         let tanh, sigmoid = scales config.Activation
         Some $"'{config.Activation.Name}' has noise scales of its own (tanh {tanh}, sigmoid {sigmoid}), which the schedule {config.Training.Schedule} replaces: --set schedule=null trains with them"
+
+/// Says that a row without noise leaves the preset's schedule aside, where the model may have noise of its own.
+let private leftAside (experiment: Experiment) preset (row: string) (config: RunConfig) =
+    let schedule = experiment.Presets |> Seq.tryFind (fun p -> p.Name = preset) |> Option.bind (fun p -> Option.ofObj p.Training.Schedule)
+
+    match schedule with
+    | Some schedule when isNull experiment.PaperSection && not config.Activation.IsNoisy && isNull config.Training.Schedule ->
+        Some $"'{row}' has no noise: trained without the schedule {schedule}. Noise of the model's own gets it by a row, Experiment.row"
+    | _ -> None
 
 /// All runs of a command, checked before the first one starts, and notes about settings that some rows do not take.
 ///
@@ -87,6 +97,7 @@ let make (experiment: Experiment) preset (rows: string list) (seeds: int64 list)
     let runs =
         [ for row, start in starts |> List.choose Result.toOption do
               let own = ConfigJson.ToJson start
+              leftAside experiment preset row start |> Option.iter notes.Add
 
               for combination in combinations settings do
                   let taken, left = combination |> List.partition (fun setting -> (unused start combination setting).IsNone)

@@ -22,8 +22,6 @@ type Row =
       Train: float
       Valid: float
       Test: float
-      Bleu: float
-      Meteor: float
       Floor: float
       Paper: float
       Updates: int64
@@ -37,6 +35,8 @@ type Row =
       Data: string
       /// "yes" or "no" where runs solve their task or fail, else "".
       Solved: string
+      /// What else the test measures, in its order: of an experiment of one's own all that it has, of ours what its tables show.
+      Besides: (string * float) list
       /// The experiment's own settings as text, "" for null, in their order.
       Settings: (string * string) list }
 
@@ -52,6 +52,11 @@ let private metricOf (metric: string) (values: IReadOnlyDictionary<string, float
     | true, value -> value
     | _ -> nan
 
+let private besidesOf metric (summary: RunSummary) =
+    let isOurs = PaperExperiments.All |> Seq.exists (fun experiment -> experiment.Name = summary.Experiment)
+    let isShown name = name <> metric && (if isOurs then List.contains name [ "bleu"; "meteor" ] else name <> "loss")
+    [ for value in summary.Metrics.Test do if isShown value.Key then value.Key, value.Value ]
+
 /// A summary as a row.
 ///
 /// name: the row of the experiment, or the activation.
@@ -64,8 +69,6 @@ let row metric name (folder: string) (summary: RunSummary) =
       Train = metricOf metric summary.Metrics.Train
       Valid = metricOf metric summary.Metrics.Valid
       Test = metricOf metric summary.Metrics.Test
-      Bleu = metricOf "bleu" summary.Metrics.Test
-      Meteor = metricOf "meteor" summary.Metrics.Test
       Floor = if summary.Floor.HasValue then summary.Floor.Value else nan
       Paper = if isNull (box summary.Paper) || not summary.Paper.Test.HasValue then nan else summary.Paper.Test.Value
       Updates = summary.Updates
@@ -77,20 +80,31 @@ let row metric name (folder: string) (summary: RunSummary) =
       Folder = folder
       Data = summary.Data.Sha256
       Solved = match Solving.hasSolved metric summary with Some true -> "yes" | Some false -> "no" | None -> ""
+      Besides = besidesOf metric summary
       Settings = settingsOf summary.Config }
 
-/// All runs as a frame, a row a run, with a column for each setting of their experiments, which is empty where a run has no value of it.
+/// All runs as a frame, a row a run, with a column for each further metric of their tests ("Test nll") and for each setting of their
+/// experiments, which is empty where a run has no value of it.
 let frame (rows: Row list) : Frame<int, string> =
-    let all: Frame<int, string> = Frame.ofRecords rows |> Frame.dropCol "Settings"
-    let names = rows |> List.collect (_.Settings >> List.map fst) |> List.distinct
-    let column name = Series.ofObservations [ for i, row in List.indexed rows do for field, value in row.Settings do if field = name then i, value ]
-    (all, names) ||> List.fold (fun all name -> Frame.addCol name (column name) all)
+    let all: Frame<int, string> = Frame.ofRecords rows |> Frame.dropCol "Settings" |> Frame.dropCol "Besides"
+    let all = if rows |> List.forall (_.Paper >> Double.IsNaN) then Frame.dropCol "Paper" all else all
 
-/// What else the test measures, if any run has it: columns of a table, with their values.
+    let add (title: string -> string) (pairs: Row -> (string * 'V) list) all =
+        let names = rows |> List.collect (pairs >> List.map fst) |> List.distinct
+        let column name = Series.ofObservations [ for i, row in List.indexed rows do for field, value in pairs row do if field = name then i, value ]
+        (all, names) ||> List.fold (fun all name -> Frame.addCol (title name) (column name) all)
+
+    all |> add (fun name -> $"Test {name}") _.Besides |> add id _.Settings
+
+/// What else the test measures: columns of a table, with their values.
 let private besides (rows: Row list) =
-    [ "bleu", _.Bleu; "meteor", _.Meteor ] |> List.filter (fun (_, value: Row -> float) -> rows |> List.exists (value >> Double.IsNaN >> not))
+    [ for name in rows |> List.collect (_.Besides >> List.map fst) |> List.distinct ->
+          name, fun (row: Row) -> row.Besides |> List.tryFind (fst >> (=) name) |> Option.map snd |> Option.defaultValue nan ]
 
 let private values (value: Row -> float) (rows: Row list) = rows |> List.map value |> List.filter (Double.IsNaN >> not)
+
+/// Of how many runs a mean is, where it is not of all: some gave no number.
+let private missing found all = if found = all then "" else $" ({found} of {all})"
 
 /// The columns and cells of the table: a row for each row of the experiment, seeds together.
 ///
@@ -112,15 +126,17 @@ let cells (rows: Row list) =
     let body =
         [ for name, group in rows |> List.groupBy _.Row do
               let count (n: float) = n.ToString("#,0", CultureInfo.InvariantCulture)
-              let updates = group |> List.map (fun row -> count (float row.Updates)) |> List.distinct |> String.concat ", "
+              let each = group |> List.map (fun row -> count (float row.Updates))
+              let updates = if (List.distinct each).Length = 1 then each.Head else String.concat ", " each
+              let mean metric value = Metrics.mean metric (values value group) + missing (values value group).Length group.Length
               let single value = match values value group with | value :: _ -> Metrics.figure metric value | [] -> "–"
 
               [ name
                 string group.Length
                 Metrics.mean metric (values _.Train group)
-                Metrics.mean metric (values _.Valid group)
-                Metrics.mean metric (values _.Test group)
-                for name, value in besides rows do Metrics.mean name (values value group)
+                mean metric _.Valid
+                mean metric _.Test
+                for name, value in besides rows do mean name value
                 if isSolved then
                     Metrics.median metric (values _.Test group)
                     match [ for row in group do if row.Solved <> "" then row.Solved = "yes" ] with [] -> "–" | runs -> Metrics.solved runs

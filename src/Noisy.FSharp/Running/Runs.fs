@@ -23,6 +23,7 @@ let private where (options: Options) =
 let private describe (experiment: Experiment) (data: DataIdentity) =
     let kind =
         if data.Source = DataIdentity.Real then "real"
+        elif data.Source = DataIdentity.Own then "own"
         elif experiment.TakesRealData then "built-in: generated, no real data were named by --data or NOISY_DATA"
         else "generated"
 

@@ -81,7 +81,7 @@ let work (folder: string) (manifest: Manifest) (entries: Entry list) jobs thread
         child.Close()
         ended <- ended + 1
         let run = Statuses.ofRun folder queue child.Entry
-        let message = if run.Message = "" then "" else $": {run.Message}"
+        let message = if run.Message = "" then "" else $": {(run.Message.Split ';')[0]}" // the whole one is told at the end
         line $"  {run.Name}: {(string run.State).ToLowerInvariant()} at update {run.Updates}{message} ({ended} of {total})"
 
     let isFree (entry: Entry) =

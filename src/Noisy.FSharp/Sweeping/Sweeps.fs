@@ -29,7 +29,7 @@ let program (script: string option) =
     | Some file ->
         let fsi = if isFsi then [ Environment.ProcessPath; own.Head ] else [ "dotnet"; "fsi" ]
         fsi @ [ "--quiet"; "--nologo" ] @ defines @ [ Path.GetFullPath file; "--" ]
-    | None when isFsi -> refuse "a session has no script whose runs other processes could train: name the file that ends in exit (Run.main ...) as the sweep's Script"
+    | None when isFsi -> refuse "a session has no script whose runs other processes could train: name the file that ends in Run.script ... as the sweep's Script"
     | None ->
         // A compiled program, which may take words of its own before those of its experiment.
         let before = if List.contains "sweep" own then own.Tail |> List.takeWhile ((<>) "sweep") else []
@@ -91,6 +91,7 @@ let collect (experiment: Experiment) (folder: string) =
     let runs = Statuses.all folder manifest
     printTroubles folder runs
     printfn "%s" (totals runs)
+    if not finished.IsEmpty && not extras.Failed then printfn "curves, results.csv and index.html are in %s" folder
     if extras.Failed then refuse $"not all pictures and tables of {folder} could be written (see above): repeat the command, which draws them again"
     runs
 
@@ -189,7 +190,7 @@ let private onSlurm experiment (request: SweepOptions.Request) program folder (j
 let start (experiment: Experiment) program (words: string list) stop =
     // Or it would begin sweeps without end.
     if Environment.GetCommandLineArgs() |> Array.pairwise |> Array.contains ("sweep", "task") then
-        refuse "this process was begun to train one run of a sweep, but its script begins a sweep: the sweep's Script must be one that ends in exit (Run.main ...) and begins none"
+        refuse "this process was begun to train one run of a sweep, but its script begins a sweep: the sweep's Script must be one that ends in Run.script ... and begins none"
 
     match SweepOptions.read experiment words with
     | None -> [], 0

@@ -1,4 +1,5 @@
 using Noisy.Core;
+using static TorchSharp.torch;
 
 namespace Noisy.Models;
 
@@ -96,6 +97,19 @@ public sealed class NoiseClock(NoiseKey key)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(timeSteps, 1);
         return Context(moduleId, moduleId + 1, training, timeSteps);
+    }
+
+    /// <summary>Noise of one plain call of a module of one's own, in training: a function of (seed, module, update, time step, element), the
+    /// time step being a later one at each call.</summary>
+    /// <param name="moduleId">The module's id from <see cref="NewModuleId"/>.</param>
+    /// <param name="like">Gives shape, device and type of the result.</param>
+    /// <returns>Draws of N(0, 1), as single-precision numbers that were converted to the type.</returns>
+    public Tensor Normal(uint moduleId, Tensor like)
+    {
+        var context = Context(moduleId, training: true);
+        using var draws = NoiseSource.Normal(context.Key.Child(moduleId), context.Update, context.TimeStep, [1, .. like.shape], like.device);
+        using var shaped = draws.reshape(like.shape);
+        return shaped.to_type(like.dtype, copy: true);
     }
 
     /// <summary>The context of one plain call of a module that contains others: their ids are counted together.</summary>

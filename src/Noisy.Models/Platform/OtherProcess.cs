@@ -24,6 +24,21 @@ internal static class OtherProcess
         }
     }
 
+    /// <summary>The process <c>dotnet fsi</c> that started this one and does nothing but wait for it; 0 if another one did. Known on Linux alone.</summary>
+    internal static int Launcher()
+    {
+        if (!OperatingSystem.IsLinux() || Stat(Environment.ProcessId) is not { Length: > 1 } own) return 0;
+        try
+        {
+            return File.ReadAllText($"/proc/{own[1]}/cmdline").Split('\0') is [var program, "fsi", ..] && Path.GetFileName(program) == "dotnet"
+                ? int.Parse(own[1], CultureInfo.InvariantCulture) : 0;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return 0;
+        }
+    }
+
     /// <summary>When a process began, in the system's words; empty if there is none. With its number it tells a process from later ones.</summary>
     internal static string Since(int id)
     {

@@ -39,6 +39,51 @@ let tests =
             Expect.equal code 0 errors
             Expect.stringContains output "mine (tanh: " "what the script defines"
         }
+        test "a second script that loads it trains nothing, and gets a trained run back" {
+            use folder = new TempFolder()
+            let code, output, errors = finish (start folder.Path [ "--activation"; "mine"; "--set"; "hidden=4"; "--max-updates"; "20" ])
+            Expect.equal (code, errors) (0, "") output
+            let runs = Directory.GetDirectories folder.Path |> Array.exactlyOne
+
+            let second (loaded: string) =
+                let own = folder.In "predict.fsx"
+                File.WriteAllLines(own, [
+                    $"#load @\"{loaded}\""
+                    "open Noisy.FSharp"
+                    "open Adding"
+                    $"let found = Run.load adding @\"{runs}\""
+                    "let x, _ = sequences found.Settings Split.Test 0L"
+                    "printfn \"%d units, output %A\" found.Settings.Hidden (found.Model.call x).shape"
+                ])
+
+                let words = [ "fsi"; "--quiet"; "--nologo"; "--define:NOISY_BUILT"; own ]
+                finish (Process.Start(ProcessStartInfo("dotnet", words, RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = folder.Path)))
+
+            let code, output, errors = second script
+            Expect.equal (code, errors) (0, "") output
+            Expect.stringContains output "4 units, output [|32L; 1L|]" "predicted"
+
+            // As scripts ended before.
+            let older = folder.In "adding.fsx"
+            File.WriteAllText(older, File.ReadAllText(script).Replace("../scripts/", Repository.file [ "scripts" ] + "/").Replace("Run.script adding", "exit (Run.main adding)"))
+            let code, output, errors = second older
+            Expect.equal code 2 (output + errors)
+            Expect.stringContains errors "adding.fsx trains nothing, since predict.fsx loads it" "what to do"
+            Expect.isFalse (Directory.Exists(folder.In "runs")) "nothing was trained"
+        }
+        test "without the first stage, too, a run ends when the dotnet fsi that waits for it is killed" {
+            if not (OperatingSystem.IsLinux()) then skiptest "known on Linux alone"
+            use folder = new TempFolder()
+            let child = start folder.Path [ "--activation"; "mine"; "--set"; "epochs=100000" ]
+            let place = folder.In "tiny-mine-epochs=100000-s1"
+            let log = Path.Combine(place, "log.jsonl")
+            while not child.HasExited && not (File.Exists log && FileInfo(log).Length > 1000L) do Threading.Thread.Sleep 50
+            Expect.isFalse child.HasExited "it trains"
+            child.Kill false
+            child.WaitForExit()
+            use held = Noisy.Experiments.FileLock.Take(Path.Combine(place, ".lock"), TimeSpan.FromSeconds 15.0, ignore)
+            Expect.isNotNull held "nobody holds the run's folder any more"
+        }
         test "a script that always loads the first stage is told how to begin, and has no children without end" {
             use folder = new TempFolder()
             let own = folder.In "own.fsx"

@@ -134,6 +134,8 @@ let tests =
             Expect.equal code 1 "exit code"
             Expect.stringContains message "unexpected error: " "message"
             Expect.isFalse (message.Contains '\n') "one line"
+            let native = InvalidOperationException "shapes differ\nException raised from meta at x.cpp:1 (most recent call first):\nframe #0: c10::Error"
+            Expect.equal (snd (Host.describe native)) "unexpected error: InvalidOperationException: shapes differ (NOISY_DEBUG=1 shows where)" "libtorch's stack"
             Expect.equal (fst (Host.describe (DataException "x"))) 3 "data"
             Expect.equal (fst (Host.describe (OperationCanceledException()))) 130 "interrupted"
         }

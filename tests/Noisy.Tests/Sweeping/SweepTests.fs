@@ -116,6 +116,7 @@ let private local =
         Expect.contains [ for ended in endings -> ended.Code ] 4 output
         Expect.equal (List.countBy id (states out) |> List.sort) [ RunState.Done, 2; RunState.Diverged, 1 ] output
         Expect.stringContains output "3 runs: 2 done, 1 diverged" "totals"
+        for ended in endings do Expect.isLessThanOrEqual (ended.Output.Split("largest weight norms").Length - 1) 1 "why it diverged is told once"
         for run in Sweep.status out do
             if run.State = RunState.Diverged then Expect.equal (begun out run.Name) 1 output
         Expect.equal (begun out killed) (before + 1) output
@@ -127,6 +128,7 @@ let private local =
         let output = ended.Output + ended.Errors
         Expect.equal ended.Code 4 output
         Expect.isFalse (output.Contains "begins") "nothing is repeated"
+        Expect.stringContains output $"curves, results.csv and index.html are in {out}" "where they are"
         Expect.equal (File.ReadAllLines(Path.Combine(out, "results.csv")).Length) 3 "results.csv"
         Expect.isTrue (File.Exists(Path.Combine(out, "comparison.html"))) "comparison"
 
