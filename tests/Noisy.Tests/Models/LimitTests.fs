@@ -22,7 +22,6 @@ let private large =
     [ torchTest "the fused engine takes tensors of less than 2 GiB" (fun () ->
           Expect.isTrue (FusedEngine.Takes(wide most)) "the most"
           Expect.isFalse (FusedEngine.Takes(wide (most + 1L))) "2 GiB"
-          Expect.isFalse (GradientSegments.Takes(wide (most + 1L))) "in an optimiser's step"
           Expect.isTrue (fits [ most ] && fits [ 0L; Int64.MaxValue ]) "sizes that fit"
           Expect.isFalse (fits [ most; 2L ] || fits [ Int64.MaxValue; Int64.MaxValue; Int64.MaxValue ]) "sizes that overflow")
 
