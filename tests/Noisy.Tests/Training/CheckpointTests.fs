@@ -185,7 +185,7 @@ let private folderTests =
           let path = folder.In("file", "run")
           let error = try languageModel.ToEnd path |> ignore; "" with :? UsageException as e -> e.Message
           Expect.stringStarts error $"cannot write to {path}: " "a file in the way"
-          Expect.stringContains error "name another folder with --out" "remedy"
+          Expect.stringContains error "is a file; name a folder with --out" "remedy"
           if Environment.UserName <> "root" && not (OperatingSystem.IsWindows()) then
               let locked = folder.In "locked"
               Directory.CreateDirectory locked |> ignore
