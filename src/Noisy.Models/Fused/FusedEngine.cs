@@ -45,7 +45,7 @@ public static class FusedEngine
         !tensor.IsInvalid && !tensor.is_sparse && Takes(tensor) && tensor.is_contiguous() && !TorchInternals.IsInference(tensor);
 
     /// <summary>The address of a contiguous tensor's first float; null for no tensor or an empty one.</summary>
-    /// <exception cref="InvalidOperationException">It has 2 GiB or more, and whoever asks did not see that it would.</exception>
+    /// <exception cref="InvalidOperationException">It has 2 GiB or more: the caller should have gone through torch.</exception>
     internal static unsafe float* Pointer(Tensor? tensor)
     {
         if (tensor is null || tensor.IsInvalid || tensor.numel() == 0) return null;

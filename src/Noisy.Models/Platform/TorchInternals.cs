@@ -84,7 +84,7 @@ internal static unsafe partial class TorchInternals
         try
         {
             using var scope = NewDisposeScope();
-            using var outside = inference_mode(false); // whoever came first may be within it, where there is no graph to ask about
+            using var outside = inference_mode(false); // the first caller may be within it, where there is no graph to ask about
             using var recording = enable_grad();
             return GraphsAreTold() && ChangesAreTold() && InferenceIsTold() && HoldersAreTold();
         }

@@ -1,8 +1,9 @@
-/// Exported models in ONNX Runtime.
+/// Exported models in ONNX Runtime, models to export, and the program that checks them.
 module Noisy.Tests.OnnxHelpers
 
 open System
 open System.Collections.Generic
+open System.Diagnostics
 open System.IO
 open Microsoft.ML.OnnxRuntime
 open Noisy.Core
@@ -63,3 +64,28 @@ let difference (expected: (string * Tensor) list) (actual: (string * Tensor) lis
             else infinity
 
         List.map2 (fun (_, e) (_, a) -> Array.map2 apart (values e) (values a)) expected actual |> Array.concat |> Array.fold max 0.0
+
+/// Wider weights than at the start of a training, so that units saturate.
+let widen (model: torch.nn.Module) =
+    use _ = torch.no_grad ()
+    for struct (name, weight) in model.named_parameters () do
+        if not (NoisifyReport.IsGain name) then weight.mul_ ((4.0).ToScalar()) |> ignore
+    model.eval ()
+
+/// Weights that are the same in every run, without torch's generator, which other tests that run beside these use.
+let settle (model: torch.nn.Module) =
+    use _ = torch.no_grad ()
+    for i, struct (_, weight) in Seq.indexed (model.named_parameters ()) do
+        weight.copy_ (filled (30L + int64 i) (List.ofArray weight.shape)) |> ignore
+    model.eval ()
+
+/// An interpreter that has the onnx package.
+let python =
+    lazy
+        ([ "python3"; "/usr/bin/python3" ]
+         |> List.tryFind (fun name ->
+             try
+                 use check = Process.Start(ProcessStartInfo(name, [ "-c"; "import onnx" ], RedirectStandardError = true))
+                 check.WaitForExit()
+                 check.ExitCode = 0
+             with :? ComponentModel.Win32Exception -> false))

@@ -32,20 +32,6 @@ let private variants =
             "half-normal nanil-released", halfNormal Variants.NanilReleased
             "half-normal nanis", halfNormal Variants.Nanis ] ]
 
-/// Wider weights than at the start of a training, so that units saturate.
-let private widen (model: torch.nn.Module) =
-    use _ = torch.no_grad ()
-    for struct (name, weight) in model.named_parameters () do
-        if not (NoisifyReport.IsGain name) then weight.mul_ ((4.0).ToScalar()) |> ignore
-    model.eval ()
-
-/// Weights that are the same in every run, without torch's generator, which other tests that run beside these use.
-let private settle (model: torch.nn.Module) =
-    use _ = torch.no_grad ()
-    for i, struct (_, weight) in Seq.indexed (model.named_parameters ()) do
-        weight.copy_ (filled (30L + int64 i) (List.ofArray weight.shape)) |> ignore
-    model.eval ()
-
 let private clock () =
     let clock = NoiseClock 7L
     clock.Advance(3L, Nullable 0.6) // the scale that training came to
@@ -384,17 +370,6 @@ let private models =
             Expect.throwsC (fun () -> exported layers (Some [ "batch"; "3" ]) None |> ignore) (fun e ->
                 Expect.equal e.Message "NoisyGru takes an input of the axes [time, batch, 3], and axes says [batch, 3]: name 3" "root"))
     ]
-
-/// An interpreter that has the onnx package.
-let private python =
-    lazy
-        ([ "python3"; "/usr/bin/python3" ]
-         |> List.tryFind (fun name ->
-             try
-                 use check = Process.Start(ProcessStartInfo(name, [ "-c"; "import onnx" ], RedirectStandardError = true))
-                 check.WaitForExit()
-                 check.ExitCode = 0
-             with :? ComponentModel.Win32Exception -> false))
 
 let private checker =
     torchTest "the onnx package's checker and shape inference accept every model" (fun () ->

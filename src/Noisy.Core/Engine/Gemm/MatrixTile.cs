@@ -93,7 +93,7 @@ internal static unsafe class MatrixTile
             var b1 = TWide.Value > 1 ? V.Load(in *b, (nuint)V.Count) : 0f;
             var b2 = TWide.Value > 2 ? V.Load(in *b, 2 * (nuint)V.Count) : 0f;
             b += rowB;
-            Prefetch.Far(ahead); // one at a time: as many as a panel needs, all at once, would wait for each other
+            Prefetch.Far(ahead); // one line a step: all of a panel's at once, before the loop, gained nothing
             ahead += step;
             V x = TLayout.Interleaved ? a0[0] : a0[k];
             c00.AddProduct(x, b0);
