@@ -1,7 +1,7 @@
 namespace Noisy.Core;
 
 /// <summary>A packed matrix in single precision: panels of two or three vectors of units, the last of a block perhaps of fewer.</summary>
-/// <remarks>Each element is one chain of fused multiply-adds in the order of k, as everywhere in the engine.</remarks>
+/// <remarks>Each element is a chain of fused multiply-adds in the order of k, or a chain for each piece of the depth, as in the engine.</remarks>
 // Lives as long as its model, and its memory is freed with it.
 #pragma warning disable CA1001
 internal sealed unsafe class FloatMatrix<V> : PackedMatrix
@@ -9,10 +9,12 @@ internal sealed unsafe class FloatMatrix<V> : PackedMatrix
     where V : struct, ILanes<V>
 {
     private readonly NativeBuffer panels;
+    private readonly int pieces;
 
-    internal FloatMatrix(FloatTensor weight, int blocks)
+    internal FloatMatrix(FloatTensor weight, int blocks, bool inPieces)
         : base(blocks, weight.Shape[0] / blocks, weight.Shape[1], MostWide(weight.Shape[0] / blocks) * V.Count)
     {
+        pieces = inPieces ? (int)MatrixProduct.Pieces(Depth) : 1;
         panels = new NativeBuffer((long)Blocks * Panels * PanelSize);
         fixed (float* source = weight.Values)
         {
@@ -58,11 +60,9 @@ internal sealed unsafe class FloatMatrix<V> : PackedMatrix
                 for (var block = firstBlock; block < endBlock; block++)
                 {
                     nint unit = panel * PanelUnits;
-                    var from = Panel(panel, block);
-                    MatrixProduct.Multiply<V, RowMajor>(
-                        count, Wide(panel), at.X + (first * at.RowX), at.RowX, from, Wide(panel) * V.Count, Depth,
-                        at.Y + (block * at.BlockY) + (first * at.RowY) + unit, at.RowY, V.Count,
-                        at.Start + (block * at.BlockStart) + (first * at.RowStart) + unit, at.RowStart, from + PanelSize);
+                    Rows(
+                        count, Wide(panel), at.X + (first * at.RowX), at.RowX, Panel(panel, block), at.Y + (block * at.BlockY) + (first * at.RowY) + unit, at.RowY,
+                        at.Start + (block * at.BlockStart) + (first * at.RowStart) + unit, at.RowStart, PanelSize);
                 }
             }
         }
@@ -89,8 +89,7 @@ internal sealed unsafe class FloatMatrix<V> : PackedMatrix
                 }
 
                 if (++waiting < most) continue;
-                if (Most == 3) RowProduct.Multiply<V, Count3>(at.X, Depth, from, start, to);
-                else RowProduct.Multiply<V, Count2>(at.X, Depth, from, start, to);
+                Four(at.X, from, start, to);
                 waiting = 0;
             }
         }
@@ -99,5 +98,33 @@ internal sealed unsafe class FloatMatrix<V> : PackedMatrix
     }
 
     private void One(in PackedOperands at, int wide, float* panel, float* start, float* to) =>
-        MatrixProduct.Multiply<V, RowMajor>(1, wide, at.X, at.RowX, panel, wide * V.Count, Depth, to, at.RowY, V.Count, start, at.RowStart);
+        Rows(1, wide, at.X, at.RowX, panel, to, at.RowY, start, at.RowStart, 0);
+
+    /// <summary>Some rows with a panel; the one that lies so many floats further is fetched meanwhile, if any.</summary>
+    private void Rows(int count, int wide, float* x, nint rowX, float* panel, float* to, nint rowTo, float* start, nint rowStart, nint next)
+    {
+        nint rowB = wide * V.Count;
+        for (var piece = 0; piece < pieces; piece++)
+        {
+            var first = MatrixProduct.PieceStart(Depth, piece, pieces);
+            var b = panel + (first * rowB);
+            MatrixProduct.Multiply<V, RowMajor>(
+                count, wide, x + first, rowX, b, rowB, MatrixProduct.PieceStart(Depth, piece + 1, pieces) - first, to, rowTo, V.Count,
+                piece == 0 ? start : to, piece == 0 ? rowStart : rowTo, next == 0 ? null : b + next);
+        }
+    }
+
+    /// <summary>A row with four panels of the greatest width.</summary>
+    private void Four(float* x, float** panels, float** start, float** to)
+    {
+        for (var piece = 0; piece < pieces; piece++)
+        {
+            var first = MatrixProduct.PieceStart(Depth, piece, pieces);
+            var length = MatrixProduct.PieceStart(Depth, piece + 1, pieces) - first;
+            var from = piece == 0 ? start : to;
+            if (Most == 3) RowProduct.Multiply<V, Count3>(x + first, length, panels, from, to);
+            else RowProduct.Multiply<V, Count2>(x + first, length, panels, from, to);
+            for (var i = 0; i < RowProduct.Panels; i++) panels[i] += length * PanelUnits;
+        }
+    }
 }

@@ -30,7 +30,7 @@ public sealed unsafe class LanguageModel
         var layersName = file.Tensors.ContainsKey("gru.weight_hh_l0") ? "gru" : "lstm";
         Layers = new RecurrentStack(file, layersName + ".", activations, test.Scale, width, precision: precision);
         this.encoder = new(encoder.WithShape(Vocabulary, Layers.InputSize), precision);
-        Decoder = PackedMatrix.Create(weight.WithShape(Vocabulary, Layers.HiddenSize), 1, Width, precision);
+        Decoder = PackedMatrix.Create(weight.WithShape(Vocabulary, Layers.HiddenSize), 1, Width, precision, inPieces: false);
         this.bias = new float[Decoder.Padded];
         bias.WithShape(Vocabulary).Values.CopyTo(this.bias, 0);
     }

@@ -28,13 +28,15 @@ public sealed unsafe class LanguageModelSession : IDisposable
     private readonly float[] logits; // pinned; the garbage collector's, so that a span of it is safe whatever becomes of the session
     private readonly Action<TeamMember> work;
     private readonly TaskQueue parts; // of the output layer
-    private bool disposed, predicted;
+    private readonly bool[] predicted; // of each column, since its state was set
+    private bool disposed;
 
     internal LanguageModelSession(LanguageModel model, int batch, int threads, NoiseContext noise)
     {
         (this.model, Batch, Threads) = (model, batch, threads);
         pass = model.Layers.Start(batch, 1, noise);
         logits = GC.AllocateArray<float>(checked(batch * model.Decoder.Padded), pinned: true);
+        predicted = new bool[batch];
         work = Work;
         parts = new TaskQueue(threads == 1 ? 1 : Math.Clamp(model.Decoder.Panels / LeastPart, 1, PartsOfThread * threads));
     }
@@ -62,6 +64,7 @@ public sealed unsafe class LanguageModelSession : IDisposable
             model.Layers.Check(value);
             if (value.Batch != Batch) throw new ArgumentException($"the state has {value.Batch} columns, and the session {Batch}", nameof(value));
             pass.Load(value);
+            Array.Clear(predicted);
         }
     }
 
@@ -72,6 +75,7 @@ public sealed unsafe class LanguageModelSession : IDisposable
     {
         Check(column);
         pass.Clear(column);
+        predicted[column] = false;
     }
 
     /// <summary>Reads the next token of a text and predicts the one after it; for a session of one text.</summary>
@@ -98,18 +102,18 @@ public sealed unsafe class LanguageModelSession : IDisposable
         parts.Restart();
         ThreadTeam.Shared.Run(Threads, work);
         pass.Advance(1);
-        predicted = true;
+        Array.Fill(predicted, true);
     }
 
     /// <summary>What a column's text is expected to go on with.</summary>
     /// <param name="column">Number of the column, from 0.</param>
     /// <returns>Logits [V], valid until the next call.</returns>
     /// <exception cref="ArgumentOutOfRangeException">There is no such column.</exception>
-    /// <exception cref="InvalidOperationException">No token has been read.</exception>
+    /// <exception cref="InvalidOperationException">The column has read no token since it began, was reset or got a state.</exception>
     public ReadOnlySpan<float> Logits(int column)
     {
         Check(column);
-        if (!predicted) throw new InvalidOperationException("no token has been read yet: call Next first");
+        if (!predicted[column]) throw new InvalidOperationException("no token has been read yet: call Next first");
         return logits.AsSpan(column * model.Decoder.Padded, model.Vocabulary);
     }
 
@@ -119,7 +123,7 @@ public sealed unsafe class LanguageModelSession : IDisposable
     /// <param name="column">Number of the column, from 0.</param>
     /// <returns>Id of the token; <see cref="Prediction.Sample"/> draws the same.</returns>
     /// <exception cref="ArgumentOutOfRangeException">There is no such column, or the temperature is negative or not finite.</exception>
-    /// <exception cref="InvalidOperationException">No token has been read.</exception>
+    /// <exception cref="InvalidOperationException">The column has read no token since it began, was reset or got a state.</exception>
     public int Sample(NoiseStream stream, double temperature = 1, int column = 0) => TokenDraw.Sample(Logits(column), stream, temperature);
 
     /// <summary>Gives the memory back.</summary>

@@ -61,7 +61,7 @@ internal static class ModelMetadata
     internal static (ActivationPair Activations, NoiseContext Test) Read(IReadOnlyDictionary<string, string> metadata)
     {
         var pair = Parse(metadata, Activations, root => new ActivationPair(
-            root.GetProperty("name").GetString()!, Spec(root.GetProperty("tanh")), Spec(root.GetProperty("sigmoid")), "read from a file"));
+            root.GetProperty("name").GetString() ?? throw new FormatException("the name is null"), Spec(root.GetProperty("tanh")), Spec(root.GetProperty("sigmoid")), "read from a file"));
         return (pair, ReadTest(metadata));
     }
 

@@ -35,15 +35,18 @@ internal abstract unsafe class PackedMatrix(int blocks, int units, int depth, in
     /// <param name="blocks">Blocks of rows, ≥ 1.</param>
     /// <param name="width">A definite vector width.</param>
     /// <param name="precision">What the weights are held in.</param>
+    /// <param name="inPieces">Whether single precision adds up the depth in the pieces of <see cref="MatrixProduct.MultiplyMany"/>: the bits of
+    /// the engine's products over all time steps. Its products of a single step add it up as a whole.</param>
     /// <exception cref="InvalidDataException">The weights are not finite and are to be integers.</exception>
-    internal static PackedMatrix Create(FloatTensor weight, int blocks, VectorWidth width, WeightPrecision precision) => (precision, width) switch
-    {
-        (WeightPrecision.Int8, _) => new Int8Matrix(weight, blocks, width),
-        (_, VectorWidth.Bits512) => new FloatMatrix<Lanes16>(weight, blocks),
-        (_, VectorWidth.Bits256) => new FloatMatrix<Lanes8>(weight, blocks),
-        (_, VectorWidth.Bits128) => new FloatMatrix<Lanes4>(weight, blocks),
-        _ => new FloatMatrix<Lanes1>(weight, blocks),
-    };
+    internal static PackedMatrix Create(FloatTensor weight, int blocks, VectorWidth width, WeightPrecision precision, bool inPieces) =>
+        (precision, width) switch
+        {
+            (WeightPrecision.Int8, _) => new Int8Matrix(weight, blocks, width),
+            (_, VectorWidth.Bits512) => new FloatMatrix<Lanes16>(weight, blocks, inPieces),
+            (_, VectorWidth.Bits256) => new FloatMatrix<Lanes8>(weight, blocks, inPieces),
+            (_, VectorWidth.Bits128) => new FloatMatrix<Lanes4>(weight, blocks, inPieces),
+            _ => new FloatMatrix<Lanes1>(weight, blocks, inPieces),
+        };
 
     /// <summary>y = start + W x for some panels of some blocks.</summary>
     /// <param name="at">Rows.</param>

@@ -47,8 +47,8 @@ internal sealed unsafe class RecurrentLayer
         this.width = width;
         padded = Padding.RoundUp(units);
         loops = CellLoops.Create(width);
-        inputs = PackedMatrix.Create(ih, gates, width, precision);
-        recurrent = PackedMatrix.Create(hh, gates, width, precision);
+        inputs = PackedMatrix.Create(ih, gates, width, precision, inPieces: true);
+        recurrent = PackedMatrix.Create(hh, gates, width, precision, inPieces: false);
         inputBias = new float[gates * padded];
         recurrentBias = new float[gates * padded];
         if (file.Tensors.ContainsKey($"{prefix}bias_ih_l{layer}") || file.Tensors.ContainsKey($"{prefix}bias_hh_l{layer}"))

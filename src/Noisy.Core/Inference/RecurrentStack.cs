@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Noisy.Core;
 
 /// <summary>Trained LSTM or GRU layers, run forward without torch; immutable, so safe to share between threads.</summary>
@@ -27,6 +29,9 @@ public sealed unsafe class RecurrentStack
         SafetensorsContent file, string prefix, ActivationPair activations, double? scale = null, VectorWidth width = VectorWidth.Auto,
         uint moduleId = 0, WeightPrecision precision = WeightPrecision.Single)
     {
+        ArgumentNullException.ThrowIfNull(file);
+        ArgumentNullException.ThrowIfNull(prefix);
+        ArgumentNullException.ThrowIfNull(activations);
         activations.Map(s => s.Validate());
         this.moduleId = moduleId;
         if (scale is { } c) NoisyFunction.CheckScale(c);
@@ -34,6 +39,8 @@ public sealed unsafe class RecurrentStack
             throw new InvalidDataException($"its tensor '{name}' belongs to a layer that runs backwards, which is not supported here");
         var count = 1;
         while (file.Tensors.ContainsKey($"{prefix}weight_hh_l{count}")) count++;
+        if (file.Tensors.Keys.Select(n => LayerOf(n, prefix)).Where(n => n >= count).DefaultIfEmpty(-1).Min() is var beyond and >= 0)
+            throw new InvalidDataException($"it has tensors of the layer {beyond}, but no '{prefix}weight_hh_l{count}'");
         layers = [.. Enumerable.Range(0, count).Select(i => new RecurrentLayer(file, prefix, i, activations, scale, VectorWidths.Resolve(width), precision))];
         for (var i = 1; i < count; i++)
         {
@@ -75,6 +82,8 @@ public sealed unsafe class RecurrentStack
     /// <exception cref="ArgumentException">Lengths do not fit, or the state is of another model.</exception>
     public RecurrentState Forward(ReadOnlySpan<float> input, RecurrentState state, Span<float> output, NoiseContext context, int threads = 1)
     {
+        ArgumentNullException.ThrowIfNull(state);
+        ArgumentNullException.ThrowIfNull(context);
         Check(state);
         ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
         var batch = state.Batch;
@@ -100,6 +109,17 @@ public sealed unsafe class RecurrentStack
         }
 
         return pass.Save(0, batch);
+    }
+
+    /// <summary>The number of the layer that a tensor belongs to by its name; −1 if it is none's.</summary>
+    private static int LayerOf(string name, string prefix)
+    {
+        var at = name.LastIndexOf("_l", StringComparison.Ordinal);
+        return at > prefix.Length && name.StartsWith(prefix, StringComparison.Ordinal)
+            && name[prefix.Length..at] is "weight_ih" or "weight_hh" or "bias_ih" or "bias_hh" or "p"
+            && int.TryParse(name.AsSpan(at + 2), NumberStyles.None, CultureInfo.InvariantCulture, out var layer)
+                ? layer
+                : -1;
     }
 
     /// <summary>Begins a pass from states of zeros.</summary>

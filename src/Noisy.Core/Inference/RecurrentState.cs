@@ -38,6 +38,7 @@ public sealed class RecurrentState
     public static RecurrentState Join(IReadOnlyList<RecurrentState> states)
     {
         ArgumentNullException.ThrowIfNull(states);
+        foreach (var state in states) ArgumentNullException.ThrowIfNull(state, nameof(states));
         if (states.Count == 0) throw new ArgumentException("there is no state to join", nameof(states));
         if (states.Any(s => s.Layers != states[0].Layers || s.Units != states[0].Units || s.cell[0].Length == 0 != (states[0].cell[0].Length == 0)))
             throw new ArgumentException("the states are of different models", nameof(states));

@@ -66,15 +66,22 @@ public static class SafetensorsReader
         var values = new float[count];
         if (type == "F32" && BitConverter.IsLittleEndian)
         {
-            stream.ReadExactly(MemoryMarshal.AsBytes(values.AsSpan()));
+            // A piece at a time: a span has less than 2 GiB of bytes.
+            for (var rest = values.AsSpan(); !rest.IsEmpty;)
+            {
+                var piece = rest[..Math.Min(rest.Length, 1 << 26)];
+                stream.ReadExactly(MemoryMarshal.AsBytes(piece));
+                rest = rest[piece.Length..];
+            }
+
             return values;
         }
 
         var size = ElementSize(type);
         var bytes = new byte[Math.Min(count, 8192) * size];
-        for (var first = 0; first < count; first += bytes.Length / size)
+        for (var first = 0L; first < count; first += bytes.Length / size)
         {
-            var block = bytes.AsSpan(0, Math.Min(bytes.Length, (count - first) * size));
+            var block = bytes.AsSpan(0, (int)Math.Min(bytes.Length, (count - first) * size));
             stream.ReadExactly(block);
             for (var i = 0; i < block.Length / size; i++)
             {

@@ -12,6 +12,7 @@ internal static unsafe class TextScorer
         if (texts.Length == 0) throw new ArgumentException("there is no text to score", nameof(texts));
         foreach (var text in texts)
         {
+            ArgumentNullException.ThrowIfNull(text, nameof(texts));
             if (text.Length < 2) throw new ArgumentException($"a text of {text.Length} tokens cannot be scored: at least two are needed", nameof(texts));
             foreach (var token in text) model.Check(token);
         }

@@ -12,9 +12,20 @@ internal static class NoiseModes
 /// <param name="Key">Root of the draws; each module derives its own child. Read only when sampling or dropping out.</param>
 /// <param name="Update">Optimiser update, from 0.</param>
 /// <param name="TimeStep">Time step of the pass's first element, from 0.</param>
-/// <param name="Scale">Noise scale c at this update, the same for every site; null takes each spec's own C.</param>
+/// <param name="Scale">Noise scale c at this update, finite and ≥ 0, the same for every site; null takes each spec's own C.</param>
+/// <exception cref="ArgumentOutOfRangeException">The scale is negative or not finite.</exception>
 public sealed record NoiseContext(NoiseMode Mode, NoiseKey Key = default, long Update = 0, int TimeStep = 0, double? Scale = null)
 {
+    private readonly double? scale = Checked(Scale);
+
+    /// <summary>Noise scale c at this update, finite and ≥ 0, the same for every site; null takes each spec's own C.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">It is negative or not finite.</exception>
+    public double? Scale
+    {
+        get => scale;
+        init => scale = Checked(value);
+    }
+
     /// <summary>Test time: the noise replaced by its expectation.</summary>
     public static NoiseContext Test { get; } = new(NoiseMode.Mean);
 
@@ -29,6 +40,12 @@ public sealed record NoiseContext(NoiseMode Mode, NoiseKey Key = default, long U
 
     /// <summary>The same pass, later in the sequence.</summary>
     public NoiseContext Later(int timeSteps) => this with { TimeStep = TimeStep + timeSteps };
+
+    private static double? Checked(double? scale)
+    {
+        if (scale is { } c) NoisyFunction.CheckScale(c);
+        return scale;
+    }
 
     /// <summary>The draws of this time step; null if the mode draws nothing.</summary>
     internal NoiseStream? Draws => Mode == NoiseMode.Sample ? Key.At(Update, TimeStep) : null;

@@ -14,7 +14,7 @@ internal static class NoiseTransform
 
     /// <summary>Half-normal |ξ|: the inverse of its distribution function at <see cref="Uniform"/>.</summary>
     /// <param name="word">A random word.</param>
-    /// <returns>A positive number, at most 5.4.</returns>
+    /// <returns>A positive number, at most 5.42.</returns>
     /// <remarks>
     /// √2 · erfinv(v) with the single-precision polynomials of M. Giles, "Approximating the erfinv function", GPU Computing
     /// Gems Jade Edition, 2011. Relative error below 2e-6.

@@ -31,9 +31,6 @@ internal sealed record FunctionSchedule : Schedule
     /// <summary>Checksum of the function's values: eight hexadecimal digits.</summary>
     public string Fingerprint { get; }
 
-    /// <summary>Whether the function is here; not so for a schedule that was read from text.</summary>
-    public bool IsDefined => function is not null;
-
     /// <inheritdoc/>
     public bool Equals(FunctionSchedule? other) => other is not null && (Name, Fingerprint) == (other.Name, other.Fingerprint);
 

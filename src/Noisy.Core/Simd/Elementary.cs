@@ -16,7 +16,7 @@ internal readonly struct Exponential<V>(V value, V minusOne)
 /// <para>Formula: w = n ln 2 + r with |r| ≤ ln 2 / 2 (Cody and Waite's two-part reduction), exp(r) − 1 by its Taylor
 /// polynomial of degree 8, whose first omitted term is below a fiftieth of a unit in the last place; exp(w) and exp(w) − 1
 /// follow from it without cancellation. log(1 + e) = 2 artanh(e / (2 + e)) by its series.</para>
-/// <para>Precision: within 4 units in the last place of single precision; results below the smallest normal number are 0.
+/// <para>Precision: within 4 units in the last place of single precision; results below exp(−87), 1.6e-38, are 0.
 /// NaN in gives NaN out. Source: own.</para>
 /// </remarks>
 internal static class Elementary

@@ -1,5 +1,3 @@
-using System.Runtime.Intrinsics.X86;
-
 namespace Noisy.Core;
 
 /// <summary>How many single-precision numbers a kernel handles at once. Every width gives the same bits.</summary>

@@ -61,7 +61,7 @@ public static unsafe class SpanKernels
     /// <param name="p">Gap gains of the forward pass.</param>
     /// <param name="gradY">Gradient of the loss in y; as long as x.</param>
     /// <param name="gradX">Receives the gradient in x; as long as x; may be gradY or x itself.</param>
-    /// <param name="gradP">Its old content plus the gradient in p, added in row order; as long as p. May be empty where p is
+    /// <param name="gradP">Its old content plus the gradient in p, added in an order that follows from the lengths alone; as long as p. May be empty where p is
     /// not read or not learned.</param>
     /// <param name="width">Vector width; default the best of this machine.</param>
     /// <exception cref="InvalidSpecException">The spec is not valid.</exception>

@@ -19,7 +19,8 @@ internal readonly record struct ClippedNormal(double Mean, double Variance, doub
         var centre = Math.Clamp(mu, lower, upper);
         if (t == 0 || !double.IsFinite(mu))
         {
-            var inside = mu > lower && mu < upper;
+            // NaN is inside, as everywhere, and so is an infinity on a side without a bound.
+            var inside = !(double.IsFinite(lower) && mu <= lower) && !(double.IsFinite(upper) && mu >= upper);
             return new(centre, 0, inside ? 1 : 0, inside ? MeanOf(noise) : 0);
         }
         var half = noise == NoiseKind.HalfNormal;

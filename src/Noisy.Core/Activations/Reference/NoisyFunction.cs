@@ -21,7 +21,6 @@ public static class NoisyFunction
     /// <param name="c">Noise scale at this update; finite and ≥ 0.</param>
     /// <returns>The point.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="c"/> is negative, NaN or infinite.</exception>
-    /// <exception cref="InvalidSpecException">The spec puts a noise where its scaling cannot be.</exception>
     public static NoisyPoint Evaluate(NoisyActivationSpec spec, double x, double xi, double p, double c)
     {
         CheckScale(c);

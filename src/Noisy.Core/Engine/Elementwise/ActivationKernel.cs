@@ -75,7 +75,7 @@ internal sealed unsafe class ActivationKernel(
         BufferPool.Return(parts);
     }
 
-    private static int BlockLength(int units) => checked(units * Math.Max(LeastRows, (LeastElements + units - 1) / units));
+    private static long BlockLength(int units) => (long)units * Math.Max(LeastRows, (LeastElements + units - 1) / units);
 
     private static int Blocks(long length, int units) => checked((int)((length + BlockLength(units) - 1) / BlockLength(units)));
 
@@ -87,11 +87,11 @@ internal sealed unsafe class ActivationKernel(
         ThreadTeam.Shared.Run(Math.Clamp(blocks / BlocksOfThread, 1, threads), member =>
         {
             var (start, end) = member.Share(blocks);
-            var room = ArrayPool<float>.Shared.Rent(reads ? size : 0);
+            var room = ArrayPool<float>.Shared.Rent(reads ? (int)Math.Min(size, length) : 0);
             if (draws is null) Array.Fill(room, constant);
             for (var block = start; block < end; block++)
             {
-                var first = (long)block * size;
+                var first = block * size;
                 var count = (int)Math.Min(size, length - first);
                 var noise = reads ? room.AsSpan(0, count) : default;
                 if (draws is { } stream && reads) NoiseSampler.Normal(stream, first, noise, width);

@@ -28,6 +28,12 @@ internal static unsafe class MatrixProduct
 
     private const int PieceDepth = 224;
 
+    /// <summary>Pieces of k in which many rows pass a panel, of nearly one length whatever the vector, so that sums are the same.</summary>
+    internal static nint Pieces(nint depth) => (depth + PieceDepth - 1) / PieceDepth;
+
+    /// <summary>Where a piece begins; that after the last is at the end.</summary>
+    internal static nint PieceStart(nint depth, nint piece, nint pieces) => depth * piece / pieces;
+
     /// <summary>C = start + A·B for a panel that many rows pass: a piece of it at a time, which stays in the first-level cache.</summary>
     /// <inheritdoc cref="Multiply"/>
     internal static void MultiplyMany<V, TLayout>(
@@ -35,15 +41,14 @@ internal static unsafe class MatrixProduct
         where V : struct, ILanes<V>
         where TLayout : struct, IOperandLayout
     {
-        // Pieces of one length whatever the vector, so that sums are the same.
-        var pieces = (depth + PieceDepth - 1) / PieceDepth;
+        var pieces = Pieces(depth);
         for (nint piece = 0; piece < pieces; piece++)
         {
-            var first = depth * piece / pieces;
+            var first = PieceStart(depth, piece, pieces);
             var from = piece == 0 ? start : c;
             Multiply<V, TLayout>(
-                rows, wide, TLayout.Interleaved ? a + (first * stride) : a + first, stride, b + (first * rowB), rowB, (depth * (piece + 1) / pieces) - first,
-                c, rowC, vectorC, from, piece == 0 ? rowStart : rowC);
+                rows, wide, TLayout.Interleaved ? a + (first * stride) : a + first, stride, b + (first * rowB), rowB,
+                PieceStart(depth, piece + 1, pieces) - first, c, rowC, vectorC, from, piece == 0 ? rowStart : rowC);
         }
     }
 

@@ -120,13 +120,12 @@ internal static unsafe class Panels
     /// <param name="source">First of the columns in row 0; whole vectors are read from it, up to 15 floats beyond the columns.</param>
     /// <param name="stride">Floats from row to row.</param>
     /// <param name="rows">Length of k.</param>
-    /// <param name="wholeRows">Rows from the start that may be read so; the rest is read float by float.</param>
     /// <param name="columns">Columns, any number.</param>
     /// <param name="target">First tile; each receives rows · (its columns) floats, and up to 16 beyond are overwritten.</param>
     /// <param name="tileSize">Floats from tile to tile.</param>
     /// <param name="sums">Receives the sums, 16 floats a tile.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Interleave<V>(float* source, nint stride, int rows, int wholeRows, int columns, float* target, nint tileSize, float* sums)
+    internal static void Interleave<V>(float* source, nint stride, int rows, int columns, float* target, nint tileSize, float* sums)
         where V : struct, ILanes<V>
     {
         const int tile = MatrixTile.MaxRowsOfThree, room = Padding.Lanes;
@@ -140,17 +139,6 @@ internal static unsafe class Panels
                 var from = source + (t * tile);
                 var to = target + (t * tileSize) + (k * count);
                 var sum = sums + (t * room);
-                if (k >= wholeRows)
-                {
-                    for (var i = 0; i < count; i++)
-                    {
-                        to[i] = from[i];
-                        sum[i] += from[i];
-                    }
-
-                    continue;
-                }
-
                 for (nuint i = 0; i < (nuint)count; i += (nuint)V.Count)
                 {
                     var x = V.Load(in *from, i);

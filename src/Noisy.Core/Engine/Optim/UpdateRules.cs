@@ -69,8 +69,9 @@ internal readonly unsafe struct GravesRule(OptimizerSpec spec, double rate) : IU
         var square = V.MultiplyAdd(V.Load(in *first, 0), decay, gradient * gradient * rest);
         var mean = V.MultiplyAdd(V.Load(in *second, 0), decay, gradient * rest);
 
-        // Never negative but for rounding, which ε covers.
-        var spread = V.Sqrt(square - (mean * mean) + epsilon);
+        // Negative by rounding alone, which for large gradients may exceed ε.
+        var variance = square - (mean * mean);
+        var spread = V.Sqrt(V.Without(variance < 0f, variance) + epsilon);
         var velocity = V.MultiplyAdd(V.Load(in *third, 0), momentum, gradient / spread * minusRate);
         square.Store(ref *first, 0);
         mean.Store(ref *second, 0);

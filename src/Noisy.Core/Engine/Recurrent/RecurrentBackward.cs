@@ -207,7 +207,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
             if (!Used(block)) continue;
             var (unit, number) = (tile * MatrixTile.MaxRowsOfThree, (block * tiles) + tile);
             Panels.Interleave<V>(
-                work.Gates + (block * padded) + unit, RecurrentTape.Blocks * padded, size.Rows, size.Rows,
+                work.Gates + (block * padded) + unit, RecurrentTape.Blocks * padded, size.Rows,
                 Math.Min(group * MatrixTile.MaxRowsOfThree, size.Hidden - unit), work.Interleaved + (number * work.TileSize), work.TileSize,
                 work.Sums + (number * Padding.Lanes));
         }

@@ -21,11 +21,6 @@ internal abstract class RecurrentKernel
         return visitor.Kernel!;
     }
 
-    /// <summary>Whether any site draws noise, or has a gap gain.</summary>
-    internal abstract bool ReadsNoise { get; }
-
-    internal abstract bool ReadsP { get; }
-
     /// <summary>Runs the layer.</summary>
     /// <param name="size">Sizes and direction.</param>
     /// <param name="x">Parameters, inputs, initial states.</param>
@@ -91,10 +86,6 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>(TCell cell) : Rec
     where TCell : struct, ICell
 {
     private readonly TCell cell = cell;
-
-    internal override bool ReadsNoise => TCell.ReadsNoise;
-
-    internal override bool ReadsP => TCell.ReadsP;
 
     /// <summary>
     /// A member's part of every time step: rows if there are enough of them and few recurrent weights, since rows need nothing from

@@ -12,7 +12,7 @@ internal sealed unsafe class RecurrentTape : Tape
 
     internal RecurrentTape(RecurrentDimensions size, int sites, bool hasCell, bool readsNoise, bool readsP, float[]? constants)
     {
-        (Size, Sites) = (size, sites);
+        Size = size;
         long padded = size.Padded;
         long gates = size.Rows * Blocks * padded, states = (size.Rows + size.Batch) * padded, gains = readsP ? sites * padded : 0;
         var draws = readsNoise && constants is null;
@@ -30,8 +30,6 @@ internal sealed unsafe class RecurrentTape : Tape
     }
 
     internal RecurrentDimensions Size { get; }
-
-    internal int Sites { get; }
 
     /// <summary>Pre-activations [T B, blocks, padded H].</summary>
     internal float* Gates { get; }

@@ -34,7 +34,7 @@ internal sealed unsafe partial class SoftmaxKernel<V>
 
             member.Barrier();
             EngineProfile.Mark(member, EngineStage.SoftmaxGradInput);
-            while (chunks.Take(out var chunk)) GradWeight(tape, x, gradientScale, grad, chunk, work.Start, panels, work.Start + packed + (member.Index * own));
+            while (chunks.Take(out var chunk)) GradWeight(tape, x, gradientScale, grad, chunk, work.Start, panels, work.Start + packed + ((nint)member.Index * own));
             EngineProfile.Mark(member, EngineStage.SoftmaxGradWeights);
         });
         BufferPool.Return(work);

@@ -32,11 +32,11 @@ internal sealed unsafe partial class SoftmaxKernel<V>
 
             member.Barrier();
             EngineProfile.Mark(member, EngineStage.Pack);
-            var scratch = work.Start + transposed + (member.Index * own);
+            var scratch = work.Start + transposed + ((nint)member.Index * own);
             while (tasks.Take(out var task))
             {
                 var (group, block) = (task / blocks, task % blocks);
-                Pass(tape, x, work.Start, group, panels * block / blocks, panels * (block + 1) / blocks, scratch, member);
+                Pass(tape, x, work.Start, group, MatrixProduct.FirstRow(panels, block, blocks), MatrixProduct.FirstRow(panels, block + 1, blocks), scratch, member);
             }
 
             member.Barrier();

@@ -92,25 +92,28 @@ internal static unsafe partial class HugePages
 /// <summary>Buffers that wait for their next use: a training loop needs the same sizes at every update.</summary>
 internal static class BufferPool
 {
-    private const int MaxWaiting = 64;
-    private static readonly List<NativeBuffer> Waiting = [];
+    // A decoder keeps two tapes a step. What was not needed for so many rents, some fifty updates, is of a size that came once.
+    private const int MaxWaiting = 256, MaxRents = 1_000;
+    private static readonly List<(NativeBuffer Buffer, long Since)> Waiting = []; // by the number of rents when it came back
     private static readonly Lock Gate = new();
+    private static long rents;
 
     /// <summary>A buffer of at least a length, with any content.</summary>
     internal static NativeBuffer Rent(long length)
     {
         lock (Gate)
         {
+            rents++;
             var best = -1;
             for (var i = 0; i < Waiting.Count; i++)
             {
-                var size = Waiting[i].Length;
-                if (size >= length && size <= (2 * length) + 1024 && (best < 0 || size < Waiting[best].Length)) best = i;
+                var size = Waiting[i].Buffer.Length;
+                if (size >= length && size <= (2 * length) + 1024 && (best < 0 || size < Waiting[best].Buffer.Length)) best = i;
             }
 
             if (best >= 0)
             {
-                var found = Waiting[best];
+                var found = Waiting[best].Buffer;
                 Waiting.RemoveAt(best);
                 return found;
             }
@@ -119,20 +122,18 @@ internal static class BufferPool
         return new NativeBuffer(length);
     }
 
-    /// <summary>Takes a buffer back; the longest-waiting one goes if there are many.</summary>
+    /// <summary>Takes a buffer back; those that have waited long go, and the longest-waiting one if there are many.</summary>
     internal static void Return(NativeBuffer buffer)
     {
-        NativeBuffer? old = null;
+        NativeBuffer[] old;
         lock (Gate)
         {
-            Waiting.Add(buffer);
-            if (Waiting.Count > MaxWaiting)
-            {
-                old = Waiting[0];
-                Waiting.RemoveAt(0);
-            }
+            Waiting.Add((buffer, rents));
+            var count = Math.Max(Waiting.FindIndex(w => rents - w.Since <= MaxRents), Waiting.Count - MaxWaiting); // the last one is new
+            old = count <= 0 ? [] : [.. Waiting.Take(count).Select(w => w.Buffer)];
+            Waiting.RemoveRange(0, old.Length);
         }
 
-        old?.Dispose();
+        foreach (var unused in old) unused.Dispose();
     }
 }
