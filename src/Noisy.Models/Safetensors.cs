@@ -65,8 +65,8 @@ public static class Safetensors
         for (var i = text.Length; i < padded; i++) stream.WriteByte((byte)' ');
         foreach (var (_, tensor) in ordered)
         {
-            using var cpu = tensor.detach().cpu().contiguous();
-            TensorBytes.Each(cpu, (_, bytes) => stream.Write(bytes));
+            using var scope = NewDisposeScope(); // a copy from another device goes before the next one comes
+            TensorBytes.Each(tensor.detach().cpu().contiguous(), (_, bytes) => stream.Write(bytes));
         }
     }
 

@@ -74,7 +74,7 @@ public sealed class AdditiveAttention : nn.Module
     /// <param name="annotations">[S, B, C].</param>
     /// <param name="keys">Their <see cref="Keys"/>.</param>
     /// <param name="mask">[S, B], added to the scores: 0, or −∞ where a sequence has no annotation; null if all have S. Every
-    /// sequence has at least one.</param>
+    /// sequence has at least one. Steps with a mask that has a gradient go through torch's operations.</param>
     /// <param name="context">Mode, key, update, time step and scale.</param>
     /// <returns>Weighted mean [B, C], and the weights [S, B], which sum to 1 over S; owned by the caller.</returns>
     /// <exception cref="ArgumentException">A shape or type does not fit.</exception>
@@ -100,9 +100,18 @@ public sealed class AdditiveAttention : nn.Module
     /// <param name="annotations">[S, B, C].</param>
     /// <param name="keys">Their <see cref="Keys"/>.</param>
     /// <param name="mask">As in <see cref="forward(Tensor, Tensor, Tensor, Tensor, NoiseContext)"/>.</param>
-    /// <returns>To be used for one sequence and one backward pass; the caller disposes it after the forward pass.</returns>
+    /// <returns>To be used for one sequence and one backward pass; the caller disposes it after the forward pass. Where libtorch tells which pass is
+    /// running (not on Windows), that one may come in parts, from a step on and then back from the gradient in it.</returns>
     /// <exception cref="ArgumentException">A shape or type does not fit.</exception>
     public AttentionSteps Over(Tensor annotations, Tensor keys, Tensor? mask)
+    {
+        CheckOver(annotations, keys, mask);
+        return new(activation, Backend, get_parameter("weight_query")!, get_parameter("score")!, annotations, keys, mask);
+    }
+
+    /// <summary>Checks what attention steps go over.</summary>
+    /// <exception cref="ArgumentException">A shape or type does not fit.</exception>
+    internal void CheckOver(Tensor annotations, Tensor keys, Tensor? mask)
     {
         CheckAnnotations(annotations);
         var (places, batch) = (annotations.shape[0], annotations.shape[1]);
@@ -110,10 +119,11 @@ public sealed class AdditiveAttention : nn.Module
         Operand.Like(annotations, keys, nameof(keys));
         if (mask is not null) Operand.Sized(mask, nameof(mask), places, batch);
         Operand.Like(annotations, mask, nameof(mask));
-        return new(activation, Backend, get_parameter("weight_query")!, get_parameter("score")!, annotations, keys, mask);
     }
 
-    private void CheckAnnotations(Tensor annotations)
+    /// <summary>Checks annotations alone.</summary>
+    /// <exception cref="ArgumentException">A shape or type does not fit.</exception>
+    internal void CheckAnnotations(Tensor annotations)
     {
         ArgumentNullException.ThrowIfNull(annotations);
         var weights = get_parameter("weight_context")!;

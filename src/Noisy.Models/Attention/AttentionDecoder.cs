@@ -80,11 +80,9 @@ public sealed class AttentionDecoder : nn.Module
     /// <exception cref="ArgumentException">The sentences do not fit each other or the module.</exception>
     public DecoderState Start(EncodedSentences encoded, NoiseContext context)
     {
-        var (weights, batch) = (get_parameter("start_weight")!, encoded.Annotations.shape[1]);
-        Operand.Sized(encoded.Mean, nameof(encoded), batch, weights.shape[1]);
-        Operand.Like(weights, encoded.Mean, nameof(encoded));
+        Check(encoded);
         using var scope = NewDisposeScope();
-        var hidden = start.forward(F.linear(encoded.Mean, weights, get_parameter("start_bias")), context);
+        var hidden = start.forward(F.linear(encoded.Mean, get_parameter("start_weight")!, get_parameter("start_bias")), context);
         Tensor Own(Tensor shared) => shared.alias().MoveToOuterDisposeScope();
         return new(
             hidden.MoveToOuterDisposeScope(), new(Own(encoded.Annotations), Own(encoded.Mask), Own(encoded.Mean)),
@@ -93,7 +91,11 @@ public sealed class AttentionDecoder : nn.Module
 
     /// <summary>The state before the first word, in the module's mode.</summary>
     /// <inheritdoc cref="Start(EncodedSentences, NoiseContext)"/>
-    public DecoderState Start(EncodedSentences encoded) => Start(encoded, noise.Next(training));
+    public DecoderState Start(EncodedSentences encoded)
+    {
+        Check(encoded);
+        return Start(encoded, noise.Next(training));
+    }
 
     /// <summary>Negative log-likelihood of sentences, each word given those before, in the module's mode.</summary>
     /// <inheritdoc cref="Loss(DecoderState, Tensor, Tensor, NoiseContext)"/>
@@ -146,6 +148,17 @@ public sealed class AttentionDecoder : nn.Module
         var top = Readout(hidden.unsqueeze(0), word.unsqueeze(0), attended.unsqueeze(0), context).squeeze(0);
         var logs = F.linear(top, get_parameter("output_weight")!, get_parameter("output_bias")).log_softmax(-1);
         return (logs.MoveToOuterDisposeScope(), weights.MoveToOuterDisposeScope(), hidden.MoveToOuterDisposeScope());
+    }
+
+    private void Check(EncodedSentences encoded)
+    {
+        ArgumentNullException.ThrowIfNull(encoded);
+        attention.CheckAnnotations(encoded.Annotations);
+        var (weights, places, batch) = (get_parameter("start_weight")!, encoded.Annotations.shape[0], encoded.Annotations.shape[1]);
+        Operand.Sized(encoded.Mask, nameof(encoded.Mask), places, batch);
+        Operand.Like(weights, encoded.Mask, nameof(encoded.Mask));
+        Operand.Sized(encoded.Mean, nameof(encoded.Mean), batch, weights.shape[1]);
+        Operand.Like(weights, encoded.Mean, nameof(encoded.Mean));
     }
 
     private static void Check(DecoderState state, Tensor words)

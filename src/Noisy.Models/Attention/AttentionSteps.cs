@@ -15,6 +15,7 @@ public sealed class AttentionSteps : IDisposable
     private readonly FusedAttention? fused;
     private readonly Tensor score, annotations, keys;
     private readonly Tensor? mask;
+    private readonly bool records = is_grad_enabled();
 
     internal AttentionSteps(NoisyActivation activation, Backend backend, Tensor query, Tensor score, Tensor annotations, Tensor keys, Tensor? mask)
     {
@@ -35,8 +36,12 @@ public sealed class AttentionSteps : IDisposable
         Operand.Like(annotations, query, nameof(query));
         using var scope = NewDisposeScope();
         var projected = ask.Apply(query);
-        var (mean, weights) = fused is not null && context.Mode != NoiseMode.ExactMean
-            ? fused.Attend(projected, activation.Own(context))
+
+        // What was made for all steps with gradients off has none: with gradients on, torch adds up each step's.
+        var takes = fused is not null && context.Mode != NoiseMode.ExactMean && (records || !is_grad_enabled());
+        if (takes) activation.LastBackend = FusedEngine.FusedName;
+        var (mean, weights) = takes
+            ? fused!.Attend(projected, activation.Own(context))
             : Compose(pre => activation.forward(pre, context), projected, keys, annotations, score, mask);
         return (mean.MoveToOuterDisposeScope(), weights.MoveToOuterDisposeScope());
     }

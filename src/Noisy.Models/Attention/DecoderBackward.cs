@@ -22,17 +22,17 @@ internal sealed unsafe partial class DecoderFunction
 
         var first = call.First is null ? null : new CellGradients(call.First, x, First, size);
         var last = new CellGradients(call.Last, x, Last, size);
-        var queries = empty([steps, batch, units]);
-        var selectorInput = selector == null ? null : empty([steps, batch, 1]);
+        var queries = FusedEngine.Empty([steps, batch, units]);
+        var selectorInput = selector == null ? null : FusedEngine.Empty([steps, batch, 1]);
         var selected = selector == null ? null : Room(batch);
         var parts = AttentionKernel.Parts(size.Attention);
         var (score, attentionGains) = (Sum(x, Score, parts, units), Sum(x, AttentionGains, parts, x.Tensor(AttentionGains)?.numel() ?? 0));
         var (keys, annotations) = (Sum(x, Keys, x.Shape(Keys)!), Sum(x, Annotations, x.Shape(Annotations)!));
-        var selectorGains = x.RequiresGrad[SelectorGains] ? zeros(x.Shape(SelectorGains)!) : null;
+        var selectorGains = x.RequiresGrad[SelectorGains] ? FusedEngine.Zeros(x.Shape(SelectorGains)!) : null;
 
         // Of the state after the step, of that which attended, and of the one before; of what was seen; a product.
         float* after = Room(size.State), attended = Room(size.State), earlier = Room(size.State), seen = Room(batch * size.Channels), product = Room(size.State);
-        var cells = x.Tensor(Cell) is null ? null : FusedEngine.Pointer(empty([2, batch, hidden]));
+        var cells = x.Tensor(Cell) is null ? null : FusedEngine.Pointer(FusedEngine.Empty([2, batch, hidden]));
         float* cell = null;
         if (upstream[0] is null) new Span<float>(after, checked((int)size.State)).Clear();
         else Copy(At(upstream[0]!, steps - 1), after, size.State);
@@ -78,7 +78,7 @@ internal sealed unsafe partial class DecoderFunction
 
         GiveWeights(call, x, size, first, last, queries, selectorInput);
 
-        float* Room(long length) => FusedEngine.Pointer(empty([length]));
+        float* Room(long length) => FusedEngine.Pointer(FusedEngine.Empty([length]));
     }
 
     /// <summary>Gradients in weights and words, of all steps.</summary>
@@ -129,7 +129,7 @@ internal sealed unsafe partial class DecoderFunction
     private static Tensor Rows(Tensor tensor) => tensor.reshape(-1, tensor.shape[^1]);
 
     /// <summary>Zeros to add a gradient to; null if it is not wanted.</summary>
-    private static Tensor? Sum(FusedOperands x, int number, params long[] shape) => x.RequiresGrad[number] ? zeros(shape) : null;
+    private static Tensor? Sum(FusedOperands x, int number, params long[] shape) => x.RequiresGrad[number] ? FusedEngine.Zeros(shape) : null;
 
     private static void Copy(float* from, float* to, long length) => new ReadOnlySpan<float>(from, checked((int)length)).CopyTo(new Span<float>(to, (int)length));
 
@@ -143,9 +143,9 @@ internal sealed unsafe partial class DecoderFunction
             this.cell = cell;
             long[] shape = [size.Steps, size.Batch, size.Gates(cell)];
             var wanted = x.RequiresGrad[number + WeightHh] || x.RequiresGrad[number + RecurrentBias];
-            FromInput = empty(shape);
-            FromState = wanted && !cell.Layout.SharesBlocks ? empty(shape) : null;
-            Gains = x.RequiresGrad[number + DecoderFunction.Gains] ? zeros(x.Shape(number + DecoderFunction.Gains)!) : null;
+            FromInput = FusedEngine.Empty(shape);
+            FromState = wanted && !cell.Layout.SharesBlocks ? FusedEngine.Empty(shape) : null;
+            Gains = x.RequiresGrad[number + DecoderFunction.Gains] ? FusedEngine.Zeros(x.Shape(number + DecoderFunction.Gains)!) : null;
         }
 
         /// <summary>Gradient in the products with the input, and with the state where it is another one, [T, B, G H].</summary>

@@ -48,11 +48,11 @@ internal sealed unsafe partial class DecoderFunction : FusedFunction<DecoderFunc
         var (steps, batch, hidden, width) = (size.Steps, (long)size.Batch, size.Hidden, size.Before(call));
         var gates = size.Gates(call.Last);
         using var packs = new PassWeights();
-        var (states, seen, weights) = (empty([steps, batch, hidden]), empty([steps, batch, size.Channels]), empty([steps, size.Attention.Places, batch]));
-        var between = call.First is null ? null : empty([steps, batch, hidden]);
-        var unscaled = call.Selector is null ? null : empty([steps, batch, size.Channels]);
-        var (selectorInput, selected) = call.Selector is null ? (null, null) : (empty([steps, batch]), empty([steps, batch]));
-        var queries = empty([steps, batch, size.Attention.Units]);
+        var (states, seen, weights) = (FusedEngine.Empty([steps, batch, hidden]), FusedEngine.Empty([steps, batch, size.Channels]), FusedEngine.Empty([steps, size.Attention.Places, batch]));
+        var between = call.First is null ? null : FusedEngine.Empty([steps, batch, hidden]);
+        var unscaled = call.Selector is null ? null : FusedEngine.Empty([steps, batch, size.Channels]);
+        var (selectorInput, selected) = call.Selector is null ? (null, null) : (FusedEngine.Empty([steps, batch]), FusedEngine.Empty([steps, batch]));
+        var queries = FusedEngine.Empty([steps, batch, size.Attention.Units]);
         var (first, last) = (new RecurrentTape?[call.First is null ? 0 : steps], new RecurrentTape?[steps]);
         call.Tape = new DecoderTape
         {
@@ -70,8 +70,8 @@ internal sealed unsafe partial class DecoderFunction : FusedFunction<DecoderFunc
         var fromSeen = packs.Take(call.Linear.Pack(x.At(Last + WeightIh) + width, width + size.Channels, gates, size.Channels, call.Threads));
         var firstHh = call.FirstKernel is null ? null : packs.Take(call.FirstKernel.PackStep(x.At(First + WeightHh), hidden, call.Threads));
         var lastHh = packs.Take(call.LastKernel.PackStep(x.At(Last + WeightHh), hidden, call.Threads));
-        var input = FusedEngine.Pointer(empty([batch, gates]));
-        var cells = x.Tensor(Cell) is null ? null : FusedEngine.Pointer(empty([2, batch, hidden]));
+        var input = FusedEngine.Pointer(FusedEngine.Empty([batch, gates]));
+        var cells = x.Tensor(Cell) is null ? null : FusedEngine.Pointer(FusedEngine.Empty([2, batch, hidden]));
         float* state = x.At(Hidden), cell = x.At(Cell);
         for (var t = 0; t < steps; t++)
         {

@@ -35,13 +35,14 @@ internal sealed unsafe class FusedAttention : IDisposable
     /// <param name="spec">The activation; valid.</param>
     /// <param name="keys">[S, B, A].</param>
     /// <param name="annotations">[S, B, C].</param>
-    /// <param name="mask">[S, B], added to the scores; null for zeros.</param>
+    /// <param name="mask">[S, B], added to the scores; null for zeros. The kernel has no gradient for it.</param>
     /// <param name="score">Weights of the score, [1, A].</param>
     /// <param name="gains">Gap gains [A]; null if the activation has none.</param>
     internal static FusedAttention? Create(NoisyActivationSpec spec, Tensor keys, Tensor annotations, Tensor? mask, Tensor score, Tensor? gains)
     {
         Tensor?[] all = [keys, annotations, mask, score, gains];
-        return all.All(t => t is null || FusedEngine.Takes(t)) && keys.numel() > 0 && annotations.numel() > 0
+        var takes = all.All(t => t is null || FusedEngine.Takes(t)) && mask is not { requires_grad: true };
+        return takes && keys.numel() > 0 && annotations.numel() > 0
             ? new(spec, keys, annotations, mask, score, gains)
             : null;
     }
@@ -69,7 +70,7 @@ internal sealed unsafe class FusedAttention : IDisposable
     private float* Sum(int number, params long[] shape)
     {
         if (shared is null || !shared.RequiresGrad[number]) return null;
-        return FusedEngine.Pointer(sums[number] ??= zeros(shape).DetachFromDisposeScope());
+        return FusedEngine.Pointer(sums[number] ??= FusedEngine.Zeros(shape).DetachFromDisposeScope());
     }
 
     private void Forget()
@@ -97,7 +98,7 @@ internal sealed unsafe class FusedAttention : IDisposable
         protected override List<Tensor> Forward(StepCall call, FusedOperands operands)
         {
             var size = call.Attention.size;
-            var (weights, mean) = (empty([size.Places, size.Batch]), empty([size.Batch, size.Channels]));
+            var (weights, mean) = (FusedEngine.Empty([size.Places, size.Batch]), FusedEngine.Empty([size.Batch, size.Channels]));
             call.Kernel.Forward(size, Inputs(operands), FusedEngine.Pointer(weights), FusedEngine.Pointer(mean), call.Threads);
             call.Tape = weights.clone().DetachFromDisposeScope(); // the caller may change the weights that it gets
             return [mean, weights];
@@ -106,7 +107,7 @@ internal sealed unsafe class FusedAttention : IDisposable
         protected override void Backward(StepCall call, FusedOperands operands, Tensor?[] upstream)
         {
             var (attention, size) = (call.Attention, call.Attention.size);
-            using var unused = operands.RequiresGrad[0] ? null : empty([size.Batch, size.Units]);
+            using var unused = operands.RequiresGrad[0] ? null : FusedEngine.Empty([size.Batch, size.Units]);
             if (attention.shared?.BeginsAnew(call.Number) == true) attention.Forget();
             var grad = new AttentionGradients
             {
@@ -116,7 +117,9 @@ internal sealed unsafe class FusedAttention : IDisposable
                 Keys = attention.Sum(Keys, size.Places, size.Batch, size.Units),
                 Annotations = attention.Sum(Annotations, size.Places, size.Batch, size.Channels),
                 Score = attention.Sum(Score, AttentionKernel.Parts(size), size.Units),
-                Gains = attention.Sum(FusedAttention.Gains, AttentionKernel.Parts(size), attention.shapes[FusedAttention.Gains]?[0] ?? 0),
+                Gains = GapGain.Counts(attention.spec, call.Context)
+                    ? attention.Sum(FusedAttention.Gains, AttentionKernel.Parts(size), attention.shapes[FusedAttention.Gains]?[0] ?? 0)
+                    : null,
             };
             call.Kernel.Backward(size, Inputs(operands), FusedEngine.Pointer((Tensor)call.Tape!), grad, call.Threads);
         }

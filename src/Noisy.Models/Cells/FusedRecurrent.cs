@@ -39,7 +39,7 @@ internal sealed unsafe class RecurrentFunction : FusedFunction<RecurrentFunction
     protected override List<Tensor> Forward(RecurrentCall call, FusedOperands operands)
     {
         var size = call.Size;
-        List<Tensor> results = [empty([size.Steps, size.Batch, size.Hidden]), .. Enumerable.Range(0, call.Cell.Layout.States).Select(_ => empty([size.Batch, size.Hidden]))];
+        List<Tensor> results = [FusedEngine.Empty([size.Steps, size.Batch, size.Hidden]), .. Enumerable.Range(0, call.Cell.Layout.States).Select(_ => FusedEngine.Empty([size.Batch, size.Hidden]))];
         var y = new RecurrentOutputs
         {
             Output = FusedEngine.Pointer(results[0]),
@@ -73,7 +73,7 @@ internal sealed unsafe class RecurrentFunction : FusedFunction<RecurrentFunction
     protected override List<Tensor> Compose(RecurrentCall call, Tensor?[] operands)
     {
         var w = new RecurrentWeights(operands[1]!, operands[2]!, operands[3], operands[4], operands[Gains]);
-        Tensor[] start = [.. Enumerable.Range(Hidden, call.Cell.Layout.States).Select(i => operands[i] ?? zeros(call.Size.Batch, call.Size.Hidden))];
+        Tensor[] start = [.. Enumerable.Range(Hidden, call.Cell.Layout.States).Select(i => operands[i] ?? FusedEngine.Zeros(call.Size.Batch, call.Size.Hidden))];
         var (output, end) = call.Cell.Run(w, operands[0]!, start, call.Size.Backwards, call.Context);
         return [output, .. end];
     }

@@ -9,10 +9,15 @@ namespace Noisy.Models;
 /// width.</remarks>
 internal static class FusedStep
 {
-    /// <summary>Whether this can be done here.</summary>
+    /// <summary>Whether a step can be done here whose product with the input is made already.</summary>
     internal static bool Takes(NoiseMode mode, RecurrentWeights w, Tensor projected, Tensor[]? state) =>
         mode != NoiseMode.ExactMean && projected.numel() > 0 && FusedEngine.Takes(projected) && (state is null || state.All(FusedEngine.Takes))
         && FusedEngine.Takes(w.WeightHh) && w.WeightHh.is_contiguous() && (w.BiasHh is null || FusedEngine.Takes(w.BiasHh)) && (w.P is null || FusedEngine.Takes(w.P));
+
+    /// <summary>Whether a call of a cell can be done here, with both products.</summary>
+    internal static bool TakesCall(NoiseMode mode, RecurrentWeights w, Tensor input, Tensor[]? state) =>
+        Takes(mode, w, input, state) && FusedEngine.Takes(w.WeightIh) && (w.BiasIh is null || FusedEngine.Takes(w.BiasIh))
+        && FusedEngine.Fits(input.shape[0], w.WeightHh.shape[1]);
 
     /// <summary>Takes the step.</summary>
     /// <param name="cell">The cell; it reads its last output.</param>
@@ -45,7 +50,7 @@ internal static class FusedStep
         protected override List<Tensor> Forward(StepCall call, FusedOperands operands)
         {
             var (batch, hidden) = (operands.Shape(FromInput)![0], operands.Shape(WeightHh)![1]);
-            List<Tensor> results = [.. Enumerable.Range(0, call.Cell.Layout.States).Select(_ => empty([batch, hidden]))];
+            List<Tensor> results = [.. Enumerable.Range(0, call.Cell.Layout.States).Select(_ => FusedEngine.Empty([batch, hidden]))];
             var x = new StepInputs
             {
                 FromInput = operands.At(FromInput),
@@ -65,8 +70,8 @@ internal static class FusedStep
             operands.HasGains(Gains, call.Cell.LearnedGains());
             var (shape, hidden) = (operands.Shape(FromInput)!, (int)operands.Shape(WeightHh)![1]);
             var (leaves, shares) = (operands.RequiresGrad[WeightHh] || operands.RequiresGrad[BiasHh], call.Cell.Layout.SharesBlocks);
-            var fromInput = operands.RequiresGrad[FromInput] || (leaves && shares) ? empty(shape) : null;
-            var fromState = !leaves ? null : shares ? fromInput : empty(shape);
+            var fromInput = operands.RequiresGrad[FromInput] || (leaves && shares) ? FusedEngine.Empty(shape) : null;
+            var fromState = !leaves ? null : shares ? fromInput : FusedEngine.Empty(shape);
             var grad = new StepGradients
             {
                 HiddenEnd = FusedEngine.Pointer(upstream[0]),
@@ -80,13 +85,13 @@ internal static class FusedStep
             var packed = operands.RequiresGrad[Hidden] ? call.Packed.Back(call.Kernel, hidden, call.Threads) : null;
             call.Kernel.StepBack((RecurrentTape)call.Tape!, packed, grad, call.Threads);
             if (operands.RequiresGrad[FromInput]) operands.Give(FromInput, fromInput);
-            if (leaves) call.FromState.Leave(call.Number, operands.Tensor(Hidden) ?? zeros(shape[0], hidden), fromState!);
+            if (leaves) call.FromState.Leave(call.Number, operands.Tensor(Hidden) ?? FusedEngine.Zeros(shape[0], hidden), fromState!);
         }
 
         protected override List<Tensor> Compose(StepCall call, Tensor?[] operands)
         {
             var weight = operands[WeightHh]!;
-            var none = operands[Hidden] is null ? zeros(operands[FromInput]!.shape[0], weight.shape[1]) : null;
+            var none = operands[Hidden] is null ? FusedEngine.Zeros(operands[FromInput]!.shape[0], weight.shape[1]) : null;
             Tensor[] state = [.. Enumerable.Range(Hidden, call.Cell.Layout.States).Select(i => operands[i] ?? none!)];
             return [.. call.Cell.Step(operands[FromInput]!, h => nn.functional.linear(h, weight, operands[BiasHh]), state, Activate)];
 

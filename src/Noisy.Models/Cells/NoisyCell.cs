@@ -68,7 +68,7 @@ internal sealed class NoisyCell : IRecurrence
     private Tensor[] Next(Tensor input, Tensor[]? states, NoiseContext context)
     {
         var weights = Weights;
-        if (Backend == Backend.Auto && FusedStep.Takes(context.Mode, weights, input, states))
+        if (Backend == Backend.Auto && FusedStep.TakesCall(context.Mode, weights, input, states))
         {
             LastBackend = FusedEngine.FusedName;
             return FusedRecurrent.Run(Cell, weights with { P = Cell.Gains(weights.P, Own(context)) }, input.unsqueeze(0), states, backwards: false, Own(context)).End;
@@ -95,6 +95,7 @@ internal sealed class NoisyCell : IRecurrence
             throw new ArgumentException($"input is {Operand.Shape(input)}: must be [B, {InputSize}] or [{InputSize}]", nameof(input));
         var weights = owner.get_parameter("weight_hh")!;
         Operand.Like(weights, input, nameof(input));
+        Cell.CheckCount(state, nameof(state));
         foreach (var s in state ?? []) Operand.State(weights, s, nameof(state), [.. input.shape[..^1], HiddenSize]);
     }
 }

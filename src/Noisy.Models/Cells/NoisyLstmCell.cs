@@ -40,7 +40,8 @@ public sealed class NoisyLstmCell : RecurrentModule<(Tensor Hidden, Tensor Cell)
 
     /// <summary>The steps of one sequence, for models that take a step by themselves: the gradients in the weights are then made for
     /// all of them in one product.</summary>
-    /// <returns>To be used for one sequence and one backward pass.</returns>
+    /// <returns>To be used for one sequence and one backward pass. Where libtorch tells which pass is running (not on Windows), that one may come
+    /// in parts, from a state on and then back from the gradient in it.</returns>
     public NoisyCellSteps Steps() => Core.Steps();
 
     /// <summary>A pass in the module's mode.</summary>

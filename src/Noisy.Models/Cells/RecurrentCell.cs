@@ -62,6 +62,16 @@ internal abstract class RecurrentCell(IReadOnlyList<NoisyActivationSpec> sites) 
         return !spec.UsesP ? null : spec.LearnP ? p!.select(0, site) : p!.select(0, site).detach();
     }
 
+    /// <summary>Checks how many states a pass begins with.</summary>
+    /// <param name="states">The states; null stands for zeros.</param>
+    /// <param name="name">The caller's argument.</param>
+    /// <exception cref="ArgumentException">There are more or fewer than the cell has.</exception>
+    public void CheckCount(Tensor[]? states, string name)
+    {
+        if (states is not null && states.Length != Layout.States)
+            throw new ArgumentException($"the number of states is {states.Length}: must be {Layout.States}", name);
+    }
+
     /// <summary>One layer in one direction over a sequence.</summary>
     /// <param name="w">The layer's weights.</param>
     /// <param name="x">[T, B, I].</param>

@@ -209,6 +209,7 @@ internal sealed class RecurrentLayers : IRecurrence
     {
         var weights = owner.get_parameter("weight_hh_l0")!;
         Operand.Like(weights, input, nameof(input));
+        cell.CheckCount(states, nameof(states));
         foreach (var s in states ?? []) Operand.State(weights, s, nameof(states), [Count, .. batch, Shape.HiddenSize]);
     }
 }

@@ -28,4 +28,16 @@ public sealed record RecurrentShape(
         if (!(Dropout >= 0 && Dropout < 1)) broken.Add($"dropout is {Dropout}: must be in [0, 1)");
         return broken.Count == 0 ? this : throw new InvalidSpecException(broken);
     }
+
+    /// <summary>Checks every rule, and that layers are what a model of tokens [T, B] takes: time first, and ahead in time alone.</summary>
+    /// <returns>This shape.</returns>
+    /// <exception cref="InvalidSpecException">A rule is broken; the message names each.</exception>
+    internal RecurrentShape ValidateTimeFirst()
+    {
+        Validate();
+        List<string> broken = [];
+        if (BatchFirst) broken.Add("batch first is true: must be false, since the model takes tokens [T, B]");
+        if (Bidirectional) broken.Add("bidirectional is true: must be false, since the model reads one direction");
+        return broken.Count == 0 ? this : throw new InvalidSpecException(broken);
+    }
 }

@@ -20,7 +20,6 @@ internal sealed class CallHook
 
     private readonly nn.Module old, made;
     private readonly int hooks;
-    private bool training;
 
     private CallHook(nn.Module old, nn.Module made)
     {
@@ -53,6 +52,7 @@ internal sealed class CallHook
 
         // The very table: when the model is moved or converted, torch disposes the parameters and puts new ones there.
         RegisteredParameters.Share(made, old);
+        old.register_module("noisy", new ModePass(made.train));
         hooks = ModuleHooks.Count(old);
         Installed.Add(old, this);
 
@@ -110,7 +110,23 @@ internal sealed class CallHook
                 + $"register it on the {made.GetType().Name}, property Now of its entry in the report");
         }
 
-        if (old.training != training) made.train(training = old.training);
+        if (!old.training) return;
+        var mode = made.training;
+        old.eval();
+        made.train(mode);
+    }
+
+    /// <summary>A part of the old module, to which torch passes its train() and eval() on. Of the only kind that torch takes as a part of any module;
+    /// and it holds no module that torch could find.</summary>
+    private sealed class ModePass(Action<bool> pass) : ParameterLessModule<Tensor, Tensor>(nameof(ModePass))
+    {
+        public override Tensor forward(Tensor input) => throw new NotSupportedException("this part computes nothing");
+
+        public override void train(bool train = true)
+        {
+            base.train(train);
+            pass(train);
+        }
     }
 
     private static T? Take<T>(ThreadLocal<T> pending)

@@ -64,6 +64,7 @@ public static class Noisify
     /// <exception cref="UsageException">A module that was requested cannot be replaced; the message names each with its reason and
     /// remedy, and nothing was changed. Not thrown if <paramref name="allowPartial"/>.</exception>
     /// <exception cref="InvalidSpecException">A spec or a dropout breaks a rule; nothing was changed.</exception>
+    /// <exception cref="ArgumentException">The example gives no number; nothing was changed.</exception>
     /// <example>
     /// <code>
     /// var clock = new NoiseClock(seed: 1);
@@ -137,27 +138,32 @@ public static class Noisify
     {
         List<Replacement> plans = [];
         Dictionary<nn.Module, Replacement?> known = new(ReferenceEqualityComparer.Instance);
+        HashSet<nn.Module> above = new(ReferenceEqualityComparer.Instance); // the module that is visited, and what contains it
         Visit("", root, (CPU, ScalarType.Float32), false, OutputRole.Output);
         return plans;
 
         void Visit(string path, nn.Module module, (Device, ScalarType) home, bool frozen, OutputRole role)
         {
-            if (known.TryGetValue(module, out var before))
+            var isKnown = known.TryGetValue(module, out var before);
+            if (before is not null)
             {
-                if (before is null) return;
                 before.OtherPaths.Add(path);
                 before.Role = (OutputRole)Math.Max((int)before.Role, (int)role);
                 return;
             }
 
+            if (!above.Add(module)) return;
             home = Home(module) ?? home;
             frozen = IsFrozen(module) ?? frozen;
-            known[module] = null;
-            if (Plan(path, module, home, role) is { } plan)
+            if (!isKnown && Plan(path, module, home, role) is { } plan)
             {
                 plan.Frozen = frozen;
                 plans.Add(plan);
                 known[module] = plan;
+            }
+            else
+            {
+                known[module] = null; // met again, its children may have another role here
             }
 
             var children = module.named_children().ToList();
@@ -165,9 +171,15 @@ public static class Noisify
             for (var i = 0; i < children.Count; i++)
             {
                 var (name, child) = children[i];
-                var its = role == OutputRole.Inner || (chain && i < children.Count - 1) ? OutputRole.Inner : chain ? role : OutputRole.Unknown;
+                var isLast = i == children.Count - 1;
+
+                // What follows without weights, a Flatten say, may leave the values as they are.
+                var isInner = role == OutputRole.Inner || (chain && children.Skip(i + 1).Any(c => c.module.parameters().Any()));
+                var its = isInner ? OutputRole.Inner : chain && isLast ? role : OutputRole.Unknown;
                 Visit(path.Length == 0 ? name : $"{path}.{name}", child, home, frozen, its);
             }
+
+            above.Remove(module);
         }
 
         Replacement? Plan(string path, nn.Module module, (Device, ScalarType) home, OutputRole role)

@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace Noisy.Models;
 
 /// <summary>Finds out by one pass over an example which activations give the model's output.</summary>
-/// <remarks>An activation does if the model's output consists of its values, in whatever shape and order. One that no hook sees, since
+/// <remarks>An activation does if one of the model's outputs consists of its values, in whatever shape and order. One that no hook sees, since
 /// the model calls its <c>forward</c>, stays unknown.</remarks>
 internal static class OutputProbe
 {
@@ -14,6 +14,7 @@ internal static class OutputProbe
     /// <param name="root">The model, as it was before.</param>
     /// <param name="unclear">The activations.</param>
     /// <param name="example">A pass; gives the model's output: a tensor, a tuple or a sequence of them.</param>
+    /// <exception cref="ArgumentException">The pass gives no number.</exception>
     public static void Settle(nn.Module root, List<Replacement> unclear, Func<object> example)
     {
         var values = unclear.ToDictionary(p => p, _ => new HashSet<double>());
@@ -28,9 +29,11 @@ internal static class OutputProbe
             using var scope = NewDisposeScope();
             using var _ = no_grad();
             root.eval();
-            var given = Tensors(example()).SelectMany(Numbers).ToHashSet();
+            var outputs = Tensors(example()).Select(t => Numbers(t).ToHashSet()).Where(numbers => numbers.Count > 0).ToList();
+            if (outputs.Count == 0)
+                throw new ArgumentException("the example gives no number: it must give the model's output, a tensor or a tuple or sequence of them", nameof(example));
             foreach (var plan in unclear.Where(p => values[p].Count > 0))
-                plan.Role = given.Count > 0 && given.IsSubsetOf(values[plan]) ? OutputRole.Output : OutputRole.Inner;
+                plan.Role = outputs.Exists(numbers => numbers.IsSubsetOf(values[plan])) ? OutputRole.Output : OutputRole.Inner;
         }
         finally
         {

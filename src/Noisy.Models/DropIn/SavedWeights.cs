@@ -21,6 +21,9 @@ internal static class SavedWeights
         if (tensors.Keys.Where(n => !own.ContainsKey(n)).ToList() is { Count: > 0 } foreign) problems.Add($"the model has no {string.Join(", ", foreign)}");
         foreach (var (name, tensor) in tensors)
             if (own.TryGetValue(name, out var mine) && Misfit(tensor, mine) is { } misfit) problems.Add($"{name} is {misfit}");
+        if (!is_inference_mode_enabled()
+            && tensors.Keys.Where(n => own.TryGetValue(n, out var mine) && TorchInternals.IsInference(mine)).ToList() is { Count: > 0 } closed)
+            problems.Add($"{string.Join(", ", closed)} cannot be written: {TorchInternals.MadeInInference}");
         if (problems.Count > 0) throw new UsageException($"{path} has weights of another model: {string.Join("; ", problems)}. Nothing was loaded.");
         var (test, clocks) = (Test(path, metadata), Clocks(root));
         if (test.Scale is { } scale && clocks.Exists(c => c.Scale is null) && clocks.Find(c => c.Scale is { } its && its != scale) is { } other)

@@ -12,13 +12,14 @@ public static class EmbeddingLookup
     /// <param name="tokens">Row numbers of any shape, int64 or int32, each in [0, V).</param>
     /// <param name="backend">Which implementation to run on.</param>
     /// <returns>[.., E], differentiable in weight; owned by the caller.</returns>
-    /// <exception cref="ArgumentException">A token is no row, or tokens are of another type.</exception>
+    /// <exception cref="ArgumentException">A token is no row, tokens are of another type, or the weight is no matrix.</exception>
     public static Tensor Rows(Tensor weight, Tensor tokens, Backend backend = Backend.Auto)
     {
         ArgumentNullException.ThrowIfNull(weight);
         ArgumentNullException.ThrowIfNull(tokens);
         if (tokens.dtype is not (ScalarType.Int64 or ScalarType.Int32))
             throw new ArgumentException($"tokens are {tokens.dtype}: must be Int64 or Int32", nameof(tokens));
+        if (weight.dim() != 2) throw new ArgumentException($"weight is {Operand.Shape(weight)}: must be [V, E]", nameof(weight));
         if (backend == Backend.Composed || !FusedEngine.Takes(weight) || tokens.numel() == 0 || !Fits(tokens.numel(), weight.shape[1]))
         {
             using var flat = tokens.reshape(-1);
@@ -51,7 +52,7 @@ internal sealed unsafe class EmbeddingFunction : FusedFunction<EmbeddingFunction
     protected override List<Tensor> Forward(EmbeddingCall call, FusedOperands operands)
     {
         var width = (int)call.Width;
-        var result = empty([.. call.Shape, width]);
+        var result = FusedEngine.Empty([.. call.Shape, width]);
         var from = new ReadOnlySpan<float>(operands.At(0), checked((int)(call.Rows * width)));
         var to = new Span<float>(FusedEngine.Pointer(result), checked((int)result.numel()));
         for (var i = 0; i < call.Tokens.Length; i++) from.Slice((int)call.Tokens[i] * width, width).CopyTo(to[(i * width)..]);
@@ -76,6 +77,6 @@ internal sealed unsafe class EmbeddingFunction : FusedFunction<EmbeddingFunction
     protected override Tensor?[] Differentiable(EmbeddingCall call, Tensor?[] operands, bool[] requiresGrad, Tensor?[] upstream)
     {
         using var one = 1L.ToScalar();
-        return [zeros(call.Rows, call.Width).index_add(0, tensor(call.Tokens), upstream[0]!.reshape(-1, call.Width), one)];
+        return [FusedEngine.Zeros(call.Rows, call.Width).index_add(0, tensor(call.Tokens), upstream[0]!.reshape(-1, call.Width), one)];
     }
 }

@@ -56,7 +56,7 @@ public static class InitialWeights
             for (var j = 0; j < length; j++) vector[j] /= norm;
         }
 
-        var result = empty([rows, columns]);
+        var result = FusedEngine.Empty([rows, columns]);
         var to = MemoryMarshal.Cast<byte, float>(result.bytes);
         for (var i = 0; i < count; i++)
         {

@@ -67,7 +67,7 @@ public static class LinearCrossEntropy
             throw new ArgumentException($"targets are [{string.Join(", ", targets.shape)}]: must be [{input.shape[0]}]", nameof(targets));
         if (targets.dtype != ScalarType.Int64) throw new ArgumentException($"targets are {targets.dtype}: must be Int64", nameof(targets));
         if (backend == Backend.Composed || !FusedEngine.Takes(input) || !FusedEngine.Takes(weight) || (bias is not null && !FusedEngine.Takes(bias))
-            || input.shape[0] == 0 || !FusedEngine.Fits(2, targets.numel()))
+            || input.numel() == 0 || !FusedEngine.Fits(2, targets.numel()))
         {
             using var logits = F.linear(input, weight, bias);
             if (!details) return (F.cross_entropy(logits, targets, ignore_index: ignoreIndex, reduction: mean ? nn.Reduction.Mean : nn.Reduction.Sum), null, null);
@@ -77,7 +77,8 @@ public static class LinearCrossEntropy
 
         var classes = new int[targets.shape[0]];
         var classCount = weight.shape[0];
-        using var cpu = targets.cpu().contiguous();
+        using var near = targets.cpu();
+        using var cpu = near.contiguous();
         var given = System.Runtime.InteropServices.MemoryMarshal.Cast<byte, long>(cpu.bytes);
         for (var i = 0; i < classes.Length; i++)
         {

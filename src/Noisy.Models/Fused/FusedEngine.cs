@@ -44,6 +44,12 @@ public static class FusedEngine
     internal static bool TakesInPlace(Tensor tensor) =>
         !tensor.IsInvalid && !tensor.is_sparse && Takes(tensor) && tensor.is_contiguous() && !TorchInternals.IsInference(tensor);
 
+    /// <summary>A new tensor for the engine to fill: single precision on the CPU, whatever torch's default type is.</summary>
+    internal static Tensor Empty(params long[] shape) => empty(shape, ScalarType.Float32, CPU);
+
+    /// <summary>The same, of zeros.</summary>
+    internal static Tensor Zeros(params long[] shape) => zeros(shape, ScalarType.Float32, CPU);
+
     /// <summary>The address of a contiguous tensor's first float; null for no tensor or an empty one.</summary>
     /// <exception cref="InvalidOperationException">It has 2 GiB or more: the caller should have gone through torch.</exception>
     internal static unsafe float* Pointer(Tensor? tensor)

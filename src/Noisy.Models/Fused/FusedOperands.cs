@@ -100,7 +100,7 @@ internal sealed unsafe class FusedOperands
         if (!anyParameter || !TorchInternals.AccumulatesIntoLeaves) return GradientMemory.Hold.Nothing;
         for (var i = 0; i < Count; i++)
         {
-            if (parameters[i] is { IsInvalid: false, requires_grad: true } p) memories[i] = GradientMemory.For(p);
+            if (!isCopy[i] && parameters[i] is { IsInvalid: false, requires_grad: true } p) memories[i] = GradientMemory.For(p);
         }
 
         return GradientMemory.Take(memories.OfType<GradientMemory>());
@@ -122,12 +122,12 @@ internal sealed unsafe class FusedOperands
     internal GradientTarget Rows(int number, IEnumerable<int> touched)
     {
         if (memories[number]?.Rows(parameters[number]!, touched) is { } target) return target;
-        if (RequiresGrad[number]) gradients[number] = zeros(shapes[number]!);
+        if (RequiresGrad[number]) gradients[number] = FusedEngine.Zeros(shapes[number]!);
         return new GradientTarget { At = FusedEngine.Pointer(gradients[number]), Add = true };
     }
 
     /// <summary>Where the gradient of an operand that is no parameter is to be written; null if it has none.</summary>
-    internal float* Gradient(int number) => RequiresGrad[number] ? FusedEngine.Pointer(gradients[number] ??= empty(shapes[number]!)) : null;
+    internal float* Gradient(int number) => RequiresGrad[number] ? FusedEngine.Pointer(gradients[number] ??= FusedEngine.Empty(shapes[number]!)) : null;
 
     /// <summary>Gives the gradient of an operand.</summary>
     internal void Give(int number, Tensor? gradient) => gradients[number] = gradient;

@@ -29,6 +29,9 @@ internal sealed unsafe class GradientMemory
     private bool rowsOnly; // all but some rows are zeros, as far as torch's count of changes tells
     private bool unseen; // nobody could write there since the engine's own optimiser took the gradient away
     private uint? version; // of the memory when it was last written here
+    private long weight; // bytes of the memory, as the garbage collector knows them
+
+    ~GradientMemory() => Weigh(0);
 
     /// <summary>The memory of a parameter.</summary>
     internal static GradientMemory For(Parameter parameter) => Known.GetValue(parameter, static _ => new GradientMemory());
@@ -124,16 +127,27 @@ internal sealed unsafe class GradientMemory
     {
         if (memory is null || !memory.shape.AsSpan().SequenceEqual(parameter.shape) || TorchInternals.IsShared(memory))
         {
-            memory?.Dispose();
             using var outside = is_inference_mode_enabled() ? inference_mode(false) : null; // it serves later passes too
             using var _ = no_grad();
-            memory = empty_like(parameter).DetachFromDisposeScope();
-            start = FusedEngine.Pointer(memory);
+            var fresh = empty_like(parameter).DetachFromDisposeScope();
+            start = FusedEngine.Pointer(fresh);
+            memory?.Dispose();
+            memory = fresh;
+            Weigh(fresh.numel() * sizeof(float));
             HugePages.Advise(start, (nuint)memory.numel() * sizeof(float));
             rowsOnly = false;
         }
 
         parameter.grad = memory;
+    }
+
+    /// <summary>Tells the garbage collector how much memory it frees with this: TorchSharp makes a new <see cref="Parameter"/>, and so this a new
+    /// memory, each time that a module of torch's is asked for its weight.</summary>
+    private void Weigh(long bytes)
+    {
+        if (weight > 0) GC.RemoveMemoryPressure(weight);
+        if (bytes > 0) GC.AddMemoryPressure(bytes);
+        weight = bytes;
     }
 
     private void ClearRows(bool trusted)

@@ -13,14 +13,14 @@ internal static class ScalarOps
 {
     public static Tensor Times(this Tensor tensor, double value)
     {
-        using var scalar = ((float)value).ToScalar();
+        using var scalar = value.ToScalar();
         return tensor.mul(scalar);
     }
 
     public static Tensor Plus(this Tensor tensor, double value)
     {
-        using var scalar = ((float)value).ToScalar();
-        using var one = 1f.ToScalar();
+        using var scalar = value.ToScalar();
+        using var one = 1.0.ToScalar();
         return tensor.add(scalar, one);
     }
 
@@ -30,58 +30,58 @@ internal static class ScalarOps
     /// <summary>tensor + factor · other.</summary>
     public static Tensor PlusTimes(this Tensor tensor, Tensor other, double factor)
     {
-        using var scalar = ((float)factor).ToScalar();
+        using var scalar = factor.ToScalar();
         return tensor.add(other, scalar);
     }
 
     /// <summary>tensor ← tensor + factor · other.</summary>
     public static void AddInPlace(this Tensor tensor, Tensor other, double factor)
     {
-        using var scalar = ((float)factor).ToScalar();
+        using var scalar = factor.ToScalar();
         tensor.add_(other, scalar);
     }
 
     /// <summary>tensor + left · right.</summary>
     public static Tensor PlusProduct(this Tensor tensor, Tensor left, Tensor right)
     {
-        using var one = 1f.ToScalar();
+        using var one = 1.0.ToScalar();
         return tensor.addcmul(left, right, one);
     }
 
     public static Tensor Between(this Tensor tensor, double lower, double upper)
     {
-        using var low = ((float)lower).ToScalar();
-        using var high = ((float)upper).ToScalar();
+        using var low = lower.ToScalar();
+        using var high = upper.ToScalar();
         return tensor.clamp(low, high);
     }
 
     public static Tensor AtLeastZero(this Tensor tensor)
     {
-        using var zero = 0f.ToScalar();
+        using var zero = 0.0.ToScalar();
         return tensor.clamp_min(zero);
     }
 
     public static Tensor IsAbove(this Tensor tensor, double value)
     {
-        using var scalar = ((float)value).ToScalar();
+        using var scalar = value.ToScalar();
         return tensor.gt(scalar);
     }
 
     public static Tensor IsBelow(this Tensor tensor, double value)
     {
-        using var scalar = ((float)value).ToScalar();
+        using var scalar = value.ToScalar();
         return tensor.lt(scalar);
     }
 
     public static Tensor IsAtMost(this Tensor tensor, double value)
     {
-        using var scalar = ((float)value).ToScalar();
+        using var scalar = value.ToScalar();
         return tensor.le(scalar);
     }
 
     public static Tensor IsAtLeast(this Tensor tensor, double value)
     {
-        using var scalar = ((float)value).ToScalar();
+        using var scalar = value.ToScalar();
         return tensor.ge(scalar);
     }
 

@@ -16,7 +16,7 @@ namespace Noisy.Models;
 internal sealed class SharedOverSteps
 {
     private readonly Func<Tensor?[]> gradients;
-    private int made, last = int.MaxValue;
+    private int made, last = int.MaxValue, pass = -1;
 
     private SharedOverSteps(bool[] requiresGrad, Func<Tensor?[]> gradients) => (RequiresGrad, this.gradients) = (requiresGrad, gradients);
 
@@ -37,12 +37,15 @@ internal sealed class SharedOverSteps
 
     /// <summary>Tells that a step's backward pass runs.</summary>
     /// <param name="number">Its number. torch takes later nodes before earlier ones.</param>
-    /// <returns>Whether another backward pass began without the last one having come to this node, as one does that makes other
-    /// gradients only: what its steps have left is to be forgotten.</returns>
+    /// <returns>Whether another backward pass begins. The last one did not come to this node if it made other gradients only: what its
+    /// steps have left is to be forgotten.</returns>
+    /// <remarks>Where torch does not tell which pass is running, the numbers do; by them, two passes, over the later steps and then over the
+    /// earlier ones, are one.</remarks>
     internal bool BeginsAnew(int number)
     {
-        var anew = number >= last;
-        last = number;
+        var current = TorchInternals.CurrentPass;
+        var anew = number >= last || current != pass;
+        (last, pass) = (number, current);
         return anew;
     }
 

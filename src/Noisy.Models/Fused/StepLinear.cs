@@ -14,6 +14,7 @@ internal sealed unsafe class StepLinear : IDisposable
     private readonly SharedOverSteps? shared;
     private readonly Action? afterBackward;
     private readonly bool packs;
+    private readonly long outputs;
     private readonly PackedWeights forward, back;
     private readonly List<(Tensor Input, Tensor Upstream)> steps = [];
 
@@ -24,7 +25,7 @@ internal sealed unsafe class StepLinear : IDisposable
     /// <param name="afterBackward">Called when the gradients of all steps are made.</param>
     internal StepLinear(Tensor weight, Tensor? bias, Backend backend, Action? afterBackward = null)
     {
-        this.afterBackward = afterBackward;
+        (this.afterBackward, outputs) = (afterBackward, weight.shape[0]);
         (forward, back) = (new(weight), new(weight));
         packs = weight.is_contiguous() && FusedEngine.Takes(weight) && (bias is null || (bias.is_contiguous() && FusedEngine.Takes(bias)));
         shared = backend == Backend.Composed ? null : SharedOverSteps.Create([weight, bias], Gradients);
@@ -44,7 +45,8 @@ internal sealed unsafe class StepLinear : IDisposable
     {
         if (shared is null) return F.linear(input, Weight, Bias);
         var number = NextNumber();
-        var kernel = packs && number > 0 && input.dim() == 2 && input.numel() > 0 && FusedEngine.Takes(input) ? LinearKernel.Create(FusedEngine.Width) : null;
+        var takes = packs && number > 0 && input.dim() == 2 && input.numel() > 0 && FusedEngine.Takes(input);
+        var kernel = takes && FusedEngine.Fits(input.shape[0], outputs) ? LinearKernel.Create(FusedEngine.Width) : null;
         return StepLinearFunction.Apply(input, Weight, Bias, new StepCall(this, number, kernel, FusedEngine.Threads))[0];
     }
 
@@ -105,7 +107,7 @@ internal sealed unsafe class StepLinear : IDisposable
             if (call.Kernel is not { } kernel) return Compose(call, [operands.Tensor(0), operands.Tensor(1), operands.Tensor(2)]);
             var (rows, outputs, inputs) = Sizes(operands);
             var packed = call.Map.forward.Of(kernel, from => kernel.Pack(from, inputs, outputs, inputs, call.Threads));
-            var result = empty(rows, outputs);
+            var result = FusedEngine.Empty(rows, outputs);
             kernel.Forward(packed, operands.At(0), rows, outputs, inputs, operands.At(2), 0, FusedEngine.Pointer(result), call.Threads);
             return [result];
         }

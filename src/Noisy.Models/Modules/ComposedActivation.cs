@@ -65,7 +65,7 @@ public static class ComposedActivation
         internal Tensor Hard() => where(outside, clamped, U);
 
         /// <summary>Δ; exactly 0, without a gradient, where the unit does not saturate.</summary>
-        internal Tensor Gap() => where(outside, clamped - U, zeros(1, U.dtype, U.device));
+        internal Tensor Gap() => where(outside, clamped - U, zeros(Array.Empty<long>(), U.dtype, U.device));
 
         /// <summary>The gap's sign where there is one.</summary>
         internal Tensor Side()

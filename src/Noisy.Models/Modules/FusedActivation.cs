@@ -37,14 +37,14 @@ internal sealed unsafe class ActivationFunction : FusedFunction<ActivationFuncti
 {
     protected override List<Tensor> Forward(ActivationCall call, FusedOperands operands)
     {
-        var result = empty(operands.Shape(0)!);
+        var result = FusedEngine.Empty(operands.Shape(0)!);
         call.Kernel.Forward(operands.At(0), operands.At(1), FusedEngine.Pointer(result), result.numel(), Units(operands), call.Threads);
         return [result];
     }
 
     protected override void Backward(ActivationCall call, FusedOperands operands, Tensor?[] upstream)
     {
-        using var unused = operands.RequiresGrad[0] ? null : empty(operands.Shape(0)!);
+        using var unused = operands.RequiresGrad[0] ? null : FusedEngine.Empty(operands.Shape(0)!);
         var x = unused is null ? operands.Gradient(0) : FusedEngine.Pointer(unused);
         call.Kernel.Backward(
             operands.At(0), operands.At(1), FusedEngine.Pointer(upstream[0]), x, operands.Target(1), upstream[0]!.numel(), Units(operands), call.Threads);

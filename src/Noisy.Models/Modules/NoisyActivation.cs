@@ -50,7 +50,7 @@ public sealed class NoisyActivation : nn.Module<Tensor, Tensor>, INoisySites, IR
     public Backend Backend { get; set; } = FusedEngine.Default;
 
     /// <summary>Which implementation the last pass ran on, by the name that summaries use.</summary>
-    public string LastBackend { get; private set; } = FusedEngine.ComposedName;
+    public string LastBackend { get; internal set; } = FusedEngine.ComposedName;
 
     /// <summary>Gap gains; null if the activation has none. By name: moving the module replaces them.</summary>
     internal Tensor? Gains => !Spec.UsesP ? null : Spec.LearnP ? get_parameter("p") : get_buffer("p");

@@ -21,7 +21,8 @@ internal static class SiteActivation
     internal static Tensor Apply(NoisyActivationSpec spec, Tensor x, Tensor? p, NoiseContext context, Backend engine, SiteAddress? site = null)
     {
         var c = context.Scale ?? spec.C;
-        if (p is { requires_grad: true } && !GapGain.Counts(spec, context)) p = p.detach();
+        using var constant = p is { requires_grad: true } && !GapGain.Counts(spec, context) ? p.detach() : null;
+        p = constant ?? p;
         if (Fuses(spec, x, p, context, engine)) return FusedActivation.Apply(spec, x, p, c, context);
         using var xi = context.Mode == NoiseMode.Sample && spec.Noise != NoiseKind.None
             ? NoiseSource.Normal(context.Key, context.Update, context.TimeStep, [1, .. x.shape], x.device).squeeze_(0)

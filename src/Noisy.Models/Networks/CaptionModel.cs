@@ -96,8 +96,10 @@ public sealed class CaptionModel : nn.Module
     /// <param name="annotations">[L, B, D].</param>
     /// <param name="context">Mode, key, update and scale.</param>
     /// <returns>The state; owned by the caller.</returns>
+    /// <exception cref="ArgumentException">A shape or type does not fit.</exception>
     public CaptionState Start(Tensor annotations, NoiseContext context)
     {
+        attention.CheckAnnotations(annotations);
         using var scope = NewDisposeScope();
         var mean = annotations.mean([0]);
         Tensor Begin(string name, NoisyActivation activation) =>
@@ -107,21 +109,31 @@ public sealed class CaptionModel : nn.Module
 
     /// <summary>The state before the first word, in the module's mode.</summary>
     /// <inheritdoc cref="Start(Tensor, NoiseContext)"/>
-    public CaptionState Start(Tensor annotations) => Start(annotations, noise.Next(training));
+    public CaptionState Start(Tensor annotations)
+    {
+        attention.CheckAnnotations(annotations);
+        return Start(annotations, noise.Next(training));
+    }
 
     /// <summary>Negative log-likelihood of captions, each word given those before, in the module's mode.</summary>
     /// <inheritdoc cref="Loss(CaptionState, SentenceBatch, NoiseContext, bool)"/>
-    public CaptionLoss Loss(CaptionState state, SentenceBatch words, bool draw = false) => Loss(state, words, noise.Next(training, words.Steps), draw);
+    public CaptionLoss Loss(CaptionState state, SentenceBatch words, bool draw = false)
+    {
+        Check(state, words);
+        return Loss(state, words, noise.Next(training, words.Steps), draw);
+    }
 
     /// <summary>Negative log-likelihood of captions, each word given those before.</summary>
     /// <param name="state">What <see cref="Start(Tensor, NoiseContext)"/> gave.</param>
-    /// <param name="words">Captions of any lengths, end tokens included.</param>
+    /// <param name="words">Captions of any lengths, end tokens included, one for each picture.</param>
     /// <param name="context">Mode, key, update and scale.</param>
     /// <param name="draw">Whether each step of a caption draws, with probability ½, one place by the attention's weights and takes
     /// that alone, through which no gradient passes; only where noise is drawn.</param>
     /// <returns>The losses; owned by the caller.</returns>
+    /// <exception cref="ArgumentException">The words do not fit the state.</exception>
     public CaptionLoss Loss(CaptionState state, SentenceBatch words, NoiseContext context, bool draw = false)
     {
+        Check(state, words);
         using var scope = NewDisposeScope();
         var (device, steps, batch) = (state.Hidden.device, words.Steps, words.Count);
         var ids = tensor(words.Tokens.Select(id => (long)id).ToArray()).reshape(steps, batch).to(device);
@@ -142,8 +154,11 @@ public sealed class CaptionModel : nn.Module
     /// <param name="context">Mode, key, update, time step and scale.</param>
     /// <returns>Log-probabilities of the next word [B, V], the attention to each place [L, B], and the state after it; owned by
     /// the caller.</returns>
+    /// <exception cref="ArgumentException">The words do not fit the state.</exception>
     public (Tensor LogProbabilities, Tensor Attention, CaptionState State) Next(CaptionState state, int[]? last, NoiseContext context)
     {
+        if (last is not null && last.Length != state.Hidden.shape[0])
+            throw new ArgumentException($"last is [{last.Length}]: must be [{state.Hidden.shape[0]}]", nameof(last));
         using var scope = NewDisposeScope();
         var table = get_parameter("embedding")!;
         using var index = last is null ? null : tensor(last.Select(id => (long)id).ToArray()).to(table.device);
@@ -155,6 +170,17 @@ public sealed class CaptionModel : nn.Module
         var next = state.After(h, c);
         next.MoveToOuterScope();
         return (logs.MoveToOuterDisposeScope(), weights.MoveToOuterDisposeScope(), next);
+    }
+
+    private static void Check(CaptionState state, SentenceBatch words)
+    {
+        ArgumentNullException.ThrowIfNull(words);
+        var pictures = state.Hidden.shape[0];
+        if (words.Steps < 1 || words.Count != pictures)
+        {
+            throw new ArgumentException(
+                $"words are [{words.Steps}, {words.Count}]: must be [T, {pictures}], a caption for each picture, with T >= 1", nameof(words));
+        }
     }
 
     /// <summary>All steps as one function: states [T, B, H], what was seen [T, B, D], attention and what was selected [T, L, B]; null if the
@@ -234,7 +260,7 @@ public sealed class CaptionModel : nn.Module
                 var (place, taken) = Draw(selected, owner.noise.Own(context).Child("draw"));
                 var (batch, channels) = (place.shape[0], state.Annotations.shape[2]);
                 var drawn = state.Annotations.gather(0, place.reshape(1, batch, 1).expand(1, batch, channels)).squeeze(0);
-                var one = zeros_like(selected).scatter_(0, place.unsqueeze(0), ones([1, batch], device: place.device));
+                var one = zeros_like(selected).scatter_(0, place.unsqueeze(0), ones([1, batch], selected.dtype, place.device));
                 attended = where(taken.unsqueeze(-1), drawn, attended);
                 selected = where(taken.unsqueeze(0), one, selected);
             }

@@ -1,7 +1,7 @@
 namespace Noisy.Models;
 
-/// <summary>A decoder that <see cref="BeamSearch"/> requests one token after the other, for many hypotheses at a time.</summary>
-/// <typeparam name="TState">What the decoder remembers of a batch of hypotheses, a row each; only the decoder attention into it. If
+/// <summary>A decoder that <see cref="BeamSearch"/> asks for one token after the other, for many hypotheses at a time.</summary>
+/// <typeparam name="TState">What the decoder remembers of a batch of hypotheses, a row each; only the decoder looks into it. If
 /// it is <see cref="IDisposable"/>, the search disposes the states it got from the decoder, but not the one it began with.</typeparam>
 public interface IStepDecoder<TState>
 {

@@ -20,14 +20,16 @@ public sealed class MeanPoolClassifier : nn.Module
     /// <summary>Creates the model from the clock's key: embedding U(−1, 1), LSTM and linear layers as torch has them,
     /// U(−1/√n, 1/√n) with n the layer's inputs (LSTM: its units).</summary>
     /// <param name="vocabulary">Number of different elements V, ≥ 1.</param>
-    /// <param name="shape">LSTM sizes; the input size is the embedding width E.</param>
+    /// <param name="shape">LSTM sizes, time first and in one direction; the input size is the embedding width E.</param>
     /// <param name="hidden">Units M of the hidden layer, ≥ 1.</param>
     /// <param name="classes">Number of classes C, ≥ 1.</param>
     /// <param name="activations">What replaces tanh and sigmoid.</param>
-    /// <param name="clock">The model's clock.</param>
+    /// <param name="clock">The model's clock; two models of one clock begin with the same embedding and linear layers.</param>
+    /// <exception cref="InvalidSpecException">The shape or an activation breaks a rule.</exception>
     public MeanPoolClassifier(int vocabulary, RecurrentShape shape, int hidden, int classes, ActivationPair activations, NoiseClock clock)
         : base(nameof(MeanPoolClassifier))
     {
+        shape.ValidateTimeFirst();
         var (key, first) = (clock.Key.Child("init"), clock.NextModuleId);
         New("encoder", 1, vocabulary, shape.InputSize);
         lstm = new NoisyLstm(shape, activations, clock);

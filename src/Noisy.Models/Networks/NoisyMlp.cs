@@ -22,7 +22,8 @@ public sealed class NoisyMlp : nn.Module<Tensor, Tensor>
     /// <param name="widths">Width of the input, of each hidden layer and of the output, each ≥ 1; at least two.</param>
     /// <param name="activation">Activation of all hidden layers.</param>
     /// <param name="clock">The model's clock; source of key, update and scale.</param>
-    /// <param name="name">Name of the module, for torch; also of its initial weights' key.</param>
+    /// <param name="name">Name of the module, for torch, and of its initial weights' key: networks of one clock and one name begin with the same
+    /// weights, so an actor and a critic, or the members of an ensemble, need a name each.</param>
     /// <exception cref="ArgumentException">There are fewer than two widths, or one is below 1.</exception>
     /// <exception cref="InvalidSpecException">The spec breaks a rule.</exception>
     /// <remarks>Source of the weights' interval: Glorot and Bengio, "Understanding the difficulty of training deep feedforward
@@ -41,7 +42,7 @@ public sealed class NoisyMlp : nn.Module<Tensor, Tensor>
             var (inputs, outputs) = (widths[layer], widths[layer + 1]);
             var bound = (float)Math.Sqrt(6.0 / (inputs + outputs));
             New($"weight_{layer}", NoiseSource.Uniform(key.Child((uint)layer).At(0, 0), [outputs, inputs], -bound, bound, CPU));
-            New($"bias_{layer}", zeros(outputs));
+            New($"bias_{layer}", FusedEngine.Zeros(outputs));
             if (layer == activations.Length) continue;
             activations[layer] = new NoisyActivation(activation, outputs, clock, $"activation_{layer}");
             register_module($"activation_{layer}", activations[layer]);

@@ -21,16 +21,17 @@ public sealed class RecurrentLanguageModel : nn.Module
 
     /// <summary>Creates the model; every weight but p is U(−range, range), drawn from the clock's key.</summary>
     /// <param name="vocabulary">Number of tokens V.</param>
-    /// <param name="shape">Sizes of the layers; the input size is the embedding width E.</param>
+    /// <param name="shape">Sizes of the layers, time first and in one direction; the input size is the embedding width E.</param>
     /// <param name="activations">What replaces tanh and sigmoid.</param>
     /// <param name="initRange">Half-width of the initial weights' interval, &gt; 0.</param>
-    /// <param name="clock">The model's clock.</param>
+    /// <param name="clock">The model's clock; two models of one clock begin with the same weights.</param>
     /// <param name="cell">What the layers are made of.</param>
+    /// <exception cref="InvalidSpecException">The shape or an activation breaks a rule.</exception>
     public RecurrentLanguageModel(
         int vocabulary, RecurrentShape shape, ActivationPair activations, double initRange, NoiseClock clock, RecurrentKind cell = RecurrentKind.Lstm)
         : base(nameof(RecurrentLanguageModel))
     {
-        this.shape = shape;
+        this.shape = shape.ValidateTimeFirst();
         var (key, first) = (clock.Key.Child("init"), clock.NextModuleId);
         Parameter New(string name, params long[] size)
         {
@@ -68,9 +69,12 @@ public sealed class RecurrentLanguageModel : nn.Module
     /// <summary>A zero state for a batch.</summary>
     /// <param name="batch">Streams B.</param>
     /// <param name="device">Where the state lives.</param>
-    /// <returns>Hidden state and, of an LSTM, cell state, each [layers, B, H].</returns>
-    public IReadOnlyList<Tensor> ZeroState(long batch, Device device) =>
-        [.. Enumerable.Range(0, layers.Cell.Layout.States).Select(_ => zeros(shape.NumLayers, batch, shape.HiddenSize, device: device))];
+    /// <returns>Hidden state and, of an LSTM, cell state, each [layers, B, H], of the weights' type.</returns>
+    public IReadOnlyList<Tensor> ZeroState(long batch, Device device)
+    {
+        var (type, states) = (get_parameter("decoder_bias")!.dtype, layers.Cell.Layout.States);
+        return [.. Enumerable.Range(0, states).Select(_ => zeros([shape.NumLayers, batch, shape.HiddenSize], type, device))];
+    }
 
     /// <summary>Predicts every next token of a window, in the module's mode.</summary>
     /// <inheritdoc cref="forward(Tensor, IReadOnlyList{Tensor}, NoiseContext)"/>

@@ -18,7 +18,7 @@ public sealed record TranslationDecoder(TranslationModel Model, NoiseContext Con
         using var scope = NewDisposeScope();
         var (logs, next) = Model.Next(state, last[0] == BeamSearch.NoToken ? null : last, Context);
         next.Detach();
-        return new([.. logs.cpu().contiguous().data<float>()], next);
+        return new([.. logs.to_type(ScalarType.Float32).cpu().contiguous().data<float>()], next);
     }
 
     /// <inheritdoc/>

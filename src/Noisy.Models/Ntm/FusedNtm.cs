@@ -43,7 +43,7 @@ internal sealed unsafe class NtmFunction : FusedFunction<NtmFunction, NtmCall>
 
     protected override List<Tensor> Forward(NtmCall call, FusedOperands operands)
     {
-        var result = empty([call.Size.Steps, call.Size.Batch, call.Size.Outputs]);
+        var result = FusedEngine.Empty([call.Size.Steps, call.Size.Batch, call.Size.Outputs]);
         call.Tape = call.Kernel.Forward(call.Size, Inputs(operands), call.Noise, FusedEngine.Pointer(result), call.Threads);
         return [result];
     }

@@ -73,13 +73,19 @@ public sealed class NeuralTuringMachine : nn.Module<Tensor, Tensor>, INoisySites
     {
         Check(input);
         context = noise.Own(context);
-        var fused = Backend == Backend.Auto && context.Mode != NoiseMode.ExactMean && FusedEngine.Takes(input) && FusedEngine.Takes(get_parameter("weight_ih")!);
+        var fused = Fuses(input, context.Mode);
         LastBackend = fused ? FusedEngine.FusedName : FusedEngine.ComposedName;
         using var scope = NewDisposeScope();
         Tensor? Given(string name) => name == "p" ? cell.Gains(Value(name), context) : Value(name);
         Tensor Composed(Tensor x, Func<string, Tensor?> operand) => Compose(x, operand, context, null);
         return (fused ? FusedNtm.Run(Shape, cell, Given, input, context, Composed) : Composed(input, Value)).MoveToOuterDisposeScope();
     }
+
+    /// <summary>Whether a pass can go through the fused engine: not on other devices or types, not for exact means, and not with anything of 2 GiB
+    /// or more.</summary>
+    internal bool Fuses(Tensor input, NoiseMode mode) =>
+        Backend == Backend.Auto && mode != NoiseMode.ExactMean && FusedEngine.Takes(input) && parameters().All(FusedEngine.Takes)
+        && FusedEngine.Fits(input.shape[0], input.shape[1], Shape.Outputs);
 
     /// <summary>Runs the machine, through tensor operations, and keeps what it did in every time step.</summary>
     /// <param name="input">[T, B, I].</param>

@@ -25,19 +25,19 @@ internal static class NtmParameters
         var (gates, recurrent) = (layout.Gates * shape.Hidden, layout.IsRecurrent);
         yield return ("weight_ih", Weight("weight_ih", gates, shape.ControllerInputs));
         if (recurrent) yield return ("weight_hh", Weight("weight_hh", gates, shape.Hidden));
-        yield return ("bias", zeros(gates));
+        yield return ("bias", FusedEngine.Zeros(gates));
         yield return ("head_weight", Weight("head_weight", shape.HeadOutputs, shape.Hidden));
-        yield return ("head_bias", zeros(shape.HeadOutputs));
+        yield return ("head_bias", FusedEngine.Zeros(shape.HeadOutputs));
         yield return ("output_weight", Weight("output_weight", shape.Outputs, shape.Hidden + shape.Reads));
-        yield return ("output_bias", zeros(shape.Outputs));
+        yield return ("output_bias", FusedEngine.Zeros(shape.Outputs));
         var bound = 1 / Math.Sqrt(shape.MemoryWidth);
         yield return ("start_memory", Uniform("start_memory", bound, shape.MemoryRows, shape.MemoryWidth));
         var logits = Enumerable.Range(0, shape.Heads * shape.MemoryRows).Select(i => i % shape.MemoryRows == 0 ? StartLogit : 0f);
         yield return ("start_attention", tensor(logits.ToArray(), [shape.Heads, shape.MemoryRows]));
         yield return ("start_read", Uniform("start_read", bound, shape.ReadHeads, shape.MemoryWidth));
         if (!recurrent) yield break;
-        yield return ("start_hidden", zeros(shape.Hidden));
-        if (layout.States > 1) yield return ("start_cell", zeros(shape.Hidden));
+        yield return ("start_hidden", FusedEngine.Zeros(shape.Hidden));
+        if (layout.States > 1) yield return ("start_cell", FusedEngine.Zeros(shape.Hidden));
 
         Tensor Weight(string name, long outputs, long inputs) => Uniform(name, Math.Sqrt(6.0 / (inputs + outputs)), outputs, inputs);
 

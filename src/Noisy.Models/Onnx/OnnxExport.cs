@@ -26,14 +26,15 @@ public static class OnnxExport
     /// <param name="model">The model, in single precision; its mode does not matter, nor does its device.</param>
     /// <param name="path">The file.</param>
     /// <param name="axes">Axes of the first input, a number where the size is fixed and a name where it is free; null takes
-    /// [time, batch, features] (or batch first) for a model with recurrent layers, [time, batch] for tokens, else [batch, features].</param>
+    /// [time, batch, features] (or batch first) for a model with recurrent layers, [time, batch] if it begins with an embedding, else
+    /// [batch, features]. An input that an embedding takes is int64.</param>
     /// <param name="noise">What to do with noise: <see cref="NoiseMode.Mean"/>, <see cref="NoiseMode.ExactMean"/> or <see cref="NoiseMode.Off"/>, at
     /// which scale; null does what each module does in <c>eval()</c>, as its clock stands.</param>
     /// <param name="metadata">Text by name to go along, such as a vocabulary.</param>
     /// <exception cref="UsageException">A part of the model has no ONNX form, is not in single precision, or is too large for a file; the
     /// message names it. Or <paramref name="axes"/> does not fit the model. Nothing is written.</exception>
     /// <exception cref="ArgumentException">The noise is to be sampled.</exception>
-    /// <exception cref="IOException">The file cannot be written.</exception>
+    /// <exception cref="IOException">The file cannot be written; one that was there stays as it is.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be written.</exception>
     public static void Save(
         nn.Module model, string path, IReadOnlyList<string>? axes = null, NoiseContext? noise = null,
@@ -41,8 +42,21 @@ public static class OnnxExport
     {
         ArgumentNullException.ThrowIfNull(path);
         var message = Message(model, axes, noise, metadata);
-        using var file = File.Create(path);
-        file.Write(message.Content.Span);
+
+        // Beside the file and then renamed over it: where the disk is full, the file that was there stays whole.
+        var temporary = $"{path}.{Guid.NewGuid():N}.tmp";
+        try
+        {
+            using var file = new FileStream(temporary, FileMode.Create, FileAccess.Write, FileShare.Delete);
+            file.Write(message.Content.Span);
+            file.Flush();
+            SharedFile.Replace(file, path);
+        }
+        catch
+        {
+            if (File.Exists(temporary)) File.Delete(temporary);
+            throw;
+        }
     }
 
     /// <summary>Writes a model to a stream.</summary>

@@ -15,7 +15,7 @@ public sealed class OnnxGraph
     private readonly NoiseContext? noise;
     private readonly ProtoMessage nodes = new();
     private readonly ProtoMessage weights = new();
-    private readonly ProtoMessage inputs = new();
+    private readonly List<(OnnxValue Value, int Type)> inputs = [];
     private readonly ProtoMessage outputs = new();
     private string prefix = "";
     private long weightBytes;
@@ -59,7 +59,8 @@ public sealed class OnnxGraph
         weightBytes += tensor.numel() * tensor.element_size();
         if (weightBytes > MaxBytes)
             throw new UsageException($"the model's weights are larger than 2 GB, the most that an ONNX file can hold: '{name}' does not fit");
-        using var cpu = tensor.detach().cpu().contiguous();
+        using var scope = NewDisposeScope();
+        var cpu = tensor.detach().cpu().contiguous();
         var unique = Unique(prefix + name);
         var message = new ProtoMessage().AddAll(tensor.shape, (m, size) => m.Add(1, size)).Add(2, type).Add(8, unique);
         weights.Add(5, cpu.numel() == 0 ? message : message.Add(9, cpu.bytes));
@@ -143,7 +144,16 @@ public sealed class OnnxGraph
     internal OnnxValue Input(string name, int type, params IReadOnlyList<string> axes)
     {
         var value = new OnnxValue(Unique(name), axes);
-        inputs.Add(11, Declaration(value, type));
+        inputs.Add((value, type));
+        return value;
+    }
+
+    /// <summary>A value as row numbers of a table: an input is declared as whole numbers by that, anything else is converted.</summary>
+    internal OnnxValue Tokens(OnnxValue value)
+    {
+        var at = inputs.FindIndex(input => input.Value.Name == value.Name);
+        if (at < 0) return Node("Cast", [value], ("to", Int64));
+        inputs[at] = (inputs[at].Value, Int64);
         return value;
     }
 
@@ -161,7 +171,8 @@ public sealed class OnnxGraph
     }
 
     /// <summary>The message of the graph.</summary>
-    internal ProtoMessage ToMessage(string name) => new ProtoMessage().Append(nodes).Add(2, name).Append(weights).Append(inputs).Append(outputs);
+    internal ProtoMessage ToMessage(string name) => new ProtoMessage().Append(nodes).Add(2, name).Append(weights)
+        .AddAll(inputs, (m, input) => m.Add(11, Declaration(input.Value, input.Type))).Append(outputs);
 
     private static ProtoMessage Declaration(OnnxValue value, int type)
     {

@@ -67,10 +67,11 @@ internal static class OnnxModules
                 Classifier(graph, m, axes);
                 break;
             default:
-                string[] leading = IsRecurrent(model) ? ["time", "batch"] : ["batch"];
-                var input = First(model) is Embedding or EmbeddingRows
-                    ? graph.Input("input", OnnxGraph.Int64, axes ?? ["time", "batch"])
-                    : graph.Input("input", OnnxGraph.Float, axes ?? [.. leading, Features(model)]);
+                var (layers, tokens) = (Recurrent(model).FirstOrDefault(), First(model) is Embedding or EmbeddingRows);
+                string[] sequences = layers is { BatchFirst: true } ? ["batch", "time"] : ["time", "batch"];
+                string[] leading = tokens || layers is not null ? sequences : ["batch"];
+                string[] known = tokens ? leading : [.. leading, Features(model)];
+                var input = graph.Input("input", OnnxGraph.Float, axes ?? known); // whole numbers if an embedding takes it
                 graph.Output("output", Apply(graph, model, input));
                 break;
         }
@@ -100,7 +101,9 @@ internal static class OnnxModules
     private static nn.Module First(nn.Module model) =>
         model is Sequential sequence && sequence.named_children().Select(c => c.module).FirstOrDefault() is { } first ? First(first) : model;
 
-    private static bool IsRecurrent(nn.Module model) => model.named_modules().Any(m => m.module is NoisyLstm or NoisyGru);
+    /// <summary>The recurrent layers in a model.</summary>
+    private static IEnumerable<RecurrentShape> Recurrent(nn.Module model) =>
+        model.named_modules().Select(m => m.module switch { NoisyLstm l => l.Shape, NoisyGru g => g.Shape, _ => null }).OfType<RecurrentShape>();
 
     /// <summary>Width of the input's last axis, where it is known.</summary>
     private static string Features(nn.Module model) => First(model) switch
@@ -125,7 +128,10 @@ internal static class OnnxModules
     }
 
     private static OnnxValue Rows(OnnxGraph graph, string name, Tensor weight, OnnxValue tokens) =>
-        graph.Node("Gather", [graph.Weight(name, weight), tokens], ("axis", 0)) with { Axes = [.. tokens.Axes, OnnxGraph.Axis(weight.shape[1])] };
+        graph.Node("Gather", [graph.Weight(name, weight), graph.Tokens(tokens)], ("axis", 0)) with
+        {
+            Axes = [.. tokens.Axes, OnnxGraph.Axis(weight.shape[1])],
+        };
 
     private static OnnxValue Mlp(OnnxGraph graph, NoisyMlp m, OnnxValue x)
     {

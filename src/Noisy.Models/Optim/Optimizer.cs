@@ -63,7 +63,15 @@ public abstract class Optimizer : IDisposable
     /// <param name="rate">Learning rate, &gt; 0.</param>
     /// <param name="step">Number of this step, from 1.</param>
     /// <param name="gradientScale">What the gradient is multiplied by first: below 1 where a clip acts.</param>
-    public abstract void Step(double rate, long step, double gradientScale = 1);
+    /// <exception cref="ArgumentOutOfRangeException">The step is below 1.</exception>
+    public void Step(double rate, long step, double gradientScale = 1)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(step, 1); // Adam would divide by 1 - β⁰ = 0
+        Update(rate, step, gradientScale);
+    }
+
+    /// <summary>What <see cref="Step"/> does.</summary>
+    private protected abstract void Update(double rate, long step, double gradientScale);
 
     /// <summary>Forgets the gradients.</summary>
     public virtual void ZeroGrad()
@@ -96,7 +104,7 @@ internal sealed class ComposedOptimizer(OptimizerSpec spec, IReadOnlyList<(strin
         return norms.Length == 0 ? 0 : stack([.. norms.Select(n => n.to(CPU).to_type(ScalarType.Float64))]).norm().item<double>();
     }
 
-    public override void Step(double rate, long step, double gradientScale = 1)
+    private protected override void Update(double rate, long step, double gradientScale)
     {
         using var _ = no_grad();
         foreach (var (name, parameter) in Parameters)
@@ -133,7 +141,7 @@ internal sealed class ComposedOptimizer(OptimizerSpec spec, IReadOnlyList<(strin
             case OptimizerKind.GravesRmsProp:
                 var (square, mean) = (Decayed(0, g.Squared(), Spec.Decay), Decayed(1, g, Spec.Decay));
                 var step3 = State[$"{name}.2"];
-                step3.copy_(step3.Times(Spec.Momentum).PlusTimes(g / (square - mean.Squared()).Plus(Spec.Epsilon).sqrt(), -rate));
+                step3.copy_(step3.Times(Spec.Momentum).PlusTimes(g / (square - mean.Squared()).relu().Plus(Spec.Epsilon).sqrt(), -rate));
                 return step3.alias();
             case OptimizerKind.Adam:
                 var first = Decayed(0, g, Spec.Beta1).Times(1 / (1 - Math.Pow(Spec.Beta1, step)));
@@ -164,7 +172,7 @@ internal sealed class FusedOptimizer : Optimizer
         return Math.Sqrt(OptimizerKernel.SquaredNorm(Segments(sparse: true), FusedEngine.Width, FusedEngine.Threads));
     }
 
-    public override void Step(double rate, long step, double gradientScale = 1)
+    private protected override void Update(double rate, long step, double gradientScale)
     {
         using (NewDisposeScope())
         {
@@ -173,7 +181,12 @@ internal sealed class FusedOptimizer : Optimizer
         }
 
         // A backward pass that still needs the old weights must not take the new ones.
-        foreach (var (_, parameter) in Parameters) TorchInternals.Changed(parameter);
+        foreach (var (_, parameter) in Parameters)
+        {
+            using var gradient = parameter.grad;
+            if (gradient is not null) TorchInternals.Changed(parameter); // without one it stayed as it is
+        }
+
         ZeroGrad();
         if (!OwnsGradients) return;
         foreach (var (_, parameter) in Parameters) GradientMemory.For(parameter).Release();

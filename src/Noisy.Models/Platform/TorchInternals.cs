@@ -7,9 +7,10 @@ namespace Noisy.Models;
 /// <summary>What libtorch knows and TorchSharp does not tell: which backward pass is running, how often a tensor was changed, and who
 /// else holds it.</summary>
 /// <remarks>
-/// Everything here only makes the engine faster or stricter; without it results are the same. So each answer is tried out once, on
-/// tensors whose answer is known, before it is believed (<see cref="Verified"/>): where libtorch is another version, lacks a symbol or
-/// lays its objects out in another way, gradients take torch's own way through <c>AccumulateGrad</c>.
+/// Everything here only makes the engine faster or stricter; without it results are the same, but for a backward pass in parts
+/// (<see cref="SharedOverSteps"/>). So each answer is tried out once, on tensors whose answer is known, before it is believed
+/// (<see cref="Verified"/>): where libtorch is another version, lacks a symbol or lays its objects out in another way, gradients take
+/// torch's own way through <c>AccumulateGrad</c>.
 /// </remarks>
 internal static unsafe partial class TorchInternals
 {
@@ -32,6 +33,9 @@ internal static unsafe partial class TorchInternals
 
     /// <summary>Whether the graph of the running backward pass is kept for another one; true where that is not known.</summary>
     internal static bool KeepsGraph => !Verified || CurrentKeepsGraph() != 0;
+
+    /// <summary>The number of the backward pass that runs now on this thread; −1 where that is not known.</summary>
+    internal static int CurrentPass => Verified ? CurrentTask() : -1;
 
     /// <summary>Whether a tensor was made in inference mode: torch does not count its changes, allows none outside that mode, and keeps it
     /// for no backward pass. False where that is not known.</summary>
@@ -97,16 +101,18 @@ internal static unsafe partial class TorchInternals
     private static bool GraphsAreTold()
     {
         var leaf = ones(2).requires_grad_();
-        (bool Accumulates, bool Keeps) Pass(Action<Tensor> run)
+        HashSet<int> passes = [];
+        (bool Accumulates, bool Keeps, bool IsNew) Pass(Action<Tensor> run)
         {
             run(Probe.apply(leaf)[0].sum());
-            return Probe.Seen;
+            var (accumulates, keeps, pass) = Probe.Seen;
+            return (accumulates, keeps, pass >= 0 && passes.Add(pass));
         }
 
-        return CurrentNodes() == 0
-            && Pass(loss => loss.backward()) == (true, false)
-            && Pass(loss => autograd.backward(loss, (IList<Tensor>?)null, retain_graph: true)) == (true, true)
-            && Pass(loss => autograd.grad([loss], [leaf])) == (false, false);
+        return CurrentNodes() == 0 && CurrentTask() == -1
+            && Pass(loss => loss.backward()) == (true, false, true)
+            && Pass(loss => autograd.backward(loss, (IList<Tensor>?)null, retain_graph: true)) == (true, true, true)
+            && Pass(loss => autograd.grad([loss], [leaf])) == (false, false, true);
     }
 
     private static bool ChangesAreTold()
@@ -150,6 +156,10 @@ internal static unsafe partial class TorchInternals
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     private static partial byte CurrentKeepsGraph();
 
+    [LibraryImport("torch_cpu", EntryPoint = "_ZN5torch8autograd25get_current_graph_task_idEv")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int CurrentTask();
+
     [LibraryImport("torch_cpu", EntryPoint = "_ZN5torch8autograd4impl12bump_versionERKN2at6TensorE")]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     private static partial void BumpVersion(nint tensor);
@@ -162,9 +172,9 @@ internal static unsafe partial class TorchInternals
     private sealed class Probe : autograd.MultiTensorFunction<Probe>
     {
         [ThreadStatic]
-        private static (bool, bool) seen;
+        private static (bool, bool, int) seen;
 
-        internal static (bool Accumulates, bool Keeps) Seen => seen;
+        internal static (bool Accumulates, bool Keeps, int Pass) Seen => seen;
 
         public override string Name => nameof(Probe);
 
@@ -172,7 +182,7 @@ internal static unsafe partial class TorchInternals
 
         public override List<Tensor> backward(autograd.AutogradContext ctx, List<Tensor> grad_outputs)
         {
-            seen = (TorchInternals.Accumulates(), CurrentKeepsGraph() != 0);
+            seen = (TorchInternals.Accumulates(), CurrentKeepsGraph() != 0, CurrentTask());
             return [grad_outputs[0].clone()];
         }
     }

@@ -83,7 +83,7 @@ public static class TorchNative
         {
             return e;
         }
-        catch (Exception e) when (e is DllNotFoundException or BadImageFormatException or IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is DllNotFoundException or BadImageFormatException or InvalidDataException or IOException or UnauthorizedAccessException)
         {
             if (Environment.GetEnvironmentVariable(FolderVariable) is { Length: > 0 } chosen)
                 return new TorchNotLoadableException(
