@@ -32,13 +32,14 @@ let private largest = 65504f
 let private firstLine (error: exn) = (Array.head (error.Message.Split '\n')).TrimEnd '.'
 
 let private openSession file (bytes: byte[]) threads =
-    use options = new SessionOptions(IntraOpNumThreads = threads, LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR)
+    OnnxLibrary.need "--model" "" (fun () ->
+        use options = new SessionOptions(IntraOpNumThreads = threads, LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR)
 
-    try
-        new InferenceSession(bytes, options)
-    with :? OnnxRuntimeException as error ->
-        let reason = firstLine error
-        raise (DataException($"'{file}' is no network that ONNX Runtime can load ({reason}): export it anew, its weights within the file.", error))
+        try
+            new InferenceSession(bytes, options)
+        with :? OnnxRuntimeException as error ->
+            let reason = firstLine error
+            raise (DataException($"'{file}' is no network that ONNX Runtime can load ({reason}): export it anew, its weights within the file.", error)))
 
 /// The name of the input, and the size that the network is made for; None if it takes any.
 let private input file (session: InferenceSession) =

@@ -31,7 +31,8 @@ let private effort (options: BenchOptions) =
 let private describe (c: Ceiling) =
     $"%.0f{c.Gflops} GFLOP/s in the first-level cache, %.1f{c.Gigabytes} GB/s of copying"
 
-/// The measurements of the options. tell: receives a line on each that another build lacks.
+/// The measurements of the options, after making sure that what they compare computes the same. tell: receives a line on each that another
+/// build lacks.
 let rows (tell: string -> unit) (effort: Effort) (options: BenchOptions) =
     let all = BenchSuites.plan options.Suites options.Sizes options.Threads effort.Count effort.Presets
 
@@ -44,6 +45,11 @@ let rows (tell: string -> unit) (effort: Effort) (options: BenchOptions) =
                 let known = String.Join(", ", all |> List.map _.What |> List.distinct)
                 refuse $"--what is '{name}': must be one of {known}"
             | some -> some
+
+    if chosen |> List.exists (fun m -> m.Suite = "inference") then
+        OnnxLibrary.need "--suite inference" "name another suite, or " (fun () ->
+            for size in options.Sizes do
+                for batch in BenchInference.batches do BenchInference.check size batch)
 
     match options.Pair with
     | None -> chosen

@@ -10,17 +10,18 @@ open Noisy.Experiments
 open Noisy.FSharp
 open TorchSharp
 
-/// What a machine does at best: 10⁹ operations and 10⁹ copied bytes a second.
-type Ceiling = { Gflops: float; Gigabytes: float }
+/// What a machine does at best on so many threads: 10⁹ operations and 10⁹ copied bytes a second.
+type Ceiling = { Threads: int; Gflops: float; Gigabytes: float }
 
 /// Measures the ceiling; half the time goes to each part.
 let ceiling threads seconds =
-    { Gflops = EngineBenchmark.TileGflops(threads, 0.5 * seconds)
+    { Threads = threads
+      Gflops = EngineBenchmark.TileGflops(threads, 0.5 * seconds)
       Gigabytes = EngineBenchmark.CopyGigabytes(threads, 0.5 * seconds) }
 
-/// The greater of two, number by number: noise on a machine only ever slows it down.
+/// The greater of two on the same threads, number by number: noise on a machine only ever slows it down.
 let best (a: Ceiling) (b: Ceiling) =
-    { Gflops = max a.Gflops b.Gflops; Gigabytes = max a.Gigabytes b.Gigabytes }
+    { a with Gflops = max a.Gflops b.Gflops; Gigabytes = max a.Gigabytes b.Gigabytes }
 
 let private read path =
     try

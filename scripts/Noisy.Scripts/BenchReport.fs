@@ -15,7 +15,7 @@ open Noisy.Scripts.BenchSizes
 open Noisy.Scripts.BenchSuites
 open Noisy.FSharp.Options
 
-/// The records as a JSON list, with the ceiling that was measured beside them.
+/// The records as a JSON list, with the ceiling that was measured beside them; null for one on other threads.
 let json (ceiling: Ceiling) (records: Record list) =
     let list = JsonArray()
 
@@ -38,7 +38,8 @@ let json (ceiling: Ceiling) (records: Record list) =
         item["baseline_ms"] <- r.BaselineMs
         item["rounds"] <- r.Rounds
         item["gflops"] <- r.Gflops
-        item["ceiling_gflops"] <- ceiling.Gflops
+        item["ceiling_gflops"] <- null
+        if r.Threads = ceiling.Threads then item["ceiling_gflops"] <- ceiling.Gflops
         list.Add item
 
     list.ToJsonString(JsonSerializerOptions(WriteIndented = true))
@@ -61,7 +62,7 @@ let table (ceiling: Ceiling) (records: Record list) =
               [ r.Suite; r.Config; r.What; r.Activation; r.Path; r.Baseline
                 $"%.3f{r.Ratio}"; $"%.3f{r.FirstQuartile} to %.3f{r.ThirdQuartile}"; $"%.3f{r.BestRatio}"; $"%.2f{r.MedianMs}"; $"%.2f{r.BaselineMs}"; string r.Rounds
                 (if products then $"%.1f{r.Gflops}" else "–")
-                (if products then $"%.0f{100.0 * r.Gflops / ceiling.Gflops} %%" else "–") ] ]
+                (if products && r.Threads = ceiling.Threads then $"%.0f{100.0 * r.Gflops / ceiling.Gflops} %%" else "–") ] ]
 
     Results.printTable [ "suite"; "config"; "what"; "activation"; "path"; "against" ] [ "what"; "ratio" ] head body
 

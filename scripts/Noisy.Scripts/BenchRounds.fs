@@ -34,12 +34,12 @@ let medianInterval (values: float seq) =
     let sorted = Seq.sort values |> Array.ofSeq
     let count = sorted.Length
 
-    // The chance that at most so many of the values lie below the median they were drawn around.
-    let rec low rank chance atMost =
-        let atMost = atMost + chance
-        if 2.0 * atMost > 0.05 then max 0 (rank - 1) else low (rank + 1) (chance * float (count - rank) / float (rank + 1)) atMost
+    // atMost: the chance that at most so many of the values lie below the median they were drawn around. By logarithms, since 0.5 ** 1075 is 0.
+    let rec low rank logChance atMost =
+        let atMost = atMost + exp logChance
+        if 2.0 * atMost > 0.05 then max 0 (rank - 1) else low (rank + 1) (logChance + log (float (count - rank) / float (rank + 1))) atMost
 
-    let low = low 0 (0.5 ** float count) 0.0
+    let low = low 0 (float count * log 0.5) 0.0
     sorted[low], sorted[count - 1 - low]
 
 type Rounds with

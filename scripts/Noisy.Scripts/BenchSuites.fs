@@ -232,8 +232,6 @@ let private monitored threads preset (experiment: Experiment) =
 /// A trained language model at work: a token of each column, and a text in each.
 let private inference threads (size: Size) =
     [ for batch in BenchInference.batches do
-          BenchInference.check size batch
-
           let row what rows baseline theirs ours =
               { Suite = "inference"; Config = $"{size.Name} B{batch}"; What = what; Activation = "soft"; Baseline = baseline
                 Operations = rows * forwardOperations size; Threads = threads; Share = 0.2; Theirs = theirs; Ours = ours }

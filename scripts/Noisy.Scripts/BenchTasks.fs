@@ -47,19 +47,19 @@ let private loop (config: RunConfig) (task: ITrainingTask) (loss: int64 -> Noise
 /// are made while the clock runs.
 let update (config: RunConfig) (engine: Backend) =
     let task = build config engine
-    loop config task (fun update context -> task.Loss(BatchPosition(update, 1, update % task.UpdatesPerEpoch, task.Stages, task.Stages), context))
+    loop config task (fun update context -> task.Loss(BatchPosition(update, 1, update % task.UpdatesPerEpoch, task.Stages), context))
 
 /// So many updates on the first batches of an epoch, the same at every run: where batches differ in length, both sides do the same.
 let updates count (config: RunConfig) (engine: Backend) =
     let task = build config engine
-    let work = loop config task (fun update context -> task.Loss(BatchPosition(update, 1, update % int64 count, task.Stages, task.Stages), context))
+    let work = loop config task (fun update context -> task.Loss(BatchPosition(update, 1, update % int64 count, task.Stages), context))
     { work with Run = fun () -> for _ in 1 .. count do work.Run() }
 
 /// What is done besides in an update that is monitored.
 let monitors (config: RunConfig) =
     let task = build config Backend.Auto
     let noise = NoiseKey.FromSeed(config.Seed).Child "noise"
-    let position = BatchPosition(0L, 1, 0L, task.Stages, task.Stages)
+    let position = BatchPosition(0L, 1, 0L, task.Stages)
 
     { Run = fun () -> BatchMonitor.Observe(task, position, NoiseContext(NoiseMode.Sample, noise), NoiseContext config.Training.TestNoise) |> ignore
       Path = fun () -> task.Backend

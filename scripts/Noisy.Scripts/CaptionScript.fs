@@ -64,13 +64,15 @@ let private load (run: Plan.Run) (task: ITrainingTask) =
         | null -> summary
         | wrong -> refuse $"{wrong}: the same command without --describe and --model writes it again"
 
-/// A file in the run's folder for each picture, whatever folders these are in.
-let private targets folder (pictures: string list) =
-    let names = pictures |> List.map (fun (path: string) -> Path.GetFileNameWithoutExtension path)
-    names |> List.mapi (fun i name ->
-        match names |> List.take i |> List.filter ((=) name) |> List.length with
-        | 0 -> Path.Combine(folder, "described", name + ".png")
-        | before -> Path.Combine(folder, "described", $"{name}-{before + 1}.png"))
+/// A file of its own in the run's folder for each picture, whatever folders these are in.
+let internal targets folder (pictures: string list) =
+    let add (taken: Set<string>) (picture: string) =
+        let stem = Path.GetFileNameWithoutExtension picture
+        let names = stem :: [ for number in 2 .. taken.Count + 1 -> $"{stem}-{number}" ]
+        let name = names |> List.find (fun name -> not (taken.Contains(name.ToLowerInvariant()))) // as file systems that ignore case see it
+        Path.Combine(folder, "described", name + ".png"), taken.Add(name.ToLowerInvariant())
+
+    pictures |> List.mapFold add Set.empty |> fst
 
 let private describe (experiment: Experiment) (pictures: string list) model (options: Options) (stop: CancellationToken) =
     TorchNative.EnsureLoaded()

@@ -22,7 +22,7 @@ let gather (folders: string seq) =
 
 /// A run's config as this version reads it; None if it does not know the experiment.
 let config (summary: RunSummary) =
-    match PaperExperiments.All |> Seq.tryFind (fun e -> e.Name = summary.Experiment) with
+    match Solving.experiment summary with
     | None -> None
     | Some experiment ->
         try Some(experiment, ConfigJson.Read(summary.Config, experiment.Presets[0].Settings.GetType())) with :? JsonException -> None

@@ -45,7 +45,7 @@ module Spec =
     /// φ(x, ξ) for a pre-activation x, a draw ξ ~ N(0, 1) and a gap gain p, with the spec's own noise scale.
     let value (spec: Spec) (x: float) (xi: float) (p: float) = NoisyFunction.Value(spec, x, xi, p, spec.C)
 
-    /// E[φ(x, ξ)] over the noise, for a gap gain p: what the unit gives at test time.
+    /// E[φ(x, ξ)] over the noise, for a gap gain p; for output noise without a clip also what the unit gives at test time.
     let mean (spec: Spec) (x: float) (p: float) = NoisyMoments.Mean(spec, x, p, spec.C)
 
 /// A named pair of activations: what replaces tanh and what replaces sigmoid in a network.

@@ -7,6 +7,7 @@ open System.IO
 open System.Security.Cryptography
 open System.Text
 open Microsoft.FSharp.Reflection
+open Noisy.Models
 open TorchSharp
 
 /// All tensors of a batch, in order, with where they are in it: "" for the batch itself, "item 2" of a tuple or list, a record's field.
@@ -42,11 +43,14 @@ let notFinite (batch: obj) : string option =
         elif holds (tensor.isinf ()) then Some $"an infinite number in {where}"
         else None)
 
+/// Whether a type is F#'s list.
+let private isList (kind: Type) = kind.IsGenericType && kind.GetGenericTypeDefinition() = typedefof<list<_>>
+
 /// The batch with every tensor on a device; as it is if it has none elsewhere.
 let rec toDevice (device: torch.Device) (batch: 'B) : 'B =
     if tensors batch |> List.forall (fun tensor -> tensor.device = device) then batch else downcast moved device (box batch)
 
-and private moved device (batch: obj) : obj =
+and private moved (device: torch.Device) (batch: obj) : obj =
     match batch with
     | :? torch.Tensor as tensor -> tensor.``to`` device
     | :? Array as array ->
@@ -54,9 +58,17 @@ and private moved device (batch: obj) : obj =
         for i in 0 .. copy.Length - 1 do copy.SetValue(moved device (copy.GetValue i), i)
         copy
     | null -> null
+    | _ when isList (batch.GetType()) ->
+        let empty, cons = FSharpType.GetUnionCases(batch.GetType()) |> Array.partition (fun case -> case.GetFields().Length = 0)
+        let add item rest = FSharpValue.MakeUnion(cons[0], [| moved device item; rest |])
+        Seq.foldBack add (Seq.cast<obj> (batch :?> IEnumerable)) (FSharpValue.MakeUnion(empty[0], [||]))
     | _ when FSharpType.IsTuple(batch.GetType()) -> FSharpValue.MakeTuple(FSharpValue.GetTupleFields batch |> Array.map (moved device), batch.GetType())
     | _ when FSharpType.IsRecord(batch.GetType()) -> FSharpValue.MakeRecord(batch.GetType(), FSharpValue.GetRecordFields batch |> Array.map (moved device))
-    | other -> other
+    | other ->
+        if tensors other |> List.exists (fun tensor -> tensor.device.``type`` <> device.``type``) then
+            raise (UsageException $"a batch has tensors within a {other.GetType().Name}, which cannot be moved to {device}: put them into a tuple, record, list or array")
+
+        other
 
 let private bytes (tensor: torch.Tensor) =
     use _ = torch.NewDisposeScope()

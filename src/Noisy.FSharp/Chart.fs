@@ -32,7 +32,8 @@ module Chart =
         spec.Validate() |> ignore
         let unit = spec.Unit
         let finite value other = if Double.IsFinite value then value else other
-        let low, high = finite unit.LowerThreshold -3.0, finite unit.UpperThreshold 3.0
+        let low = finite unit.LowerThreshold (min -3.0 (unit.UpperThreshold - 3.0))
+        let high = finite unit.UpperThreshold (max 3.0 (unit.LowerThreshold + 3.0))
         let range = 1.5 * (high - low) + 0.5
         let middle = 0.5 * (low + high)
         let x = Array.init 601 (fun i -> middle + range * (float i / 300.0 - 1.0))
@@ -51,7 +52,7 @@ module Chart =
           ]
           panel "E[∂φ/∂x]" [
               { Name = "expected gradient"; Colour = palette[1]; Mark = Line(x, moments |> Array.map _.MeanDx) }
-              { Name = "of the hard function"; Colour = "#444444"; Mark = Dashed(x, x |> Array.map (fun v -> if v > low && v < high then unit.Slope else 0.0)) }
+              { Name = "of the hard function"; Colour = "#444444"; Mark = Dashed(x, x |> Array.map (fun v -> HardFunctions.HardSlope(unit, v))) }
           ] ]
 
     let private chart title columns panels = { Figure = { Title = title; Columns = columns; Panels = panels }; Size = 620, 460 }

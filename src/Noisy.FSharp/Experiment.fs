@@ -177,7 +177,7 @@ type private FunctionTask<'Settings, 'Model, 'Batch when 'Model :> torch.nn.Modu
             use _ = torch.no_grad ()
             model.eval ()
             clock.TestMode <- context.Mode
-            clock.Advance(clock.Update, context.Scale)
+            clock.Advance(context.Update, context.Scale) // that of the weights, whichever session measures them
             let valid, test = experiment.Batches
             let count = if split = Split.Valid then valid else test
             let settings = at stage
@@ -220,15 +220,16 @@ module Experiment =
     /// Adds a size to start from, --preset; the first is the default. settings: the experiment's own; training: how its runs are trained.
     let preset (name: string) (settings: 'Settings) (training: Training) (experiment: Experiment<'Settings, 'Model, 'Batch>) =
         plainName "the preset's name" name
-        { experiment with Presets = experiment.Presets @ [ name, $"%d{training.Epochs * training.EpochUpdates} updates", settings, training ] }
+        { experiment with Presets = experiment.Presets @ [ name, $"%d{int64 training.Epochs * int64 training.EpochUpdates} updates", settings, training ] }
 
-    /// The activations that --activation takes, which are also trained if the command names none; default the library's variants.
+    /// The activations that --activation takes, which are also trained if the command names none and there is no row; default the library's
+    /// variants.
     let activations (variants: Variant list) (experiment: Experiment<'Settings, 'Model, 'Batch>) =
         for variant in variants do plainName "the variant's name" variant.Name
         { experiment with Activations = variants }
 
-    /// Adds a row: an activation with other training, --row. summary: one line for help texts. A row keeps the schedule of its training even
-    /// if its variant has no noise: for a model with noise of its own.
+    /// Adds a row: an activation with other training, --row. summary: one line for help texts. If the command names none, all rows are trained and
+    /// no other activations. A row keeps the schedule of its training even if its variant has no noise: for a model with noise of its own.
     let row (name: string) (variant: Variant) (summary: string) (change: Training -> Training) (experiment: Experiment<'Settings, 'Model, 'Batch>) =
         plainName "the row's name" name
         { experiment with Rows = experiment.Rows @ [ name, variant, summary, change ] }
@@ -321,11 +322,17 @@ module Experiment =
 
         let presets = [ for name, _, _, _ in experiment.Presets -> name ]
         let rows = [ for name, _, _, _ in experiment.Rows -> name ] @ [ for variant in experiment.Activations -> variant.Name ]
-        match twice presets, twice rows with
-        | [], [] -> ()
-        | again, others -> refuse $"experiment '{experiment.Name}' has {list (again @ others)} more than once: give each preset, row and activation a name of its own"
+        let metrics = [ for name, _, _ in experiment.Metrics -> name ]
+        match twice presets @ twice rows @ twice metrics with
+        | [] -> ()
+        | again -> refuse $"experiment '{experiment.Name}' has {list again} more than once: give each preset, row, activation and metric a name of its own"
 
         for name, _, settings, _ in experiment.Presets do checkSettings name settings
+
+        // A row's training. A gap gain that its variant does not have needs no word of whether it is learned, as with an activation.
+        let rowSettings (variant: Variant) (training: Training) =
+            let isUsed = isNull (TrainingSettings.WhyUnused("learnP", variant))
+            Training.settings { training with LearnP = training.LearnP || not isUsed }
 
         let settings (config: RunConfig) = unbox<'Settings> config.Settings
         let ownSettings (task: ITrainingTask) = match task with :? FunctionTask<'Settings, 'Model, 'Batch> as own -> Some own.Settings | _ -> None
@@ -342,7 +349,7 @@ module Experiment =
 
                     ResizeArray [
                         for name, variant, summary, change in experiment.Rows ->
-                            ExperimentRow.Create(name, variant, summary, (fun _ -> Training.settings (change start)))
+                            ExperimentRow.Create(name, variant, summary, (fun _ -> rowSettings variant (change start)))
                     ]),
                 BuildTask = (fun config _ device -> new FunctionTask<'Settings, 'Model, 'Batch>(experiment, config, device)),
                 RulesOf = (fun config ->

@@ -107,6 +107,12 @@ module Run =
     let train (experiment: Experiment<'Settings, 'Model, 'Batch>) (options: RunOptions) : RunResult =
         TorchNative.EnsureLoaded()
         let built = Experiment.build experiment
+
+        for name, value in [ "Updates", options.Updates; "Threads", Some(int64 options.Threads); "Monitor", options.Monitor ] do
+            match value with
+            | Some number when number < 1L -> raise (UsageException $"{name} is {number}: must be at least 1")
+            | _ -> ()
+
         let preset = if options.Preset = "" then built.Presets[0].Name else options.Preset
         let row = if options.Row = "" then built.DefaultRows[0] else options.Row
         let out = if options.Out = "" then Path.Combine("runs", built.Name) else options.Out
@@ -132,18 +138,9 @@ module Run =
             with :? IOException | :? UnauthorizedAccessException | :? InvalidDataException as error ->
                 refuse $"cannot be read ({error.Message})"
 
-        let own = dict [ for weight in model.state_dict () -> weight.Key, weight.Value.shape ]
-        let shape (sizes: int64[]) = $"""[{String.Join(", ", sizes)}]"""
-
-        match [ for name in tensors.Keys do if not (own.ContainsKey name) then name ], [ for weight in own do if not (tensors.ContainsKey weight.Key) then weight.Key ] with
-        | [], [] -> ()
-        | lost, added ->
-            let list (names: string list) = if names.IsEmpty then "nothing" else String.Join(", ", names)
-            refuse $"is of another model: it alone has {list lost}, the model alone has {list added}"
-
-        for weight in own do
-            let there = tensors[weight.Key].shape
-            if weight.Value <> there then refuse $"is of another model: {weight.Key} is {shape there} there, {shape weight.Value} in the model"
+        match ModelDifference.Find(tensors, model.state_dict ()) with
+        | null -> ()
+        | difference -> refuse $"is of another model: {difference}"
 
         match ExportedWeights.Load(file, summary, model) with
         | null -> Option.ofNullable (ModelMetadata.ReadTest metadata).Scale
@@ -191,6 +188,6 @@ module Run =
         let model = Model.build experiment settings config.Seed variant clock torch.CPU
         let scale = takeWeights folder summary model
         clock.TestMode <- config.Training.TestNoise
-        clock.Advance(summary.Updates, Option.toNullable scale)
+        clock.Advance(summary.TestedUpdate config.Training.KeepBest, Option.toNullable scale)
         model.eval ()
         { Model = model; Settings = settings; Variant = variant; Clock = clock; Scale = scale; Summary = summary }

@@ -51,6 +51,15 @@ module Sweep =
         if Options.values text = [ text ] then text
         else raise (UsageException $"the value '{text}' of {name} cannot be one of a list: it must have no comma outside brackets, and no space at its ends")
 
+    /// One option of sbatch as a text of --sbatch, where blanks outside quotes would make it several.
+    let private sbatch (option: string) =
+        let has (sign: char) = option.Contains sign
+
+        if not (Seq.exists Char.IsWhiteSpace option || has '"' || has '\'') then option
+        elif not (has '"') then $"\"{option}\""
+        elif not (has '\'') then $"'{option}'"
+        else raise (UsageException $"the option {option} of sbatch has quotes of both kinds: take one kind")
+
     /// The words of the command line that asks for a sweep.
     let internal words (sweep: Sweep) =
         let given option value = if value = "" then [] else [ option; value ]
@@ -73,7 +82,7 @@ module Sweep =
               yield! [ "--on"; "slurm"; "--time"; string job.Minutes ]
               yield! count "--jobs" job.Jobs
               yield! given "--partition" job.Partition
-              for option in job.Options do yield! [ "--sbatch"; option ] ]
+              for option in job.Options do yield! [ "--sbatch"; sbatch option ] ]
 
     /// Begins a sweep, or goes on with it: trains what is missing, tries again what failed, and leaves alone what is done or what another
     /// process has. On this machine it returns when all is trained, or after Ctrl+C; on Slurm when the job is queued.

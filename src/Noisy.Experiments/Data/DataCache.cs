@@ -80,7 +80,7 @@ public sealed class DataCache(DataCacheSettings settings, Action<string>? report
             }
         }
 
-        var file = missing[0]!.File;
+        var file = (set.Files.FirstOrDefault(file => places.All(place => DataFile.Find(place, file.File) is null)) ?? missing[0]!).File;
         var what = Directory.Exists(Path.Combine(places[0], file)) || Directory.Exists(Path.Combine(places[0], file + ".gz"))
             ? $"{named}: '{Path.Combine(places[0], file)}' is a folder, not a file."
             : $"{named} does not hold {set.Title}: '{file}' (or '{file}.gz') is neither in '{places[0]}' nor in '{places[1]}'.";

@@ -53,10 +53,11 @@ internal static class Translation
             return Latest.Get($"{string.Join("; ", files.Select(DataFile.Stamp))} {settings.MaxLength}", () => TranslationTexts.Load(files, settings.MaxLength));
         }
 
-        var found = TranslationTexts.Sets(settings.Text).ToDictionary(set => set, cache.Find);
+        var sets = TranslationTexts.Sets(settings.Text, settings.TestPart);
+        var found = sets.ToDictionary(set => set.Name, cache.Find);
         var tiny = config.Preset == "tiny";
-        var key = $"{string.Join("; ", found.Select(set => DataCache.Stamp(set.Key, set.Value)))} {settings.Text} {settings.TestPart} {settings.MaxLength} {tiny}";
-        return Latest.Get(key, () => TranslationTexts.Load(settings.Text, settings.TestPart, settings.MaxLength, set => found[set])
+        var key = $"{string.Join("; ", sets.Select(set => DataCache.Stamp(set, found[set.Name])))} {settings.Text} {settings.TestPart} {settings.MaxLength} {tiny}";
+        return Latest.Get(key, () => TranslationTexts.Load(settings.Text, settings.TestPart, settings.MaxLength, set => found[set.Name])
             ?? (tiny ? TranslationWorld.Create(1, 2_000, 200, 200) : TranslationWorld.Create(2, 10_000, 1_000, 1_000)));
     }
 }

@@ -15,7 +15,8 @@ public sealed record TranslationSettings : ISettings
     /// <summary>Most words of each language, the end of a sentence and the unknown word among them, ≥ 3.</summary>
     public int Vocabulary { get; init; } = 10_000;
 
-    /// <summary>Training pairs of which a side has this many words or more are left out, ≥ 2.</summary>
+    /// <summary>Training pairs of which a side has this many words or more are left out, ≥ 2; of a text of the user's own pairs of validation
+    /// and test too, before it is cut, so that another number cuts it elsewhere.</summary>
     public int MaxLength { get; init; } = 50;
 
     /// <summary>Training pairs used, from the start; 0 uses all.</summary>

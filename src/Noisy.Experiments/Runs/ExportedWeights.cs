@@ -12,6 +12,7 @@ internal static class ExportedWeights
     /// <param name="summary">The run's summary.</param>
     /// <param name="model">The run's model.</param>
     /// <returns>What is wrong with the file; null if nothing is.</returns>
+    /// <exception cref="UsageException">The file is sound, but of another model.</exception>
     internal static string? Load(string path, RunSummary summary, torch.nn.Module model)
     {
         using var scope = torch.NewDisposeScope();
@@ -21,7 +22,11 @@ internal static class ExportedWeights
             var tensors = Safetensors.Read(path).Tensors;
             if (WeightsHash.Compute(tensors) != summary.WeightsSha256) return $"{path} has other weights than those that were tested";
             if (summary.WeightsFileSha256 is { } file && file != Checksum(path)) return $"{path} has another description of its weights than was exported";
-            foreach (var (name, weight) in model.state_dict()) weight.copy_(tensors[name]);
+            var weights = model.state_dict();
+            if (ModelDifference.Find(tensors, weights) is { } difference)
+                throw new UsageException(
+                    $"{path} is of another model than the experiment makes now ({difference}): name another folder with --out, or delete the run's to train it again");
+            foreach (var (name, weight) in weights) weight.copy_(tensors[name]);
             return null;
         }
         catch (FileNotFoundException)

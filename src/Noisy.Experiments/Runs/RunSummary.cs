@@ -63,7 +63,7 @@ public sealed record RunSummary
     /// <summary>Update at which validation reached the config's <c>stopAt</c>; null if it has not.</summary>
     public long? SolvedAtUpdate { get; init; }
 
-    /// <summary>Stage of difficulty that validation was at; null if the task has one. Test is always at the last.</summary>
+    /// <summary>Stage of difficulty that was reached; null if the task has one. Validation and test are at the last.</summary>
     public int? Stage { get; init; }
 
     /// <summary>Fingerprint of the weights that were tested, <see cref="WeightsHash"/>.</summary>
@@ -106,6 +106,10 @@ public sealed record RunSummary
 
     /// <summary>Versions of everything that the numbers depend on.</summary>
     public required IReadOnlyDictionary<string, string> Versions { get; init; }
+
+    /// <summary>Update of the weights that were tested, whose noise scale the test has.</summary>
+    /// <param name="keepBest">Whether the config keeps the best weights.</param>
+    internal long TestedUpdate(bool keepBest) => keepBest && BestUpdate is { } best ? best : Updates;
 
     /// <summary>Reads a summary.</summary>
     /// <param name="path">The file.</param>

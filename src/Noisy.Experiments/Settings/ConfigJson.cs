@@ -77,7 +77,8 @@ public static class ConfigJson
         json["seed"] = config.Seed;
         foreach (var part in new[] { config.Training, config.Settings }.OfType<object>())
             foreach (var (name, value) in JsonSerializer.SerializeToNode(part, part.GetType(), Indented)!.AsObject())
-                if (!json.TryAdd(name, value?.DeepClone())) throw new ArgumentException($"the settings of '{config.Experiment}' have a field '{name}', which every run has: give it another name");
+                if (name is Data or Definition || !json.TryAdd(name, value?.DeepClone()))
+                    throw new ArgumentException($"the settings of '{config.Experiment}' have a field '{name}', which every run has: give it another name");
         return json;
     }
 
@@ -89,7 +90,7 @@ public static class ConfigJson
     {
         StrictJson.Check(json.ToJsonString(Line));
         foreach (var (old, name) in Renamed)
-            if (json.TryGetPropertyValue(old, out var value) && !json.ContainsKey(name)) json[name] = value?.DeepClone();
+            if ((settings is null || Field(settings, old) is null) && json.TryGetPropertyValue(old, out var value) && !json.ContainsKey(name)) json[name] = value?.DeepClone();
         var head = json.Deserialize<Head>(Strict)!;
         try
         {
@@ -141,7 +142,8 @@ public static class ConfigJson
     /// <summary>Fields that older versions called otherwise: their name then, and now.</summary>
     internal static IReadOnlyDictionary<string, string> Renamed { get; } = new Dictionary<string, string>(StringComparer.OrdinalIgnoreCase) { ["look"] = "attentionKind" };
 
-    private const string Definition = "activationDefinition";
+    // The folder of a run adds what the data are.
+    private const string Data = "data", Definition = "activationDefinition";
 
     private sealed record Head(string Experiment, string Preset, string Activation, long Seed, Own? ActivationDefinition = null);
 

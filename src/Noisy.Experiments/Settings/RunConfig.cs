@@ -31,7 +31,7 @@ public sealed record RunConfig
     internal NoiseKey NoiseKey() => Core.NoiseKey.FromSeed(Seed).Child("noise");
 
     /// <summary>How noise is treated at test time by weights of so many updates.</summary>
-    internal NoiseContext TestContext(long update) => new(Training.TestNoise, Scale: Training.Schedule?.At(update));
+    internal NoiseContext TestContext(long update) => new(Training.TestNoise, Update: update, Scale: Training.Schedule?.At(update));
 
     /// <summary>The experiment's own settings, by their type.</summary>
     /// <typeparam name="TSettings">The record that the experiment's presets hold.</typeparam>

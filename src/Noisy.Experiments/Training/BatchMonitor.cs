@@ -42,7 +42,8 @@ internal static class BatchMonitor
         }
     }
 
-    /// <summary>Measures a trained model in the first batches of an epoch, as the updates after its last would be.</summary>
+    /// <summary>Measures a trained model in the first batches of an epoch, as the updates after its last would be. The model has the same weights
+    /// and buffers afterwards.</summary>
     /// <param name="task">Data, and a model with the weights that were tested.</param>
     /// <param name="config">The run's config.</param>
     /// <param name="updates">Updates that the model has been trained for, which say whose noise scale is in force.</param>
@@ -53,15 +54,18 @@ internal static class BatchMonitor
         var (noise, test) = (config.NoiseKey(), config.TestContext(updates));
         var epoch = (int)(updates / task.UpdatesPerEpoch) + 1;
         var seen = new List<IReadOnlyDictionary<string, SiteStatistics>>();
+        using var tested = new BestWeights();
+        tested.Capture(task.Model.state_dict());
         for (var batch = 0L; batch < Math.Min(batches, task.UpdatesPerEpoch); batch++)
         {
-            var place = new BatchPosition(updates + batch, epoch, batch, task.Stages, task.Stages);
+            var place = new BatchPosition(updates + batch, epoch, batch, task.Stages);
             var context = new NoiseContext(NoiseMode.Sample, noise, updates + batch, 0, test.Scale);
             if (Observe(task, place, context, test) is not { } sites) return null;
             seen.Add(sites);
             using var scope = NewDisposeScope();
             using var _ = no_grad();
             task.Loss(place, context); // hands its state to the next batch
+            tested.Restore(task.Model); // a pass may change buffers, as batch normalisation does
         }
 
         return SiteSummary.Over(seen);

@@ -5,5 +5,4 @@ namespace Noisy.Experiments;
 /// <param name="Epoch">Epoch, from 1.</param>
 /// <param name="Index">Batch within the epoch, from 0.</param>
 /// <param name="Stage">Current stage of difficulty, from 1; of a task with one stage always 1.</param>
-/// <param name="EpochStage">Stage at the start of the epoch.</param>
-public readonly record struct BatchPosition(long Update, int Epoch, long Index, int Stage, int EpochStage);
+public readonly record struct BatchPosition(long Update, int Epoch, long Index, int Stage);

@@ -15,7 +15,8 @@ namespace Noisy.Experiments;
 internal static class Checkpoint
 {
     private const string Extension = ".safetensors", ChecksumExtension = ".sha256", StateKey = "state";
-    private const string FormatKey = "format", Format = "noisy-checkpoint-3", BestPrefix = "best.", CarriedPrefix = "carried.";
+    private const string FormatKey = "format", Format = "noisy-checkpoint-3";
+    private const string ModelPrefix = "model.", OptimizerPrefix = "optimizer.", BestPrefix = "best.", CarriedPrefix = "carried.";
     private const int Kept = 2;
 
     /// <summary>Writes a checkpoint and removes all but the newest two.</summary>
@@ -29,9 +30,9 @@ internal static class Checkpoint
         string folder, ITrainingTask task, IReadOnlyDictionary<string, Tensor> optimizer, BestWeights best, TrainState state)
     {
         Directory.CreateDirectory(folder);
-        var tensors = task.Model.state_dict().ToDictionary(t => "model." + t.Key, t => t.Value);
+        var tensors = task.Model.state_dict().ToDictionary(t => ModelPrefix + t.Key, t => t.Value);
         foreach (var (name, tensor) in task.Carried) tensors[CarriedPrefix + name] = tensor;
-        foreach (var (name, tensor) in optimizer) tensors["optimizer." + name] = tensor;
+        foreach (var (name, tensor) in optimizer) tensors[OptimizerPrefix + name] = tensor;
         foreach (var (name, tensor) in best.Tensors) tensors[BestPrefix + name] = tensor;
         var metadata = new Dictionary<string, string> { [StateKey] = JsonSerializer.Serialize(state, ConfigJson.Line), [FormatKey] = Format };
 
@@ -64,7 +65,8 @@ internal static class Checkpoint
     /// <param name="best">Receives the best weights, if any are kept.</param>
     /// <param name="warn">Told of each checkpoint that is damaged and passed over.</param>
     /// <returns>The state, or null if there is no checkpoint at all.</returns>
-    /// <exception cref="UsageException">There are checkpoints, but every one is damaged, or another version wrote them.</exception>
+    /// <exception cref="UsageException">There are checkpoints, but every one is damaged, or another version wrote them, or they are of another
+    /// model.</exception>
     public static TrainState? Load(
         string folder, ITrainingTask task, IReadOnlyDictionary<string, Tensor> optimizer, BestWeights best, Action<string> warn)
     {
@@ -101,18 +103,24 @@ internal static class Checkpoint
             throw new UsageException($"checkpoint {path} has the form '{format}', this version of Noisy reads '{Format}': continue with the version that wrote it, or delete the run's folder to start it again");
         var state = ConfigJson.Parse<TrainState>(metadata[StateKey]);
         using var _ = no_grad();
-        var targets = task.Model.state_dict().Select(t => ("model." + t.Key, t.Value)).Concat(optimizer.Select(t => ("optimizer." + t.Key, t.Value)));
-        foreach (var (name, target) in targets)
-        {
-            using var source = tensors[name].to(target.device);
-            if (!source.shape.SequenceEqual(target.shape)) throw new InvalidDataException($"'{name}' has another shape");
-            if (source.dtype != target.dtype) throw new InvalidDataException($"'{name}' is {source.dtype}, where {target.dtype} is needed");
-            target.copy_(source);
-        }
-
+        var (model, saved, running) = (task.Model.state_dict(), Part(ModelPrefix), Part(OptimizerPrefix));
+        if ((ModelDifference.Find(saved, model) ?? ModelDifference.Find(running, optimizer)) is { } difference)
+            throw new UsageException(
+                $"checkpoint {path} is of another model than the experiment makes now ({difference}): name another folder with --out, or delete the run's to start it again");
+        Copy(saved, model);
+        Copy(running, optimizer);
         task.Restore(Part(CarriedPrefix));
         best.Capture(Part(BestPrefix));
         return state;
+
+        static void Copy(Dictionary<string, Tensor> stored, IReadOnlyDictionary<string, Tensor> targets)
+        {
+            foreach (var (name, target) in targets)
+            {
+                using var source = stored[name].to(target.device);
+                target.copy_(source);
+            }
+        }
 
         Dictionary<string, Tensor> Part(string prefix) => tensors.Where(t => t.Key.StartsWith(prefix, StringComparison.Ordinal))
             .ToDictionary(t => t.Key[prefix.Length..], t => t.Value);

@@ -20,6 +20,9 @@ public readonly record struct LossSums(double NllSum, double Correct, long Items
         new(left.NllSum + right.NllSum, left.Correct + right.Correct, left.Items + right.Items);
 
     /// <summary>The sums of one batch.</summary>
-    internal static LossSums From(BatchLoss batch) =>
-        new(batch.NllSum.item<float>(), batch.Correct is { } correct ? correct.to_type(ScalarType.Float64).item<double>() : double.NaN, batch.Items);
+    internal static LossSums From(BatchLoss batch)
+    {
+        static double Number(Tensor tensor) => tensor.to_type(ScalarType.Float64).item<double>(); // which is exact, whatever the model's precision
+        return new(Number(batch.NllSum), batch.Correct is { } correct ? Number(correct) : double.NaN, batch.Items);
+    }
 }

@@ -25,9 +25,6 @@ internal sealed record TrainState
     /// <summary>Where a curriculum that goes by results stands.</summary>
     public CurriculumState Curriculum { get; init; } = new();
 
-    /// <summary>Stage of difficulty at the start of the current epoch.</summary>
-    public int EpochStage { get; init; } = 1;
-
     /// <summary>Best validation metric at the last stage so far; null before the first.</summary>
     public double? Best { get; init; }
 

@@ -85,7 +85,7 @@ public static class Trainer
     private static RunSummary Monitored(RunSummary done, TrainingRun run, RunFolder folder, ITrainingObserver observer)
     {
         if (run.MonitorEvery is null || done.Sites is not null) return done;
-        var tested = run.Config.Training.KeepBest && done.BestUpdate is { } best ? best : done.Updates;
+        var tested = done.TestedUpdate(run.Config.Training.KeepBest);
         var monitored = done with { Sites = BatchMonitor.ObserveTrained(run.Task, run.Config, tested, TrainedBatches) };
         if (monitored.Sites is null) return done;
         observer.Note("it was trained without monitors: measured now, with its final weights");

@@ -96,10 +96,9 @@ internal sealed class TrainingSession : IDisposable
         var position = state.Update % perEpoch;
         var epoch = (int)(state.Update / perEpoch) + 1;
         var (stage, rate, scale) = (Stage, RateOf(epoch), schedule?.At(state.Update));
-        if (position == 0) state = state with { EpochStage = stage };
         if (position % perEvaluation == 0) state = state with { Sums = default };
 
-        var place = new BatchPosition(state.Update, epoch, position, stage, state.EpochStage);
+        var place = new BatchPosition(state.Update, epoch, position, stage);
         var context = new NoiseContext(NoiseMode.Sample, noise, state.Update, 0, scale);
         var sites = state.Update % run.MonitorEvery == 0 ? BatchMonitor.Observe(task, place, context, config.TestContext(state.Update)) : null;
         LossSums sums;
@@ -127,8 +126,11 @@ internal sealed class TrainingSession : IDisposable
             "update", state.Update, epoch, rate, scale, sums.MeanNll, norm, double.IsNaN(sums.Accuracy) ? null : sums.Accuracy, logged, Sites: sites));
         var elapsed = watch.Elapsed;
         observer.Updated(new TrainProgress(state.Update, stopAt, epoch, config.Training.Epochs, state.Sums, rate,
-            (state.Items - startItems) / elapsed.TotalSeconds, elapsed * ((double)(stopAt - state.Update) / (state.Update - started))));
+            (state.Items - startItems) / elapsed.TotalSeconds, Left(elapsed.TotalSeconds * (stopAt - state.Update) / (state.Update - started))));
     }
+
+    /// <summary>So many seconds, at most some centuries: epochs without end are ended by a rule, and a time span holds less than they would take.</summary>
+    private static TimeSpan Left(double seconds) => TimeSpan.FromSeconds(Math.Min(1e10, seconds));
 
     private void Log(LogEvent entry)
     {
@@ -254,7 +256,7 @@ internal sealed class TrainingSession : IDisposable
 
     private DivergedException Diverged(BatchPosition place, double loss, double norm, double rate, double? scale)
     {
-        var norms = task.Model.named_parameters().Select(p => (p.name, Norm: (double)p.parameter.detach().norm().item<float>()))
+        var norms = task.Model.named_parameters().Select(p => (p.name, Norm: p.parameter.detach().norm().to_type(ScalarType.Float64).item<double>()))
             .OrderByDescending(p => p.Norm).Take(8).Select(p => $"{p.name} {p.Norm:G4}");
         var at = scale is { } c ? $"noise scale {c:G4}" : "each site's own noise scale";
         return new DivergedException(

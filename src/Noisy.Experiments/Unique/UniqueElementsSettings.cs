@@ -32,6 +32,9 @@ public sealed record UniqueElementsSettings : ISettings
     /// <summary>Sequences of test, ≥ 1.</summary>
     public int TestExamples { get; init; } = 10_000;
 
+    // A checksum is taken of an array of their bytes.
+    private static int MostElements => Array.MaxLength / sizeof(long);
+
     /// <inheritdoc/>
     public IEnumerable<string> BrokenRules(TrainingSettings training)
     {
@@ -44,5 +47,9 @@ public sealed record UniqueElementsSettings : ISettings
         if (Batch < 1) yield return $"batch is {Batch}: must be >= 1";
         if (ValidExamples < 1) yield return $"validExamples is {ValidExamples}: must be >= 1";
         if (TestExamples < 1) yield return $"testExamples is {TestExamples}: must be >= 1";
+        foreach (var (name, sequences) in new[] { ("batch", Batch), ("validExamples", ValidExamples), ("testExamples", TestExamples) })
+            if ((long)Length * sequences > MostElements)
+                yield return $"{name} is {sequences} of length {Length}: together at most {MostElements} elements";
+        if ((long)Values * Batch > MostElements) yield return $"batch is {Batch} of {Values} values: their product must be at most {MostElements}";
     }
 }

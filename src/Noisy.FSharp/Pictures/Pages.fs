@@ -1,17 +1,12 @@
 /// What pages of examples have in common: a run's results, shown one by one.
 module internal Noisy.FSharp.Pages
 
-open System
 open System.IO
-open Noisy.Core
 open Noisy.Models
 open Noisy.Experiments
 
 /// How noise was treated when a run was tested, with the scale of the weights that were.
-let tested (config: RunConfig) (summary: RunSummary) =
-    let update = if config.Training.KeepBest && summary.BestUpdate.HasValue then summary.BestUpdate.Value else summary.Updates
-    let scale = match config.Training.Schedule with null -> Nullable() | schedule -> Nullable(schedule.At update)
-    NoiseContext(config.Training.TestNoise, Scale = scale)
+let tested (config: RunConfig) (summary: RunSummary) = config.TestContext(summary.TestedUpdate config.Training.KeepBest)
 
 /// The summary in a run's folder; None before the run has one.
 let summary folder =

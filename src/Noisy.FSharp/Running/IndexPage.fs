@@ -21,13 +21,27 @@ let private links (folder: string) =
     let words (file: string) = if file.EndsWith ".html" then Path.GetFileNameWithoutExtension file else file
     [ for file in pages @ files -> link [ name; file ] (words file) ] |> concat " · "
 
+/// The runs that the tables count: of those of one row, seed and data, such as copies of a folder, the one whose folder has a run's name.
+let private counted (results: Results.Row list) =
+    let isNamed (row: Results.Row) =
+        let name = Path.GetFileName row.Folder
+        name.StartsWith $"{row.Preset}-" && name.EndsWith $"-s{row.Seed}"
+
+    let first = results |> List.sortBy (isNamed >> not) |> List.distinctBy (fun row -> row.Preset, row.Metric, row.Row, row.Seed, row.Data)
+    let folders = Set.ofList [ for row in first -> row.Folder ]
+    results |> List.filter (fun row -> folders.Contains row.Folder)
+
 /// One line of the list of runs.
-let private runRow (results: Results.Row list) (folder: string) =
+///
+/// inTables: the runs that the tables count.
+let private runRow (results: Results.Row list) (inTables: Results.Row list) (folder: string) =
     let name = text (Path.GetFileName folder)
 
     match results |> List.tryFind (fun row -> row.Folder = folder) with
     | Some row ->
         let state = if row.Finished then "finished" else $"unfinished, {row.Updates} updates"
+        let isCounted = inTables |> List.exists (fun other -> other.Folder = folder)
+        let state = if isCounted then state else $"{state}; not in the tables, which have this row and seed from another folder"
         [ name; text row.Row; text (string row.Seed); text (Metrics.withUnit row.Metric row.Test); text state; links folder ]
     | None -> [ name; text ""; text ""; text ""; text "no summary yet: running, interrupted or diverged"; links folder ]
 
@@ -54,6 +68,7 @@ let save (folder: string) metric (order: string list) =
     let folders = Directory.GetDirectories folder |> Array.filter isRun |> Array.sortWith (fun a b -> String.CompareOrdinal(a, b)) |> List.ofArray
     let place (row: Results.Row) = order |> List.tryFindIndex ((=) row.Row) |> Option.defaultValue order.Length
     let results = ResultsFile.gather folder metric |> List.sortBy place
+    let inTables = counted results
     let isThere (file: string) = File.Exists(Path.Combine(folder, file))
 
     let top =
@@ -63,9 +78,9 @@ let save (folder: string) metric (order: string list) =
     let body =
         [ if not top.IsEmpty then markup $"""<p>{concat " · " top}</p>"""
           if isThere "comparison.png" then markup "<p><img src=\"comparison.png\" alt=\"curves of all rows\"></p>"
-          for _, rows in results |> List.groupBy (fun row -> row.Preset, row.Metric) do yield! tables rows
+          for _, rows in inTables |> List.groupBy (fun row -> row.Preset, row.Metric) do yield! tables rows
           markup "<h2>runs</h2>"
-          table [ "folder"; "row"; "seed"; "test"; "state"; "" ] (folders |> List.map (runRow results)) ]
+          table [ "folder"; "row"; "seed"; "test"; "state"; "" ] (folders |> List.map (runRow results inTables)) ]
 
     let name = DirectoryInfo(Path.GetFullPath folder).Name
     let introduction = $"{folders.Length} runs, {results.Length} with results. Means of several seeds have 95 %% intervals."

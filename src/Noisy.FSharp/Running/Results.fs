@@ -53,7 +53,7 @@ let private metricOf (metric: string) (values: IReadOnlyDictionary<string, float
     | _ -> nan
 
 let private besidesOf metric (summary: RunSummary) =
-    let isOurs = PaperExperiments.All |> Seq.exists (fun experiment -> experiment.Name = summary.Experiment)
+    let isOurs = (Solving.experiment summary).IsSome
     let isShown name = name <> metric && (if isOurs then List.contains name [ "bleu"; "meteor" ] else name <> "loss")
     [ for value in summary.Metrics.Test do if isShown value.Key then value.Key, value.Value ]
 

@@ -188,7 +188,8 @@ let work (experiment: Experiment) (words: string[]) stop =
         let outcomes = trainAll experiment options extras runs stop
         report experiment options extras outcomes
 
-        let diverged = outcomes |> List.tryPick (fun o -> match o.Ending with Diverged error -> Some error | _ -> None)
+        // The last: of those before it has been told.
+        let diverged = outcomes |> List.rev |> List.tryPick (fun o -> match o.Ending with Diverged error -> Some error | _ -> None)
 
         match (List.last outcomes).Ending, diverged with
         | Interrupted, _ ->

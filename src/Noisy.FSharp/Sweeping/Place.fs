@@ -8,7 +8,7 @@ type SlurmJob =
       Jobs: int option
       /// "" takes the cluster's default.
       Partition: string
-      /// Further options of sbatch, such as "--account=x".
+      /// Further options of sbatch, one each, such as "--account=x".
       Options: string list }
 
 /// Where the runs of a sweep are trained.

@@ -22,8 +22,8 @@ let ranges (numbers: int list) =
 
     [ for first, last in List.rev (List.fold add [] (List.sort numbers)) -> if first = last then $"{first}" else $"{first}-{last}" ] |> String.concat ","
 
-/// Seconds before the time limit at which a run is told to stop: a minute where there are four, and never less than a quarter. Slurm may tell
-/// it up to a minute sooner.
+/// Seconds before the time limit at which a run is told to stop: a minute, or a quarter of the limit where that is less. Slurm may tell it up to
+/// a minute sooner.
 let lead minutes = min 60 (15 * minutes)
 
 /// Variables that decide what a run sees: a cluster may be set up to pass none on.

@@ -3,13 +3,13 @@ namespace Noisy.FSharp
 /// How a run of a sweep fares.
 [<RequireQualifiedAccess>]
 type RunState =
-    /// Not begun, or queued again after an interruption.
+    /// Not begun, or queued again after an interruption, or done without a file that is asked for now.
     | Waiting
     | Running
     /// Stopped with a checkpoint: the sweep's command resumes it.
     | Interrupted
     | Done
-    /// An error, or a process that was killed: the sweep's command tries it again.
+    /// An error, a process that was killed, or a picture or file that could not be written: the sweep's command tries it again.
     | Failed
     /// Not tried again as long as its folder is there.
     | Diverged
@@ -120,6 +120,13 @@ module internal Statuses =
             | Some limit when summary.Updates >= limit -> Some summary
             | _ -> None
 
+    /// Whether a run is done and has what its words ask for: --onnx and --tensorboard may be given later, and what its process could not write is
+    /// to be tried again.
+    let isDone folder (entry: Entry) (last: Last) =
+        let has (word: string) (isThere: string -> bool) name = not (List.contains word entry.Words) || isThere (Path.Combine(runFolder folder entry, name))
+        let isWhole = match last with Over(_, _, 2, _) -> false | _ -> true
+        isWhole && (finished folder entry).IsSome && has "--onnx" File.Exists "model.onnx" && has "--tensorboard" Directory.Exists "tensorboard"
+
     /// The last line that a run has printed; "" if there is none.
     let private lastPrinted folder (entry: Entry) =
         let file = logFile folder entry
@@ -143,7 +150,7 @@ module internal Statuses =
 
         let state, message =
             judge
-                { IsDone = summary.IsSome
+                { IsDone = isDone folder entry last
                   HasFolder = Directory.Exists runFolder
                   Last = last
                   Alive = (match last with Open session -> Processes.isAlive session.Process | _ -> None)

@@ -3,6 +3,7 @@ module internal Noisy.FSharp.SweepOptions
 
 open System
 open System.IO
+open System.Text.RegularExpressions
 open Argu
 open Noisy.Models
 open Noisy.Experiments
@@ -27,7 +28,7 @@ type Argument =
             | Jobs _ -> "runs at once (default: local as many as the cores hold, one with --device cuda; slurm no limit)"
             | Time _ -> "slurm: time limit of a task in minutes, after which its run is stopped with a checkpoint and queued again (default: 60)"
             | Partition _ -> "slurm: partition (default: the cluster's)"
-            | Sbatch _ -> "slurm: further options for sbatch, such as --sbatch \"--account=x --mem=4G\"; as often as needed"
+            | Sbatch _ -> "slurm: further options for sbatch, such as --sbatch \"--account=x --mem=4G\", one with blanks in quotes; as often as needed"
             | Threads _ -> "CPU threads of a run (default: local the cores shared out, slurm 1)"
             | Out _ -> "folder of the sweep, with a folder for each run beneath it (default: runs/ and the experiment's name)"
             | Device _ -> "cpu or cuda"
@@ -73,6 +74,13 @@ let private absolute (data: string) =
     let whole (place: string) = if File.Exists place || Directory.Exists place then Path.GetFullPath place else place
     String.Join(",", data.Split(',') |> Array.map whole)
 
+let private quoted = "\"([^\"]*)\"|'([^']*)'"
+
+/// The options in a text of --sbatch, by blanks that are not within quotes.
+let private sbatchOptions (text: string) =
+    if Regex.Replace(text, quoted, "").IndexOfAny([| '"'; '\'' |]) >= 0 then refuse $"--sbatch {text}: a quote is not closed"
+    [ for option in Regex.Matches(text, $"(?:[^\\s\"']|{quoted})+") -> Regex.Replace(option.Value, quoted, "$1$2") ]
+
 let private minutes text = int (min 525_600L (integer "--time" 1L text))
 let private count option text = int (min 10_000L (integer option 1L text))
 
@@ -87,7 +95,7 @@ let read (experiment: Experiment) (words: string list) =
         let out = found.GetResult(Argument.Out, $"runs/{experiment.Name}")
         let jobs = found.TryGetResult Argument.Jobs |> Option.map (count "--jobs")
         let time, partition = found.TryGetResult Argument.Time, found.TryGetResult Argument.Partition
-        let sbatch = found.GetResults Argument.Sbatch |> List.collect (fun text -> List.ofArray (text.Split(' ', StringSplitOptions.RemoveEmptyEntries)))
+        let sbatch = found.GetResults Argument.Sbatch |> List.collect sbatchOptions
         SlurmArray.check sbatch
 
         let place =

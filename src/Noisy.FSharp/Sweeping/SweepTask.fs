@@ -40,11 +40,11 @@ let private attempts = 3
 // Another process that ends just now lets go of the run within this.
 let private patience = TimeSpan.FromSeconds 3.0
 
-/// Whether a run is done, or has diverged and would again.
+/// Whether a run is done with all that is asked for, or has diverged and would again.
 let private isOver folder (entry: Manifest.Entry) =
     match Journal.last (Journal.read (Manifest.journalFile folder entry)) with
     | Over(_, _, 4, _) -> Directory.Exists(Manifest.runFolder folder entry)
-    | _ -> (Statuses.finished folder entry).IsSome
+    | last -> Statuses.isDone folder entry last
 
 /// Trains a run unless another process does.
 ///

@@ -121,11 +121,20 @@ let private enter (experiment: Experiment) (request: SweepOptions.Request) progr
     Manifest.write folder sweep
     sweep
 
-/// The runs that have still to be trained and that nobody has.
+/// The runs that are not done with all that is asked for and that nobody has.
 let private missing folder (sweep: Manifest) (runs: SweepRun list) =
     List.zip sweep.Runs runs
     |> List.filter (fun (_, run) -> run.State = RunState.Interrupted || run.State = RunState.Failed || run.State = RunState.Waiting)
     |> List.map fst
+
+/// Says how many runs are done without the monitors that are asked for now: whether their models have anything to be measured is not known here.
+let private printUnmonitored folder (sweep: Manifest) (request: SweepOptions.Request) =
+    let isUnmonitored entry = match Statuses.finished folder entry with Some summary -> isNull summary.Sites | None -> false
+
+    match request.Options.Monitor, sweep.Runs |> List.filter isUnmonitored |> List.length with
+    | Some every, count when count > 0 ->
+        printfn "%d of the runs are done without monitors: the experiment's own command with --monitor %d, and no sweep, measures them" count every
+    | _ -> ()
 
 /// The end of the session of a run, as a code; 0 where there is none.
 let private codeOf folder (entry: Entry) =
@@ -142,12 +151,13 @@ let exitCode (runs: (SweepRun * int) list) =
 let private onThisMachine experiment (request: SweepOptions.Request) program folder jobs (stop: CancellationToken) =
     let sweep = Manifest.alone folder (fun () -> enter experiment request program folder)
     let entries = missing folder sweep (Statuses.all folder sweep)
+    printUnmonitored folder sweep request
     let jobs = if Option.isNone jobs && request.Options.Device.``type`` = TorchSharp.DeviceType.CUDA then Some 1 else jobs
     let jobs, threads = LocalSweep.share Environment.ProcessorCount entries.Length jobs request.Threads
 
     if not entries.IsEmpty then
         let threadsText = if threads = 1 then "1 thread" else $"{threads} threads"
-        printfn "%d of %d runs to be trained, %d at once with %s each, into %s" entries.Length sweep.Runs.Length (min jobs entries.Length) threadsText folder
+        printfn "%d of %d runs to be done, %d at once with %s each, into %s" entries.Length sweep.Runs.Length (min jobs entries.Length) threadsText folder
         LocalSweep.work folder sweep entries jobs threads stop
 
     if stop.IsCancellationRequested then
@@ -179,6 +189,7 @@ let private onSlurm experiment (request: SweepOptions.Request) program folder (j
 
             sweep)
 
+    printUnmonitored folder sweep request
     let runs = Statuses.all folder sweep
     printfn "%s" (totals runs)
     printfn "how they fare: %s status %s (or cancel, or, at the end, collect)" (SweepOptions.call experiment) folder

@@ -17,10 +17,8 @@ public sealed record ParallelSet(DataSet Files, IReadOnlyList<ParallelPart> Part
     /// <exception cref="UsageException">There is no such part.</exception>
     public ParallelText Load(string folder, string part, ParallelTextRules? rules = null)
     {
-        var known = Parts.FirstOrDefault(p => p.Name == part) ?? throw new UsageException(
-            $"{Files.Title} has no part '{part}'; its parts are {string.Join(", ", Parts.Select(p => p.Name))}.");
-        DataSource[] own = [.. Files.Files.Where(file => file.File == known.Source || file.File == known.Target)];
-        var files = (Files with { Files = own }).Open(folder);
+        var known = Part(part);
+        var files = FilesOf(part).Open(folder);
         var text = ParallelText.Parse(files.Contents[0], files.Paths[0], files.Contents[1], files.Paths[1], rules, files.Remedy);
         files.Check(0, "lines", text.Lines, known.Lines);
         files.Check(0, "words", text.SourceWords, known.SourceWords);
@@ -28,4 +26,16 @@ public sealed record ParallelSet(DataSet Files, IReadOnlyList<ParallelPart> Part
         files.CheckSums();
         return text;
     }
+
+    /// <summary>The files of some parts, as a set of their own.</summary>
+    /// <param name="parts">Names of the parts.</param>
+    /// <exception cref="UsageException">There is no such part.</exception>
+    internal DataSet FilesOf(params string[] parts)
+    {
+        var names = parts.Select(Part).SelectMany(part => new[] { part.Source, part.Target }).ToHashSet();
+        return Files with { Files = [.. Files.Files.Where(file => names.Contains(file.File))] };
+    }
+
+    private ParallelPart Part(string name) => Parts.FirstOrDefault(part => part.Name == name) ?? throw new UsageException(
+        $"{Files.Title} has no part '{name}'; its parts are {string.Join(", ", Parts.Select(part => part.Name))}.");
 }

@@ -14,16 +14,21 @@ public static class TranslationTexts
     /// news, so a hard task that only keeps to the paper's kinds of text.</summary>
     public const string Europarl = "europarl";
 
+    private const string FirstTest = "test_2016_flickr";
+
     // Pairs of which 5 % are one.
     private const int Least = 20;
 
     /// <summary>Names of all.</summary>
     public static IReadOnlyList<string> Known { get; } = [Multi30k, Europarl];
 
-    /// <summary>The sets that a known text is made of.</summary>
+    /// <summary>The sets that a known text is made of, with the files that are read.</summary>
     /// <param name="name">One of <see cref="Known"/>.</param>
-    internal static IReadOnlyList<DataSet> Sets(string name) =>
-        name == Europarl ? [EuroparlSample.Tokenised.Files, NewsTest.Of2012.Files, NewsTest.Of2013.Files] : [Experiments.Multi30k.Tokenised.Files];
+    /// <param name="testPart">Part of the set that is tested; null takes its first.</param>
+    /// <exception cref="UsageException">There is no such part.</exception>
+    internal static IReadOnlyList<DataSet> Sets(string name, string? testPart) => name == Europarl
+        ? [EuroparlSample.Tokenised.Files, NewsTest.Of2012.Files, NewsTest.Of2013.FilesOf(testPart ?? "test")]
+        : [Experiments.Multi30k.Tokenised.FilesOf("train", "val", testPart ?? FirstTest)];
 
     /// <summary>Loads a known text.</summary>
     /// <param name="name">One of <see cref="Known"/>.</param>
@@ -35,18 +40,18 @@ public static class TranslationTexts
     /// <exception cref="UsageException">There is no such part.</exception>
     public static TranslationData? Load(string name, string? testPart, int maxLength, Func<DataSet, string?> find)
     {
-        var rules = new ParallelTextRules(maxLength);
+        var (rules, sets) = (new ParallelTextRules(maxLength), Sets(name, testPart));
         if (name == Europarl)
         {
-            if (find(EuroparlSample.Tokenised.Files) is not { } train || find(NewsTest.Of2012.Files) is not { } valid || find(NewsTest.Of2013.Files) is not { } test) return null;
+            if (find(sets[0]) is not { } train || find(sets[1]) is not { } valid || find(sets[2]) is not { } test) return null;
             return TranslationData.Create(
                 "europarl sample a, newstest2013", EuroparlSample.Tokenised.Load(train, "train", rules),
                 NewsTest.Of2012.Load(valid, "test"), NewsTest.Of2013.Load(test, testPart ?? "test"));
         }
 
-        if (find(Experiments.Multi30k.Tokenised.Files) is not { } folder) return null;
+        if (find(sets[0]) is not { } folder) return null;
         ParallelText Part(string part, ParallelTextRules? some = null) => Experiments.Multi30k.Tokenised.Load(folder, part, some);
-        var tested = testPart ?? "test_2016_flickr";
+        var tested = testPart ?? FirstTest;
         return TranslationData.Create($"multi30k, {tested}", Part("train", rules), Part("val"), Part(tested));
     }
 
