@@ -70,7 +70,8 @@ File.WriteAllText(
     ./Noisy.Tests --filter-test-list devices         every module, task and optimiser on the GPU against the CPU
     ./noisy ptb --device cuda                        the language model; ./noisy --help lists the other experiments
 
-libtorch must be {version[.. version.LastIndexOf '.']}x: TorchSharp's library is made for it, and a folder that says another version is refused. 'features' is not in this bundle.
+libtorch must be {version[.. version.LastIndexOf '.']}x: TorchSharp's library is made for it, and a folder that says another version is refused. ONNX Runtime is not in this bundle:
+'captions --describe' and 'bench' with the suites inference and all need it. 'features' and 'sweep' are not in it either.
 """
 )
 
@@ -113,4 +114,5 @@ let expect (code: int) (text: string) program words variables =
 expect 0 " 0 failed" (there "Noisy.Tests") [ "--filter-test-list"; "devices" ] []
 expect 0 "index.html are in" (there "noisy") [ "ptb"; "--row"; "soft,nah"; "--device"; "cpu"; "--out"; Path.Combine(elsewhere.FullName, "runs") ] []
 expect 2 "" (there "noisy") [ "ptb"; "--device"; "cuda" ] []
+expect 2 "" (there "noisy") [ "bench"; "--quick" ] [] // its suites need ONNX Runtime
 elsewhere.Delete true

@@ -173,7 +173,8 @@ let private genStart falling =
           genValue |> Gen.map Schedule.InverseSqrt
           Gen.map3 (fun a b n -> if falling then Schedule.Linear(max a b, min a b, n) else Schedule.Linear(a, b, n)) genValue genValue genCount
           Gen.map2 (fun a f -> Schedule.Exponential(a, f)) genValue (uniform 1e-6 1.0)
-          Gen.map3 (fun a b n -> if falling then Schedule.Cosine(max a b, min a b, n) else Schedule.WarmRestarts(a, b, n, 1L + n % 3L)) genValue genValue genCount
+          Gen.map3 (fun a b n -> if falling then Schedule.Cosine(max a b, min a b, n) else Schedule.Cosine(a, b, n)) genValue genValue genCount
+          if not falling then Gen.map3 (fun a b n -> Schedule.WarmRestarts(a, b, n, 1L + n % 3L)) genValue genValue genCount
           Gen.constant Schedule.Paper ]
 
 let rec private genSchedule falling depth =

@@ -63,6 +63,7 @@ let private lists = [
     DecoderTests.tests
     MlpTests.tests
     OnnxTests.tests
+    OnnxOwnTests.tests
     BleuTests.tests
     MeteorTests.tests
     BeamSearchTests.tests

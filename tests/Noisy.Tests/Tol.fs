@@ -48,6 +48,12 @@ let close tolerance (expected: float) (actual: float) message =
     if not (agree tolerance expected actual) then
         failtestf "%s: expected %.17g, found %.17g (allowed: %s)" message expected actual tolerance.Reason
 
+/// Fails unless a value is below, at most, above or at least another. Expecto's own of these let NaN pass.
+let below a b message = if not (a < b) then failtestf "%s: %A is not below %A" message a b
+let atMost a b message = if not (a <= b) then failtestf "%s: %A is above %A" message a b
+let above a b message = if not (a > b) then failtestf "%s: %A is not above %A" message a b
+let atLeast a b message = if not (a >= b) then failtestf "%s: %A is below %A" message a b
+
 /// Fails unless a number equals one that was printed in decimal, to its last digit; one of fewer than 7 decimals is exact.
 let printed (text: string) (actual: float) message =
     let expected = Double.Parse(text, CultureInfo.InvariantCulture)

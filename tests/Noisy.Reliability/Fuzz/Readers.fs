@@ -1,4 +1,4 @@
-/// Everything in the project that reads bytes from outside, and what each is documented to raise.
+/// Readers of bytes from outside, and what each is documented to raise.
 module Noisy.Reliability.Readers
 
 open System
@@ -162,14 +162,14 @@ let all (scratch: string) (run: string) =
       make "curriculum" Text Seeds.curricula 4 [ typeof<InvalidSpecException> ] (fun input ->
           let curriculum = Curriculum.Parse(typed input)
           must (Curriculum.Parse(string curriculum) = curriculum) "another curriculum after a round trip")
-      make "field" Text Seeds.fields 0 [ typeof<UsageException>; typeof<InvalidSpecException> ] (fun input ->
+      make "field" Text Seeds.fields 8 [ typeof<UsageException>; typeof<InvalidSpecException> ] (fun input ->
           match (typed input).Split('\n', 3) with
           | [| experiment; name; value |] ->
               let config = (PaperExperiments.ByName experiment).Config("tiny").With(name, value)
               config.Validate()
               ConfigJson.Read(ConfigJson.ToJson config, config.Settings.GetType()) |> ignore
           | _ -> ())
-      make "command" Text Seeds.commands 0 [ typeof<UsageException>; typeof<InvalidSpecException> ] (fun input ->
+      make "command" Text Seeds.commands 2 [ typeof<UsageException>; typeof<InvalidSpecException> ] (fun input ->
           match List.ofArray (commandLine input) with
           | experiment :: words ->
               let experiment = PaperExperiments.ByName experiment
@@ -178,9 +178,9 @@ let all (scratch: string) (run: string) =
                   let count = List.fold (fun count (_, values) -> count * float (List.length values)) (float (options.Rows.Length * options.Seeds.Length)) options.Set
                   if count <= 100.0 then Runs.plan experiment options |> ignore)
           | [] -> ())
-      make "calculator" Text Seeds.calculations 0 [ typeof<UsageException>; typeof<InvalidSpecException> ] (fun input ->
+      make "calculator" Text Seeds.calculations 2 [ typeof<UsageException>; typeof<InvalidSpecException> ] (fun input ->
           Activations.table (commandLine input) |> Option.iter (Seq.iter ignore))
-      make "benchmark options" Text Seeds.benchmarks 0 usage (fun input -> BenchOptions.read (commandLine input) |> ignore)
+      make "benchmark options" Text Seeds.benchmarks 3 usage (fun input -> BenchOptions.read (commandLine input) |> ignore)
       make "text console" Text Seeds.lines 2 [] (fun input ->
           use errors = new StringWriter()
           let model = Path.Combine(run, "weights.safetensors")

@@ -136,12 +136,14 @@ let schedules =
 
 let curricula = [ "none"; "naive"; "mix by results"; "combined over 20000" ] |> List.map utf8
 
-/// An experiment, a field and its value, a line each.
+/// An experiment, a field and its value, a line each; those that no --set takes at the end.
 let fields =
     [ for experiment in PaperExperiments.All do
           for field in ConfigJson.ToJson(experiment.Config "tiny") do
               let value = if isNull field.Value then "null" else field.Value.ToString()
-              utf8 $"{experiment.Name}\n{field.Key}\n{value}" ]
+              field.Key, utf8 $"{experiment.Name}\n{field.Key}\n{value}" ]
+    |> List.sortBy (fun (name, _) -> List.contains name [ "experiment"; "preset" ])
+    |> List.map snd
 
 /// An experiment and the words of its command line, a line each.
 let commands =

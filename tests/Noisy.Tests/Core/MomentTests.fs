@@ -196,7 +196,7 @@ let tests =
                                    let at = NoisyFunction.Evaluate(Variants.Nah.Tanh, x, 0.0, p, c)
                                    NoisyMoments.HalfNormalMean * at.Sigma / abs at.Gap })
             for p, c in [ 1.0, 0.5; 0.7, 30.0; -2.0, 0.15 ] do
-                Expect.isLessThan (abs (best p c / (0.0581042385 * c * abs p) - 1.0)) 1e-4 $"p {p}, c {c}"
+                Tol.below (abs (best p c / (0.0581042385 * c * abs p) - 1.0)) 1e-4 $"p {p}, c {c}"
         }
 
         property "the mean is the plug-in value for unclipped output noise, and h for plug-in normal input noise" 3000 (fun (case: Case) ->
@@ -214,7 +214,7 @@ let tests =
                 if case.Spec.Scaling = NoiseScaling.Constant then
                     Expect.isTrue (found.MeanDx >= 0.0 && found.MeanDx <= unit.Slope * (1.0 + 1e-12)) $"{found}"
                 if Double.IsFinite(unit.Upper - unit.Lower) then
-                    Expect.isLessThanOrEqual found.Variance ((unit.Upper - unit.Lower) ** 2.0 / 4.0 * (1.0 + 1e-9)) "variance")
+                    Tol.atMost found.Variance ((unit.Upper - unit.Lower) ** 2.0 / 4.0 * (1.0 + 1e-9)) "variance")
 
         property "the expected gradient of a saturated unit is that of the leak, and half-normal noise turns it back" 3000 (fun (case: Case) ->
             let unit = case.Spec.Unit
@@ -224,17 +224,25 @@ let tests =
                 let half = NoisyMoments.Evaluate(Variants.Nah.Tanh.WithUnit(unit).WithAlpha(case.Spec.Alpha), case.X, case.P, case.C)
                 // Inward noise (alpha at most 1) lowers the slope, outward noise raises it.
                 let turn = half.MeanDx - normal.MeanDx
-                if case.Spec.Alpha > 1.0 then Expect.isGreaterThanOrEqual turn -1e-15 "outward"
-                else Expect.isLessThanOrEqual turn 1e-15 "inward")
+                if case.Spec.Alpha > 1.0 then Tol.atLeast turn -1e-15 "outward"
+                else Tol.atMost turn 1e-15 "inward")
 
         property "moments are finite, variances not negative, and none vary without noise" 3000 (fun (case: Case) ->
             let found = moments case
             for v in [ found.Mean; found.Variance; found.MeanDx; found.MeanDp; found.MeanDc ] do
                 Expect.isTrue (Double.IsFinite v) $"{found}"
-            Expect.isGreaterThanOrEqual found.Variance 0.0 "variance"
+            Tol.atLeast found.Variance 0.0 "variance"
             if case.Spec.Noise = NoiseKind.None || case.C = 0.0 then
                 let plain = NoisyFunction.Evaluate(case.Spec, case.X, 0.0, case.P, case.C)
                 Expect.equal (found.Mean, found.Variance, found.MeanDx) (plain.Value, 0.0, plain.Dx) "the function itself")
+
+        test "beyond an open side, at infinity too, input noise passes the slope, and so it does for NaN" {
+            let spec = Variants.Nani.Tanh.WithUnit SaturatingUnit.Relu
+            for x in [ infinity; nan; 7.0 ] do
+                Expect.equal (NoisyMoments.Evaluate(spec, x, 1.0, 0.5).MeanDx > 1.0 - 1e-12) true $"mean slope at {x}"
+                Expect.equal (NoisyFunction.Evaluate(spec, x, 1.0, 1.0, 0.5).Dx) 1.0 $"slope of a draw at {x}"
+            Expect.equal (NoisyMoments.Evaluate(spec, -infinity, 1.0, 0.5).MeanDx) 0.0 "on the closed side"
+        }
 
         test "fixed input noise lowers the mean at the upper threshold by k sigma / sqrt(2 pi)" {
             for sigma in [ 0.01; 0.1; 0.25 ] do
@@ -249,7 +257,7 @@ let tests =
                 // Mean to first order in 1/t: both tails are nearly a half, the middle has mass 2 n(0) / t.
                 Tol.close { Tol.scalar with Absolute = 1e-15 + 2.0 / (t * t) } (2.0 * Normal.Density 0.0 * 0.5 / t) found.Mean $"mean at {t}"
                 Tol.close { Tol.scalar with Absolute = 1.0 / (t * t * t) } (2.0 * Normal.Density 0.0 / t) found.MeanDx $"slope at {t}"
-                Expect.isLessThan (abs (found.Variance - 1.0 + 4.0 / 3.0 * Normal.Density 0.0 / t)) (2.0 / (t * t) + 1e-15) $"variance at {t}"
+                Tol.below (abs (found.Variance - 1.0 + 4.0 / 3.0 * Normal.Density 0.0 / t)) (2.0 / (t * t) + 1e-15) $"variance at {t}"
         }
 
         test "far outside the bounds the tiny rest keeps its digits" {

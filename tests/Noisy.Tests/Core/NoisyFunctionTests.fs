@@ -89,8 +89,8 @@ let tests =
             Expect.equal (mirrored.Value, mirrored.Dx, mirrored.Dp) (at.Value, at.Dx, -at.Dp) "p and -p"
             Expect.isTrue (at.Sigma >= 0.0 && at.Sigma <= case.C / 4.0) "range"
             let bound = case.C / (6.0 * sqrt 3.0) * (1.0 + 1e-12) // (c/4) max tanh sech², 2 / (3 √3)
-            Expect.isLessThanOrEqual (abs at.SigmaDx) (bound * abs case.P * spec.Unit.Slope) "slope in x"
-            Expect.isLessThanOrEqual (abs at.SigmaDp) (bound * abs at.Gap) "slope in p")
+            Tol.atMost (abs at.SigmaDx) (bound * abs case.P * spec.Unit.Slope) "slope in x"
+            Tol.atMost (abs at.SigmaDp) (bound * abs at.Gap) "slope in p")
 
         test "p = 0 is a stationary point without noise" {
             for spec in [ Variants.Nan.Tanh; Variants.Nah.Sigmoid; Variants.Nanil.Tanh ] do
@@ -166,7 +166,7 @@ let tests =
 
         test "at alpha = 1 the literal rule is silent and the published one pushes inward" {
             let spec = Variants.Nah.Tanh.WithAlpha 1.0
-            Expect.isLessThan (NoisyFunction.Value(spec, 3.0, 1.0, 1.0, 0.5)) 1.0 "inward"
+            Tol.below (NoisyFunction.Value(spec, 3.0, 1.0, 1.0, 0.5)) 1.0 "inward"
             let silent = NoisyFunction.Evaluate(spec.WithAlphaOne AlphaOneRule.Silent, 3.0, 1.0, 1.0, 0.5)
             Expect.equal (silent.Value, silent.Dx, silent.Dp) (1.0, 0.0, 0.0) "silent"
         }
@@ -178,8 +178,8 @@ let tests =
             for alpha, low, high in [ 0.9, 1.0, 1.31; 1.0, 0.68, 1.01; 1.1, 0.69, 1.02; 1.2, 0.39, 0.86 ] do
                 match band alpha with
                 | [ least; most ] ->
-                    Expect.isGreaterThanOrEqual (least + 0.01) low $"alpha {alpha}: {least}"
-                    Expect.isLessThanOrEqual (most - 0.01) high $"alpha {alpha}: {most}"
+                    Tol.atLeast (least + 0.01) low $"alpha {alpha}: {least}"
+                    Tol.atMost (most - 0.01) high $"alpha {alpha}: {most}"
                 | _ -> failtest "two values"
         }
 

@@ -224,37 +224,37 @@ let tests =
                   "time step", root.Child(0u).At(0L, 1)
                   "high half of the update", root.Child(0u).At(1L <<< 32, 0) ] do
                 let values = normal other 0L n
-                Expect.isLessThan (abs (correlation reference values)) sigmas $"another {name}"
+                Tol.below (abs (correlation reference values)) sigmas $"another {name}"
                 let squares = Array.map (fun v -> (v * v - 1.0f) / sqrt 2.0f)
-                Expect.isLessThan (abs (correlation (squares reference) (squares values))) sigmas $"squares, another {name}"
+                Tol.below (abs (correlation (squares reference) (squares values))) sigmas $"squares, another {name}"
             for lag in [ 1; 2; 4; 16; 32; 64; 200; 1000 ] do
                 let shifted = normal (root.Child(0u).At(0L, 0)) (int64 lag) n
-                Expect.isLessThan (abs (correlation reference shifted)) sigmas $"lag {lag}"
+                Tol.below (abs (correlation reference shifted)) sigmas $"lag {lag}"
         }
 
         testList "the draws have the exact law" [
             test "uniform" {
                 let u = uniform (stream 1L) 0L draws
-                Expect.isLessThan (distance id u) kolmogorov "distribution"
-                Expect.isLessThan (abs (deviation id 0.5 (1.0 / 12.0) u)) sigmas "mean"
-                Expect.isLessThan (abs (deviation (fun v -> (v - 0.5) ** 2.0) (1.0 / 12.0) (1.0 / 80.0 - 1.0 / 144.0) u)) sigmas "variance"
+                Tol.below (distance id u) kolmogorov "distribution"
+                Tol.below (abs (deviation id 0.5 (1.0 / 12.0) u)) sigmas "mean"
+                Tol.below (abs (deviation (fun v -> (v - 0.5) ** 2.0) (1.0 / 12.0) (1.0 / 80.0 - 1.0 / 144.0) u)) sigmas "variance"
             }
             test "normal" {
                 let xi = normal (stream 2L) 0L draws
-                Expect.isLessThan (distance Normal.Distribution xi) kolmogorov "distribution"
+                Tol.below (distance Normal.Distribution xi) kolmogorov "distribution"
                 for power, mean, variance in [ 1, 0.0, 1.0; 2, 1.0, 2.0; 3, 0.0, 15.0; 4, 3.0, 96.0 ] do
-                    Expect.isLessThan (abs (deviation (fun v -> pown v power) mean variance xi)) sigmas $"moment {power}"
+                    Tol.below (abs (deviation (fun v -> pown v power) mean variance xi)) sigmas $"moment {power}"
             }
             test "half-normal" {
                 let size = halfNormal (stream 3L) 0L draws
-                Expect.isLessThan (distance (fun v -> 1.0 - 2.0 * Normal.Survival v) size) kolmogorov "distribution"
-                Expect.isLessThan (abs (deviation id NoisyMoments.HalfNormalMean NoisyMoments.HalfNormalVariance size)) sigmas "mean"
-                Expect.isLessThan (abs (deviation (fun v -> v * v) 1.0 2.0 size)) sigmas "second moment"
+                Tol.below (distance (fun v -> 1.0 - 2.0 * Normal.Survival v) size) kolmogorov "distribution"
+                Tol.below (abs (deviation id NoisyMoments.HalfNormalMean NoisyMoments.HalfNormalVariance size)) sigmas "mean"
+                Tol.below (abs (deviation (fun v -> v * v) 1.0 2.0 size)) sigmas "second moment"
             }
             test "sign and size of a normal draw are independent" {
                 let xi = normal (stream 4L) 0L draws
                 let product = xi |> Array.averageBy (fun v -> float (sign v) * (abs (float v) - NoisyMoments.HalfNormalMean))
-                Expect.isLessThan (abs product / sqrt (NoisyMoments.HalfNormalVariance / float draws)) sigmas "covariance"
+                Tol.below (abs product / sqrt (NoisyMoments.HalfNormalVariance / float draws)) sigmas "covariance"
             }
         ]
 

@@ -1,6 +1,7 @@
 module Noisy.Tests.ScheduleTests
 
 open System
+open System.Text.RegularExpressions
 open Expecto
 open Noisy.Core
 open Noisy.Tests.Arbitraries
@@ -59,6 +60,9 @@ let private outOfRange =
       "1 | clampMax(-2)", "clampMax: ceiling is -2: must be finite and >= 0"
       "1 | then(0, 2)", "then: update is 0: must be >= 1" ]
 
+/// What a typo puts into a text, or in the place of some of its letters.
+let private pieces = [| ""; "("; ")"; ","; "|"; "-"; "x"; "0"; " "; "1e999"; "NaN"; "paper"; "then(3," |]
+
 let private updates = [ 0L; 1L; 2L; 7L; 199L; 200L; 201L; 1_000L; 719_799L; 719_800L; 10_000_000L; Int64.MaxValue ]
 
 let tests =
@@ -92,7 +96,7 @@ let tests =
             for update in [ 0L; 1L; 200L; 1_000L; 10_000L; 20_000L; 100_000L; 719_799L; 719_800L; 1_000_000L ] do
                 let expected = max 0.5 (30.0 / sqrt (float (update / 200L) + 1.0))
                 Expect.equal (Schedule.Paper.At update) expected $"at {update}"
-            Expect.isGreaterThan (Schedule.Paper.At 719_799L) 0.5 "before"
+            Tol.above (Schedule.Paper.At 719_799L) 0.5 "before"
             Expect.equal (Schedule.Paper.At 719_800L) 0.5 "from there"
             for update, printed in [ 200L, "21.2132"; 1_000L, "12.2474"; 10_000L, "4.2008"; 20_000L, "2.9851"; 100_000L, "1.3403" ] do
                 Expect.equal ((Schedule.Paper.At update).ToString "F4") printed $"at {update}"
@@ -119,7 +123,7 @@ let tests =
 
         property "a schedule of falling parts never rises" 500 (fun (FallingSchedule schedule) ->
             for a, b in List.pairwise updates do
-                Expect.isLessThanOrEqual (schedule.At b) (schedule.At a) $"{schedule} from {a} to {b}")
+                Tol.atMost (schedule.At b) (schedule.At a) $"{schedule} from {a} to {b}")
 
         property "a staircase changes only at its stairs" 300 (fun (AnySchedule schedule) ->
             let stairs = schedule.Every 10
@@ -136,10 +140,22 @@ let tests =
                 test $"'{text}'" { Tol.throws<InvalidSpecException> message (fun () -> Schedule.Parse text |> ignore) }
         ]
 
-        property "any text gives a schedule or a message that quotes it" 1000 (fun (text: string) ->
+        property "a text with a typo gives a schedule that is read back, or a message that quotes the text or names the parameters" 1000
+            (fun (row: byte, at: byte, cut: byte, piece: byte) ->
+                let whole = fst values[int row % values.Length]
+                let start = int at % (whole.Length + 1)
+                let text = whole[.. start - 1] + pieces[int piece % pieces.Length] + whole.Substring(min whole.Length (start + int cut % 4))
+                match (try Ok(Schedule.Parse text) with :? InvalidSpecException as e -> Error(List.ofSeq e.Broken)) with
+                | Ok schedule -> Expect.equal (Schedule.Parse(string schedule)) schedule text
+                | Error [ sentence ] when sentence.StartsWith($"schedule '{text}': found ", StringComparison.Ordinal) -> ()
+                | Error broken ->
+                    Expect.isNonEmpty broken text
+                    for sentence in broken do Expect.isTrue (Regex.IsMatch(sentence, @"^\w+: \w+ is \S+: must be ")) $"{text}: {sentence}")
+
+        property "any text gives a schedule or a sentence" 300 (fun (text: string) ->
             let text = if isNull text then "" else text
             try
-                Expect.isTrue ((Schedule.Parse text).At 0 >= 0.0) "a schedule"
+                Tol.atLeast ((Schedule.Parse text).At 0) 0.0 "a schedule"
             with :? InvalidSpecException as e ->
                 Expect.isNonEmpty e.Broken "a sentence")
 

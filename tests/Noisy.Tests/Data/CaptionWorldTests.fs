@@ -107,7 +107,7 @@ let tests =
                 [ for t in example.Scene.Things -> t.Description, t.Row, t.Column ]
                 [ for size, colour, shape, row, column in own -> $"a {size} {colour} {shape}", row, column ]
                 "the scene"
-            Expect.isLessThanOrEqual own.Length things "things"
+            Tol.atMost own.Length things "things"
             Expect.equal (CaptionWorld.SplitOf example.Scene) split "split"
             let captions = example.Scene.Captions()
             Expect.hasLength (Seq.distinct captions) CaptionScene.References "different references"
@@ -193,7 +193,7 @@ let tests =
                       let name, vector = size Split.Valid i
                       let nearest, _ = means |> List.minBy (fun (_, mean) -> Array.fold2 (fun sum a b -> sum + (a - b) ** 2.0) 0.0 mean vector)
                       if nearest = name then i ]
-            Expect.isGreaterThan right.Length 150 "of 200 by the nearest of 60 means of 25 vectors each: no child's play, far from chance"
+            Tol.above right.Length 150 "of 200 by the nearest of 60 means of 25 vectors each: no child's play, far from chance"
         }
 
         test "a reference scores 1 by BLEU and METEOR against all of them" {

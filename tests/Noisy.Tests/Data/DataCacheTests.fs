@@ -118,7 +118,7 @@ let private fails name parts (reply: byte[]) =
             (parts @ [ "'toy.txt'"; $"{server.Address}/toy/toy.txt"; "into '" + cache.At "toy" + "' by hand"; "--data built-in" ])
             (fun () -> DataCache(settings).Find toySet |> ignore)
 
-        Expect.isGreaterThan server.Requests 0 "the server was asked"
+        Tol.above server.Requests 0 "the server was asked"
         Expect.isEmpty (filesIn cache.Path) "nothing is left in the cache"
         Expect.isNull (find None cache.Path) "and nothing is found there later"
     }

@@ -18,7 +18,7 @@ let private sample = lazy (draw key (Array.init count int64))
 
 /// Five standard errors: with a fixed key a failure means a wrong law, not bad luck.
 let private within (standardError: float) (expected: float) (found: float) what =
-    Expect.isLessThan (abs (found - expected)) (5.0 * standardError) $"{what}: {found}, {expected} expected"
+    Tol.below (abs (found - expected)) (5.0 * standardError) $"{what}: {found}, {expected} expected"
 
 let tests =
     testList "mixture of Gaussians" [
@@ -69,8 +69,8 @@ let tests =
             within (deviation / sqrt (float count)) limit.Nll found.Nll "nll"
             within (sqrt (limit.Error * (1.0 - limit.Error) / float count)) limit.Error found.Error "error"
             // Midpoints of a grid of 0.05 over [-9, 9] in each direction, computed elsewhere: 0.06143500512, 0.0201949421.
-            Expect.isLessThan (abs (limit.Nll - 0.06143500512)) 1e-8 "nll"
-            Expect.isLessThan (abs (limit.Error - 0.0201949421)) 1e-5 "error"
+            Tol.below (abs (limit.Nll - 0.06143500512)) 1e-8 "nll"
+            Tol.below (abs (limit.Error - 0.0201949421)) 1e-5 "error"
         }
         test "validation and test are the same for all runs and share nothing; training depends on the seed and has no end" {
             let one, two = MixtureData(1L, 50, 60), MixtureData(2L, 50, 60)

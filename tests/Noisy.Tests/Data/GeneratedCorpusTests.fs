@@ -125,8 +125,8 @@ let private sourceTests =
             let rate = (sentences |> Seq.averageBy (fun struct (s, _) -> s)) / meanLength
             let variance = sentences |> Seq.averageBy (fun struct (s, l) -> (s - source.EntropyRate * l) ** 2.0)
             let error = sqrt (variance / n) / meanLength
-            Expect.isLessThan (abs (rate - source.EntropyRate)) (5.0 * error) $"rate {rate} against {source.EntropyRate}, error {error}"
-            Expect.isLessThan error 0.005 "the test can tell"
+            Tol.below (abs (rate - source.EntropyRate)) (5.0 * error) $"rate {rate} against {source.EntropyRate}, error {error}"
+            Tol.below error 0.005 "the test can tell"
         }
 
         test "tokens are drawn with the probabilities stated, within five standard errors" {
@@ -152,9 +152,9 @@ let private sourceTests =
                         checkedSteps <- checkedSteps + 1
                         let found = match taken.TryGetValue(struct (state, step.Token)) with | true, c -> float c | _ -> 0.0
                         let error = sqrt (expected * (1.0 - step.Probability))
-                        Expect.isLessThan (abs (found - expected)) (5.0 * error) $"state {state}, token {step.Token}"
+                        Tol.below (abs (found - expected)) (5.0 * error) $"state {state}, token {step.Token}"
 
-            Expect.isGreaterThan checkedSteps 500 "steps that were tested"
+            Tol.above checkedSteps 500 "steps that were tested"
         }
 
         testPropertyWithConfig few "a text that the source wrote has finite nats, and the sum of the logarithms of its steps"
@@ -236,7 +236,7 @@ let tests =
             let sentences stream = GeneratedCorpus.Text(data.Vocabulary, stream).Split '\n'
             let train = HashSet(sentences data.Train)
             let long = sentences data.Test |> Array.filter (fun sentence -> sentence.Split(' ').Length > 12)
-            Expect.isGreaterThan long.Length 100 "sentences that were looked for"
+            Tol.above long.Length 100 "sentences that were looked for"
             Expect.isEmpty (long |> Array.filter train.Contains) "copies"
         }
 
@@ -244,11 +244,11 @@ let tests =
             let data = corpus.Value
             let floor = data.Floor
             Tol.close Tol.scalar (source.Value.Nats data.Test |> Seq.skip 1 |> Seq.average) floor.TestNats "test"
-            Expect.isLessThan (abs (floor.TestNats - source.Value.EntropyRate)) 0.05 "near the rate"
+            Tol.below (abs (floor.TestNats - source.Value.EntropyRate)) 0.05 "near the rate"
             Tol.close Tol.scalar (exp floor.TestNats) floor.TestPerplexity "test perplexity"
             let scores = [ for order in 1..3 -> ngram order data ]
             // Memory pays: the trigram model, the best of the three, stays half a nat above the source.
-            Expect.isLessThan floor.TestNats (List.min scores - 0.5) $"n-grams {scores}"
+            Tol.below floor.TestNats (List.min scores - 0.5) $"n-grams {scores}"
         }
 
         test "too small a text is refused" {

@@ -137,16 +137,16 @@ let private digits =
             let counts = world.Value.Train.Labels |> Array.countBy id
             Expect.equal counts.Length 10 "digits"
             for digit, count in counts do
-                Expect.isLessThan (abs (float count - 300.0)) (5.0 * sqrt (3_000.0 * 0.1 * 0.9)) $"{digit}"
+                Tol.below (abs (float count - 300.0)) (5.0 * sqrt (3_000.0 * 0.1 * 0.9)) $"{digit}"
         }
         test "every image has ink and empty paper, and lies within the frame" {
             let set = world.Value.Train
             for i in 0 .. set.Count - 1 do
                 let pixels = image set i
-                Expect.isGreaterThan (pixels |> Array.filter (fun p -> p > 128uy) |> Array.length) 10 $"ink of {i}"
-                Expect.isGreaterThan (pixels |> Array.filter (fun p -> p < 128uy) |> Array.length) 392 $"paper of {i}"
+                Tol.above (pixels |> Array.filter (fun p -> p > 128uy) |> Array.length) 10 $"ink of {i}"
+                Tol.above (pixels |> Array.filter (fun p -> p < 128uy) |> Array.length) 392 $"paper of {i}"
             let edge = [ for i in 0 .. set.Count - 1 do for x in 0..27 -> float (image set i).[x] ] |> List.average
-            Expect.isLessThan edge 25.0 "the first row has little but noise"
+            Tol.below edge 25.0 "the first row has little but noise"
         }
         test "the digits can be told apart: the nearest of the ten mean images is right much more often than by chance" {
             let train, test = world.Value.Train, world.Value.Test
@@ -157,8 +157,8 @@ let private digits =
             let nearest (pixels: byte[]) =
                 [ 0..9 ] |> List.minBy (fun d -> Seq.sum (seq { for i in 0..783 -> (float pixels[i] - means[d].[i]) ** 2.0 }))
             let right = [ for i in 0 .. test.Count - 1 do if nearest (image test i) = int test.Labels[i] then i ] |> List.length
-            Expect.isGreaterThan right 450 "of 1,000"
-            Expect.isLessThan right 950 "and it is no child's play"
+            Tol.above right 450 "of 1,000"
+            Tol.below right 950 "and it is no child's play"
         }
         test "the images are the same on every machine" {
             Expect.equal (DigitWorld.Create(50, 20, 20).Identity.Sha256) "324c204a35b18c0ea3f75c1435bba474457b5a0d0c38614a4da21d4e09fc5ccd" "checksum"

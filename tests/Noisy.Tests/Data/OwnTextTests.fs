@@ -37,7 +37,7 @@ let private splitting =
           Expect.equal (List.sort (lengths (Seq.concat [ data.Train; data.Valid; data.Test ]))) [ 1..400 ] "every pair once"
           // The mean of 20 of 1 … 400 has a standard deviation of 25; in the order of the file test's would be 390.
           for name, pairs in [ "train", data.Train; "valid", data.Valid; "test", data.Test ] do
-              Expect.isLessThan (abs (mean pairs - 200.5)) 100.0 name
+              Tol.below (abs (mean pairs - 200.5)) 100.0 name
           for p in data.Test do Expect.equal p.Source.Length p.Target.Length "pairs stay together"
           Expect.equal (lengths (load ()).Test) (lengths data.Test) "the same order each time"
           Expect.stringContains (Seq.last data.Notes) "shuffled by a fixed key: 360 pairs to learn from, 20 for validation, 20 for test" "note"

@@ -145,6 +145,18 @@ let private known =
                 Expect.equal (DataCache(settings (Some place) "").Find set.Files) folder "found from above"
             }
 
+        test "of Multi30k the parts that are read must be there, and no others" {
+            use folder = new TempFolder()
+            let cache = DataCache(settings (Some folder.Path) "/nowhere")
+            for part in [ "train"; "val"; "test_2016_flickr" ] do
+                for side in [ "en"; "fr" ] do folder.Write($"{part}.lc.norm.tok.{side}", utf8 "a\n")
+            let found testPart = [ for set in TranslationTexts.Sets(TranslationTexts.Multi30k, testPart) -> cache.Find set ]
+            Expect.equal (found null) [ folder.Path ] "the files that docs/data.md names"
+            refused<DataException> [ "'test_2017_mscoco.lc.norm.tok.en'" ] (fun () -> found "test_2017_mscoco" |> ignore)
+            refused<UsageException> [ "has no part 'test_2018'"; "test_2016_flickr" ] (fun () -> found "test_2018" |> ignore)
+            Expect.equal [ for set in TranslationTexts.Sets(TranslationTexts.Europarl, null) -> set.Files.Count ] [ 2; 2; 2 ] "europarl"
+        }
+
         test "Multi30k has as many types as its description says" {
             let place = Environment.GetEnvironmentVariable "NOISY_DATA" |> Option.ofObj |> Option.defaultValue ""
             let folder = Path.Combine(place, "multi30k")

@@ -21,7 +21,7 @@ let private follows (probabilities: float list) (counts: int list) message =
     let total = float (List.sum counts)
     let square = List.sum (List.map2 (fun p n -> (float n - total * p) ** 2.0 / (total * p)) probabilities counts)
     let freedom = float (counts.Length - 1)
-    Expect.isLessThan square (freedom + 5.0 * sqrt (2.0 * freedom)) $"{message}: %A{counts}"
+    Tol.below square (freedom + 5.0 * sqrt (2.0 * freedom)) $"{message}: %A{counts}"
 
 let private uniform (counts: int list) message = follows (List.replicate counts.Length (1.0 / float counts.Length)) counts message
 
@@ -124,8 +124,8 @@ let private answers =
         test "no program is longer than its difficulty says" {
             for length, nesting in [ 1, 1; 2, 1; 6, 3; 18, 10; 18, 1; 1, 10 ] do
                 let longest = Seq.max (seq { for index in 0..1999 -> (program length nesting index).Text.Length })
-                Expect.isLessThanOrEqual longest (ProgramDifficulty(length, nesting).LongestText) $"{length}, {nesting}"
-                if nesting = 1 then Expect.isGreaterThan (2 * longest) (ProgramDifficulty(length, nesting).LongestText) "and not absurdly so"
+                Tol.atMost longest (ProgramDifficulty(length, nesting).LongestText) $"{length}, {nesting}"
+                if nesting = 1 then Tol.above (2 * longest) (ProgramDifficulty(length, nesting).LongestText) "and not absurdly so"
         }
     ]
 
@@ -174,16 +174,16 @@ let private distribution =
             for index in 0..2_999 do
                 for slots in operations (parse (program 4 (1 + index % 10) index).Question) do
                     let nested = slots |> List.filter (isNumber >> not)
-                    Expect.isLessThanOrEqual nested.Length 1 $"index {index}: %A{slots}"
+                    Tol.atMost nested.Length 1 $"index {index}: %A{slots}"
         }
 
         test "there are as many operations as requested, equalities aside" {
             for nesting in 1..10 do
                 let counts = [ for index in 0..999 -> (operations (parse (program 2 nesting index).Question)).Length ]
-                for count in counts do Expect.isLessThanOrEqual count nesting "at most"
+                for count in counts do Tol.atMost count nesting "at most"
                 // An operation shows with probability 5/6.
                 let mean, error = 5.0 / 6.0 * float nesting, sqrt (float nesting * 5.0 / 36.0 / 1000.0)
-                Expect.isLessThan (abs (List.averageBy float counts - mean)) (5.0 * error) $"N = {nesting}"
+                Tol.below (abs (List.averageBy float counts - mean)) (5.0 * error) $"N = {nesting}"
         }
 
         test "the nested operand is as likely in one slot as in another" {
@@ -196,7 +196,7 @@ let private distribution =
                         if not (places.ContainsKey 4) then places[4] <- ResizeArray()
                         places[4].Add place
                     | _ -> ()
-            Expect.isGreaterThan places[4].Count 500 "enough"
+            Tol.above places[4].Count 500 "enough"
             uniform (tally [ 0..3 ] places[4]) "slots of a conditional"
         }
 
@@ -213,7 +213,7 @@ let private distribution =
                 calls[kind p].Add asked.Count |> ignore
                 // One number alone can be long: the one that the third call was for.
                 let long = p.Question.Split([| '('; ')'; '+'; '-'; '='; ' '; ';'; '#'; '<'; '>'; '*'; ':'; '@' |]) |> Array.filter (fun word -> word.Length > 3 && Char.IsAsciiDigit word[0])
-                Expect.isLessThanOrEqual long.Length 1 p.Text
+                Tol.atMost long.Length 1 p.Text
             for name, expected in [ "pair", 3; "multiplication", 3; "equality", 2; "variable", 3; "loop", 4; "conditional", 5 ] do
                 Expect.sequenceEqual calls[name] [ expected ] name
         }
@@ -238,7 +238,7 @@ let private identity =
             let forwards = [ for i in index .. index + 3 -> at i ]
             let backwards = [ for i in index + 3 .. -1 .. index -> at i ]
             Expect.equal forwards (List.rev backwards) "order"
-            Expect.isGreaterThan (List.distinct forwards).Length 1 "numbers differ")
+            Tol.above (List.distinct forwards).Length 1 "numbers differ")
 
         test "other keys and difficulties give other programs" {
             let texts (key: NoiseKey) length nesting = [ for i in 0L .. 19L -> (Programs.At(ProgramDifficulty(length, nesting), key, i)).Text ]
@@ -256,11 +256,11 @@ let private identity =
             let all = [ Split.Train; Split.Valid; Split.Test ]
             let programs = [ for index in 0..19_999 -> program 6 3 index ]
             uniform (tally all (programs |> List.map _.Split)) "parts"
-            Expect.isGreaterThan (HashSet(programs |> Seq.map _.Text)).Count 19_000 "they differ"
+            Tol.above (HashSet(programs |> Seq.map _.Text)).Count 19_000 "they differ"
             // Easy programs come again and again, in every run.
             let easy = [ for seed in 1L .. 20L do for index in 0L .. 199L -> Programs.At(ProgramDifficulty(1, 1), NoiseKey.FromSeed seed, index) ]
             let parts = [ for split in all -> HashSet(seq { for p in easy do if p.Split = split then p.Text }) ]
-            Expect.isLessThan (parts |> List.sumBy _.Count) (easy.Length * 9 / 10) "the test can tell"
+            Tol.below (parts |> List.sumBy _.Count) (easy.Length * 9 / 10) "the test can tell"
             for a, b in [ 0, 1; 0, 2; 1, 2 ] do Expect.isFalse (parts[a].Overlaps parts[b]) "disjoint"
         }
     ]
@@ -302,7 +302,7 @@ let private columnTests =
                 Expect.equal (c.Text stream) (text.PadRight height) "text"
                 Expect.equal [ for p in own -> p.Start ] (own |> List.map _.Program.Text.Length |> List.scan (+) 0 |> List.take own.Length) "places"
                 let next = expected[(Seq.filter (fun (p: PlacedProgram) -> p.Stream <= stream) c.Programs |> Seq.length)]
-                Expect.isGreaterThan (text.Length + next.Text.Length) height "the next one would not have fitted")
+                Tol.above (text.Length + next.Text.Length) height "the next one would not have fitted")
 
         testPropertyWithConfig { FsCheckConfig.defaultConfig with maxTest = 30 } "windows show the streams; targets are the next characters of answers, and no others"
         <| Prop.forAll layouts (fun layout ->

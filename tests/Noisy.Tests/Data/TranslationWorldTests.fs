@@ -145,7 +145,7 @@ let tests =
         <| Prop.forAll places (fun (clauses, split, index) ->
             let pair = TranslationWorld.Pair(clauses, key, split, index)
             Expect.equal (text (back pair.Target)) (text pair.Source) "source"
-            Expect.isLessThanOrEqual (max pair.Source.Length pair.Target.Length) (15 * clauses) "length"
+            Tol.atMost (max pair.Source.Length pair.Target.Length) (15 * clauses) "length"
             Expect.equal (TranslationWorld.SplitOf pair.Source) split "split")
 
         test "a pair is a function of its arguments, in whatever order it is requested" {
@@ -162,7 +162,7 @@ let tests =
             Expect.isEmpty (Set.intersect train valid) "train and valid"
             Expect.isEmpty (Set.intersect train test) "train and test"
             Expect.isEmpty (Set.intersect valid test) "valid and test"
-            Expect.isGreaterThan train.Count 2_900 "hardly a sentence twice"
+            Tol.above train.Count 2_900 "hardly a sentence twice"
             Expect.equal [ for pair in short.Train -> text pair.Target ] [ for pair in Seq.take 30 data.Train -> text pair.Target ] "beginning"
             Expect.equal (short.Identity.Name, short.Identity.Source) ("translation-world", "built-in") "identity"
         }
@@ -187,8 +187,8 @@ let tests =
                 | _ -> best[s] <- (t, value)
             let glossed = [| for pair in data.Test -> pair.Source |> Array.map (fun s -> match best.TryGetValue s with | true, (t, _) -> t | _ -> s) |]
             let score = CorpusBleu.Default.ScoreTokens(glossed, references)
-            Expect.isGreaterThan score.Precisions[0] 0.25 "many words are right"
-            Expect.isLessThan score.Bleu 0.15 "but few orders and forms"
+            Tol.above score.Precisions[0] 0.25 "many words are right"
+            Tol.below score.Bleu 0.15 "but few orders and forms"
         }
 
         test "what is no sentence says so" {

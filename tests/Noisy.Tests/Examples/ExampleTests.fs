@@ -5,14 +5,16 @@ open System.Text.RegularExpressions
 open Expecto
 open Noisy.Tests.TorchHelpers
 
-/// The last line of a drop-in example. Of two classes, a model that knows nothing has a loss near log 2; a few updates
-/// may lower it.
-let private trained (line: string) updates =
+/// Updates of a drop-in example: enough that the loss falls by 0.3 to 0.6, whichever weights torch draws.
+let private updates = 20
+
+/// The last line of a drop-in example. Of two classes, a model that knows nothing has a loss near log 2.
+let private trained (line: string) =
     let found = Regex.Match(line, $@"^loss on other data: (\d\.\d+) before, (\d\.\d+) after {updates} updates\r?$")
     Expect.isTrue found.Success line
     let before, after = float found.Groups[1].Value, float found.Groups[2].Value
     Expect.isTrue (before > 0.5 && before < 0.9) $"{before} before"
-    Expect.isTrue (after > 0.1 && after < 0.9) $"{after} after"
+    Tol.below after (before - 0.1) "loss"
 
 let tests =
     testList "Examples" [
@@ -37,20 +39,20 @@ let tests =
             Expect.equal rows.Length 7 "seven points"
 
             for row in rows do
-                Expect.isLessThan (abs (row[1] - row[3])) 0.0015 $"mean at {row[0]}, five standard errors"
-                Expect.isLessThan (abs (row[2] - row[4])) 0.0015 $"deviation at {row[0]}, five standard errors"
+                Tol.below (abs (row[1] - row[3])) 0.0015 $"mean at {row[0]}, five standard errors"
+                Tol.below (abs (row[2] - row[4])) 0.0015 $"deviation at {row[0]}, five standard errors"
         }
         torchTest "the C# model made noisy says what was replaced, and trains" (fun () ->
             use writer = new StringWriter()
-            Noisy.Examples.DropIn.DropInTour.Write(writer, 3)
+            Noisy.Examples.DropIn.DropInTour.Write(writer, updates)
             let lines = writer.ToString().Split('\n')
             Expect.equal lines[0] "lstm: LSTM -> NoisyLstm (16 -> 16, 2 layers, dropout 0.1, batch first)" "LSTM"
             Expect.equal lines[1] "head.1: Tanh -> NoisyActivation (16 gap gains)" "tanh"
             Expect.stringStarts lines[2] "3 new parameters: make the optimiser now" "gains"
-            trained lines[3] 3)
+            trained lines[3])
         torchTest "the F# model made noisy says what was replaced, and trains" (fun () ->
-            let lines = Noisy.Examples.DropIn.FSharp.Tour.lines 3
+            let lines = Noisy.Examples.DropIn.FSharp.Tour.lines updates
             Expect.equal lines[0] "lstm: LSTM -> NoisyLstm (16 -> 16, batch first)" "LSTM"
             Expect.equal lines[1] "head.1: Tanh -> NoisyActivation (one gap gain for all units)" "tanh"
-            trained lines[2] 3)
+            trained lines[2])
     ]

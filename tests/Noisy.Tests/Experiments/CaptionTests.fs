@@ -88,38 +88,85 @@ let private model =
           // The first step's attention does not depend on what was drawn: [L, B] of it, B = 2.
           let single = [ for _, looked in all do for b in 0 .. 1 do let look = [| for l in 0 .. 3 -> looked[l * 2 + b] |] in if Array.max look = 1.0 then b, Array.findIndex ((=) 1.0) look ]
           let n = float (2 * count)
-          Expect.isLessThan (abs (float single.Length - n / 2.0)) (5.0 * sqrt (n / 4.0)) "half of them, five standard errors"
+          Tol.below (abs (float single.Length - n / 2.0)) (5.0 * sqrt (n / 4.0)) "half of them, five standard errors"
           for b in 0 .. 1 do
               let drawn = single |> List.filter (fst >> (=) b) |> List.map snd
               for place in 0 .. 3 do
                   let weight = (fst all[0])[place * 2 + b]
                   let found = drawn |> List.filter ((=) place) |> List.length |> float
                   let expected = weight * float drawn.Length
-                  Expect.isLessThan (abs (found - expected)) (5.0 * sqrt (expected * (1.0 - weight)) + 1.0) $"place {place}"
+                  Tol.below (abs (found - expected)) (5.0 * sqrt (expected * (1.0 - weight)) + 1.0) $"place {place}"
           for _, looked in all do
               for step in looked |> Array.chunkBySize 8 do Tol.close tensor32 2.0 (Array.sum step) "adds up") ]
+
+/// What a task's model says of the first batch that the task trains on.
+let private firstBatch (config: RunConfig) (task: ITrainingTask) (context: NoiseContext) draw =
+    let train, settings = data.Value.Train, config.SettingsAs<CaptionSettings>()
+    let kept =
+        [| for struct (image, caption) in train.Captions do
+               let words = train.Images[image].Captions[caption]
+               if words.Length < settings.MaxLength then image, words |]
+    let vocabulary = SentenceVocabulary.FromSentences(Seq.map snd kept, settings.Vocabulary)
+    let lengths = kept |> Array.map (fun (_, words) -> words.Length + 1)
+    let chosen = (SentenceBatches.OneLength(NoiseKey.FromSeed(config.Seed).Child "captions", 1, lengths, settings.Batch))[0]
+    let features = train.Features
+    let vectors (image: int) =
+        let found = Array.zeroCreate<float32> (features.Places * features.Channels)
+        features.Fill(image, found.AsSpan())
+        found
+    let flat = chosen |> Array.collect (fun i -> vectors (fst kept[i]))
+    let annotations = torch.tensor(flat).reshape(int64 chosen.Length, int64 features.Places, int64 features.Channels).transpose(0L, 1L).contiguous ()
+    let words = SentenceBatch.Create [| for i in chosen -> SentenceVocabulary.Encode(vocabulary, snd kept[i]) |]
+    let m = task.Model :?> CaptionModel
+    m.Loss(m.Start(annotations, context), words, context, draw = draw)
 
 let private training =
     [ torchTest "the objective is the mean of the captions' nats, with the penalty on places" (fun () ->
           for alpha in [ 0.0; 0.5 ] do
-              use task = newTask (config |> having [ "alphaC", string alpha; "dropout", "0" ])
-              let batch = task.Loss(BatchPosition(0L, 1, 0L, 1, 1), NoiseContext.Test)
+              let config = config |> having [ "alphaC", string alpha; "dropout", "0" ]
+              use task = newTask config
+              let batch = task.Loss(BatchPosition(0L, 1, 0L, 1), NoiseContext.Test)
               let plain = scalarOf batch.NllSum / float batch.Items
-              if alpha = 0.0 then Tol.close tensor32 plain (scalarOf batch.Objective) "no penalty"
-              else Expect.isGreaterThan (scalarOf batch.Objective) plain "penalty")
+              let found = firstBatch config task NoiseContext.Test false
+              Tol.close tensor32 plain (scalarOf found.Sum / float batch.Items) "the same batch"
+              // The mean over places of the sum over captions of (1 − Σ attention over time)².
+              let places = int found.Attention.shape[1]
+              let sums = values found.Attention |> Array.chunkBySize (places * int batch.Items) |> Array.reduce (Array.map2 (+))
+              let penalty = (sums |> Array.sumBy (fun sum -> (1.0 - sum) ** 2.0)) / float places
+              Tol.close tensor32 (plain + alpha * penalty) (scalarOf batch.Objective) $"alphaC {alpha}")
+
+      torchTest "hard attention learns from the mean nats, from its draws by what they cost above the baseline, and from its entropy" (fun () ->
+          let config = config |> having [ "look", "hard"; "dropout", "0" ]
+          use task = newTask config
+          let mutable baseline = 0.0
+          for update in 0L .. 1L do
+              let context = NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 2L, update)
+              let batch = task.Loss(BatchPosition(update, 1, 0L, 1), context)
+              let found = firstBatch config task context true
+              let count, usual = int batch.Items, baseline * float found.Nats.shape[0]
+              let nats, attention, selected = values found.Nats, values found.Attention, values found.Selected
+              Expect.contains selected 1.0 "some places are drawn"
+              // Of [T, B] and [T, L, B], what belongs to a caption.
+              let sum b length (f: int -> float) = Seq.sumBy f (seq { b .. count .. length - 1 })
+              let learned b =
+                  let cost = sum b nats.Length (fun i -> nats[i])
+                  let drawn = sum b attention.Length (fun i -> selected[i] * log attention[i])
+                  cost + 0.1 * (cost - usual) * drawn + 0.002 * sum b attention.Length (fun i -> attention[i] * log attention[i])
+              Tol.close tensor32 (Seq.averageBy learned (seq { 0 .. count - 1 })) (scalarOf batch.Objective) $"update {update}"
+              baseline <- 0.9 * baseline + 0.1 * Array.average nats)
 
       torchTest "an epoch shows every caption once, each batch of one length" (fun () ->
           use task = newTask (config |> having [ "dropout", "0" ])
           Expect.equal task.UpdatesPerEpoch updates.Value "updates"
           for epoch in 0L .. 1L do
-              let batches = [ for i in 0L .. updates.Value - 1L -> task.Loss(BatchPosition(epoch * updates.Value + i, int epoch + 1, i, 1, 1), NoiseContext.Test) ]
+              let batches = [ for i in 0L .. updates.Value - 1L -> task.Loss(BatchPosition(epoch * updates.Value + i, int epoch + 1, i, 1), NoiseContext.Test) ]
               Expect.equal (batches |> List.sumBy _.Items) 45L "captions")
 
       torchTest "the penalty is for soft attention alone" (fun () ->
           let objective look alpha =
               use task = newTask (config |> having [ "look", look; "alphaC", alpha; "dropout", "0" ])
-              scalarOf <| task.Loss(BatchPosition(0L, 1, 0L, 1, 1), NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 2L, 0L)).Objective
-          Expect.isGreaterThan (objective "soft" "0.5") (objective "soft" "0") "soft"
+              scalarOf <| task.Loss(BatchPosition(0L, 1, 0L, 1), NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 2L, 0L)).Objective
+          Tol.above (objective "soft" "0.5") (objective "soft" "0") "soft"
           Expect.equal (objective "hard" "0.5") (objective "hard" "0") "hard")
 
       torchTest "hard attention carries the moving mean of its costs by word" (fun () ->
@@ -128,7 +175,7 @@ let private training =
           let baseline () = scalarOf task.Carried["baseline"]
           let mutable expected = 0.0
           for update in 0L .. 2L do
-              let batch = task.Loss(BatchPosition(update, 1, 0L, 1, 1), NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 2L, update))
+              let batch = task.Loss(BatchPosition(update, 1, 0L, 1), NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 2L, update))
               expected <- 0.9 * expected + 0.1 * scalarOf batch.NllSum / float (batch.Items * int64 (shortest + 1))
               Tol.close tensor32 expected (baseline ()) "baseline")
 
@@ -167,7 +214,7 @@ let private training =
               let reward = ((score.Selected * logs).sum [| 0L; 1L |]) * (cost - cost.mean ())
               reward.mean().backward ()
               optimizer.Step(0.01, update + 1L, 1.0)
-          Expect.isGreaterThan (weight ()) (before + 0.1) "weight of the first place") ]
+          Tol.above (weight ()) (before + 0.1) "weight of the first place") ]
 
 let private evaluation =
     [ torchTest "evaluation is the captions' mean, and the scores are those of what was written" (fun () ->

@@ -23,7 +23,7 @@ let private newRecall (config: RunConfig) =
     config.Validate()
     new NtmRecallTask(config, torch.CPU)
 
-let private moment update stage = BatchPosition(update, 1, update, stage, stage)
+let private moment update stage = BatchPosition(update, 1, update, stage)
 let private sampling update = NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 4L, update, 0, Nullable 2.0)
 let private metric (name: string) (metrics: Collections.Generic.IReadOnlyDictionary<string, float>) = metrics[name]
 

@@ -53,7 +53,7 @@ let private generator =
           let elements = Array.zeroCreate<int64> (length * count)
           UniqueElements.Fill(values, training, 0L, count, Span elements)
           let near p n (found: int) what =
-              Expect.isLessThanOrEqual (abs (float found - p * float n)) (5.0 * sqrt (float n * p * (1.0 - p))) what
+              Tol.atMost (abs (float found - p * float n)) (5.0 * sqrt (float n * p * (1.0 - p))) what
           let counts = UniqueElements.Distinct(values, count, ReadOnlySpan elements) |> Array.countBy id |> dict
           let law = UniqueElements.Law(length, values)
           for k in 0..values do near law[k] count (match counts.TryGetValue k with | true, n -> n | _ -> 0) $"count {k}"
@@ -105,7 +105,7 @@ let private sideBySide (batch: int[][]) =
     let elements = [| for t in 0 .. batch[0].Length - 1 do for example in batch -> int64 example[t] |]
     torch.tensor(elements).reshape (int64 batch[0].Length, int64 batch.Length)
 
-let private moment update stage = BatchPosition(update, 1, update, stage, stage)
+let private moment update stage = BatchPosition(update, 1, update, stage)
 
 let private nllOf (row: float[]) target = log (Array.sumBy exp row) - row[target]
 
@@ -152,7 +152,7 @@ let private task =
           let plan = Curriculum.Parse "mix over 100"
           let lengths = (UniqueElements.KeyOf(Split.Train, 1L).Child "lengths").At(0L, 0)
           let drawn = [ for u in 0L .. 19L -> plan.Draw(2, 5, lengths, u) ]
-          Expect.isGreaterThan (List.distinct drawn).Length 3 "lengths"
+          Tol.above (List.distinct drawn).Length 3 "lengths"
           let nll update = scalarOf (task.Loss(moment update 2, NoiseContext.Test)).NllSum
           let expected update stage =
               let length = stage + 1
@@ -191,7 +191,7 @@ let private task =
           let summary, _ = trainTask task easy folder.Path (Nullable()) quiet CancellationToken.None
           let majority = (PaperExperiments.ByName "unique").Baseline(task).Value
           Tol.close Tol.scalar 0.25 majority "1 of 2 values has probability 1/4"
-          Expect.isLessThan summary.Value.Metrics.Test["error"] 0.1 "error") ]
+          Tol.below summary.Value.Metrics.Test["error"] 0.1 "error") ]
 
 let private experiment =
     let unique = PaperExperiments.ByName "unique"
@@ -231,6 +231,11 @@ let private experiment =
                  "validExamples is 0: must be >= 1"
                  "testExamples is 0: must be >= 1" |]
           Tol.throws<InvalidSpecException> (InvalidSpecException(expected).Message) config.Validate
+          let large = unique.Config "small" |> having [ "batch", "300000"; "values", "1000"; "testExamples", "100000000" ]
+          let expected =
+              [| "testExamples is 100000000 of length 26: together at most 268435448 elements"
+                 "batch is 300000 of 1000 values: their product must be at most 268435448" |]
+          Tol.throws<InvalidSpecException> (InvalidSpecException(expected).Message) large.Validate
       }
       torchTest "a curriculum over one length is refused" (fun () ->
           use folder = new TempFolder()

@@ -24,7 +24,7 @@ let tests =
     testSequenced <| testList "adding.fsx" [
         test "has at most 60 lines, and the tutorial shows it whole" {
             let lines = File.ReadAllLines script
-            Expect.isLessThanOrEqual lines.Length 60 "lines"
+            Tol.atMost lines.Length 60 "lines"
             let tutorial = File.ReadAllText(Repository.file [ "docs"; "own-experiment.md" ]).ReplaceLineEndings "\n"
             let body = lines |> Array.skipWhile (fun line -> line <> "open System") |> Array.takeWhile (fun line -> line <> "#endif")
             for block in String.Join("\n", body).Split("\n\n") do Expect.stringContains tutorial (block.Trim()) "a part that the tutorial does not show"
@@ -116,7 +116,7 @@ let tests =
 
             let code, _, errors = finish (start killed.Path row)
             Expect.equal (code, errors) (0, "") "at last"
-            Expect.isGreaterThan kills 0 "it was killed"
+            Tol.above kills 0 "it was killed"
             for file in [ "log.jsonl"; "weights.safetensors" ] do
                 Expect.equal (File.ReadAllBytes(killed.In(folder, file))) (File.ReadAllBytes(whole.In(folder, file))) file
         }

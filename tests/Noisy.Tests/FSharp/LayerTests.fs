@@ -80,7 +80,7 @@ let private layers =
                 for batch in [ 1L; 3L ] do
                     let x: Tensor = (filled 7L [ 5L; batch; 3L ]).mul ((3.0).ToScalar())
                     let found = OnnxHelpers.run bytes [ "input", x ]
-                    Expect.isLessThanOrEqual (OnnxHelpers.difference [ "output", model.forward x ] found) 1e-5 "difference"
+                    Tol.atMost (OnnxHelpers.difference [ "output", model.forward x ] found) 1e-5 "difference"
             Tol.throws<UsageException>
                 "the function 'double' cannot be exported to ONNX: write it as a module with the interface IOnnxModule, and put that in with modul"
                 (fun () -> OnnxHelpers.exported (Layer.build (NoiseClock 1L) (linear 2 2 --> func "double" (fun x -> x + x))) None None |> ignore))
@@ -121,7 +121,7 @@ let private values =
                   "schedule", Chart.schedules 3000L [ Noisy.FSharp.Schedule.paper; Noisy.FSharp.Schedule.cosine 1.0 0.1 1000L ] ]
             for name, chart in charts do
                 let png, html = chart |> Chart.save (folder.In $"{name}.png"), chart |> Chart.save (folder.In $"{name}.html")
-                Expect.isGreaterThan (FileInfo(png).Length) 8_000L $"{name}: picture"
+                Tol.above (FileInfo(png).Length) 8_000L $"{name}: picture"
                 Expect.isFalse (File.ReadAllText(html).Contains "http") $"{name}: no address of a network"
             Tol.throws<UsageException> "a chart cannot be saved as '.gif': take .png or .html" (fun () -> snd charts.Head |> Chart.save (folder.In "a.gif") |> ignore)
         }

@@ -224,7 +224,10 @@ let private running =
             Expect.isFalse (errors.Contains "clipOutput") "a field of the training that an older version did not know has its default"
             let code, _, errors = command (of' {| B = 2 |}) 4
             Expect.equal code 2 "renamed"
-            Expect.stringContains errors "no field b there, 2 now; a: 1 there, no such field now" "renamed")
+            Expect.stringContains errors "no field b there, 2 now; a: 1 there, no such field now" "renamed"
+            use other = new TempFolder()
+            let looking (updates: int) = run (of' {| Look = "far" |}) other.Path [ "--max-updates"; string updates ] |> fun (code, _, errors) -> code, errors
+            Expect.equal (looking 2, looking 4) ((0, ""), (0, "")) "a field that bears the older name of one of the library's")
 
         testCase "is not taken for done when it is judged by another metric now" (fun () ->
             use folder = new TempFolder()
@@ -270,7 +273,8 @@ let private definition =
         testCase "that lacks a part, or has two of one name, says so" (fun () ->
             let refused (experiment: Experiment<Settings, Net, torch.Tensor * torch.Tensor>) message = Tol.throws<UsageException> message (fun () -> Experiment.build experiment |> ignore)
             refused (Experiment.define "signs" "") "experiment 'signs' has no preset, model, data, loss: add Experiment.preset"
-            refused (signs 0.1 |> Experiment.preset "tiny" start training) "experiment 'signs' has tiny more than once: give each preset, row and activation a name of its own"
+            refused (signs 0.1 |> Experiment.preset "tiny" start training) "experiment 'signs' has tiny more than once: give each preset, row, activation and metric a name of its own"
+            refused (signs 0.1 |> Experiment.metric "accuracy" (fun _ _ _ -> 0.0)) "experiment 'signs' has accuracy more than once: give each preset, row, activation and metric a name of its own"
             Tol.throws<UsageException> "the experiment's name 'My Signs': must be lower-case letters, digits, dots and dashes, since folders are named after it" (fun () ->
                 (Experiment.define "My Signs" "": Experiment<Settings, Net, torch.Tensor>) |> ignore))
 
@@ -284,7 +288,9 @@ let private definition =
             Expect.throwsC (fun () -> parts {| Make = fun x -> x + 1 |} |> Experiment.build |> ignore) (fun error ->
                 Expect.stringStarts error.Message "the settings of preset 'tiny' cannot be kept as JSON" "function")
             Expect.throwsC (fun () -> parts {| Seed = 1; Clip = 2.0 |} |> Experiment.build |> ignore) (fun error ->
-                Expect.stringContains error.Message "which every run has: give it another name" "collision"))
+                Expect.stringContains error.Message "which every run has: give it another name" "collision")
+            Expect.throwsC (fun () -> parts {| Data = "a.csv" |} |> Experiment.build |> ignore) (fun error ->
+                Expect.stringContains error.Message "have a field 'data', which every run has" "what the folder adds"))
 
         testCase "with a loss of several numbers, or data without tensors, is refused before anything is trained" (fun () ->
             use folder = new TempFolder()

@@ -41,8 +41,8 @@ let tests =
         for n, trials in [ 2, 5000; 3, 5000; 5, 5000; 8, 2000; 10, 1000 ] do
             test $"an interval of {n} normal values holds their mean 92 times of 100 or more, and not always" {
                 let share = coverage n trials
-                Expect.isGreaterThanOrEqual share 0.92 $"{n}"
-                Expect.isLessThanOrEqual share 0.97 $"{n}"
+                Tol.atLeast share 0.92 $"{n}"
+                Tol.atMost share 0.97 $"{n}"
             }
         test "two to four values have Student's interval, one has none" {
             let two = Statistics.interval [ 1.0; 3.0 ]
@@ -81,7 +81,7 @@ let tests =
             let reference = [ for seed in seeds -> seed, float (100L * seed) ]
             let better = [ for seed in seeds -> seed, float (100L * seed - 3L - seed % 2L) ]
             Expect.isTrue (Statistics.paired better reference).Value.ExcludesZero "paired"
-            Expect.isGreaterThan (Statistics.interval (List.map snd better)).High (Statistics.interval (List.map snd reference)).Low "apart they overlap"
+            Tol.above (Statistics.interval (List.map snd better)).High (Statistics.interval (List.map snd reference)).Low "apart they overlap"
         }
         test "shares have Wilson's interval, their difference Newcombe's" {
             let near name expected actual = Expect.floatClose { absolute = 5e-5; relative = 0.0 } actual expected name

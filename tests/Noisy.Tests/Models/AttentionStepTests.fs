@@ -81,6 +81,7 @@ let private runPart alone (l: AttentionSequence) (path: Backend) =
       for struct (name, p) in m.named_parameters () do if not (alone && name = "weight_query") then name, gradientOf p ]
 
 let private run = runPart false
+let private sampling = NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 5L, 3L)
 
 let private property name count (body: AttentionSequence -> unit) =
     testPropertyWithConfig { FsCheckConfig.defaultConfig with arbitrary = [ typeof<AttentionSequenceArbitrary> ]; maxTest = count } name (fun (l: AttentionSequence) ->
@@ -132,4 +133,57 @@ let tests =
                 means.Head.sum().backward ()
                 [ for struct (name, p) in m.named_parameters () -> name, values p.grad ]
             Expect.equal (gradients 3) (gradients 1) "gradients")
+
+        torchTest "a backward pass over the later steps leaves nothing in the gradients of the earlier ones" (fun () ->
+            let gradients engine =
+                let m = new AdditiveAttention(4L, 4L, 5L, Variants.Nah.Tanh, NoiseClock 1L, Backend = engine)
+                let annotations = (filled 1L [ 6L; 2L; 4L ]).detach().requires_grad_ ()
+                let steps = m.Over(annotations, m.Keys annotations, null)
+                let look (query: Tensor) t = (let struct (mean, _) = steps.forward (query, sampling.Later t) in mean)
+                let means = List.scan look (filled 2L [ 2L; 4L ]) [ 0 .. 4 ]
+                torch.autograd.grad ([| (List.last means).sum () |], [| means[3] |]) |> ignore
+                (means[3] * filled 3L [ 2L; 4L ]).sum().backward ()
+                ("annotations", gradientOf annotations) :: [ for struct (name, p) in m.named_parameters () -> name, gradientOf p ]
+            Tol.atMost (snd (worst 1.0 (gradients Backend.Composed) (gradients Backend.Auto))) 1e-5 "difference")
+
+        torchTest "steps begun with gradients off and taken with gradients on have all of them" (fun () ->
+            let gradients late =
+                let m = new AdditiveAttention(3L, 4L, 5L, Variants.Nah.Tanh, NoiseClock 1L)
+                let annotations = (filled 1L [ 6L; 2L; 4L ]).detach().requires_grad_ ()
+                let keys = m.Keys annotations
+                let steps = if late then (use _ = torch.no_grad () in m.Over(annotations, keys, null)) else m.Over(annotations, keys, null)
+                let struct (mean, _) = steps.forward (filled 2L [ 2L; 3L ], sampling)
+                (mean * filled 3L [ 2L; 4L ]).sum().backward ()
+                ("annotations", gradientOf annotations) :: [ for struct (name, p) in m.named_parameters () -> name, gradientOf p ]
+            Tol.atMost (snd (worst 1.0 (gradients false) (gradients true))) 1e-5 "difference")
+
+        torchTest "a mask that has a gradient gets it, in steps and in a decoder" (fun () ->
+            let annotations, words = filled 1L [ 6L; 2L; 4L ], torch.tensor [| 3L; 1L; 2L; 4L |]
+            let gradients engine =
+                let leaf seed = (filled seed [ 6L; 2L ]).detach().requires_grad_ ()
+                let own, ofDecoder = leaf 2L, leaf 3L
+                let m = new AdditiveAttention(3L, 4L, 5L, Variants.Nah.Tanh, NoiseClock 1L, Backend = engine)
+                let struct (mean, _) = m.forward (filled 4L [ 2L; 3L ], annotations, m.Keys annotations, own, sampling)
+                (mean * filled 5L [ 2L; 4L ]).sum().backward ()
+                let decoder = new AttentionDecoder(9L, 4L, 4L, 6L, 7L, Variants.Nah, NoiseClock 1L, Backend = engine)
+                let start = decoder.Start(EncodedSentences(annotations, ofDecoder, filled 6L [ 2L; 4L ]), sampling)
+                let struct (sum, _) = decoder.Loss(start, words.reshape (2L, 2L), words, sampling)
+                sum.backward ()
+                [ "attention", gradientOf own; "decoder", gradientOf ofDecoder ]
+            let expected = gradients Backend.Composed
+            for name, g in expected do Expect.isTrue (Array.exists ((<>) 0.0) g) name
+            for (name, e), (_, a) in List.zip expected (gradients Backend.Auto) do Array.iter2 (fun e a -> Tol.close tensor32 e a name) e a)
+
+        torchTest "activations within attention and decoders say which backend they ran on" (fun () ->
+            let annotations = filled 1L [ 6L; 2L; 4L ]
+            for engine, name in [ Backend.Auto, FusedEngine.FusedName; Backend.Composed, FusedEngine.ComposedName ] do
+                let m = new AdditiveAttention(3L, 4L, 5L, Variants.Nah.Tanh, NoiseClock 1L, Backend = engine)
+                m.forward (filled 2L [ 2L; 3L ], annotations, m.Keys annotations) |> ignore
+                let captions = new CaptionModel(CaptionShape(9, 4, 5, 6, 7, true), Variants.Nah, InitialScheme.Uniform, NoiseClock 1L, Backend = engine)
+                captions.Loss(captions.Start annotations, SentenceBatch.Create [| [| 3; 0 |]; [| 2; 0 |] |]) |> ignore
+                for whole in [ m :> torch.nn.Module; captions ] do
+                    for struct (path, part) in whole.named_modules () do
+                        match part with
+                        | :? NoisyActivation as activation -> Expect.equal activation.LastBackend name path
+                        | _ -> ())
     ]

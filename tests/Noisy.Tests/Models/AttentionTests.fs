@@ -142,7 +142,7 @@ let private decoder =
                   p.sub_ (direction * torch.tensor (float32 step)) |> ignore
                   value
               let difference = (at h - at -h) / (2.0 * h)
-              Expect.isLessThan (abs (difference - expected)) (0.02 * (abs expected + 0.1)) $"{name}: {difference} and {expected}")
+              Tol.below (abs (difference - expected)) (0.02 * (abs expected + 0.1)) $"{name}: {difference} and {expected}")
 
       torchTest "rows of a state go on as they would alone" (fun () ->
           let m = Model(Variants.Hard, Backend.Auto)

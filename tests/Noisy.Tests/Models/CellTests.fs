@@ -94,6 +94,41 @@ let private cells =
           let loss = mean.sum ()
           Expect.equal (after attention x loss true) (after attention x loss false) "attention")
 
+      torchTest "a backward pass over the later steps leaves nothing in the weights' gradient of the earlier ones" (fun () ->
+          let x = filled 1L [ 5L; 2L; 4L ]
+          let gradients engine =
+              let cell = new NoisyGruCell(4L, 6L, Variants.Nah, NoiseClock 1L, Backend = engine)
+              let steps = cell.Steps()
+              let projected = steps.Project x
+              let next (h: Tensor) t = Array.head (steps.Step(projected.select (0L, int64 t), [| h |], sampling.Later t))
+              let states = List.scan next (torch.zeros [| 2L; 6L |]) [ 0 .. 4 ]
+              torch.autograd.grad ([| (List.last states).sum () |], [| states[3] |]) |> ignore
+              (states[3] * filled 2L [ 2L; 6L ]).sum().backward ()
+              [ for name, p in parameters cell -> name, gradientOf p ]
+          Tol.atMost (snd (worst 1.0 (gradients Backend.Composed) (gradients Backend.Auto))) 1e-5 "difference")
+
+      torchTest "steps begun with gradients off and taken with gradients on have all of them" (fun () ->
+          let x = filled 1L [ 4L; 3L; 4L ]
+          for engine in [ Backend.Auto; Backend.Composed ] do
+              let gradients late =
+                  let cell = new NoisyLstmCell(4L, 6L, Variants.Nah, NoiseClock 1L, Backend = engine)
+                  let begin' () = if late then (use _ = torch.no_grad () in cell.Steps()) else cell.Steps()
+                  (sequence begin' sampling x).sum().backward ()
+                  [ for name, p in parameters cell -> name, gradientOf p ]
+              Tol.atMost (snd (worst 1.0 (gradients false) (gradients true))) 1e-5 $"{engine}")
+
+      torchTest "steps of an LSTM that are disposed where there is no scope leave no tensor" (fun () ->
+          let cell = new NoisyLstmCell(4L, 6L, Variants.Nah, NoiseClock 1L)
+          let work () =
+              let begin' () = cell.Steps().Dispose()
+              begin' ()
+              let before = torch.Tensor.TotalCount
+              for _ in 1 .. 20 do begin' ()
+              Tol.atMost torch.Tensor.TotalCount before "tensors"
+
+          // A thread of its own has no scope.
+          (Threading.Tasks.Task.Run work).GetAwaiter().GetResult())
+
       torchTest "soft cells are torch's, from the same weights" (fun () ->
           let x, h, c = filled 1L [ 3L; 4L ], filled 2L [ 3L; 6L ], filled 3L [ 3L; 6L ]
           let load (ours: torch.nn.Module) (theirs: torch.nn.Module) = theirs.load_state_dict (ours.state_dict ()) |> ignore
@@ -148,10 +183,10 @@ let private weights =
       torchTest "normal weights have the asked deviation, uniform ones the asked bound" (fun () ->
           let normal = InitialWeights.Normal(NoiseKey.FromSeed 1L, 0.01, 100L, 100L)
           let deviation = values normal |> Array.averageBy (fun v -> v * v) |> sqrt
-          Expect.isLessThan (abs (deviation - 0.01)) (5.0 * 0.01 / sqrt 20_000.0) "five standard errors"
+          Tol.below (abs (deviation - 0.01)) (5.0 * 0.01 / sqrt 20_000.0) "five standard errors"
           let uniform = values (InitialWeights.Uniform(NoiseKey.FromSeed 1L, 16L, 50L, 50L))
-          Expect.isLessThanOrEqual (Array.max uniform) 0.25 "bound"
-          Expect.isGreaterThan (Array.max uniform) 0.24 "near it")
+          Tol.atMost (Array.max uniform) 0.25 "bound"
+          Tol.above (Array.max uniform) 0.24 "near it")
 
       torchTest "the schemes make each gate's matrix orthogonal and leave gains alone" (fun () ->
           let cell = new NoisyGruCell(4L, 6L, Variants.Nah, NoiseClock 1L)
@@ -161,7 +196,7 @@ let private weights =
           for g in 0L .. 2L do
               let w = gate "weight_hh" g cell
               closeTensor tensor32 (torch.eye 6L) (w.mm (w.t ())) "recurrent"
-          Expect.isLessThan (values (cell.get_parameter "weight_ih") |> Array.map abs |> Array.max) 0.06 "0.01 N(0, 1) where it is not square"
+          Tol.below (values (cell.get_parameter "weight_ih") |> Array.map abs |> Array.max) 0.06 "0.01 N(0, 1) where it is not square"
           InitialSchemes.Apply(cell, InitialScheme.ScaledOrthogonal, NoiseKey.FromSeed 1L)
           for g in 0L .. 2L do
               let hh, ih = gate "weight_hh" g cell, gate "weight_ih" g cell
@@ -175,6 +210,6 @@ let private weights =
           for scheme in [ InitialScheme.Reference; InitialScheme.ScaledOrthogonal ] do
               InitialSchemes.Apply(encoder, scheme, NoiseKey.FromSeed 1L)
               let deviation = values (encoder.get_parameter "embedding") |> Array.averageBy (fun v -> v * v) |> sqrt
-              Expect.isLessThan (abs (deviation - 0.01)) (5.0 * 0.01 / sqrt 8_000.0) $"five standard errors, {scheme}") ]
+              Tol.below (abs (deviation - 0.01)) (5.0 * 0.01 / sqrt 8_000.0) $"five standard errors, {scheme}") ]
 
 let tests = testSequenced <| testList "cells" [ testList "steps" cells; testList "initial weights" weights ]

@@ -34,7 +34,7 @@ let private agree what (expected: (string * Tensor) list) (actual: (string * Ten
     if actual |> List.forall (fun (_, t) -> t.device_type <> DeviceType.META) then
         let numbers = List.map (fun (name, t) -> name, values t)
         let where, difference = worst 1e-3 (numbers expected) (numbers actual)
-        Expect.isLessThan difference 1e-3 $"{what}: largest relative difference, of {where}"
+        Tol.below difference 1e-3 $"{what}: largest relative difference, of {where}"
 
 /// A test on the device "meta", and on a GPU.
 let private both name body = [ metaTest $"{name} on meta" body; cudaTest $"{name} on CUDA" body ]
@@ -158,7 +158,7 @@ let private build (experiment: Experiment) (device: torch.Device) =
     task, Optimizer.Create((experiment.Config "tiny").Training.OptimizerSpec(), task.Model)
 
 let private update (task: ITrainingTask) number =
-    let loss = task.Loss(BatchPosition(number, 1, number, task.Stages, task.Stages), sampling number)
+    let loss = task.Loss(BatchPosition(number, 1, number, task.Stages), sampling number)
     loss.Objective.backward ()
     loss
 
@@ -188,7 +188,7 @@ let private tasks =
                   losses @ [ for KeyValue(name, value) in evaluated -> name, [| value |] ]
 
               let where, difference = worst 1e-3 (on torch.CPU) (on cuda)
-              Expect.isLessThan difference 1e-3 $"largest relative difference, of {where}") ]
+              Tol.below difference 1e-3 $"largest relative difference, of {where}") ]
 
 let tests =
     testSequenced <| testList "devices" [ testList "functions" functions; testList "modules" modules; testList "tasks" tasks ]

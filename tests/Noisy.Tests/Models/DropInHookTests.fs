@@ -164,6 +164,21 @@ let private behaviour =
           run ()
           Expect.isFalse now.training "the field's, back")
 
+      torchTest "a part of the model can be kept in eval while the rest trains" (fun () ->
+          let model = new SentimentNet()
+          let now = (entry (replace model Variants.Nah) "lstm").Now
+          let run () = model.Lstm.call (floats [ 2L; 3L; 6L ]) |> ignore
+          for _ in 1..2 do
+              model.train ()
+              model.Lstm.eval ()
+              run ()
+              Expect.isFalse now.training "the part"
+              run ()
+              Expect.isFalse now.training "later"
+          model.train ()
+          run ()
+          Expect.isTrue now.training "the model again")
+
       torchTest "a hook registered later on the old module is refused at its call, one on the new module runs" (fun () ->
           let model = new SentimentNet()
           let now = (entry (replace model Variants.Nah) "lstm").Now :?> NoisyLstm

@@ -63,6 +63,35 @@ let private outputs =
                   box struct (y.narrow (0L, 0L, 2L), [ y.narrow (0L, 2L, 3L) ]))
           Expect.equal (paths report.LeftOut) [ "model.3" ] "left out")
 
+      torchTest "an activation that gives one output of several stays" (fun () ->
+          let model = new Generator()
+          let report =
+              Noisify.Replace(model, Variants.Nah, clock (), example = fun () ->
+                  let y = model.call (filled 3L [ 5L; 4L ])
+                  box struct (y, y * 3, filled 4L [ 5L ]))
+          Expect.equal (paths report.Replaced, paths report.LeftOut) ([ "model.1" ], [ "model.3" ]) "outcome")
+
+      torchTest "what follows an activation without weights leaves it a candidate, which an example settles" (fun () ->
+          let make () = torch.nn.Sequential(torch.nn.Linear(9L, 4L), torch.nn.Tanh(), torch.nn.Linear(4L, 1L), torch.nn.Sigmoid(), torch.nn.Flatten 0L)
+          let report = Noisify.Replace(make (), Variants.Nah, clock ())
+          Expect.equal [ for e in report.Replaced do if e.MayBeOutput then e.Path ] [ "3" ] "candidates"
+          let model = make ()
+          let report = Noisify.Replace(model, Variants.Nah, clock (), example = fun () -> box (model.call (filled 3L [ 5L; 9L ])))
+          Expect.equal (paths report.Replaced, paths report.LeftOut) ([ "1" ], [ "3" ]) "with an example")
+
+      torchTest "a block that a Sequential has twice gives the output if it does at its second place" (fun () ->
+          let block = torch.nn.Sequential(torch.nn.Linear(2L, 2L), torch.nn.Sigmoid())
+          let report = Noisify.Replace(torch.nn.Sequential(block, block), Variants.Nah, clock ())
+          Expect.equal (paths report.LeftOut) [ "0.1" ] "left out")
+
+      torchTest "an example without numbers is refused, and nothing is changed" (fun () ->
+          for nothing in [ box "output"; box (dict [ "y", torch.ones 2L ]); box (torch.zeros [| 0L |]) ] do
+              let model = new Generator()
+              Tol.throws<ArgumentException>
+                  "the example gives no number: it must give the model's output, a tensor or a tuple or sequence of them (Parameter 'example')"
+                  (fun () -> Noisify.Replace(model, Variants.Nah, clock (), example = fun () -> nothing) |> ignore)
+              Expect.isFalse (model.modules () |> Seq.exists (fun m -> m :? NoisyActivation)) "nothing")
+
       test "the range of an activation is known from its spec" {
           let left (s: NoisyActivationSpec) = OutputRange.Left s |> Option.ofObj
           let sigmoid = Variants.Nan.Sigmoid

@@ -34,6 +34,7 @@ type Stack =
       Width: VectorWidth
       Threads: int
       Mode: NoiseMode
+      Scale: float option
       Seed: int64 }
 
     member s.Rows = int64 (s.Layers * (if s.Bidirectional then 2 else 1))
@@ -41,9 +42,10 @@ type Stack =
 
 let private widths = [ VectorWidth.Scalar; VectorWidth.Bits128; VectorWidth.Bits256; VectorWidth.Bits512 ]
 
-/// The named variants, and two that mix: other α, clip, half-normal noise at the input.
+/// The named variants, and such as mix: other α, clip, frozen p. NANIL's noise acts at a large c alone (decision 2).
 let private activations =
     [ yield! Variants.All
+      Variants.Nanil.Map(fun s -> s.WithC 30.0)
       Variants.Nah.Map(fun s -> s.WithAlpha(0.9).WithClipOutput true)
       Variants.Nan.Map(fun s -> s.WithAlpha(1.0).WithC(2.0).WithP(Nullable 1.0).WithLearnP false)
       ActivationPair("mixed", Variants.Nanil.Tanh, Variants.Soft.Sigmoid, "soft gates, noisy candidate")
@@ -66,12 +68,16 @@ type StackArbitrary =
             let! width = Gen.elements widths
             let! threads = Gen.choose (1, 4)
             let! mode = Gen.frequency [ 4, Gen.constant NoiseMode.Sample; 1, Gen.constant NoiseMode.Mean; 1, Gen.constant NoiseMode.Off ]
+            let! scale = Gen.frequency [ 2, Gen.constant None; 1, Gen.constant (Some 3.0) ]
             let! seed = Gen.choose (0, 1_000_000)
             return
-                { Kind = kind; Variant = variant; Input = int64 input; Hidden = int64 hidden; Layers = layers; Bidirectional = both; Bias = bias
-                  Dropout = dropout; Steps = int64 steps; Batch = int64 batch; Width = width; Threads = threads; Mode = mode; Seed = int64 seed }
+                { Kind = kind; Variant = variant; Input = int64 input; Hidden = int64 hidden; Layers = layers; Bidirectional = both; Bias = bias; Dropout = dropout
+                  Steps = int64 steps; Batch = int64 batch; Width = width; Threads = threads; Mode = mode; Scale = scale; Seed = int64 seed }
         }
         |> Arb.fromGen
+
+/// A scale takes the place of each activation's own c.
+let private contextOf (s: Stack) (seed: int64) = NoiseContext(s.Mode, NoiseKey.FromSeed seed, 5L, 2, Option.toNullable s.Scale)
 
 /// What a pass gives: outputs and final states, then every gradient, by name.
 type private Result = (string * float[]) list * (string * float[]) list
@@ -80,7 +86,7 @@ let private run (s: Stack) (seed: int64) (path: Backend) : Result =
     use _ = torch.NewDisposeScope()
     let leaf n size = (filled (seed + n) size).mul((3.0f).ToScalar()).detach().requires_grad_ ()
     let x, h, c = leaf 1L [ s.Steps; s.Batch; s.Input ], leaf 2L [ s.Rows; s.Batch; s.Hidden ], leaf 3L [ s.Rows; s.Batch; s.Hidden ]
-    let context = NoiseContext(s.Mode, NoiseKey.FromSeed seed, 5L, 2, Nullable())
+    let context = contextOf s seed
     let one (m: RecurrentModule<Tensor, struct (Tensor * Tensor)>) : torch.nn.Module * Tensor list =
         m.Backend <- path
         let struct (y, hn) = m.forward (x, h, context)
@@ -114,7 +120,7 @@ let private runStep (s: Stack) (seed: int64) (path: Backend) : Result =
     let bias = if cell.Layout.SharesBlocks then null else leaf 5L 1.0f [ gates ]
     let states = [| for i in 0 .. cell.Layout.States - 1 -> leaf (6L + int64 i) 2.0f [ s.Batch; s.Hidden ] |]
     let gains = if cell.Sites |> Seq.exists _.UsesP then leaf 4L 3.0f [ int64 cell.Sites.Count; s.Hidden ] else null
-    let context = NoiseContext(s.Mode, NoiseKey.FromSeed seed, 5L, 2, Nullable())
+    let context = contextOf s seed
     let activate site (pre: Tensor) =
         let spec = cell.Sites[site]
         let p = if not spec.UsesP then null elif spec.LearnP then gains.select (0L, int64 site) else gains.detach().select (0L, int64 site)
@@ -235,7 +241,7 @@ let tests =
         torchTest "layers with more rows than a block, and with more weights than a cache, give the same bits too" (fun () ->
             let stack kind input hidden steps batch =
                 { Kind = kind; Variant = Variants.Nah; Input = input; Hidden = hidden; Layers = 1; Bidirectional = false; Bias = true; Dropout = 0.0
-                  Steps = steps; Batch = batch; Width = VectorWidth.Auto; Threads = 1; Mode = NoiseMode.Sample; Seed = 7L }
+                  Steps = steps; Batch = batch; Width = VectorWidth.Auto; Threads = 1; Mode = NoiseMode.Sample; Scale = None; Seed = 7L }
             for s in [ for kind in [ Lstm; Gru ] do stack kind 50L 5L 61L 8L; stack kind 33L 600L 3L 16L ] do
                 fused run s
                 let reference = withEngine VectorWidth.Auto 1 (fun () -> run s s.Seed Backend.Auto)
@@ -281,7 +287,7 @@ let tests =
             Expect.equal (gradients (states[0].sum ())) hidden "again"
             let both = gradients ((states[0] + states[1]).sum ())
             for i in 0 .. leaves.Length - 1 do
-                Expect.isGreaterThan (Array.max both[i]) 0.0 "the test can tell"
+                Tol.above (Array.max both[i]) 0.0 "the test can tell"
                 closeTensor tensor32 (vector (Array.map2 (+) hidden[i] cell[i])) (vector both[i]) "sum")
 
         torchTest "steps see weights that changed between them, and another vector width" (fun () ->
@@ -340,7 +346,7 @@ let tests =
             Expect.equal (scalarOf (LinearCrossEntropy.Sum(x, weight, null, some))) (scalarOf sum) "sum"
             Expect.isTrue (right.item<int64> () >= 0L && right.item<int64> () <= 3L) "count"
             let alone = norm [ some ]
-            Expect.isGreaterThan alone 0.0 "the test can tell"
+            Tol.above alone 0.0 "the test can tell"
             Expect.equal (norm [ some; nobody ]) alone "added to what is there"
             Expect.equal (norm [ nobody ]) 0.0 "alone")
 

@@ -34,7 +34,7 @@ type PassArbitrary =
             let! rows = Gen.frequency [ 3, Gen.choose (1, 40); 1, Gen.choose (41, 400) ]
             let! units = Gen.frequency [ 3, Gen.choose (1, 70); 1, Gen.choose (71, 600) ]
             let! shared = Gen.frequency [ 3, Gen.constant false; 1, Gen.constant true ]
-            let! c = Gen.elements [ 0.0; 0.15; 0.5; 2.0 ]
+            let! c = Gen.elements [ 0.0; 0.15; 0.5; 2.0; 30.0 ]
             let! mode = Gen.frequency [ 4, Gen.constant NoiseMode.Sample; 1, Gen.constant NoiseMode.Mean; 1, Gen.constant NoiseMode.Off ]
             let! width = Gen.elements widths
             let! threads = Gen.choose (1, 4)
@@ -55,9 +55,9 @@ let private run (pass: Pass) engine =
     let gains = [| for p in unit.parameters () do if isNull p.grad then yield! Array.zeroCreate (int (p.numel ())) else yield! values p.grad |]
     unit.LastBackend, values y, values x.grad, gains
 
-/// The largest difference, relative to the largest number or to 1.
-let private difference (expected: float[]) (actual: float[]) =
-    let largest = Array.fold (fun m v -> max m (abs v)) 1.0 expected
+/// The largest difference, relative to the largest number or, if all are below it, to a floor.
+let private difference floor (expected: float[]) (actual: float[]) =
+    let largest = Array.fold (fun m v -> max m (abs v)) floor expected
     Array.map2 (fun e a -> (if Double.IsFinite(e - a) then abs (e - a) else infinity) / largest) expected actual |> Array.fold max 0.0
 
 let private property name count (body: Pass -> unit) =
@@ -80,7 +80,9 @@ let tests =
                 let _, y, dx, dp = run pass Backend.Composed
                 let path, y', dx', dp' = withEngine pass.Width pass.Threads (fun () -> run pass Backend.Auto)
                 Expect.equal path FusedEngine.FusedName "path"
-                let found = difference y y', difference dx dx', difference dp dp'
+                // Noise of a large scale is added to what is small, and its roundings are of its own size.
+                let floor = max 1.0 (0.5 * pass.C)
+                let found = difference floor y y', difference floor dx dx', difference floor dp dp'
                 match found with
                 | a, b, c when a <= 2e-6 && b <= 4e-6 && c <= 1e-5 -> None
                 | _ -> Some found
@@ -113,10 +115,29 @@ let tests =
             Expect.equal (gradient (x.t ())) (gradient (x.t().contiguous ())) "transposed")
 
         torchTest "a tensor of no dimension, one of none of its elements, and one of three dimensions keep their shapes" (fun () ->
-            use unit = new NoisyActivation(Variants.Nan.Tanh, 1L, NoiseClock 1L)
-            for size in [ []; [ 0L; 4L ]; [ 2L; 3L; 4L ] ] do
-                let x = torch.ones (List.toArray size)
-                Expect.equal (shape (unit.forward x)) size $"{size}")
+            for backend in [ Backend.Auto; Backend.Composed ] do
+                for pair in [ Variants.Nan; Variants.Nah; Variants.Nanil; Variants.Nani ] do
+                    use unit = new NoisyActivation(pair.Tanh, 1L, NoiseClock 1L, Backend = backend)
+                    for size in [ []; [ 0L; 4L ]; [ 2L; 3L; 4L ] ] do
+                        let x = torch.ones (List.toArray size)
+                        Expect.equal (shape (unit.forward x)) size $"{pair.Name}, {backend}, {size}")
+
+        torchTest "a module in double precision has the reference's digits" (fun () ->
+            for spec in [ Variants.Nan.Tanh; Variants.Nah.Sigmoid; Variants.Nani.Tanh; Variants.Nah.Tanh.WithUnit SaturatingUnit.HardSigmoidSixth ] do
+                use unit = new NoisyActivation(spec, 1L, NoiseClock 1L)
+                unit.``to`` torch.ScalarType.Float64 |> ignore
+                let p = if spec.UsesP then Seq.head (values (unit.get_parameter "p")) else 0.0
+                let x = [| -5.0; -2.999999; 0.3; 1.7; 2.99999995; 5.0 |]
+                let y = values (unit.forward (torch.tensor x, NoiseContext NoiseMode.Off))
+                for x, y in Array.zip x y do
+                    let expected = NoisyFunction.Value(spec, x, 0.0, p, spec.C)
+                    Tol.close { Absolute = 1e-14; Relative = 1e-14; Reason = "a few roundings in double precision" } expected y $"{spec} at {x}")
+
+        test "a noise scale that is none is refused where it is given" {
+            for scale in [ -0.5; nan; infinity ] do
+                Expect.throwsT<ArgumentOutOfRangeException> (fun () -> NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 1L, 0L, 0, Nullable scale) |> ignore) $"{scale}"
+            Expect.equal (NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 1L, 0L, 0, Nullable 0.5).Later 3).Scale (Nullable 0.5) "kept"
+        }
 
         torchTest "gradients add up as torch's do, beside an optimiser of ours and without" (fun () ->
             let norm engine owned =
@@ -131,7 +152,7 @@ let tests =
                     o.GradientNorm()
                 | None -> seen
             let expected = norm Backend.Composed false
-            Expect.isGreaterThan expected 0.0 "there is a gradient"
+            Tol.above expected 0.0 "there is a gradient"
             Tol.close Tol.simd32 expected (norm Backend.Auto false) "torch's"
             Tol.close Tol.simd32 expected (norm Backend.Auto true) "the optimiser's")
 

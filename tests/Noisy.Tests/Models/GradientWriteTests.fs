@@ -134,4 +134,56 @@ let private counted =
               Array.iter2 (fun g a -> Tol.close tensor32 (g + 1.0) a "added") once (values p.grad)
               o.step () |> ignore) ]
 
-let tests = testSequenced <| testList "written gradients" [ testList "values" written; testList "changes" counted ]
+let private unusual =
+    [ torchTest "a parameter that is not contiguous has torch's gradients, time after time" (fun () ->
+          let w = torch.nn.Parameter((filled 1L [ 6L; 5L ]).t ())
+          Expect.isFalse (w.is_contiguous ()) "columns first"
+          let x, classes, ids = filled 2L [ 4L; 6L ], torch.tensor [| 0L; 4L; 2L; 2L |], torch.tensor [| 3L; 1L; 3L |]
+          let passes: (string * (Backend -> Tensor)) list =
+              [ "loss", (fun backend -> LinearCrossEntropy.Sum(x, w, null, classes, backend = backend))
+                "lookup", (fun backend -> (EmbeddingLookup.Rows(w, ids, backend) * filled 3L [ 3L; 6L ]).sum ()) ]
+          for name, pass in passes do
+              let gradient backend =
+                  w.grad <- null
+                  (pass backend).backward ()
+                  values w.grad
+              let expected = gradient Backend.Composed
+              for _ in 1..2 do Array.iter2 (fun e a -> Tol.close tensor32 e a name) expected (gradient Backend.Auto))
+
+      torchTest "an embedding's weight that is no matrix is refused" (fun () ->
+          for backend in [ Backend.Auto; Backend.Composed ] do
+              Tol.throws<ArgumentException> "weight is [4, 3, 2]: must be [V, E] (Parameter 'weight')" (fun () ->
+                  EmbeddingLookup.Rows(torch.zeros (4L, 3L, 2L), torch.tensor [| 1L |], backend) |> ignore))
+
+      torchTest "an output layer without inputs has the loss of its biases" (fun () ->
+          let x, w, b, classes = torch.zeros [| 4L; 0L |], torch.zeros [| 5L; 0L |], filled 1L [ 5L ], torch.tensor [| 0L; 4L; 2L; 2L |]
+          closeTensor tensor32 (LinearCrossEntropy.Sum(x, w, b, classes, backend = Backend.Composed)) (LinearCrossEntropy.Sum(x, w, b, classes)) "sum")
+
+      torchTest "torch's default type does not matter to tensors of single precision" (fun () ->
+          let classes, ids = torch.tensor [| 0L; 4L; 2L; 2L |], torch.tensor [| 3L; 1L; 3L |]
+          let pass () =
+              let lstm = new NoisyLstm(4L, 5L, Variants.Nah, NoiseClock 1L)
+              let weight = torch.nn.Parameter(filled 1L [ 5L; 6L ])
+              let x = (filled 2L [ 3L; 2L; 4L ] * 9).detach().requires_grad_ ()
+              let context = NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 5L, 3L, 2)
+              let struct (y, _, _) = lstm.forward (x, Nullable(), context)
+              let cell = new NoisyLstmCell(4L, 5L, Variants.Nah, NoiseClock 1L)
+              let struct (h, _) = cell.forward (x.select (0L, 0L), Nullable(), context)
+              let unit = new NoisyActivation(Variants.Nah.Tanh, 5L, NoiseClock 1L)
+              let parts: Tensor list =
+                  [ y.sum (); h.sum (); unit.forward(y, context).sum ()
+                    LinearCrossEntropy.Sum(filled 3L [ 4L; 6L ], weight, null, classes)
+                    (EmbeddingLookup.Rows(weight, ids)).sum () ]
+              (parts |> List.reduce (fun a b -> a + b)).backward ()
+              for t in [ y; h; x.grad; weight.grad ] do Expect.equal t.dtype torch.ScalarType.Float32 "type"
+              [ yield values y; yield values h; yield values x.grad; yield values weight.grad
+                for m in [ lstm :> torch.nn.Module; cell ] do for p in m.parameters () do yield values p.grad ]
+          let expected = pass ()
+          let before = torch.get_default_dtype ()
+          try
+              for dtype in [ torch.ScalarType.Float64; torch.ScalarType.BFloat16 ] do
+                  torch.set_default_dtype dtype
+                  Expect.equal (pass ()) expected $"{dtype}"
+          finally torch.set_default_dtype before) ]
+
+let tests = testSequenced <| testList "written gradients" [ testList "values" written; testList "changes" counted; testList "unusual tensors" unusual ]

@@ -34,6 +34,19 @@ let private large =
           Expect.isFalse (RecurrentLayers.Fits(shape', 4, 1L <<< 10, 1L <<< 10)) "outputs"
           Expect.isFalse (RecurrentLayers.Fits(RecurrentShape(1L <<< 20, 512L), 4, 35L, 20L)) "weights of the input")
 
+      torchTest "a call of a cell counts the weights of its input and its states, a machine its logits" (fun () ->
+          let matrix (rows: int64) (columns: int64) : Tensor = torch.zeros([| 1L; 1L |]).expand ([| rows; columns |])
+          let takes inputs batch =
+              let weights = RecurrentWeights(matrix 64L inputs, torch.zeros [| 64L; 16L |], null, null, null)
+              FusedStep.TakesCall(NoiseMode.Sample, weights, matrix batch inputs, null)
+          Expect.isTrue (takes 1000L 4L) "a small cell"
+          Expect.isFalse (takes (1L <<< 24) 4L) "weights of the input"
+          Expect.isFalse (takes 1L (1L <<< 26)) "states"
+          let machine = new NeuralTuringMachine(NtmShape(8, 20_000), Variants.Soft, NoiseClock 1L)
+          let input steps : Tensor = torch.zeros([| 1L; 1L; 8L |]).expand ([| steps; 100L; 8L |])
+          Expect.isTrue (machine.Fuses(input 3L, NoiseMode.Mean)) "a short sequence"
+          Expect.isFalse (machine.Fuses(input 300L, NoiseMode.Mean)) "logits")
+
       torchTest "what is too large all the same is refused with a remedy" (fun () ->
           Expect.throwsC (fun () -> FusedEngine.Pointer(wide (most + 1L)) |> ignore) (fun e ->
               Expect.isTrue (e :? InvalidOperationException) "kind"
@@ -113,6 +126,18 @@ let private arguments =
           refused<ArgumentException> "the tensor 'waves' is ComplexFloat32, which safetensors do not have" (fun () ->
               Safetensors.Write(stream, Dictionary tensors, Dictionary()))
           Expect.equal stream.Length 0L "bytes")
+
+      testSequenced (torchTest "tensors are written without one left where there is no scope" (fun () ->
+          let tensors = dict [ "a", filled 1L [ 2L; 3L ]; "b", filled 2L [ 4L ] ]
+          let work () =
+              let write () = Safetensors.Write(Stream.Null, Dictionary tensors, Dictionary())
+              write ()
+              let before = torch.Tensor.TotalCount
+              for _ in 1 .. 20 do write ()
+              Tol.atMost torch.Tensor.TotalCount before "tensors"
+
+          // A thread of its own has no scope.
+          (Threading.Tasks.Task.Run work).GetAwaiter().GetResult()))
 
       torchTest "a shape without time steps is refused" (fun () ->
           refused<ArgumentException> "shape is []: must be [T, ..]" (fun () -> NoiseSource.Normal(NoiseKey.FromSeed 1L, 0L, 0, [||], torch.CPU) |> ignore)

@@ -80,7 +80,7 @@ let private beyondABound =
         let found = SiteStatistics.Measure(spec, 0.05, ReadOnlySpan [||], ReadOnlySpan x, ReadOnlySpan xi, ReadOnlySpan [||])
         let expected = slow spec 0.05 [ for v, d in Array.zip x xi -> v, d, 1.0, 0.0 ] [] []
         close "signal to noise" expected.SignalToNoise found.SignalToNoise
-        Expect.isLessThan found.SignalToNoise.Value 1e-3 "signal to noise"
+        Tol.below found.SignalToNoise.Value 1e-3 "signal to noise"
     }
 
 let private steps, batch, hidden, inputs = 3, 2, 3, 2
@@ -285,7 +285,7 @@ let private afterwards =
         Expect.equal (RunSummary.Read(folder.In "summary.json")).Sites.Count 10 "kept: two layers of five"
         use task = languageModel.Task languageModel.Config
         Expect.isNull (ExportedWeights.Load(folder.In "weights.safetensors", plain, task.Model)) "the weights"
-        let at = BatchPosition(plain.Updates, int (plain.Updates / task.UpdatesPerEpoch) + 1, 0L, 1, 1)
+        let at = BatchPosition(plain.Updates, int (plain.Updates / task.UpdatesPerEpoch) + 1, 0L, 1)
         let scale = match languageModel.Config.Training.Schedule with null -> Nullable() | schedule -> Nullable(schedule.At plain.Updates)
         let context = NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed(languageModel.Config.Seed).Child "noise", plain.Updates, 0, scale)
         let first = BatchMonitor.Observe(task, at, context, NoiseContext(languageModel.Config.Training.TestNoise, Scale = scale))
@@ -300,9 +300,9 @@ let private experiments =
               let config = experiment.RowConfig("tiny", "nah")
               use task = experiment.Build(config, DataCache(DataCacheSettings.From(DataCacheSettings.BuiltIn, (fun _ -> null))), torch.CPU)
               let context = NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed(1L).Child "noise", 0L, 0, Nullable 0.5)
-              let position = BatchPosition(0L, 1, 0L, task.Stages, task.Stages)
+              let position = BatchPosition(0L, 1, 0L, task.Stages)
               let sites = BatchMonitor.Observe(task, position, context, NoiseContext(NoiseMode.Mean, Scale = Nullable 0.5))
-              Expect.isGreaterThan sites.Count 0 "sites"
+              Tol.above sites.Count 0 "sites"
 
               for KeyValue(name, site) in sites do
                   Expect.isTrue (site.Gradient.Value > 0.0) $"a gradient reaches {name}"

@@ -25,9 +25,10 @@ type Machine =
 
 let private widths = [ VectorWidth.Scalar; VectorWidth.Bits128; VectorWidth.Bits256; VectorWidth.Bits512 ]
 
-/// The named variants, and such as mix: frozen p, one p learned and one not, clip.
+/// The named variants, NANIL at a scale at which its noise acts (decision 2), and such as mix: frozen p, one p learned and one not, clip.
 let private activations =
     [ yield! Variants.All
+      Variants.Nanil.Map(fun s -> s.WithC 30.0)
       Variants.Nah.Map(fun s -> s.WithAlpha(0.9).WithClipOutput true)
       Variants.Nan.Map(fun s -> s.WithAlpha(1.0).WithC(2.0).WithP(Nullable 1.0).WithLearnP false)
       ActivationPair("fixed", Variants.Nah.Tanh.WithP(Nullable 0.7).WithLearnP false, Variants.Nan.Sigmoid, "p learned at the gates alone") ]
@@ -179,7 +180,7 @@ let tests =
                 NtmHead(memory.select(1, 3L), scalar strength, scalar gate, (vector shift).unsqueeze 0L, scalar sharpening, null, null)
             let attend strength gate shift sharpening = NtmMemory.Attend(memory, before, head strength gate shift sharpening) |> values
             let stay, onwards, back = [ 0.0; 1.0; 0.0 ], [ 0.0; 0.0; 1.0 ], [ 1.0; 0.0; 0.0 ]
-            let most row (attention: float[]) message = Expect.isGreaterThan attention[row] 0.99 message
+            let most row (attention: float[]) message = Tol.above attention[row] 0.99 message
             most 3 (attend 200.0 1.0 stay 1.0) "a strong key finds its row"
             most 1 (attend 1.0 0.0 stay 1.0) "a closed gate stays"
             most 2 (attend 1.0 0.0 onwards 1.0) "the third shift goes one on"

@@ -49,6 +49,11 @@ let signature (model: byte[]) =
     let dimensions (all: IReadOnlyDictionary<string, NodeMetadata>) = [ for entry in all -> entry.Key, List.ofArray entry.Value.Dimensions ]
     dimensions session.InputMetadata, dimensions session.OutputMetadata
 
+/// Names of an input's sizes; empty where one is fixed.
+let axes (model: byte[]) (input: string) =
+    use session = session model
+    List.ofArray session.InputMetadata[input].SymbolicDimensions
+
 /// The text that goes along with a model, by name.
 let metadata (model: byte[]) =
     use session = session model

@@ -102,6 +102,44 @@ let private ranks =
               refused message (fun () -> lstm.call (x, both h h) |> ignore)
               refused message (fun () -> gru.call (x, h) |> ignore))
 
+      torchTest "another number of states than a cell has is refused" (fun () ->
+          let many number needed name = $"the number of states is {number}: must be {needed} (Parameter '{name}')"
+          for engine in engines do
+              let x, h = filled 1L [ 2L; 4L ], torch.zeros [| 2L; 5L |]
+              use lstm = (new NoisyLstmCell(4L, 5L, Variants.Nah, NoiseClock 1L, Backend = engine)).Steps()
+              for states in [ [||]; [| h |]; [| h; h; h |] ] do
+                  refused (many states.Length 2 "state") (fun () -> lstm.Step(lstm.Project x, states, sampling) |> ignore)
+              use gru = (new NoisyGruCell(4L, 5L, Variants.Nah, NoiseClock 1L, Backend = engine)).Steps()
+              refused (many 2 1 "state") (fun () -> gru.Step(gru.Project x, [| h; h |], sampling) |> ignore)
+              let model = new RecurrentLanguageModel(7, RecurrentShape(4L, 5L), Variants.Nah, 0.5, NoiseClock 1L, Backend = engine)
+              let tokens = torch.ones ([| 3L; 2L |], dtype = torch.ScalarType.Int64)
+              refused (many 1 2 "states") (fun () -> model.forward (tokens, [| h.unsqueeze 0L |], sampling) |> ignore))
+
+      torchTest "a decoder refuses captions, masks and keys of another batch, at once and step by step" (fun () ->
+          for engine in engines do
+              let captions = new CaptionModel(CaptionShape(9, 3, 5, 6, 4), Variants.Nah, InitialScheme.Uniform, NoiseClock 1L, Backend = engine)
+              refused "annotations are [4, 2, 2]: must be [S, B, 3] (Parameter 'annotations')" (fun () ->
+                  captions.Start(filled 1L [ 4L; 2L; 2L ], sampling) |> ignore)
+              let state = captions.Start(filled 1L [ 4L; 2L; 3L ], sampling)
+              for count in [ 1; 10 ] do
+                  let words = SentenceBatch.Create [| for _ in 1 .. count -> [| 5; 0 |] |]
+                  refused $"words are [2, {count}]: must be [T, 2], a caption for each picture, with T >= 1 (Parameter 'words')" (fun () ->
+                      captions.Loss(state, words, sampling) |> ignore)
+              refused "last is [1]: must be [2] (Parameter 'last')" (fun () -> captions.Next(state, [| 3 |], sampling) |> ignore)
+              let decoder = new AttentionDecoder(9L, 4L, 3L, 6L, 7L, Variants.Nah, NoiseClock 1L, Backend = engine)
+              let annotations, mean, mask = filled 1L [ 5L; 2L; 3L ], filled 2L [ 2L; 3L ], torch.zeros [| 5L; 2L |]
+              refused "Mask is [2, 5]: must be [5, 2] (Parameter 'Mask')" (fun () ->
+                  decoder.Start(EncodedSentences(annotations, mask.t (), mean), sampling) |> ignore)
+              let whole = decoder.Start(EncodedSentences(annotations, mask, mean), sampling)
+              let words = torch.zeros ([| 2L; 2L |], dtype = torch.ScalarType.Int64)
+              let loss annotations (mask: Tensor) keys () =
+                  let state = new DecoderState(whole.Hidden, EncodedSentences(annotations, mask, mean), keys)
+                  decoder.Loss(state, words, words.reshape -1L, sampling) |> ignore
+              refused "keys is [5, 1, 7]: must be [5, 2, 7] (Parameter 'keys')" (loss annotations mask (whole.Keys.narrow (1L, 0L, 1L)))
+              refused "mask is [2, 5]: must be [5, 2] (Parameter 'mask')" (loss annotations (mask.t ()) whole.Keys)
+              refused "annotations are [5, 1, 3]: must be [S, 2, C] (Parameter 'start')"
+                  (loss (annotations.narrow (1L, 0L, 1L)) (mask.narrow (1L, 0L, 1L)) (whole.Keys.narrow (1L, 0L, 1L))))
+
       torchTest "layers refuse other ranks, no time steps and states of another batch" (fun () ->
           let gru = new NoisyGru(RecurrentShape(4L, 5L), Variants.Nah, NoiseClock 1L)
           for size, text in [ [ 4L ], "4"; [ 1L; 3L; 2L; 4L ], "1, 3, 2, 4"; [ 0L; 2L; 4L ], "0, 2, 4"; [ 0L; 4L ], "0, 4"; [ 3L; 2L; 5L ], "3, 2, 5" ] do
@@ -196,6 +234,25 @@ let private types =
               machine.``to`` dtype |> ignore
               Expect.equal (machine.forward (typed (filled 1L [ 3L; 2L; 3L ]) dtype, sampling)).dtype dtype "machine")
 
+      torchTest "captions with places drawn, beam search and a language model's own state take every precision" (fun () ->
+          for dtype in torch.ScalarType.Float64 :: half do
+              let captions = new CaptionModel(CaptionShape(9, 3, 5, 6, 4, true, true, true), Variants.Nah, InitialScheme.Uniform, NoiseClock 1L)
+              captions.``to`` dtype |> ignore
+              let features, words = typed (filled 1L [ 4L; 2L; 3L ]) dtype, SentenceBatch.Create [| [| 5; 2; 0 |]; [| 3; 0 |] |]
+              let loss = captions.Loss(captions.Start(features, sampling), words, sampling, draw = true)
+              Expect.equal (loss.Sum.dtype, loss.Selected.dtype) (dtype, dtype) "captions"
+              use start = captions.Start(features, NoiseContext.Test)
+              Expect.equal (BeamSearch(2, 4, 0).Search(CaptionDecoder(captions, NoiseContext.Test), start, 2)).Count 2 "captions found"
+              let translation = new TranslationModel(TranslationShape(7, 8, 4, 5, 6), Variants.Nah, InitialScheme.Uniform, NoiseClock 1L)
+              translation.``to`` dtype |> ignore
+              use start = translation.Start(words, NoiseContext.Test)
+              Expect.equal (BeamSearch(2, 4, 0).Search(TranslationDecoder(translation, NoiseContext.Test), start, 2)).Count 2 "translations found"
+              let model = new RecurrentLanguageModel(7, RecurrentShape(4L, 5L), Variants.Nah, 0.5, NoiseClock 1L)
+              model.``to`` dtype |> ignore
+              let tokens = torch.ones ([| 3L; 2L |], dtype = torch.ScalarType.Int64)
+              let struct (logits, _) = model.forward (tokens, model.ZeroState(2L, torch.CPU), sampling)
+              Expect.equal logits.dtype dtype "language model")
+
       torchTest "an activation refuses integers, and numbers that are not of its gains' type" (fun () ->
           for pair in Variants.All do
               for engine in engines do
@@ -227,6 +284,8 @@ let private types =
                   refused (unlike "state" "Float64") (fun () -> gru.call (first narrow, first wideState) |> ignore)
                   let steps = gru.Steps()
                   refused (unlike "input" "Float64") (fun () -> steps.Project (first wide) |> ignore)
-                  refused "what was projected is [2, 4]: must be [B, 15] (Parameter 'projected')" (fun () -> steps.Step(first narrow, null, sampling) |> ignore)) ]
+                  refused "what was projected is [2, 4]: must be [B, 15] (Parameter 'projected')" (fun () -> steps.Step(first narrow, null, sampling) |> ignore)
+                  let projected = typed (steps.Project(first narrow)) torch.ScalarType.Float64
+                  refused (unlike "projected" "Float64") (fun () -> steps.Step(projected, null, sampling) |> ignore)) ]
 
 let tests = testSequenced <| testList "operands" [ testList "ranks and sizes" ranks; testList "types" types ]

@@ -168,7 +168,7 @@ let private againstScalar cell (activations: ActivationPair) =
     let weights = results |> List.mapi (fun i o -> values (filled (100L + int64 i) (shape o)))
     let step = 1e-6
     let size = List.sumBy (fun (name, t: Tensor) -> if isNull t.grad then 0.0 else Array.sumBy abs (values t.grad)) leaves
-    Expect.isGreaterThan size 0.0 "there is a gradient"
+    Tol.above size 0.0 "there is a gradient"
     for name, t in leaves do
         let gradient = if isNull t.grad then Array.zeroCreate (int (t.numel ())) else values t.grad
         for i in 0 .. gradient.Length - 1 do
@@ -264,7 +264,7 @@ let private addressTests =
           sameTensor (a.narrow (0, 3L, 7L)) ((drop 0.3 (context.Later 3)).narrow (0, 0L, 7L)) "later steps"
           Expect.equal (values a |> Array.distinct |> Array.sort) [| 0.0; float (float32 (1.0 / 0.7)) |] "values"
           let mean = Array.average (values a)
-          Expect.isLessThan (abs (mean - 1.0) / sqrt (0.3 / 0.7 / 1e5)) 5.0 "standard errors of the mean"
+          Tol.below (abs (mean - 1.0) / sqrt (0.3 / 0.7 / 1e5)) 5.0 "standard errors of the mean"
           sameTensor (torch.ones [| 10L; 100L; 100L |]) (drop 0.3 NoiseContext.Test) "test time"
           sameTensor (torch.ones [| 10L; 100L; 100L |]) (drop 0.0 context) "nothing to drop")
 
@@ -346,7 +346,14 @@ let private errorTests =
                      "number of layers is 0: must be >= 1"
                      "dropout is 1: must be in [0, 1)" |])
                   .Message)
-              (fun () -> new NoisyGru(RecurrentShape(0L, -1L, 0, Dropout = 1.0), Variants.Nan, NoiseClock 1L) |> ignore)) ]
+              (fun () -> new NoisyGru(RecurrentShape(0L, -1L, 0, Dropout = 1.0), Variants.Nan, NoiseClock 1L) |> ignore))
+
+      torchTest "models of tokens refuse layers that are batch first or run both ways" (fun () ->
+          for shape', message in
+              [ RecurrentShape(3L, 4L, BatchFirst = true), "batch first is true: must be false, since the model takes tokens [T, B]"
+                RecurrentShape(3L, 4L, Bidirectional = true), "bidirectional is true: must be false, since the model reads one direction" ] do
+              Tol.throws<InvalidSpecException> message (fun () -> new MeanPoolClassifier(5, shape', 4, 3, Variants.Nah, NoiseClock 1L) |> ignore)
+              Tol.throws<InvalidSpecException> message (fun () -> new RecurrentLanguageModel(5, shape', Variants.Nah, 0.1, NoiseClock 1L) |> ignore)) ]
 
 let tests =
     testSequenced

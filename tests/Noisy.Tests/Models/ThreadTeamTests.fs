@@ -29,4 +29,15 @@ let tests =
             ThreadTeam.Shared.Run(threads, fun (m: TeamMember) -> Threading.Interlocked.Add(sum, m.Index) |> ignore)
             Expect.equal sum.Value 3 "next"
         }
+
+        test "memory of a size that came once is freed after many others have come" {
+            let once = BufferPool.Rent 12_345_678L
+            BufferPool.Return once
+            let again = BufferPool.Rent 12_345_678L
+            Expect.isTrue (obj.ReferenceEquals(once, again)) "it waits for its next use"
+            BufferPool.Return again
+            for _ in 0..1_000 do BufferPool.Return(BufferPool.Rent 64L)
+            use other = BufferPool.Rent 12_345_678L
+            Expect.isFalse (obj.ReferenceEquals(once, other)) "it is gone"
+        }
     ]

@@ -117,7 +117,7 @@ let private features =
                                                 let channel = float (if order = "rgb" then channels[c] else channels[2 - c]) / 255.0
                                                 float (weight o c k) * (channel - mean[c]) / std[c] })
                                 let value = float found[2 * (4 * row + column) + o]
-                                Expect.isLessThan (abs (value - max 0.0 sum)) (1e-3 * (1.0 + abs sum)) $"picture {i}, {row}, {column}, {o}: half precision")
+                                Tol.below (abs (value - max 0.0 sum)) (1e-3 * (1.0 + abs sum)) $"picture {i}, {row}, {column}, {o}: half precision")
 
         testCase "photographs are turned upright, and transparent places are white" (fun () ->
             use folder = new DataHelpers.TempFolder()
@@ -213,7 +213,7 @@ let private describing =
             for name in [ "red"; "blue" ] do
                 Expect.stringContains output $"{name}.png: a {name} picture" "caption"
                 use drawn = SKBitmap.Decode(Path.Combine(run, "described", name + ".png"))
-                Expect.isGreaterThan (min drawn.Width drawn.Height) 200 "picture"
+                Tol.above (min drawn.Width drawn.Height) 200 "picture"
                 // The square, whose colour is the picture's.
                 let pixel = drawn.GetPixel(60, 100)
                 Expect.equal (pixel.Red > pixel.Blue) (name = "red") $"{name}: {pixel}"
@@ -231,4 +231,10 @@ let private describing =
             refusedBy (describe (at folder "net.onnx") []) 2 [ "learned from other captions or features than those in --data now" ])
     ]
 
-let tests = testSequenced <| testList "features of pictures" [ features; describing ]
+let private names =
+    test "pictures of one name, whatever their folders, are described in files of their own" {
+        let files = CaptionScript.targets "run" [ "x/a.jpg"; "y/a.jpg"; "z/a-2.jpg"; "A.png"; "b.jpg" ]
+        Expect.equal [ for file in files -> Path.GetFileName file ] [ "a.png"; "a-2.png"; "a-2-2.png"; "A-3.png"; "b.png" ] "files"
+    }
+
+let tests = testSequenced <| testList "features of pictures" [ features; describing; names ]

@@ -4,6 +4,7 @@ open System
 open System.Collections.Generic
 open System.IO
 open System.Text.Json
+open System.Text.RegularExpressions
 open Expecto
 open FsCheck
 open Noisy.Core
@@ -78,21 +79,24 @@ let tests =
             Expect.isEmpty (snd (Results.differences soft)) "one row"
         }
         test "runs solve their task by their own stopAt, else by what the experiment declares" {
-            let solved experiment preset metric stop best solvedAt finished =
+            let solvedOn source experiment preset metric stop best solvedAt finished =
                 let config = (PaperExperiments.ByName experiment).Config(preset).With("stopAt", stop)
                 RunSummary(
                     Experiment = experiment, Preset = preset, Activation = "soft", Seed = 1L, Device = "cpu", Backend = "composed", Threads = 1,
-                    Data = DataIdentity("d", DataIdentity.Real, ""), Updates = 1L, Epochs = 1.0, Seconds = 1.0, ItemsPerSecond = 1.0, ItemName = "token", Finished = finished,
+                    Data = DataIdentity("d", source, ""), Updates = 1L, Epochs = 1.0, Seconds = 1.0, ItemsPerSecond = 1.0, ItemName = "token", Finished = finished,
                     WeightsSha256 = "", Metrics = SplitMetrics(metrics 1.0, metrics 1.0, metrics 1.0), Config = ConfigJson.ToJson config, Versions = Dictionary(),
                     BestValid = Nullable best, SolvedAtUpdate = Option.toNullable solvedAt
                 )
                 |> Solving.hasSolved metric
+            let solved = solvedOn DataIdentity.Real
             Expect.equal (solved "ptb" "paper" "perplexity" "null" 1.0 None true) None "no question"
             Expect.equal (solved "unique" "small" "error" "null" 0.004 None true) (Some true) "declared"
             Expect.equal (solved "unique" "small" "error" "null" 0.16 None true) (Some false) "above it"
             Expect.equal (solved "unique" "small" "error" "null" 0.004 None false) None "not done"
             Expect.equal (solved "unique" "small" "error" "0.001" 0.004 None true) (Some false) "its own level"
-            Expect.equal (solved "lte" "tiny" "accuracy" "0.9" 0.95 None true) (Some true) "more is better"
+            Expect.equal (solved "lte" "tiny" "accuracy" "0.9" 0.95 (Some 1L) true) (Some true) "more is better"
+            Expect.equal (solvedOn DataIdentity.Own "lte" "tiny" "f1" "0.9" 0.5 None true) (Some false) "a score whose name does not tell that more is better"
+            Expect.equal (solvedOn DataIdentity.Own "unique" "small" "error" "null" 0.004 None true) None "one of the user's own that bears the name of another"
             Expect.equal (solved "ntm" "paper" "nll" "0.05" 0.2 (Some 16_000L) true) (Some true) "at an update"
         }
         test "Markdown sets ours beside the paper's, and keeps overridden and unfinished runs apart" {
@@ -200,13 +204,50 @@ let tests =
             Expect.isTrue (isRenewed "answer" "experiments.md" Answer.markdown) "dotnet fsi scripts/tables.fsx --runs docs/results --answer docs/experiments.md"
             Expect.isTrue (isRenewed "study" "noise-or-leak.md" Study.markdown) "dotnet fsi scripts/tables.fsx --runs docs/results --study docs/noise-or-leak.md"
         }
+        test "README's table of results is the published one: figures, seeds, differences, and whether they are shown" {
+            let read (parts: string list) = File.ReadAllText(Repository.file parts).ReplaceLineEndings "\n"
+            let table (text: string) =
+                [ for line in text.Split '\n' do
+                      if line.StartsWith '|' then (let cells = line.Split '|' in [ for i in 1 .. cells.Length - 2 -> cells[i].Trim() ]) ]
+            let after (mark: string) (text: string) = text.Substring(text.IndexOf(mark, StringComparison.Ordinal) + mark.Length)
+            let column (title: string) (rows: string list list) =
+                let at = rows.Head |> List.findIndex (fun head -> head.StartsWith(title, StringComparison.Ordinal))
+                [ for row in rows -> row[at] ]
+            let decimals (number: string) = match number.IndexOf '.' with -1 -> 0 | at -> number.Length - at - 1
+            let agree (a: string) (b: string) = abs (decimal a - decimal b) <= 0.5M / pown 10M (min (decimals a) (decimals b))
+            let results = read [ "docs"; "results.md" ]
+            let check (section: string) title (row: string list) =
+                let parts = (after ("\n## " + section) results).Split("\n\n")
+                let main, differences = table parts[1], table parts[2]
+                let published = List.zip (column title main) (column "seeds" main)
+                for found in Regex.Matches(String.Join(" ", row), @"(\d+\.\d+)( %)? \((\d+)\)") do
+                    let isThere (cell: string, seeds) =
+                        let number = Regex.Match(cell, @"^\d+(\.\d+)?").Value
+                        seeds = found.Groups[3].Value && number <> "" && agree number found.Groups[1].Value
+                    Expect.exists published isThere $"{section}: {found.Value}"
+                let difference = row[3].Replace("**", "")
+                let text = Regex.Match(difference, @"^−?[\d.]+ \[.*?\]").Value
+                let same = column title differences |> List.filter (fun cell -> text <> "" && cell.Contains(text + ","))
+                Expect.isNonEmpty same $"{section}: {difference}"
+                Expect.equal (same.Head.StartsWith "no difference shown") (difference.Contains "not shown") $"{section}: {difference}"
+            let sections =
+                [ "Penn Treebank", "ptb, preset paper", "test"; "Unique", "unique, preset small", "test"; "MNIST", "mnist, preset paper", "test"
+                  "Translation", "nmt, preset small", "bleu %"; "Captions", "captions, preset small", "bleu %"
+                  "Learning to Execute", "lte, preset small", "test"; "Characters", "charlm, preset small", "test" ]
+            let rows = (after "## Results" (read [ "README.md" ])).Split("## ")[0] |> table |> List.skip 2
+            let named = rows |> List.scan (fun (name, _) row -> (if List.head row = "" then name else List.head row), row) ("", []) |> List.tail
+            for start, section, title in sections do
+                let its = named |> List.filter (fun (name, _) -> name.StartsWith(start, StringComparison.Ordinal))
+                Expect.isNonEmpty its start
+                for _, row in its do check section title row
+        }
         test "rows bear their experiment's name, and a summary of an older version is the same row" {
             let frozen seed = summary (fun c -> c.With("alpha", "1").With("c", "5").With("learnP", "false")) "nan" seed true 109.0
             let old = frozen 2L
             for field in [ "curriculum"; "stopAt"; "patience"; "keepBest" ] do Expect.isTrue (old.Config.Remove field) field
             let text = Tables.markdown [ found "runs/a" (frozen 1L); found "runs/b" old; found "runs/c" (summary id "soft" 1L true 115.0) ]
             Expect.stringContains text "| nan-frozen | 60.0 [60.0, 60.0] | 113 [113, 113] | 109 [109, 109] | – | 2 |" "one row of two seeds"
-            Expect.isLessThan (text.IndexOf "| soft |") (text.IndexOf "| nan-frozen |") "the default rows come first"
+            Tol.below (text.IndexOf "| soft |") (text.IndexOf "| nan-frozen |") "the default rows come first"
         }
         test "a run found in two places counts once" {
             let one = summary id "soft" 1L true 115.0
@@ -231,7 +272,7 @@ let tests =
                 let ticks = Plots.logTicks low high
                 Expect.isTrue (ticks |> List.forall (fun t -> t >= low && t <= high)) $"within {low} .. {high}: {ticks}"
                 Expect.equal (List.sort ticks) ticks "order"
-                Expect.isGreaterThanOrEqual ticks.Length 3 $"{low} .. {high}: {ticks}"
+                Tol.atLeast ticks.Length 3 $"{low} .. {high}: {ticks}"
         }
         test "curves follow the task's metric, by epochs or updates, and comparisons keep to the last stage" {
             let metrics value = Dictionary(dict [ "error", value ])
@@ -278,7 +319,7 @@ let tests =
             Expect.equal (figure.Panels |> List.map (Plots.right figure)) [ Some 8.0; Some 8.0; None ] "ends"
             let low, high = Plots.linearRange first
             Expect.equal low 0.0 "what is never negative begins at 0"
-            Expect.isLessThan high 3.0 "the band"
+            Tol.below high 3.0 "the band"
         }
         test "every row has a colour of its own, and a pattern with marks" {
             let colours = List.init 30 Plots.colour
@@ -298,7 +339,7 @@ let tests =
                 let file name = Path.Combine(folder, name)
                 Plots.savePng (file "f.png") (300, 200) figure
                 FigurePages.save folder (file "f.html") [ figure; { figure with Panels = [ figure.Panels.Head ] } ]
-                Expect.isGreaterThan (FileInfo(file "f.png").Length) 1000L "PNG"
+                Tol.above (FileInfo(file "f.png").Length) 1000L "PNG"
                 let page = File.ReadAllText(file "f.html")
                 Expect.stringContains page "\"type\":\"heatmap\"" "heat map"
                 Expect.stringContains page "\"y\":[50.0]" "percent"
@@ -318,7 +359,7 @@ let tests =
                 let isTable = text.StartsWith '╭'
                 Expect.equal isTable (width >= 80) $"a table at {width}"
                 if isTable then
-                    for line in text.Split '\n' do Expect.isLessThanOrEqual line.Length width "fits"
+                    for line in text.Split '\n' do Tol.atMost line.Length width "fits"
         }
         testProperty "smoothing keeps the last place and the limit of points" (fun (values: NormalFloat list) ->
             let points = values |> List.mapi (fun i v -> float i, v.Get) |> Array.ofList

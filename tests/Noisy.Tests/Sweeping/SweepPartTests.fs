@@ -166,6 +166,41 @@ let private stateTests =
         }
     ]
 
+/// A sweep of one short run, which this process trains.
+let private doing =
+    testCase "a run that is done is done again for a file that is asked for later, and until that can be written" (fun () ->
+        TorchNative.EnsureLoaded()
+        use folder = new TempFolder()
+        let gmm = PaperExperiments.ByName "gmm"
+        let model = ref ""
+
+        // The run of a command, after that has entered it.
+        let enter more =
+            let words = [ "--row"; "soft"; "--set"; "hidden=4"; "validPoints=40"; "testPoints=40"; "--max-updates"; "3"; "--device"; "cpu"; "--out"; folder.Path ]
+            let request = (SweepOptions.read gmm (words @ more)).Value
+            let runs = Manifest.merge [] (fst (SweepOptions.runs gmm request))
+            Manifest.createFolders folder.Path
+            let manifest: Manifest.Manifest = { Id = "1a2b"; Experiment = "gmm"; Preset = "tiny"; Program = []; OnSlurm = false; Runs = runs }
+            Manifest.write folder.Path manifest
+            model.Value <- folder.In(runs.Head.Name, "model.onnx")
+            runs.Head
+
+        let train (entry: Manifest.Entry) session =
+            use output = new StringWriter()
+            withStreams output output (fun () -> SweepTask.work gmm folder.Path entry.Name (local + session) 1 Threading.CancellationToken.None)
+
+        let state () = (List.exactlyOne (Sweeps.status folder.Path)).State
+        let entry = enter []
+        Expect.equal (train entry "a", state ()) (0, RunState.Done) "trained"
+        let entry = enter [ "--onnx" ]
+        Expect.equal (state ()) RunState.Waiting "asked for"
+        Directory.CreateDirectory model.Value |> ignore // a folder in its place
+        Expect.equal (train entry "b", state ()) (2, RunState.Failed) "cannot be written"
+        Expect.equal (Sweeps.exitCode [ List.exactlyOne (Sweeps.status folder.Path), 2 ]) 2 "the sweep's"
+        Directory.Delete model.Value
+        Expect.equal (train entry "c", state ()) (0, RunState.Done) "written"
+        Expect.isTrue (File.Exists model.Value) "the model")
+
 let private optionTests =
     testList "options" [
         test "cores are shared out" {
@@ -184,6 +219,8 @@ let private optionTests =
             Expect.equal (request [ "--jobs=3"; "--threads"; "2" ]).On (Local(Some 3)) "local"
             let slurm = request [ "--on"; "slurm"; "--time"; "90"; "--row"; "soft"; "nah"; "--jobs"; "4"; "--partition"; "p"; "--sbatch"; "--account=x --mem=4G"; "--sbatch=--qos=q" ]
             Expect.equal slurm.On (Slurm { Minutes = 90; Jobs = Some 4; Partition = "p"; Options = [ "--account=x"; "--mem=4G"; "--qos=q" ] }) "slurm"
+            let quoted = request [ "--on"; "slurm"; "--sbatch"; "--comment='a b'  --mem=4G --exclude=\"c d\"" ]
+            Expect.equal quoted.On (Slurm { Minutes = 60; Jobs = None; Partition = ""; Options = [ "--comment=a b"; "--mem=4G"; "--exclude=c d" ] }) "blanks within quotes"
             Expect.equal slurm.Options.Rows [ "soft"; "nah" ] "the experiment's own"
             Expect.equal (request [ "--out"; "x" ]).Options.Out (Path.GetFullPath "x") "whole"
         }
@@ -191,7 +228,7 @@ let private optionTests =
             let sweep =
                 { Sweep.defaults with
                     Preset = "tiny"; Rows = [ "soft"; "nah" ]; Seeds = [ 1L; -2L ]; Set = [ "c", [ "0.25"; "0.5" ] ]; Updates = Some 7L; Out = "o"; Threads = Some 2; Monitor = Some 5L; TensorBoard = true; Onnx = true
-                    On = Slurm { Sweep.slurm with Jobs = Some 3; Options = [ "--mem=4G" ] } }
+                    On = Slurm { Sweep.slurm with Jobs = Some 3; Options = [ "--mem=4G"; "--comment=a b"; "--exclude=it's" ] } }
             let asked = request (Sweep.words sweep)
             Expect.equal (asked.On, asked.Threads) (sweep.On, sweep.Threads) "place"
             Expect.equal (asked.Options.Rows, asked.Options.Seeds, asked.Options.Set, asked.Options.MaxUpdates) (sweep.Rows, sweep.Seeds, sweep.Set, sweep.Updates) "runs"
@@ -205,6 +242,7 @@ let private optionTests =
               [ "--time"; "5" ], "--time is for --on slurm"
               [ "--on"; "slurm"; "--time"; "0" ], "--time is 0: must be at least 1"
               [ "--on"; "slurm"; "--sbatch"; "--array=1-2" ], "the sweep gives sbatch this option itself"
+              [ "--on"; "slurm"; "--sbatch"; "--comment=it's" ], "a quote is not closed"
               [ "--jobs"; "0" ], "--jobs is 0"
               [ "--job"; "2" ], "Did you mean --jobs?"
               [ "--row"; "nope" ], "has no row 'nope'"
@@ -225,4 +263,4 @@ let private optionTests =
         }
     ]
 
-let tests = [ manifestTests; journalTests; stateTests; optionTests ]
+let tests = [ manifestTests; journalTests; stateTests; doing; optionTests ]

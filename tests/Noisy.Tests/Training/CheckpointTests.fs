@@ -14,7 +14,7 @@ open Noisy.Tests.TrainingHelpers
 let private state update : TrainState =
     TrainState(
         Update = update, Seconds = 0.1, Sums = LossSums(1.0 / 3.0, nan, 7L), Items = 9L, Best = Nullable 2.5, BestUpdate = 1L,
-        Curriculum = CurriculumState(Stage = 3, RateFactor = 0.64, Accuracies = [| 0.1; 0.7 |]), EpochStage = 2, WithoutImprovement = 4,
+        Curriculum = CurriculumState(Stage = 3, RateFactor = 0.64, Accuracies = [| 0.1; 0.7 |]), WithoutImprovement = 4,
         SolvedAtUpdate = Nullable 1L, EndedBy = Nullable RunEnd.StopAt, Train = Dictionary(dict [ "perplexity", infinity ]), Valid = null,
         History = [| Validation(3L, Dictionary(dict [ "perplexity", nan ])); Validation(5L, Dictionary(dict [ "perplexity", 2.5 ])) |])
 
@@ -177,7 +177,7 @@ let private folderTests =
                   $"another process is writing to {folder.Path}: wait for it, or name another folder with --out"
                   (fun () -> (again ()).Dispose())
           (again ()).Dispose()
-          Expect.isLessThanOrEqual waits 1 "told once at most")
+          Tol.atMost waits 1 "told once at most")
 
       torchTest "a folder that cannot be made or written is an error that names it" (fun () ->
           use folder = new TempFolder()

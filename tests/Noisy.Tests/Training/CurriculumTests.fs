@@ -92,8 +92,8 @@ let private paces =
           let c = Curriculum.Parse "mix"
           let states = after c 1 [ for _ in 1..40 -> 0.5, 1.0 ]
           let over = states |> List.findIndex c.IsOver
-          Expect.isLessThan (0.5 * states[over].RateFactor) 0.001 "below"
-          Expect.isGreaterThanOrEqual (0.5 * states[over - 1].RateFactor) 0.001 "not before"
+          Tol.below (0.5 * states[over].RateFactor) 0.001 "below"
+          Tol.atLeast (0.5 * states[over - 1].RateFactor) 0.001 "not before"
           Expect.isFalse ((Curriculum.Parse "mix over 5").IsOver(states[over])) "only by results"
       }
       curricula "only a curriculum that goes by results looks at them, and accuracies that are no numbers change nothing" 200 (fun (AnyCurriculum c, PositiveInt stages) ->
@@ -108,7 +108,7 @@ let private draws =
     /// Five standard errors of a share.
     let near p (found: int) message =
         let error = sqrt (float count * p * (1.0 - p))
-        Expect.isLessThanOrEqual (abs (float found - float count * p)) (5.0 * error) message
+        Tol.atMost (abs (float found - float count * p)) (5.0 * error) message
 
     [ test "naive draws the current stage, mix all alike, combined mixes one time in five" {
           let naive = shares (Curriculum.Parse "naive") 2

@@ -70,11 +70,12 @@ let private agreement =
               Expect.equal found.Predicted (data.Value.Test.Length - 1) "tokens")
 
       for kind in [ "LSTM"; "GRU" ] do
-          for pair in [ Variants.Nah; Variants.Nani ] do
-              torchTest $"{kind} layers with drawn noise ({pair.Name}) give the engine's bits, at every vector width" (fun () ->
-                  let shape = RecurrentShape(7L, 21L, 2)
+          // The engine adds up many inputs in pieces.
+          for pair, inputs, units in [ Variants.Nah, 7, 21; Variants.Nani, 7, 21; Variants.Nah, 300, 230 ] do
+              torchTest $"{kind} layers with drawn noise ({pair.Name}, {inputs} inputs, {units} units) give the engine's bits, at every vector width" (fun () ->
+                  let shape = RecurrentShape(int64 inputs, int64 units, 2)
                   let context = NoiseContext(NoiseMode.Sample, NoiseKey.FromSeed 5L, 3L, 2, Nullable 0.7)
-                  let x = filled 6L [ 9L; 1L; 7L ]
+                  let x = filled 6L [ 9L; 1L; int64 inputs ]
                   let weights, (output: Tensor), (hidden: Tensor) =
                       if kind = "LSTM" then
                           let m = new NoisyLstm(shape, pair, NoiseClock 1L)
@@ -89,12 +90,12 @@ let private agreement =
                   for width in [ VectorWidth.Scalar; VectorWidth.Bits128; VectorWidth.Bits256; VectorWidth.Bits512 ] do
                       stream.Position <- 0L
                       let stack = RecurrentStack(SafetensorsReader.Read stream, "", pair, Nullable 0.7, width)
-                      Expect.equal (stack.Layers, stack.InputSize, stack.HiddenSize, stack.IsGru) (2, 7, 21, (kind = "GRU")) "sizes"
-                      let y = Array.zeroCreate<float32> (9 * 21)
+                      Expect.equal (stack.Layers, stack.InputSize, stack.HiddenSize, stack.IsGru) (2, inputs, units, (kind = "GRU")) "sizes"
+                      let y = Array.zeroCreate<float32> (9 * units)
                       let input = Array.map float32 (values x)
                       // In two pieces, the second with a later time step.
-                      let state = stack.Forward(ReadOnlySpan(input, 0, 4 * 7), stack.ZeroState(), y.AsSpan(0, 4 * 21), context)
-                      let state = stack.Forward(ReadOnlySpan(input, 4 * 7, 5 * 7), state, y.AsSpan(4 * 21), context.Later 4)
+                      let state = stack.Forward(ReadOnlySpan(input, 0, 4 * inputs), stack.ZeroState(), y.AsSpan(0, 4 * units), context)
+                      let state = stack.Forward(ReadOnlySpan(input, 4 * inputs, 5 * inputs), state, y.AsSpan(4 * units), context.Later 4)
                       Expect.equal (Array.map float y) (values output) $"output, {width}"
                       Expect.equal (Array.map float (state.Hidden(1).ToArray())) (values (hidden.select (0L, 1L))) $"state, {width}")
 
@@ -166,7 +167,7 @@ let private scoring =
                   counts[id] <- counts[id] + 1
               for id in 0 .. p.Length - 1 do
                   let expected = p[id] * float draws
-                  Expect.isLessThan (abs (float counts[id] - expected)) (5.0 * sqrt expected + 5.0) $"token {id}, five standard errors"
+                  Tol.below (abs (float counts[id] - expected)) (5.0 * sqrt expected + 5.0) $"token {id}, five standard errors"
           Expect.equal next.Logits[next.Sample(key.At(0L, 0), 0.0)] (Array.max next.Logits) "temperature 0"
           Expect.throwsT<ArgumentOutOfRangeException> (fun () -> next.Probabilities -1.0 |> ignore) "negative")
 
@@ -231,14 +232,18 @@ let private files =
           for length in [ 0 .. 97 .. bytes.Length - 1 ] @ [ bytes.Length - 1 ] do
               Expect.throwsT<InvalidDataException> (fun () -> load bytes[.. length - 1] |> ignore) $"{length} of {bytes.Length} bytes")
 
-      torchTest "a header with any byte changed is refused, or means the same numbers" (fun () ->
-          let bytes = snd nah.Value
+      torchTest "a header with any byte changed is refused or read; where it tells of tensors, to the same numbers" (fun () ->
+          let bytes, expected = snd nah.Value, (model.Value.Score data.Value.Test).Nats
           let header = int (BitConverter.ToInt64(bytes, 0))
+          // The metadata come first, and no checksum is over them.
+          let tensors = 8 + Encoding.Latin1.GetString(bytes, 8, header).IndexOf("\"dtype\"", StringComparison.Ordinal)
+          Expect.isTrue (tensors > 8 && tensors < header) "there are both"
           for at in [ 0..7 ] @ [ 8 .. 13 .. header + 7 ] do
               let changed = Array.copy bytes
               changed[at] <- changed[at] ^^^ 4uy
               try
-                  load changed |> ignore
+                  let found = load changed
+                  if at >= tensors then Expect.equal (found.Score data.Value.Test).Nats expected $"byte {at}"
               with :? InvalidDataException -> ())
 
       torchTest "what is wrong with a file is said" (fun () ->
@@ -266,13 +271,17 @@ let private files =
           refused
               "the tensor lstm.bias_ih_l0 [3] should be [80]: these are weights of another model"
               (written (("lstm.bias_ih_l0", filled 1L [ 3L ]) :: without "lstm.bias_ih_l0") (metadata ()))
+          refused "it has tensors of the layer 1, but no 'lstm.weight_hh_l1'" (written (without "lstm.weight_hh_l1") (metadata ()))
           let words = data.Value.Vocabulary.Count
           refused
               $"the tensor encoder [{words}, 20] should be [1, 20]: these are weights of another model"
               (written tensors (("vocabulary", "[\"<eos>\"]") :: List.filter (fun (n, _) -> n <> "vocabulary") (metadata ())))
           refused
               "its metadata 'noise' cannot be read (Requested value 'loud' was not found)"
-              (written tensors (("noise", """{"mode":"loud"}""") :: List.filter (fun (n, _) -> n <> "noise") (metadata ())))) ]
+              (written tensors (("noise", """{"mode":"loud"}""") :: List.filter (fun (n, _) -> n <> "noise") (metadata ())))
+          refused
+              "its metadata 'activations' cannot be read (the name is null)"
+              (written tensors [ for n, text in metadata () -> n, (if n = "activations" then text.Replace("\"name\":\"nah\"", "\"name\":null") else text) ])) ]
 
 let private codec =
     [ test "many words that a long token stands for do not each read it" {

@@ -115,6 +115,33 @@ let tests =
                 fused.Step(0.1, i)
             close "weights" model other)
 
+        torchTest "a step before the first is refused" (fun () ->
+            let model = newModel ()
+            for optimizer in [ Optimizer.Create(OptimizerSpec.Adam, model); new ComposedOptimizer(OptimizerSpec.Adam, ResizeArray(named model)) ] do
+                withGradients model 1L
+                let before = weights model
+                Expect.throwsT<ArgumentOutOfRangeException> (fun () -> optimizer.Step(0.1, 0L)) "step 0"
+                Expect.equal (weights model) before "nothing is changed")
+
+        torchTest "a parameter without a gradient is not changed for a backward pass that waits" (fun () ->
+            let model = newModel ()
+            use optimizer = Optimizer.Create(OptimizerSpec.Adam, model)
+            let all = Seq.toArray (model.parameters ())
+            let waiting = (all[2] * all[2]).sum ()
+            (all[0] * all[0]).sum().backward ()
+            optimizer.Step(0.1, 1L)
+            waiting.backward ()
+            closeTensor tensor32 (all[2].detach () * 2) all[2].grad "gradient")
+
+        torchTest "Graves' method stays a number where its variance is 0 but for rounding" (fun () ->
+            let spec = OptimizerSpec(OptimizerKind.GravesRmsProp, 0.9, Decay = 0.85)
+            let model: torch.nn.Module = torch.nn.Linear(3L, 2L)
+            for optimizer in [ Optimizer.Create(spec, model); new ComposedOptimizer(spec, ResizeArray(named model)) ] do
+                for i in 1L .. 200L do
+                    for p in model.parameters () do p.grad <- torch.full_like (p, (50.0f).ToScalar())
+                    optimizer.Step(1e-4, i)
+                Expect.all (weights model) (Array.forall Double.IsFinite) (optimizer.GetType().Name))
+
         torchTest "no gradient is no step; a gradient that is not a number shows in the norm" (fun () ->
             let model = newModel ()
             use optimizer = Optimizer.Create(OptimizerSpec.Sgd, model)

@@ -100,8 +100,8 @@ let private variety =
           Expect.equal (evaluations |> Array.map _.Event |> Array.take 4) [| "check"; "epoch"; "check"; "epoch" |] "two in an epoch"
           let stages = [ for e in events -> e.Stage.Value ]
           Expect.equal (List.distinct stages) [ 1; 2; 3; 4 ] "stages"
-          Expect.isLessThan (Array.last events).LearningRate 10.0 "rate"
-          Expect.isLessThan summary.BestUpdate.Value summary.Updates "best"
+          Tol.below (Array.last events).LearningRate 10.0 "rate"
+          Tol.below summary.BestUpdate.Value summary.Updates "best"
           let best = [ for e in evaluations do if e.Stage.Value = 4 then e.Valid["error"] ] |> List.min
           Expect.equal (summary.Metrics.Valid["error"], summary.BestValid.Value) (best, best) "the weights that were tested")
 
@@ -119,11 +119,21 @@ let private variety =
           let summary = wholes["over updates, until solved"].Value.Summary
           Expect.equal (summary.Finished, summary.EndedBy) (true, Nullable RunEnd.StopAt) "end"
           Expect.equal summary.SolvedAtUpdate (Nullable summary.Updates) "update"
-          Expect.isLessThan summary.Updates 96L "before the last epoch"
-          Expect.isLessThanOrEqual summary.Metrics.Valid["error"] 0.05 "solved"
+          Tol.below summary.Updates 96L "before the last epoch"
+          Tol.atMost summary.Metrics.Valid["error"] 0.05 "solved"
           Expect.isTrue (log "over updates, until solved" |> Array.exists (fun e -> e.Stage.Value = 2)) "stages"
-          let earlier = [ for e in log "over updates, until solved" do if e.IsEvaluation && e.Stage.Value < 4 then e ]
-          Expect.isNonEmpty earlier "evaluations at earlier stages do not count")
+          Expect.isTrue (log "over updates, until solved" |> Array.exists (fun e -> e.IsEvaluation && e.Stage.Value < 4)) "evaluations at earlier stages")
+
+      torchTest "an easier stage that is solved neither ends a run nor has its best weights" (fun () ->
+          use folder = new TempFolder()
+          let rules = [ "curriculum", "mix over 10"; "stopAt", "0.05"; "patience", "1"; "keepBest", "true" ]
+          let trial = { signs "easier stages solved" rules with Task = fun config -> new SignTask(config, easierIsSolved = true) }
+          let summary, _ = trial.ToEnd folder.Path
+          let evaluations = RunLog.Read(folder.In "log.jsonl") |> Seq.filter _.IsEvaluation |> List.ofSeq
+          let easier, last = evaluations |> List.partition (fun e -> e.Stage.Value < 4)
+          Expect.equal [ for e in easier -> e.Update, e.Valid["error"] ] [ 4L, 0.0; 8L, 0.0 ] "solved there"
+          Expect.isNonEmpty last "it goes on to the last stage"
+          Tol.above summary.Value.BestUpdate.Value 8L "best")
 
       torchTest "patience ends a run that no longer improves" (fun () ->
           let summary = wholes["patience"].Value.Summary

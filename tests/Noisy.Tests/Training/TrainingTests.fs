@@ -65,6 +65,13 @@ let private divergence =
           use task = newTask config
           Expect.throwsT<DivergedException> (fun () -> trainTask task config folder.Path (Nullable()) quiet CancellationToken.None |> ignore) "diverges") ]
 
+let private endless =
+    torchTest "a run of more updates than there is time for goes on until something ends it" (fun () ->
+        use folder = new TempFolder()
+        let endless = { mixture with Config = mixture.Config |> having [ "epochs", "2147483647"; "epochUpdates", "1000000000" ] }
+        Expect.isNone (endless.InterruptAt(folder.Path, 2L)) "interrupted"
+        Expect.equal (RunLog.Read(folder.In "log.jsonl")).Count 2 "updates")
+
 /// What a task's stages and metrics allow.
 let private fit =
     [ torchTest "a curriculum needs stages" (fun () ->
@@ -85,7 +92,7 @@ let private fit =
               (fun () -> trainTask task config folder.Path (Nullable()) quiet CancellationToken.None |> ignore)) ]
 
 /// The first and the second window of an epoch.
-let private first, second = BatchPosition(0L, 1, 0L, 1, 1), BatchPosition(1L, 1, 1L, 1, 1)
+let private first, second = BatchPosition(0L, 1, 0L, 1), BatchPosition(1L, 1, 1L, 1)
 
 let private languageModelTests =
     [ torchTest "the loss is the cross-entropy, summed over time and averaged over the batch" (fun () ->
@@ -149,6 +156,7 @@ let tests =
     testSequenced
     <| testList "training" [
         testList "divergence" divergence
+        endless
         testList "curriculum and task" fit
         testList "language model" languageModelTests
     ]
