@@ -56,9 +56,8 @@ let rows (tell: string -> unit) (effort: Effort) (options: BenchOptions) =
     | Some clone -> BenchPair.against (BenchPair.folderOf clone) (words options) effort.Count effort.Presets tell chosen
 
 /// Makes the measurements; records and the machine's ceiling. tell: receives a line on each, when it is done.
-let measure stopped (tell: string -> unit) (effort: Effort) (options: BenchOptions) =
+let measure stopped (tell: string -> unit) (effort: Effort) rows (options: BenchOptions) =
     torch.set_num_threads options.Threads
-    let rows = rows tell effort options
     let start = ceiling options.Threads effort.CeilingSeconds
     tell $"ceiling at the start: {describe start}"
 
@@ -78,15 +77,17 @@ let measure stopped (tell: string -> unit) (effort: Effort) (options: BenchOptio
     best start finish, records
 
 let private speed stopped (options: BenchOptions) =
-    // A file that cannot be written is told before the minutes are spent, not after.
-    // So is one that is to be compared with.
+    // What cannot be measured, or a file that cannot be written or compared with, is told before the minutes are spent; and the first of them
+    // before an earlier file is replaced.
     let before = options.Compare |> Option.map (fun file -> file, BenchCompare.read file)
+    let effort = effort options
+    torch.set_num_threads options.Threads
+    let rows = rows (printfn "%s") effort options
     options.Json |> Option.iter (fun file -> BenchReport.save file "[]")
     for line in settings options.Threads do printfn "%s" line
-    let effort = effort options
     let own () = System.Diagnostics.Process.GetCurrentProcess().TotalProcessorTime.TotalSeconds
     let timesBefore, ownBefore = processorTimes (), own ()
-    let ceiling, records = measure stopped (printfn "%s") effort options
+    let ceiling, records = measure stopped (printfn "%s") effort rows options
     Option.map2 (fun before after -> disturbance before after (own () - ownBefore)) timesBefore (processorTimes ()) |> Option.iter (printfn "%s")
     options.Json |> Option.iter (fun file -> BenchReport.save file (BenchReport.json ceiling records))
     printfn ""

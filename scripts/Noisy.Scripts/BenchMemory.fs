@@ -47,6 +47,8 @@ let private measured threads (size: Size) (work: string) =
 
 /// Peaks of an LSTM training step, each in a fresh process.
 let report (options: BenchOptions) =
+    OnnxLibrary.need "--memory" "" (fun () -> Microsoft.ML.OnnxRuntime.OrtEnv.Instance() |> ignore)
+
     for size in options.Sizes do
         let peaks = [ "nothing"; "libtorch"; "ours" ] |> List.map (fun work -> work, List.last (measured options.Threads size work))
         let empty, theirs, ours = snd peaks[0], snd peaks[1], snd peaks[2]

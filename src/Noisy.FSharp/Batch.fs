@@ -66,7 +66,8 @@ and private moved (device: torch.Device) (batch: obj) : obj =
     | _ when FSharpType.IsRecord(batch.GetType()) -> FSharpValue.MakeRecord(batch.GetType(), FSharpValue.GetRecordFields batch |> Array.map (moved device))
     | other ->
         if tensors other |> List.exists (fun tensor -> tensor.device.``type`` <> device.``type``) then
-            raise (UsageException $"a batch has tensors within a {other.GetType().Name}, which cannot be moved to {device}: put them into a tuple, record, list or array")
+            let name = other.GetType().Name.Split('`')[0]
+            raise (UsageException $"a batch has tensors within a {name}, which cannot be moved to {device}: put them into a tuple, record, list or array")
 
         other
 

@@ -14,7 +14,7 @@ type Split = Noisy.Experiments.Split
 
 /// An experiment of your own, as a value: made by Experiment.define, given its parts by the functions of the module Experiment, and run by
 /// Run.main. 'Settings is a record of numbers, text, truth values and enumerations, whose fields --set takes; 'Model a torch module;
-/// 'Batch what a batch is: a tensor, or a tuple or record of tensors.
+/// 'Batch what a batch is: a tensor, or a tuple, record, list or array of tensors.
 type Experiment<'Settings, 'Model, 'Batch when 'Model :> torch.nn.Module> =
     internal
         { Name: string
@@ -109,7 +109,7 @@ type private FunctionTask<'Settings, 'Model, 'Batch when 'Model :> torch.nn.Modu
         let sample = [ for stage, split, index in places -> batchOf shared (at stage) split index |> box ]
 
         if sample |> List.forall (Batch.tensors >> List.isEmpty) then
-            raise (UsageException $"the data of '{experiment.Name}' have no tensors: a batch is a tensor, or a tuple or record of tensors")
+            raise (UsageException $"the data of '{experiment.Name}' have no tensors: a batch is a tensor, or a tuple, record, list or array of tensors")
 
         let name = if files.IsEmpty then $"{experiment.Name}'s own" else String.Join(", ", files |> List.map Path.GetFileName)
         DataIdentity(name, DataIdentity.Own, Batch.checksum files sample)

@@ -140,7 +140,7 @@ module Run =
 
         match ModelDifference.Find(tensors, model.state_dict ()) with
         | null -> ()
-        | difference -> refuse $"is of another model: {difference}"
+        | difference -> refuse $"belongs to a different model: {difference}"
 
         match ExportedWeights.Load(file, summary, model) with
         | null -> Option.ofNullable (ModelMetadata.ReadTest metadata).Scale

@@ -20,12 +20,13 @@ let fail (message: string) =
     exit 1
 
 let start (file: string) (words: string list) (variables: (string * string) list) =
-    let start = ProcessStartInfo(file, words, WorkingDirectory = Path.GetTempPath(), RedirectStandardOutput = true)
+    let start = ProcessStartInfo(file, words, WorkingDirectory = Path.GetTempPath(), RedirectStandardOutput = true, RedirectStandardError = true)
     for name, value in variables do start.Environment[name] <- value
     use child = Process.Start start
+    let errors = child.StandardError.ReadToEndAsync()
     let output = child.StandardOutput.ReadToEnd()
     child.WaitForExit()
-    child.ExitCode, output
+    child.ExitCode, output + errors.Result
 
 // ---- Make -----------------------------------------------------------------------------------------------------------
 
@@ -114,5 +115,5 @@ let expect (code: int) (text: string) program words variables =
 expect 0 " 0 failed" (there "Noisy.Tests") [ "--filter-test-list"; "devices" ] []
 expect 0 "index.html are in" (there "noisy") [ "ptb"; "--row"; "soft,nah"; "--device"; "cpu"; "--out"; Path.Combine(elsewhere.FullName, "runs") ] []
 expect 2 "" (there "noisy") [ "ptb"; "--device"; "cuda" ] []
-expect 2 "" (there "noisy") [ "bench"; "--quick" ] [] // its suites need ONNX Runtime
+expect 2 "needs ONNX Runtime" (there "noisy") [ "bench"; "--quick" ] []
 elsewhere.Delete true

@@ -9,12 +9,13 @@ internal sealed unsafe class FloatMatrix<V> : PackedMatrix
     where V : struct, ILanes<V>
 {
     private readonly NativeBuffer panels;
-    private readonly int pieces;
+    private readonly nint[] starts; // of the pieces of the depth, and the end
 
     internal FloatMatrix(FloatTensor weight, int blocks, bool inPieces)
         : base(blocks, weight.Shape[0] / blocks, weight.Shape[1], MostWide(weight.Shape[0] / blocks) * V.Count)
     {
-        pieces = inPieces ? (int)MatrixProduct.Pieces(Depth) : 1;
+        var pieces = inPieces ? (int)MatrixProduct.Pieces(Depth) : 1;
+        starts = [.. Enumerable.Range(0, pieces + 1).Select(piece => MatrixProduct.PieceStart(Depth, piece, pieces))];
         panels = new NativeBuffer((long)Blocks * Panels * PanelSize);
         fixed (float* source = weight.Values)
         {
@@ -104,12 +105,12 @@ internal sealed unsafe class FloatMatrix<V> : PackedMatrix
     private void Rows(int count, int wide, float* x, nint rowX, float* panel, float* to, nint rowTo, float* start, nint rowStart, nint next)
     {
         nint rowB = wide * V.Count;
-        for (var piece = 0; piece < pieces; piece++)
+        for (var piece = 0; piece < starts.Length - 1; piece++)
         {
-            var first = MatrixProduct.PieceStart(Depth, piece, pieces);
+            var first = starts[piece];
             var b = panel + (first * rowB);
             MatrixProduct.Multiply<V, RowMajor>(
-                count, wide, x + first, rowX, b, rowB, MatrixProduct.PieceStart(Depth, piece + 1, pieces) - first, to, rowTo, V.Count,
+                count, wide, x + first, rowX, b, rowB, starts[piece + 1] - first, to, rowTo, V.Count,
                 piece == 0 ? start : to, piece == 0 ? rowStart : rowTo, next == 0 ? null : b + next);
         }
     }
@@ -117,10 +118,9 @@ internal sealed unsafe class FloatMatrix<V> : PackedMatrix
     /// <summary>A row with four panels of the greatest width.</summary>
     private void Four(float* x, float** panels, float** start, float** to)
     {
-        for (var piece = 0; piece < pieces; piece++)
+        for (var piece = 0; piece < starts.Length - 1; piece++)
         {
-            var first = MatrixProduct.PieceStart(Depth, piece, pieces);
-            var length = MatrixProduct.PieceStart(Depth, piece + 1, pieces) - first;
+            var (first, length) = (starts[piece], starts[piece + 1] - starts[piece]);
             var from = piece == 0 ? start : to;
             if (Most == 3) RowProduct.Multiply<V, Count3>(x + first, length, panels, from, to);
             else RowProduct.Multiply<V, Count2>(x + first, length, panels, from, to);

@@ -25,7 +25,7 @@ internal static class ExportedWeights
             var weights = model.state_dict();
             if (ModelDifference.Find(tensors, weights) is { } difference)
                 throw new UsageException(
-                    $"{path} is of another model than the experiment makes now ({difference}): name another folder with --out, or delete the run's to train it again");
+                    $"{path} belongs to a different model than the experiment builds now ({difference}): name another folder with --out, or delete the run's to train it again");
             foreach (var (name, weight) in weights) weight.copy_(tensors[name]);
             return null;
         }

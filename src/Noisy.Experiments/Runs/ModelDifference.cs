@@ -2,7 +2,7 @@ using TorchSharp;
 
 namespace Noisy.Experiments;
 
-/// <summary>What tells the model that a file has the weights of from another.</summary>
+/// <summary>How a model's weights differ from those that a file holds.</summary>
 internal static class ModelDifference
 {
     /// <summary>Compares names, shapes and types.</summary>
@@ -12,7 +12,14 @@ internal static class ModelDifference
     internal static string? Find(IReadOnlyDictionary<string, torch.Tensor> there, IReadOnlyDictionary<string, torch.Tensor> model)
     {
         var (lost, added) = (there.Keys.Except(model.Keys).ToList(), model.Keys.Except(there.Keys).ToList());
-        if (lost.Count + added.Count > 0) return $"it alone has {Names(lost)}, the model alone has {Names(added)}";
+        if (lost.Count + added.Count > 0)
+        {
+            List<string> parts = [];
+            if (lost.Count > 0) parts.Add($"only the file has {string.Join(", ", lost)}");
+            if (added.Count > 0) parts.Add($"only the model has {string.Join(", ", added)}");
+            return string.Join(", ", parts);
+        }
+
         foreach (var (name, now) in model)
         {
             var before = there[name];
@@ -22,8 +29,6 @@ internal static class ModelDifference
 
         return null;
     }
-
-    private static string Names(List<string> names) => names.Count == 0 ? "nothing" : string.Join(", ", names);
 
     private static string Shape(torch.Tensor tensor) => $"[{string.Join(", ", tensor.shape)}]";
 }

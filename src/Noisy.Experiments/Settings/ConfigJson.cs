@@ -130,7 +130,7 @@ public static class ConfigJson
     [
         .. (settings is null ? [] : Properties(settings)).Select(p => p.Name).Where(k => !there.ContainsKey(k))
             .Select(k => $"no field {k} there, {now[k]?.ToJsonString(Line) ?? "null"} now"),
-        .. there.Select(f => f.Key).Where(k => k != Definition && !now.ContainsKey(k) && !Renamed.ContainsKey(k))
+        .. there.Select(f => f.Key).Where(k => k != Definition && !now.ContainsKey(k) && !(Renamed.TryGetValue(k, out var name) && now.ContainsKey(name)))
             .Select(k => $"{k}: {there[k]?.ToJsonString(Line) ?? "null"} there, no such field now"),
     ];
 

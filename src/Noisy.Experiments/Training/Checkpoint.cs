@@ -106,7 +106,7 @@ internal static class Checkpoint
         var (model, saved, running) = (task.Model.state_dict(), Part(ModelPrefix), Part(OptimizerPrefix));
         if ((ModelDifference.Find(saved, model) ?? ModelDifference.Find(running, optimizer)) is { } difference)
             throw new UsageException(
-                $"checkpoint {path} is of another model than the experiment makes now ({difference}): name another folder with --out, or delete the run's to start it again");
+                $"checkpoint {path} belongs to a different model than the experiment builds now ({difference}): name another folder with --out, or delete the run's to start it again");
         Copy(saved, model);
         Copy(running, optimizer);
         task.Restore(Part(CarriedPrefix));

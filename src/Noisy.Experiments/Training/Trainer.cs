@@ -20,12 +20,16 @@ public static class Trainer
     /// <exception cref="UsageException">The folder cannot be used, or the curriculum does not fit the task.</exception>
     /// <exception cref="DataException">The run is done, but its weights are gone, and so are its checkpoints.</exception>
     /// <exception cref="DivergedException">A loss or gradient is not finite; the last checkpoint is kept.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">Threads, or updates to train or between monitors, are fewer than 1.</exception>
     public static RunSummary? Run(TrainingRun run, CancellationToken stop = default)
     {
         ArgumentNullException.ThrowIfNull(run);
         var (config, task, observer) = (run.Config, run.Task, run.Observer ?? Silent.Observer);
         config.Validate();
         CheckCurriculum(config, task);
+        ArgumentOutOfRangeException.ThrowIfLessThan(run.Threads, 1);
+        if (run.MaxUpdates is { } most) ArgumentOutOfRangeException.ThrowIfLessThan(most, 1, nameof(run.MaxUpdates));
+        if (run.MonitorEvery is { } every) ArgumentOutOfRangeException.ThrowIfLessThan(every, 1, nameof(run.MonitorEvery));
         torch.set_num_threads(run.Threads);
         using var folder = RunFolder.Open(run.Folder, config, task.Data, observer.Note);
         var total = config.Training.Epochs * task.UpdatesPerEpoch;
@@ -107,7 +111,8 @@ public static class Trainer
         TrainingRun run, RunFolder folder, ITrainingObserver observer, long stopAt, RunSummary? done)
     {
         DataException Gone(Exception? cause) => new(
-            $"{folder.Weights} is gone or damaged, and there is no sound checkpoint to export it from; delete {folder.Path} to train the run again", cause);
+            $"{folder.Weights} is gone or damaged, and there is no checkpoint to export it from{(cause is null ? "" : $" ({cause.Message})")}; "
+            + $"delete {folder.Path} to train the run again", cause);
         if (done is not null && !Checkpoint.Exists(folder.Checkpoints)) throw Gone(null);
         try
         {

@@ -45,7 +45,7 @@ let scalars (event: LogEvent) : (string * float) list =
 type Board(folder: string, inner: ITrainingObserver) =
     let place = Path.Combine(folder, "tensorboard")
     let mutable stream: FileStream = null
-    let mutable failed = false
+    let mutable failed: exn = null
     let mutable read = 0L
     let mutable step = 0L
     let mutable followed = 0L
@@ -103,14 +103,14 @@ type Board(folder: string, inner: ITrainingObserver) =
         followed <- Stopwatch.GetTimestamp()
 
     let safely (work: unit -> unit) =
-        if not failed then
+        if isNull failed then
             try
                 work ()
             with error ->
-                failed <- true
+                failed <- error
                 inner.Note $"{place} cannot be written, the run goes on without it: {snd (Host.describe error)}"
 
-    /// Writes what is still to be written, and a picture of the curves if there is one.
+    /// Writes what is still to be written, and a picture of the curves if there is one. Raises what could not be written, now or before.
     member _.Finish(curves: string) =
         safely (fun () ->
             if isNull stream then start ()
@@ -124,6 +124,8 @@ type Board(folder: string, inner: ITrainingObserver) =
                 summary.Value.Add(Tensorboard.Summary.Types.Value(Tag = "curves", Image = image))
                 write (Tensorboard.Event(Step = step, Summary = summary))
                 stream.Flush())
+
+        if not (isNull failed) then raise (IOException(failed.Message, failed))
 
     interface ITrainingObserver with
         member _.Started(folder, config, data, update, stopAt) =

@@ -108,7 +108,7 @@ let private own = [ "--array"; "-a"; "--job-name"; "-J"; "--output"; "-o"; "--er
 
 /// Refuses options of sbatch that would take the sweep's own away.
 let check (options: string list) =
-    match options |> List.tryFind (fun option -> List.contains (option.Split('=')[0]) own) with
+    match options |> List.tryFind (fun option -> List.contains (option.Split('=', ' ')[0]) own) with
     | Some option -> raise (UsageException $"--sbatch {option}: the sweep gives sbatch this option itself; leave it out")
     | None -> ()
 

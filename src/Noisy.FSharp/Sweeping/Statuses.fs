@@ -123,9 +123,19 @@ module internal Statuses =
     /// Whether a run is done and has what its words ask for: --onnx and --tensorboard may be given later, and what its process could not write is
     /// to be tried again.
     let isDone folder (entry: Entry) (last: Last) =
-        let has (word: string) (isThere: string -> bool) name = not (List.contains word entry.Words) || isThere (Path.Combine(runFolder folder entry, name))
-        let isWhole = match last with Over(_, _, 2, _) -> false | _ -> true
-        isWhole && (finished folder entry).IsSome && has "--onnx" File.Exists "model.onnx" && has "--tensorboard" Directory.Exists "tensorboard"
+        let file name = Path.Combine(runFolder folder entry, name)
+        let isSince (earlier: string) (later: string) = File.Exists later && File.GetLastWriteTimeUtc later >= File.GetLastWriteTimeUtc earlier
+        let isOf weights = isSince (file weights)
+        let events () = if Directory.Exists(file "tensorboard") then Directory.GetFiles(file "tensorboard", "events.out.tfevents.*") else [||]
+        let has word (isThere: unit -> bool) = not (List.contains word entry.Words) || isThere ()
+
+        // The experiment's own command may have finished what a session of the sweep could not.
+        let isWhole = match last with Over(_, _, 2, _) -> isSince (journalFile folder entry) (file "summary.json") | _ -> true
+
+        isWhole
+        && (finished folder entry).IsSome
+        && has "--onnx" (fun () -> isOf "weights.safetensors" (file "model.onnx"))
+        && has "--tensorboard" (fun () -> Array.exists (isOf "weights.safetensors") (events ()))
 
     /// The last line that a run has printed; "" if there is none.
     let private lastPrinted folder (entry: Entry) =
@@ -169,6 +179,7 @@ module internal Statuses =
                 match lastPrinted folder entry with
                 | "" -> message
                 | line -> $"{message}; the last that it printed: {line}"
+            | _ when state = RunState.Waiting && summary.IsSome -> "trained; a file that is asked for is not there"
             | _ -> message
           Job =
             match place, last with

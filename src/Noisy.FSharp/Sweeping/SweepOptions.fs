@@ -28,7 +28,7 @@ type Argument =
             | Jobs _ -> "runs at once (default: local as many as the cores hold, one with --device cuda; slurm no limit)"
             | Time _ -> "slurm: time limit of a task in minutes, after which its run is stopped with a checkpoint and queued again (default: 60)"
             | Partition _ -> "slurm: partition (default: the cluster's)"
-            | Sbatch _ -> "slurm: further options for sbatch, such as --sbatch \"--account=x --mem=4G\", one with blanks in quotes; as often as needed"
+            | Sbatch _ -> "slurm: further options for sbatch, such as --sbatch \"--account=x --mem=4G\"; quote an option that contains blanks; as often as needed"
             | Threads _ -> "CPU threads of a run (default: local the cores shared out, slurm 1)"
             | Out _ -> "folder of the sweep, with a folder for each run beneath it (default: runs/ and the experiment's name)"
             | Device _ -> "cpu or cuda"
@@ -38,6 +38,8 @@ type Request =
     { Options: Options
       /// What goes along with each run's own words.
       Beside: string list
+      /// Whether --monitor is among the words: in some presets the monitors are on without it.
+      AsksForMonitors: bool
       On: Place
       Threads: int option }
 
@@ -124,6 +126,7 @@ let read (experiment: Experiment) (words: string list) =
             Some
                 { Options = options
                   Beside = beside
+                  AsksForMonitors = options.Monitor.IsSome && (rest |> Seq.exists (fun word -> word = "--monitor" || word.StartsWith "--monitor="))
                   On = place
                   Threads = found.TryGetResult Argument.Threads |> Option.map (count "--threads") }
 

@@ -127,13 +127,14 @@ let private missing folder (sweep: Manifest) (runs: SweepRun list) =
     |> List.filter (fun (_, run) -> run.State = RunState.Interrupted || run.State = RunState.Failed || run.State = RunState.Waiting)
     |> List.map fst
 
-/// Says how many runs are done without the monitors that are asked for now: whether their models have anything to be measured is not known here.
-let private printUnmonitored folder (sweep: Manifest) (request: SweepOptions.Request) =
-    let isUnmonitored entry = match Statuses.finished folder entry with Some summary -> isNull summary.Sites | None -> false
+/// Says how many runs are done without the monitors that --monitor asks for: whether their models have anything to be measured is not known here.
+let private printUnmonitored folder (sweep: Manifest) (runs: SweepRun list) (request: SweepOptions.Request) =
+    let isUnmonitored (entry: Entry, run: SweepRun) =
+        run.State = RunState.Done && (match Statuses.finished folder entry with Some summary -> isNull summary.Sites | None -> false)
 
-    match request.Options.Monitor, sweep.Runs |> List.filter isUnmonitored |> List.length with
-    | Some every, count when count > 0 ->
-        printfn "%d of the runs are done without monitors: the experiment's own command with --monitor %d, and no sweep, measures them" count every
+    match request.Options.Monitor, List.zip sweep.Runs runs |> List.filter isUnmonitored |> List.length with
+    | Some every, count when count > 0 && request.AsksForMonitors ->
+        printfn "%d runs were trained without monitors, and a sweep does not measure them: give the experiment's own command with --monitor %d" count every
     | _ -> ()
 
 /// The end of the session of a run, as a code; 0 where there is none.
@@ -150,8 +151,9 @@ let exitCode (runs: (SweepRun * int) list) =
 
 let private onThisMachine experiment (request: SweepOptions.Request) program folder jobs (stop: CancellationToken) =
     let sweep = Manifest.alone folder (fun () -> enter experiment request program folder)
-    let entries = missing folder sweep (Statuses.all folder sweep)
-    printUnmonitored folder sweep request
+    let before = Statuses.all folder sweep
+    let entries = missing folder sweep before
+    printUnmonitored folder sweep before request
     let jobs = if Option.isNone jobs && request.Options.Device.``type`` = TorchSharp.DeviceType.CUDA then Some 1 else jobs
     let jobs, threads = LocalSweep.share Environment.ProcessorCount entries.Length jobs request.Threads
 
@@ -189,8 +191,8 @@ let private onSlurm experiment (request: SweepOptions.Request) program folder (j
 
             sweep)
 
-    printUnmonitored folder sweep request
     let runs = Statuses.all folder sweep
+    printUnmonitored folder sweep runs request
     printfn "%s" (totals runs)
     printfn "how they fare: %s status %s (or cancel, or, at the end, collect)" (SweepOptions.call experiment) folder
     runs, 0

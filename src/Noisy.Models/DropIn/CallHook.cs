@@ -11,7 +11,8 @@ namespace Noisy.Models;
 /// </summary>
 /// <remarks>
 /// The old module runs on one element for each call, which costs some 50 µs for a cell and 100 µs for a layer. Its <c>train()</c> and <c>eval()</c> pass on
-/// to the noisy module, and its parameters are those of the noisy module, gap gains included; whatever else is done to it alone does not pass on.
+/// to the noisy module, whose own <c>training</c> alone tells the mode, and its parameters are those of the noisy module, gap gains included;
+/// whatever else is done to it alone does not pass on.
 /// <c>forward</c> called directly runs no hook, so <see cref="DirectCalls"/> looks for that first.
 /// </remarks>
 internal sealed class CallHook
@@ -20,6 +21,8 @@ internal sealed class CallHook
 
     private readonly nn.Module old, made;
     private readonly int hooks;
+    private readonly Lock gate = new();
+    private volatile bool settling; // whether the old module goes to eval for itself alone
 
     private CallHook(nn.Module old, nn.Module made)
     {
@@ -52,7 +55,10 @@ internal sealed class CallHook
 
         // The very table: when the model is moved or converted, torch disposes the parameters and puts new ones there.
         RegisteredParameters.Share(made, old);
-        old.register_module("noisy", new ModePass(made.train));
+        old.register_module("noisy", new ModePass(on =>
+        {
+            if (!settling) made.train(on);
+        }));
         hooks = ModuleHooks.Count(old);
         Installed.Add(old, this);
 
@@ -111,9 +117,18 @@ internal sealed class CallHook
         }
 
         if (!old.training) return;
-        var mode = made.training;
-        old.eval();
-        made.train(mode);
+        lock (gate)
+        {
+            settling = true;
+            try
+            {
+                old.eval(); // draws no dropout for nothing
+            }
+            finally
+            {
+                settling = false;
+            }
+        }
     }
 
     /// <summary>A part of the old module, to which torch passes its train() and eval() on. Of the only kind that torch takes as a part of any module;

@@ -122,8 +122,9 @@ public static class Noisify
     /// expectation of half-normal noise depends: a clock without a scale takes the file's, and a clock in mode <see cref="NoiseMode.Mean"/> its
     /// mode. A scale that the clock has stays.</remarks>
     /// <exception cref="UsageException">The file lacks something else, has something else, other shapes or types with numbers that the model's do not
-    /// have; or it is damaged; or it is PyTorch's, but no state dict of contiguous tensors; or of the model's clocks one has a scale other than the
-    /// file's and one has none. The message names it, and nothing was loaded.</exception>
+    /// have; or it is damaged; or it is PyTorch's, but no state dict of contiguous tensors; or a tensor of the model was made
+    /// in inference mode; or of the model's clocks one has a scale other than the file's and one has none. The message names it, and nothing was
+    /// loaded.</exception>
     /// <exception cref="InvalidDataException">The file is safetensors and damaged; nothing was loaded.</exception>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     public static IReadOnlyList<string> Load(nn.Module root, string path)

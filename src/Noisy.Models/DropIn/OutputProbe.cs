@@ -32,6 +32,7 @@ internal static class OutputProbe
             var outputs = Tensors(example()).Select(t => Numbers(t).ToHashSet()).Where(numbers => numbers.Count > 0).ToList();
             if (outputs.Count == 0)
                 throw new ArgumentException("the example gives no number: it must give the model's output, a tensor or a tuple or sequence of them", nameof(example));
+            if (outputs.Exists(numbers => numbers.Count > 1)) outputs.RemoveAll(numbers => numbers.Count == 1); // a loss or a mask, which any activation may have
             foreach (var plan in unclear.Where(p => values[p].Count > 0))
                 plan.Role = outputs.Exists(numbers => numbers.IsSubsetOf(values[plan])) ? OutputRole.Output : OutputRole.Inner;
         }

@@ -23,7 +23,7 @@ internal static class SavedWeights
             if (own.TryGetValue(name, out var mine) && Misfit(tensor, mine) is { } misfit) problems.Add($"{name} is {misfit}");
         if (!is_inference_mode_enabled()
             && tensors.Keys.Where(n => own.TryGetValue(n, out var mine) && TorchInternals.IsInference(mine)).ToList() is { Count: > 0 } closed)
-            problems.Add($"{string.Join(", ", closed)} cannot be written: {TorchInternals.MadeInInference}");
+            throw new UsageException($"{path} cannot be loaded: {string.Join(", ", closed)} of the model: {TorchInternals.MadeInInference}. Nothing was loaded.");
         if (problems.Count > 0) throw new UsageException($"{path} has weights of another model: {string.Join("; ", problems)}. Nothing was loaded.");
         var (test, clocks) = (Test(path, metadata), Clocks(root));
         if (test.Scale is { } scale && clocks.Exists(c => c.Scale is null) && clocks.Find(c => c.Scale is { } its && its != scale) is { } other)

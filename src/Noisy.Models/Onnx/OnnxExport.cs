@@ -44,17 +44,26 @@ public static class OnnxExport
         var message = Message(model, axes, noise, metadata);
 
         // Beside the file and then renamed over it: where the disk is full, the file that was there stays whole.
-        var temporary = $"{path}.{Guid.NewGuid():N}.tmp";
+        var target = File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path;
+        var temporary = $"{target}.{Guid.NewGuid():N}.tmp";
         try
         {
             using var file = new FileStream(temporary, FileMode.Create, FileAccess.Write, FileShare.Delete);
             file.Write(message.Content.Span);
-            file.Flush();
-            SharedFile.Replace(file, path);
+            file.Flush(flushToDisk: true);
+            SharedFile.Replace(file, target);
         }
         catch
         {
-            if (File.Exists(temporary)) File.Delete(temporary);
+            try
+            {
+                File.Delete(temporary);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                // What went wrong first is what is told.
+            }
+
             throw;
         }
     }

@@ -80,7 +80,7 @@ let private loading =
             refused (steps |> Experiment.activations [ nah |> Variant.map (Spec.alpha 1.05) ]) place "its activation 'nah' was another one"
             refused (steps |> Experiment.activations [ hard ]) place "its activation 'nah' is none of 'steps' now"
             refused (steps |> Experiment.model (fun _ activation clock -> linear 3 6 --> noisy activation.Tanh --> linear 6 1 |> Layer.build clock)) place "0.weight is [5, 3] there, [6, 3] in the model"
-            refused (steps |> Experiment.model (fun _ _ clock -> linear 3 1 |> Layer.build clock)) place "is of another model"
+            refused (steps |> Experiment.model (fun _ _ clock -> linear 3 1 |> Layer.build clock)) place "belongs to a different model"
             File.Delete(Path.Combine(place, "weights.safetensors"))
             refused steps place "cannot be read")
     ]
@@ -246,11 +246,11 @@ let private models =
             let shorter = steps |> Experiment.model (fun s activation clock -> linear 3 s.Units --> noisy activation.Tanh |> Layer.build clock)
 
             for experiment, difference in
-                [ wider, "2.weight is [1, 5] there, [4, 5] in the model"; shorter, "it alone has 2.bias, 2.weight, the model alone has nothing" ] do
+                [ wider, "2.weight is [1, 5] there, [4, 5] in the model"; shorter, "only the file has 2.bias, 2.weight" ] do
                 for updates, file in [ "2", "weights.safetensors"; "4", ".safetensors" ] do
                     let code, _, errors = run experiment folder.Path (words updates)
                     Expect.equal code 2 errors
-                    Expect.stringContains errors $"{file} is of another model than the experiment makes now ({difference})" "message"
+                    Expect.stringContains errors $"{file} belongs to a different model than the experiment builds now ({difference})" "message"
 
             trained steps folder.Path (words "4"))
 

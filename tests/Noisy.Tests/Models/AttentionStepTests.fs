@@ -135,6 +135,7 @@ let tests =
             Expect.equal (gradients 3) (gradients 1) "gradients")
 
         torchTest "a backward pass over the later steps leaves nothing in the gradients of the earlier ones" (fun () ->
+            if not TorchInternals.Verified then skiptest "torch does not tell which pass is running here"
             let gradients engine =
                 let m = new AdditiveAttention(4L, 4L, 5L, Variants.Nah.Tanh, NoiseClock 1L, Backend = engine)
                 let annotations = (filled 1L [ 6L; 2L; 4L ]).detach().requires_grad_ ()

@@ -95,6 +95,7 @@ let private cells =
           Expect.equal (after attention x loss true) (after attention x loss false) "attention")
 
       torchTest "a backward pass over the later steps leaves nothing in the weights' gradient of the earlier ones" (fun () ->
+          if not TorchInternals.Verified then skiptest "torch does not tell which pass is running here"
           let x = filled 1L [ 5L; 2L; 4L ]
           let gradients engine =
               let cell = new NoisyGruCell(4L, 6L, Variants.Nah, NoiseClock 1L, Backend = engine)

@@ -170,14 +170,21 @@ let private unusual =
               let cell = new NoisyLstmCell(4L, 5L, Variants.Nah, NoiseClock 1L)
               let struct (h, _) = cell.forward (x.select (0L, 0L), Nullable(), context)
               let unit = new NoisyActivation(Variants.Nah.Tanh, 5L, NoiseClock 1L)
+              use steps = cell.Steps()
+              let next = steps.Step(steps.Project(x.select (0L, 1L)), [| h; h |], context)
+              let attention = new AdditiveAttention(5L, 4L, 6L, Variants.Nah.Tanh, NoiseClock 1L)
+              use over = attention.Over(x, attention.Keys x, null)
+              let struct (mean, _) = over.forward (h, context)
+              let machine = new NeuralTuringMachine(NtmShape(3, 2), Variants.Nah, NoiseClock 1L)
+              let read = machine.forward (filled 4L [ 2L; 2L; 3L ], context)
               let parts: Tensor list =
-                  [ y.sum (); h.sum (); unit.forward(y, context).sum ()
+                  [ y.sum (); next[0].sum (); mean.sum (); read.sum (); unit.forward(y, context).sum ()
                     LinearCrossEntropy.Sum(filled 3L [ 4L; 6L ], weight, null, classes)
                     (EmbeddingLookup.Rows(weight, ids)).sum () ]
               (parts |> List.reduce (fun a b -> a + b)).backward ()
-              for t in [ y; h; x.grad; weight.grad ] do Expect.equal t.dtype torch.ScalarType.Float32 "type"
-              [ yield values y; yield values h; yield values x.grad; yield values weight.grad
-                for m in [ lstm :> torch.nn.Module; cell ] do for p in m.parameters () do yield values p.grad ]
+              for t in [ y; next[0]; mean; read; x.grad; weight.grad ] do Expect.equal t.dtype torch.ScalarType.Float32 "type"
+              [ for t in [ y; next[0]; mean; read; x.grad; weight.grad; InitialWeights.Orthogonal(NoiseKey.FromSeed 3L, 3L, 4L, 1.0) ] do yield values t
+                for m in [ lstm :> torch.nn.Module; cell; attention; machine ] do for p in m.parameters () do yield values p.grad ]
           let expected = pass ()
           let before = torch.get_default_dtype ()
           try

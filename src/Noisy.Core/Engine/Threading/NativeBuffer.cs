@@ -92,8 +92,9 @@ internal static unsafe partial class HugePages
 /// <summary>Buffers that wait for their next use: a training loop needs the same sizes at every update.</summary>
 internal static class BufferPool
 {
-    // A decoder keeps two tapes a step. What was not needed for so many rents, some fifty updates, is of a size that came once.
-    private const int MaxWaiting = 256, MaxRents = 1_000;
+    // A decoder keeps two tapes a step. What was not needed for so many rents, some tens of updates of a decoder and hundreds of a layer, is of a size
+    // that came once.
+    private const int MaxWaiting = 256, MaxRents = 10_000;
     private static readonly List<(NativeBuffer Buffer, long Since)> Waiting = []; // by the number of rents when it came back
     private static readonly Lock Gate = new();
     private static long rents;
