@@ -54,9 +54,9 @@ internal static class Checkpoint
         foreach (var leftover in Directory.EnumerateFiles(folder, "*.tmp")) AtomicFile.TryDelete(leftover);
     }
 
-    /// <summary>Whether there is a checkpoint, sound or not.</summary>
+    /// <summary>Whether there is a checkpoint whose checksum is right.</summary>
     /// <param name="folder">The run's checkpoint folder; need not exist.</param>
-    internal static bool Exists(string folder) => Directory.Exists(folder) && Files(folder).Any();
+    internal static bool HasSound(string folder) => Directory.Exists(folder) && Files(folder).Any(IsSound);
 
     /// <summary>Puts the newest sound checkpoint back.</summary>
     /// <param name="folder">The run's checkpoint folder; need not exist.</param>
@@ -91,12 +91,7 @@ internal static class Checkpoint
 
     private static TrainState Load(string path, ITrainingTask task, IReadOnlyDictionary<string, Tensor> optimizer, BestWeights best)
     {
-        var expected = File.ReadAllText(path + ChecksumExtension).Split(' ')[0];
-        using (var stream = File.OpenRead(path))
-        {
-            if (Convert.ToHexStringLower(SHA256.HashData(stream)) != expected) throw new InvalidDataException("its checksum is wrong");
-        }
-
+        if (!HasItsChecksum(path)) throw new InvalidDataException("its checksum is wrong");
         using var scope = NewDisposeScope();
         var (tensors, metadata) = Safetensors.Read(path);
         if (metadata.GetValueOrDefault(FormatKey) is var format && format != Format)
@@ -124,6 +119,25 @@ internal static class Checkpoint
 
         Dictionary<string, Tensor> Part(string prefix) => tensors.Where(t => t.Key.StartsWith(prefix, StringComparison.Ordinal))
             .ToDictionary(t => t.Key[prefix.Length..], t => t.Value);
+    }
+
+    private static bool IsSound(string path)
+    {
+        try
+        {
+            return HasItsChecksum(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
+
+    private static bool HasItsChecksum(string path)
+    {
+        var expected = File.ReadAllText(path + ChecksumExtension).Split(' ')[0];
+        using var stream = File.OpenRead(path);
+        return Convert.ToHexStringLower(SHA256.HashData(stream)) == expected;
     }
 
     private static IEnumerable<string> Files(string folder) =>

@@ -20,7 +20,7 @@ public static class Trainer
     /// <exception cref="UsageException">The folder cannot be used, or the curriculum does not fit the task.</exception>
     /// <exception cref="DataException">The run is done, but its weights are gone, and so are its checkpoints.</exception>
     /// <exception cref="DivergedException">A loss or gradient is not finite; the last checkpoint is kept.</exception>
-    /// <exception cref="ArgumentOutOfRangeException">Threads, or updates to train or between monitors, are fewer than 1.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">Threads, or updates between monitors, are fewer than 1, or updates to train fewer than 0.</exception>
     public static RunSummary? Run(TrainingRun run, CancellationToken stop = default)
     {
         ArgumentNullException.ThrowIfNull(run);
@@ -28,7 +28,7 @@ public static class Trainer
         config.Validate();
         CheckCurriculum(config, task);
         ArgumentOutOfRangeException.ThrowIfLessThan(run.Threads, 1);
-        if (run.MaxUpdates is { } most) ArgumentOutOfRangeException.ThrowIfLessThan(most, 1, nameof(run.MaxUpdates));
+        if (run.MaxUpdates is { } most) ArgumentOutOfRangeException.ThrowIfNegative(most, nameof(run.MaxUpdates));
         if (run.MonitorEvery is { } every) ArgumentOutOfRangeException.ThrowIfLessThan(every, 1, nameof(run.MonitorEvery));
         torch.set_num_threads(run.Threads);
         using var folder = RunFolder.Open(run.Folder, config, task.Data, observer.Note);
@@ -110,18 +110,8 @@ public static class Trainer
     private static TrainingSession Start(
         TrainingRun run, RunFolder folder, ITrainingObserver observer, long stopAt, RunSummary? done)
     {
-        DataException Gone(Exception? cause) => new(
-            $"{folder.Weights} is gone or damaged, and there is no checkpoint to export it from{(cause is null ? "" : $" ({cause.Message})")}; "
-            + $"delete {folder.Path} to train the run again", cause);
-        if (done is not null && !Checkpoint.Exists(folder.Checkpoints)) throw Gone(null);
-        try
-        {
-            return new(run, folder, observer, stopAt);
-        }
-        catch (UsageException e) when (done is not null)
-        {
-            throw Gone(e);
-        }
+        if (done is null || Checkpoint.HasSound(folder.Checkpoints)) return new(run, folder, observer, stopAt);
+        throw new DataException($"{folder.Weights} is gone or damaged, and there is no sound checkpoint to export it from; delete {folder.Path} to train the run again");
     }
 
     private static void CheckCurriculum(RunConfig config, ITrainingTask task)

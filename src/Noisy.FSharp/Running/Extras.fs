@@ -12,6 +12,9 @@ type Extras(warn: string -> unit) =
     /// Whether any failed.
     member _.Failed = failed
 
+    /// Notes that one failed, of which the user has been told.
+    member _.Fail() = failed <- true
+
     /// Makes one of them.
     member _.Try(what: string, make: unit -> unit) =
         try

@@ -112,7 +112,10 @@ let private train (experiment: Experiment) options (cache: DataCache) (extras: E
     let view = viewOf experiment task
     extras.Try($"the curves of {run.Folder}", fun () -> Pictures.ofRun run.Folder view run.Row run.Config task.Data paper)
     extras.Try($"the monitors of {run.Folder}", fun () -> SitePictures.ofRun run.Folder view run.Row run.Config)
-    if not (isNull board) then extras.Try($"the event files of {run.Folder}", fun () -> board.Finish(Path.Combine(run.Folder, "curves.png")))
+    if not (isNull board) then
+        board.Finish(Path.Combine(run.Folder, "curves.png"))
+        if board.HasFailed then extras.Fail()
+
     if ending.IsDone && options.Onnx then extras.Try($"model.onnx of {run.Folder}", fun () -> ExportedOnnx.Write(run.Folder, task.Model))
     if ending.IsDone then extras.Try($"the pictures of {run.Folder}", fun () -> drawings experiment run.Folder task run.Config)
     { Run = run; View = view; Ending = ending }

@@ -45,7 +45,7 @@ let scalars (event: LogEvent) : (string * float) list =
 type Board(folder: string, inner: ITrainingObserver) =
     let place = Path.Combine(folder, "tensorboard")
     let mutable stream: FileStream = null
-    let mutable failed: exn = null
+    let mutable failed = false
     let mutable read = 0L
     let mutable step = 0L
     let mutable followed = 0L
@@ -103,14 +103,14 @@ type Board(folder: string, inner: ITrainingObserver) =
         followed <- Stopwatch.GetTimestamp()
 
     let safely (work: unit -> unit) =
-        if isNull failed then
+        if not failed then
             try
                 work ()
             with error ->
-                failed <- error
+                failed <- true
                 inner.Note $"{place} cannot be written, the run goes on without it: {snd (Host.describe error)}"
 
-    /// Writes what is still to be written, and a picture of the curves if there is one. Raises what could not be written, now or before.
+    /// Writes what is still to be written, and a picture of the curves if there is one.
     member _.Finish(curves: string) =
         safely (fun () ->
             if isNull stream then start ()
@@ -125,7 +125,8 @@ type Board(folder: string, inner: ITrainingObserver) =
                 write (Tensorboard.Event(Step = step, Summary = summary))
                 stream.Flush())
 
-        if not (isNull failed) then raise (IOException(failed.Message, failed))
+    /// Whether something could not be written; it has been told.
+    member _.HasFailed = failed
 
     interface ITrainingObserver with
         member _.Started(folder, config, data, update, stopAt) =

@@ -44,7 +44,7 @@ public static class OnnxExport
         var message = Message(model, axes, noise, metadata);
 
         // Beside the file and then renamed over it: where the disk is full, the file that was there stays whole.
-        var target = File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path;
+        var target = (File.Exists(path) ? File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName : null) ?? path;
         var temporary = $"{target}.{Guid.NewGuid():N}.tmp";
         try
         {
