@@ -37,18 +37,21 @@ internal static unsafe class MatrixProduct
     /// <summary>C = start + A·B for a panel that many rows pass: a piece of it at a time, which stays in the first-level cache.</summary>
     /// <inheritdoc cref="Multiply"/>
     internal static void MultiplyMany<V, TLayout>(
-        int rows, int wide, float* a, nint stride, float* b, nint rowB, nint depth, float* c, nint rowC, nint vectorC, float* start, nint rowStart)
+        int rows, int wide, float* a, nint stride, float* b, nint rowB, nint depth, float* c, nint rowC, nint vectorC, float* start, nint rowStart,
+        float* next = null, nint nextLength = 0)
         where V : struct, ILanes<V>
         where TLayout : struct, IOperandLayout
     {
         var pieces = Pieces(depth);
+        var ahead = (nextLength + pieces - 1) / pieces;
         for (nint piece = 0; piece < pieces; piece++)
         {
             var first = PieceStart(depth, piece, pieces);
             var from = piece == 0 ? start : c;
             Multiply<V, TLayout>(
                 rows, wide, TLayout.Interleaved ? a + (first * stride) : a + first, stride, b + (first * rowB), rowB,
-                PieceStart(depth, piece + 1, pieces) - first, c, rowC, vectorC, from, piece == 0 ? rowStart : rowC);
+                PieceStart(depth, piece + 1, pieces) - first, c, rowC, vectorC, from, piece == 0 ? rowStart : rowC,
+                next == null ? null : next + (piece * ahead), ahead);
         }
     }
 
@@ -65,23 +68,25 @@ internal static unsafe class MatrixProduct
     /// <param name="vectorC">Floats from one vector of a row of C to the next.</param>
     /// <param name="start">What the products are added to, laid out as C; null for nothing.</param>
     /// <param name="rowStart">Floats from row to row of start; 0 gives every row the same.</param>
-    /// <param name="next">The packed panel of this depth that is read next, to be fetched meanwhile; null for none.</param>
+    /// <param name="next">What is read next, to be fetched meanwhile; null for nothing.</param>
+    /// <param name="nextLength">Floats of it; 0 for as many as this panel has.</param>
     internal static void Multiply<V, TLayout>(
         int rows, int wide, float* a, nint stride, float* b, nint rowB, nint depth, float* c, nint rowC, nint vectorC, float* start, nint rowStart,
-        float* next = null)
+        float* next = null, nint nextLength = 0)
         where V : struct, ILanes<V>
         where TLayout : struct, IOperandLayout
     {
         var most = TileRows<V>(wide);
         var tiles = (rows + most - 1) / most;
-        var step = (rowB + tiles - 1) / tiles;
+        if (nextLength == 0) nextLength = rowB * depth;
+        var step = (nextLength + (tiles * depth) - 1) / (tiles * depth);
         for (var tile = 0; tile < tiles; tile++)
         {
             var first = FirstRow(rows, tile, tiles);
             var count = FirstRow(rows, tile + 1, tiles) - first;
             var from = start == null ? null : start + (first * rowStart);
             var left = TLayout.Interleaved ? a + first : a + (first * stride);
-            var ahead = next != null && tile * step < rowB ? next + (depth * tile * step) : left;
+            var ahead = next != null && depth * tile * step < nextLength ? next + (depth * tile * step) : left;
             var toward = ahead == left ? 0 : step;
             if (wide == 3) Tile<V, Count3, TLayout>(count, left, stride, b, rowB, depth, c + (first * rowC), rowC, vectorC, from, rowStart, ahead, toward);
             else if (wide == 2) Tile<V, Count2, TLayout>(count, left, stride, b, rowB, depth, c + (first * rowC), rowC, vectorC, from, rowStart, ahead, toward);

@@ -148,42 +148,4 @@ internal static unsafe class Panels
             }
         }
     }
-
-    /// <summary>Interleaves columns of a matrix whose rows are k, so many to a tile, as the left operand of a product.</summary>
-    /// <param name="source">First of the columns in row 0.</param>
-    /// <param name="stride">Floats from row to row.</param>
-    /// <param name="rows">Length of k.</param>
-    /// <param name="columns">Columns, any number.</param>
-    /// <param name="tile">Columns of a tile, 4 or 8; the last may have fewer.</param>
-    /// <param name="target">Receives rows · columns floats, tile after tile.</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Interleave(float* source, nint stride, int rows, int columns, int tile, float* target)
-    {
-        const int few = 8; // rows at a time, so that lines of the target are written whole while they are at hand
-        nint whole = columns / tile, size = (nint)rows * tile, rest = columns - (whole * tile);
-        for (nint first = 0; first < rows; first += few)
-        {
-            var end = Math.Min(rows, first + few);
-            for (nint t = 0; t < whole; t++)
-            {
-                var from = source + (first * stride) + (t * tile);
-                var to = target + (t * size) + (first * tile);
-                for (var k = first; k < end; k++, from += stride, to += tile)
-                {
-                    if (tile == 8)
-                    {
-                        Vector256.Load(from).Store(to);
-                        continue;
-                    }
-
-                    Vector128.Load(from).Store(to);
-                }
-            }
-
-            for (var k = first; k < end; k++)
-            {
-                for (nint i = 0; i < rest; i++) target[(whole * size) + (k * rest) + i] = source[(k * stride) + (whole * tile) + i];
-            }
-        }
-    }
 }

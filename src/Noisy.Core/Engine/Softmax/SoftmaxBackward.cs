@@ -5,7 +5,7 @@ namespace Noisy.Core;
 internal sealed unsafe partial class SoftmaxKernel<V>
 {
     // Floats of gradients in logits that stay in a second-level cache while they meet all inputs.
-    private const int GroupFloats = 64_000;
+    private const int GroupFloats = 90_000;
 
     internal override void Backward(SoftmaxTape tape, SoftmaxInputs x, float gradientScale, SoftmaxGradients grad, int threads)
     {
@@ -19,7 +19,7 @@ internal sealed unsafe partial class SoftmaxKernel<V>
         var weights = grad.Weight.At != null || grad.Bias.At != null;
         var panels = (x.Units + 1 + Width - 1) / Width;
         var packed = weights ? (long)panels * Width * tape.Count : 0;
-        var own = tape.Stride + (tape.LongestChunk * Width);
+        var own = tape.Stride + (tape.LongestChunk * Width) + (Classes(tape) * tape.Stride);
         var work = BufferPool.Rent(packed + ((long)threads * own));
         var chunks = new TaskQueue(weights ? tape.Chunks.Length : 0);
         ThreadTeam.Shared.Run(threads, member =>
@@ -34,7 +34,14 @@ internal sealed unsafe partial class SoftmaxKernel<V>
 
             member.Barrier();
             EngineProfile.Mark(member, EngineStage.SoftmaxGradInput);
-            while (chunks.Take(out var chunk)) GradWeight(tape, x, gradientScale, grad, chunk, work.Start, panels, work.Start + packed + ((nint)member.Index * own));
+            var scratch = work.Start + packed + ((nint)member.Index * own);
+            for (var more = chunks.Take(out var chunk); more;)
+            {
+                more = chunks.Take(out var next);
+                GradWeight(tape, x, gradientScale, grad, chunk, more ? next : chunk, work.Start, panels, scratch);
+                chunk = next;
+            }
+
             EngineProfile.Mark(member, EngineStage.SoftmaxGradWeights);
         });
         BufferPool.Return(work);
@@ -68,39 +75,60 @@ internal sealed unsafe partial class SoftmaxKernel<V>
         }
     }
 
-    /// <summary>Gradient in the inputs that count; a member has rows, some at a time, so that each line of memory is used whole.</summary>
+    /// <summary>Gradient in the inputs that count; a member has some units of panels of rows.</summary>
     private static void GradHidden(SoftmaxTape tape, SoftmaxInputs x, float gradientScale, float* grad, TeamMember member)
     {
-        const int block = 16;
-        nint stride = tape.Stride;
-        var line = stackalloc float[block];
-        var (first, end) = member.Share((tape.Count + block - 1) / block);
-        for (nint row = first * block; row < Math.Min(tape.Count, end * block); row += block)
+        const int most = 64; // units of a task
+        var sums = stackalloc float[2 * most * Width];
+        var turned = sums + (most * Width);
+        var (panels, parts) = ((tape.Count + Width - 1) / Width, (x.Units + most - 1) / most);
+        var (first, end) = member.Share(panels * parts);
+        for (var task = first; task < end; task++)
         {
-            var rows = Math.Min(block, tape.Count - row);
-            for (nint unit = 0; unit < x.Units; unit++)
+            nint row = task / parts * Width, unit = task % parts * most;
+            var (rows, units) = ((int)Math.Min(Width, tape.Count - row), (int)Math.Min(most, x.Units - unit));
+            for (var group = 0; group < tape.Groups; group++)
+                AddGroup(tape.SumsOf(group, task / parts) + (unit * Width), units, tape.GroupFactors + ((nint)group * tape.Stride) + row, group == 0, sums);
+            Panels.PackColumns(sums, Width, units, rows, turned, units, most);
+            for (var r = 0; r < rows; r++)
             {
-                for (nint lane = 0; lane < block; lane += V.Count)
-                {
-                    V sum = 0f;
-                    for (var group = 0; group < tape.Groups; group++)
-                    {
-                        var at = tape.SumsOf(group) + (unit * stride) + row + lane;
-                        sum = V.MultiplyAdd(V.Load(in *at, 0), V.Load(in *(tape.GroupFactors + (group * stride) + row + lane), 0), sum);
-                    }
-
-                    (sum * V.Load(in *(tape.Inverse + row + lane), 0)).Store(ref *line, (nuint)lane);
-                }
-
-                for (nint r = 0; r < rows; r++) grad[((nint)tape.Kept[row + r] * x.Units) + unit] = gradientScale * line[r];
+                var to = grad + ((nint)tape.Kept[row + r] * x.Units) + unit;
+                FinishHidden(
+                    turned + (r * most), tape.Inverse[row + r], x.Weight + ((nint)tape.Targets[row + r] * x.Units) + unit, gradientScale, units, to);
             }
+        }
+    }
 
-            for (var r = row; r < row + rows; r++)
-            {
-                var to = new Span<float>(grad + ((nint)tape.Kept[r] * x.Units), x.Units);
-                var weight = x.Weight + ((nint)tape.Targets[r] * x.Units);
-                for (var i = 0; i < to.Length; i++) to[i] -= gradientScale * weight[i];
-            }
+    /// <summary>Adds a group's part of some units' sums, as those of probabilities.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void AddGroup(float* part, int units, float* factors, bool isFirst, float* sums)
+    {
+        V factor0 = V.Load(in *factors, 0), factor1 = V.Load(in *factors, (nuint)V.Count), factor2 = V.Load(in *factors, 2 * (nuint)V.Count);
+        for (var unit = 0; unit < units; unit++, part += Width, sums += Width)
+        {
+            Add(0, factor0);
+            Add((nuint)V.Count, factor1);
+            Add(2 * (nuint)V.Count, factor2);
+        }
+
+        void Add(nuint lane, V factor) => V.MultiplyAdd(V.Load(in *part, lane), factor, isFirst ? 0f : V.Load(in *sums, lane)).Store(ref *sums, lane);
+    }
+
+    /// <summary>scale · inverse · sums − scale · weight.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void FinishHidden(float* sums, float inverse, float* weight, float scale, int units, float* to)
+    {
+        var i = 0;
+        for (; i <= units - V.Count; i += V.Count)
+        {
+            var sum = scale * (V.Load(in *sums, (nuint)i) * (V)inverse);
+            (sum - ((V)scale * V.Load(in *weight, (nuint)i))).Store(ref *to, (nuint)i);
+        }
+
+        for (; i < units; i++)
+        {
+            var sum = scale * (sums[i] * inverse);
+            to[i] = sum - (scale * weight[i]);
         }
     }
 
@@ -116,13 +144,14 @@ internal sealed unsafe partial class SoftmaxKernel<V>
         }
     }
 
-    /// <summary>Gradient in the weights and biases of a chunk of classes.</summary>
+    /// <summary>Gradient in the weights and biases of a chunk of classes; the next one's exponentials are fetched meanwhile.</summary>
     private static void GradWeight(
-        SoftmaxTape tape, SoftmaxInputs x, float gradientScale, SoftmaxGradients grad, int chunk, float* packed, int panels, float* own)
+        SoftmaxTape tape, SoftmaxInputs x, float gradientScale, SoftmaxGradients grad, int chunk, int nextChunk, float* packed, int panels, float* own)
     {
         nint stride = tape.Stride;
         var factors = own;
-        var edge = own + stride;
+        var edge = factors + stride;
+        var logits = edge + (tape.LongestChunk * Width);
         for (nint row = 0; row < tape.Count; row += V.Count)
         {
             var at = tape.ChunkTops + (chunk * stride) + row;
@@ -131,19 +160,23 @@ internal sealed unsafe partial class SoftmaxKernel<V>
         }
 
         var (first, all) = tape.Chunks[chunk];
-        var most = Math.Max(MatrixTile.MaxRows, GroupFloats / tape.Stride / MatrixTile.MaxRows * MatrixTile.MaxRows);
-        for (var v = first; v < first + all; v += most)
+        var rowPanels = (tape.Count + Width - 1) / Width;
+        var next = tape.ExponentialsOf(nextChunk, 0);
+        var parts = (all + Classes(tape) - 1) / Classes(tape);
+        var ahead = (nint)tape.Chunks[nextChunk].Count * rowPanels * Width / (parts * panels);
+        for (var part = 0; part < parts; part++)
         {
-            var count = Math.Min(most, first + all - v);
-            var logits = tape.Exponentials + (v * stride);
-            Differentiate(tape.Count, count, logits, stride, factors);
+            var v = first + MatrixProduct.FirstRow(all, part, parts);
+            var count = first + MatrixProduct.FirstRow(all, part + 1, parts) - v;
+            for (var panel = 0; panel < rowPanels; panel++)
+                Differentiate(tape.ExponentialsOf(chunk, panel) + ((nint)(v - first) * Width), count, factors + (panel * Width), logits + (panel * Width), stride);
             for (var row = 0; row < tape.Count; row++)
             {
                 var target = tape.Targets[row] - v;
                 if ((uint)target < (uint)count) logits[(target * stride) + row] -= gradientScale;
             }
 
-            for (var panel = 0; panel < panels; panel++)
+            for (var panel = 0; panel < panels; panel++, next += ahead)
             {
                 var column = panel * Width;
                 var wide = Wide(x.Units + 1 - column);
@@ -151,24 +184,31 @@ internal sealed unsafe partial class SoftmaxKernel<V>
                 if (column + Width <= x.Units && grad.Weight.At != null)
                 {
                     var to = grad.Weight.At + ((nint)v * x.Units) + column;
-                    MatrixProduct.MultiplyMany<V, RowMajor>(count, MostWide, logits, stride, inputs, Width, tape.Count, to, x.Units, V.Count, grad.Weight.Add ? to : null, x.Units);
+                    MatrixProduct.MultiplyMany<V, RowMajor>(
+                        count, MostWide, logits, stride, inputs, Width, tape.Count, to, x.Units, V.Count, grad.Weight.Add ? to : null, x.Units, next, ahead);
                     continue;
                 }
 
-                MatrixProduct.MultiplyMany<V, RowMajor>(count, wide, logits, stride, inputs, wide * V.Count, tape.Count, edge, Width, V.Count, null, 0);
+                MatrixProduct.MultiplyMany<V, RowMajor>(count, wide, logits, stride, inputs, wide * V.Count, tape.Count, edge, Width, V.Count, null, 0, next, ahead);
                 for (var r = 0; r < count; r++) Scatter(x, grad, v + r, column, edge + ((nint)r * Width));
             }
         }
     }
 
-    /// <summary>From exponentials to scaled probabilities, in place.</summary>
+    /// <summary>Classes whose gradients in the logits stay in a second-level cache.</summary>
+    private static int Classes(SoftmaxTape tape) =>
+        Math.Min(tape.LongestChunk, Math.Max(MatrixTile.MaxRows, GroupFloats / tape.Stride / MatrixTile.MaxRows * MatrixTile.MaxRows));
+
+    /// <summary>From exponentials of a panel to scaled probabilities.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Differentiate(int rows, int count, float* exponentials, nint stride, float* factors)
+    private static void Differentiate(float* exponentials, int count, float* factors, float* target, nint stride)
     {
-        for (var r = 0; r < count; r++, exponentials += stride)
+        V factor0 = V.Load(in *factors, 0), factor1 = V.Load(in *factors, (nuint)V.Count), factor2 = V.Load(in *factors, 2 * (nuint)V.Count);
+        for (var r = 0; r < count; r++, exponentials += Width, target += stride)
         {
-            for (nuint row = 0; row < (nuint)rows; row += (nuint)V.Count)
-                (V.Load(in *exponentials, row) * V.Load(in *factors, row)).Store(ref *exponentials, row);
+            (V.Load(in *exponentials, 0) * factor0).Store(ref *target, 0);
+            (V.Load(in *exponentials, (nuint)V.Count) * factor1).Store(ref *target, (nuint)V.Count);
+            (V.Load(in *exponentials, 2 * (nuint)V.Count) * factor2).Store(ref *target, 2 * (nuint)V.Count);
         }
     }
 

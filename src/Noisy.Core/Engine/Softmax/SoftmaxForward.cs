@@ -4,16 +4,16 @@ namespace Noisy.Core;
 
 internal sealed unsafe partial class SoftmaxKernel<V>
 {
-    // Floats of inputs and of their gradient's sums that pass by each chunk of weights: few enough for a last-level cache.
-    private const int BlockFloats = 300_000;
+    // Floats of inputs and of their gradient's sums that pass by each chunk of weights: few enough for a last-level cache, and for a task's time.
+    private const int BlockFloats = 200_000;
 
     internal override SoftmaxTape Forward(SoftmaxInputs x, int[] targets, SoftmaxRequiresGrad requiresGrad, int threads)
     {
-        var tape = new SoftmaxTape(x, targets, requiresGrad);
+        var tape = new SoftmaxTape(x, targets, requiresGrad, Width);
         var panels = (tape.Count + Width - 1) / Width;
         var blocks = Blocks(panels, x.Units, tape.Groups, threads);
         var transposed = (long)panels * Width * x.Units;
-        var own = Width + (requiresGrad.Weights ? 0 : tape.LongestChunk * Width) + (requiresGrad.Hidden ? tape.LongestChunk * x.Units : 0);
+        var own = Width + (requiresGrad.Weights ? 0 : tape.LongestChunk * Width);
         var work = BufferPool.Rent(transposed + ((long)threads * own));
         var tasks = new TaskQueue(tape.Groups * blocks);
         ThreadTeam.Shared.Run(threads, member =>
@@ -59,7 +59,6 @@ internal sealed unsafe partial class SoftmaxKernel<V>
     private static void Pass(SoftmaxTape tape, SoftmaxInputs x, float* transposed, int group, int first, int end, float* factors, TeamMember member)
     {
         var scratch = factors + Width;
-        var tiles = scratch + (tape.RequiresGrad.Weights ? 0 : tape.LongestChunk * Width);
         nint stride = tape.Stride;
         var tops = tape.GroupTops + (group * stride);
         var sums = tape.GroupSums + (group * stride);
@@ -69,69 +68,71 @@ internal sealed unsafe partial class SoftmaxKernel<V>
         {
             var (v, count) = tape.Chunks[chunk];
             var weights = x.Weight + ((nint)v * x.Units);
-            if (tape.RequiresGrad.Hidden) Panels.Interleave(weights, x.Units, count, x.Units, MatrixProduct.TileRows<V>(MostWide), tiles);
-            EngineProfile.Mark(member, EngineStage.Pack);
+            var next = weights + ((nint)count * x.Units);
+            var ahead = (nint)count * x.Units / (end - first);
             for (var panel = first; panel < end; panel++)
             {
                 var row = (nint)panel * Width;
                 var wide = Wide(tape.Count - row);
-                var block = tape.RequiresGrad.Weights ? tape.Exponentials + (v * stride) + row : scratch;
-                var step = tape.RequiresGrad.Weights ? stride : Width;
+                var block = tape.RequiresGrad.Weights ? tape.ExponentialsOf(chunk, panel) : scratch;
                 MatrixProduct.MultiplyMany<V, RowMajor>(
-                    count, wide, weights, x.Units, transposed + (row * x.Units), Width, x.Units, block, step, V.Count, null, 0);
+                    count, wide, weights, x.Units, transposed + (row * x.Units), Width, x.Units, block, Width, V.Count, null, 0);
                 EngineProfile.Mark(member, EngineStage.Logits);
-                KeepTargets(tape, x, v, count, row, block, step);
+                KeepTargets(tape, x, v, count, row, block);
                 var moved = wide switch
                 {
-                    1 => Exponentiate<Count1>(x, v, count, block, step, tops + row, sums + row, factors),
-                    2 => Exponentiate<Count2>(x, v, count, block, step, tops + row, sums + row, factors),
-                    _ => Exponentiate<Count3>(x, v, count, block, step, tops + row, sums + row, factors),
+                    1 => Exponentiate<Count1>(x, v, count, block, tops + row, sums + row, factors),
+                    2 => Exponentiate<Count2>(x, v, count, block, tops + row, sums + row, factors),
+                    _ => Exponentiate<Count3>(x, v, count, block, tops + row, sums + row, factors),
                 };
                 new Span<float>(tops + row, Width).CopyTo(new Span<float>(tape.ChunkTops + (chunk * stride) + row, Width));
                 EngineProfile.Mark(member, EngineStage.Softmax);
                 if (!tape.RequiresGrad.Hidden) continue;
-                var to = tape.SumsOf(group) + row;
+                var to = tape.SumsOf(group, panel);
                 var isFirst = chunk == tape.GroupStarts[group];
-                if (moved && !isFirst) Rescale(to, stride, x.Units, wide, factors);
-                AddHidden(x.Units, wide, tiles, block, step, count, to, stride, isFirst);
+                if (moved && !isFirst) Rescale(to, x.Units, wide, factors);
+                AddHidden(weights, x.Units, block, wide, count, to, isFirst, next, ahead);
+                next += ahead;
                 EngineProfile.Mark(member, EngineStage.SoftmaxGradInput);
             }
         }
     }
 
     /// <summary>Keeps the logits of those targets that are among some classes.</summary>
-    private static void KeepTargets(SoftmaxTape tape, SoftmaxInputs x, int v, int count, nint row, float* logits, nint stride)
+    private static void KeepTargets(SoftmaxTape tape, SoftmaxInputs x, int v, int count, nint row, float* logits)
     {
         for (var i = 0; i < Math.Min(Width, tape.Count - row); i++)
         {
             var target = tape.Targets[row + i] - v;
-            if ((uint)target < (uint)count) tape.TargetLogits[row + i] = logits[(target * stride) + i] + Bias(x, v + target);
+            if ((uint)target < (uint)count) tape.TargetLogits[row + i] = logits[(target * Width) + i] + Bias(x, v + target);
         }
     }
 
-    /// <summary>Adds weights times exponentials to the sums.</summary>
-    private static void AddHidden(int units, int wide, float* tiles, float* exponentials, nint exponentialStride, int count, float* sums, nint stride, bool isFirst)
+    /// <summary>Adds weights times exponentials to the sums; the weights, [class, unit], are the left operand as they lie.</summary>
+    private static void AddHidden(
+        float* weights, int units, float* exponentials, int wide, int count, float* sums, bool isFirst, float* next, nint nextLength)
     {
         var most = MatrixProduct.TileRows<V>(MostWide);
-        for (nint unit = 0; unit < units; unit += most)
+        var ahead = nextLength * most / units;
+        for (var unit = 0; unit < units; unit += most, next += ahead)
         {
-            var rows = (int)Math.Min(most, units - unit);
-            var to = sums + (unit * stride);
+            var to = sums + ((nint)unit * Width);
             MatrixProduct.Multiply<V, InterleavedRows>(
-                rows, wide, tiles + (unit * count), rows, exponentials, exponentialStride, count, to, stride, V.Count, isFirst ? null : to, stride);
+                Math.Min(most, units - unit), wide, weights + unit, units, exponentials, Width, count, to, Width, V.Count, isFirst ? null : to, Width,
+                next, ahead);
         }
     }
 
     /// <summary>From logits to exponentials relative to the greatest so far.</summary>
     /// <returns>Whether any row has a new greatest logit; what earlier sums are then to be multiplied by is in the factors.</returns>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static bool Exponentiate<TWide>(SoftmaxInputs x, int v, int count, float* logits, nint stride, float* tops, float* sums, float* factors)
+    private static bool Exponentiate<TWide>(SoftmaxInputs x, int v, int count, float* logits, float* tops, float* sums, float* factors)
         where TWide : struct, ICount
     {
         V top0 = V.Load(in *tops, 0), top1 = V.Load(in *tops, (nuint)V.Count), top2 = V.Load(in *tops, 2 * (nuint)V.Count);
         V before0 = top0, before1 = top1, before2 = top2;
         var at = logits;
-        for (nint r = 0; r < count; r++, at += stride)
+        for (nint r = 0; r < count; r++, at += Width)
         {
             V bias = Bias(x, v + r);
             top0 = Greater(top0, V.Load(in *at, 0) + bias);
@@ -141,7 +142,7 @@ internal sealed unsafe partial class SoftmaxKernel<V>
 
         V sum0 = 0f, sum1 = 0f, sum2 = 0f;
         at = logits;
-        for (nint r = 0; r < count; r++, at += stride)
+        for (nint r = 0; r < count; r++, at += Width)
         {
             V bias = Bias(x, v + r);
             sum0 = sum0 + Exp(at, 0, bias, top0);
@@ -181,13 +182,13 @@ internal sealed unsafe partial class SoftmaxKernel<V>
     }
 
     /// <summary>Multiplies sums made so far, [H, row], by a factor for each row.</summary>
-    private static void Rescale(float* sums, nint stride, int units, int wide, float* factors)
+    private static void Rescale(float* sums, int units, int wide, float* factors)
     {
         for (nuint i = 0; i < (nuint)(wide * V.Count); i += (nuint)V.Count)
         {
             var factor = V.Load(in *factors, i);
             var at = sums;
-            for (var unit = 0; unit < units; unit++, at += stride) (V.Load(in *at, i) * factor).Store(ref *at, i);
+            for (var unit = 0; unit < units; unit++, at += Width) (V.Load(in *at, i) * factor).Store(ref *at, i);
         }
     }
 

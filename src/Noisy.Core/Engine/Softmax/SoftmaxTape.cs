@@ -45,9 +45,14 @@ internal sealed unsafe class SoftmaxTape : Tape
     // Floats of a chunk's weights: few enough for a second-level cache, which holds the inputs of some rows beside them.
     private const int ChunkFloats = 80_000, MostClasses = 160, LeastClasses = 40;
 
-    private readonly nint hiddenSums;
+    private readonly int panels, width, units;
 
-    internal SoftmaxTape(SoftmaxInputs x, int[] targets, SoftmaxRequiresGrad requiresGrad)
+    /// <summary>Makes room for what a pass leaves.</summary>
+    /// <param name="x">Layer and inputs.</param>
+    /// <param name="targets">Class of each row; negative leaves it out.</param>
+    /// <param name="requiresGrad">What the tape is to give.</param>
+    /// <param name="width">Rows of a panel, as the kernel has them.</param>
+    internal SoftmaxTape(SoftmaxInputs x, int[] targets, SoftmaxRequiresGrad requiresGrad, int width)
     {
         Kept = Enumerable.Range(0, x.Rows).Where(r => targets[r] >= 0).ToArray();
         (Targets, RequiresGrad) = (Array.ConvertAll(Kept, r => targets[r]), requiresGrad);
@@ -73,16 +78,17 @@ internal sealed unsafe class SoftmaxTape : Tape
         Chunks = [.. chunks];
         LongestChunk = most;
         var perRow = Chunks.Length + (3 * Groups) + 2;
-        hiddenSums = (nint)x.Units * Stride;
-        var parts = Rent((perRow * (long)Stride) + (requiresGrad.Hidden ? Groups * (long)hiddenSums : 0) + (requiresGrad.Weights ? (long)x.Classes * Stride : 0));
+        (panels, this.width, units) = ((Count + width - 1) / width, width, x.Units);
+        nint inPanels = panels * width, sums = requiresGrad.Hidden ? Groups * inPanels * units : 0, exponentials = requiresGrad.Weights ? inPanels * x.Classes : 0;
+        var parts = Rent((perRow * (long)Stride) + sums + exponentials);
         ChunkTops = parts.Take((nint)Chunks.Length * Stride);
         GroupTops = parts.Take((nint)Groups * Stride);
         GroupSums = parts.Take((nint)Groups * Stride);
         GroupFactors = parts.Take((nint)Groups * Stride);
         Tops = parts.Take(Stride);
         Inverse = parts.Take(Stride);
-        HiddenSums = requiresGrad.Hidden ? parts.Take(Groups * hiddenSums) : null;
-        Exponentials = requiresGrad.Weights ? parts.Take((nint)x.Classes * Stride) : null;
+        HiddenSums = requiresGrad.Hidden ? parts.Take(sums) : null;
+        Exponentials = requiresGrad.Weights ? parts.Take(exponentials) : null;
     }
 
     /// <summary>Numbers of the rows that count, rising. From here on a row is one of these, by its place among them.</summary>
@@ -106,7 +112,7 @@ internal sealed unsafe class SoftmaxTape : Tape
     /// <summary>Logit of each row's target.</summary>
     internal float[] TargetLogits { get; }
 
-    /// <summary>Floats from one class, chunk or group to the next in all that has a number for each row.</summary>
+    /// <summary>Floats from one chunk or group to the next in all that has a number for each row.</summary>
     internal int Stride { get; }
 
     /// <summary>Groups of classes.</summary>
@@ -140,12 +146,16 @@ internal sealed unsafe class SoftmaxTape : Tape
     /// <summary>Reciprocal of the sum of each row's exponentials relative to its greatest logit.</summary>
     internal float* Inverse { get; }
 
-    /// <summary>[group, H, row]: weights times the group's exponentials; null if not wanted.</summary>
-    internal float* HiddenSums { get; }
+    /// <summary>[group, panel, H, row of the panel]: weights times the group's exponentials; null if not wanted.</summary>
+    private float* HiddenSums { get; }
 
-    /// <summary>[V, row]; null if not wanted.</summary>
-    internal float* Exponentials { get; }
+    /// <summary>[chunk, panel, class of the chunk, row of the panel]; null if not wanted.</summary>
+    private float* Exponentials { get; }
 
-    /// <summary>The part of <see cref="HiddenSums"/> that belongs to a group.</summary>
-    internal float* SumsOf(int group) => HiddenSums + (group * hiddenSums);
+    /// <summary>Weights times a group's exponentials, [H, row], for a panel of rows.</summary>
+    internal float* SumsOf(int group, nint panel) => HiddenSums + (((group * (nint)panels) + panel) * units * width);
+
+    /// <summary>Exponentials of a chunk for a panel's rows, [class, row]; those of the next panel follow.</summary>
+    internal float* ExponentialsOf(int chunk, nint panel) =>
+        Exponentials + ((((nint)Chunks[chunk].First * panels) + (Chunks[chunk].Count * panel)) * width);
 }
