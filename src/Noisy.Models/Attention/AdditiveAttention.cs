@@ -66,7 +66,7 @@ public sealed class AdditiveAttention : nn.Module
     public Tensor Keys(Tensor annotations)
     {
         CheckAnnotations(annotations);
-        return F.linear(annotations, get_parameter("weight_context")!, get_parameter("bias"));
+        return FusedLinear.Apply(annotations, get_parameter("weight_context")!, get_parameter("bias"), Backend);
     }
 
     /// <summary>One attention step.</summary>

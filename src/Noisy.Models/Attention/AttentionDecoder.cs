@@ -187,9 +187,9 @@ public sealed class AttentionDecoder : nn.Module
 
     /// <summary>What the output layer sees, for all time steps of [T, B, ·] at once.</summary>
     private Tensor Readout(Tensor hidden, Tensor before, Tensor attended, NoiseContext context) => readout.forward(
-        F.linear(hidden, get_parameter("readout_state")!, get_parameter("readout_bias"))
-            .Plus(F.linear(before, get_parameter("readout_word")!))
-            .Plus(F.linear(attended, get_parameter("readout_context")!)),
+        FusedLinear.Apply(hidden, get_parameter("readout_state")!, get_parameter("readout_bias"), Backend)
+            .Plus(FusedLinear.Apply(before, get_parameter("readout_word")!, null, Backend))
+            .Plus(FusedLinear.Apply(attended, get_parameter("readout_context")!, null, Backend)),
         context);
 
     /// <summary>Steps from one state on.</summary>

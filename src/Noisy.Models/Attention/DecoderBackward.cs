@@ -101,8 +101,8 @@ internal sealed unsafe partial class DecoderFunction
         if (first is not null) OfCellWeights(first, First, previous, words);
         if (!x.RequiresGrad[Words]) return;
         var ofWords = first is null
-            ? Rows(last.FromInput).mm(x.Tensor(Last + WeightIh)!.narrow(1, 0, size.Width))
-            : Rows(first.FromInput).mm(x.Tensor(First + WeightIh)!);
+            ? FusedLinear.InputGradient(Rows(last.FromInput), x.Tensor(Last + WeightIh)!.narrow(1, 0, size.Width))
+            : FusedLinear.InputGradient(Rows(first.FromInput), x.Tensor(First + WeightIh)!);
         x.Give(Words, ofWords.reshape(x.Shape(Words)!));
 
         void OfCellWeights(CellGradients cell, int number, Tensor state, Tensor input)
@@ -116,7 +116,7 @@ internal sealed unsafe partial class DecoderFunction
 
         void Weight(int number, Tensor gradient, Tensor input)
         {
-            if (x.RequiresGrad[number]) x.Give(number, gradient.t().mm(input));
+            if (x.RequiresGrad[number]) x.Give(number, FusedLinear.WeightGradient(gradient, input));
         }
 
         void Bias(int number, Tensor gradient)

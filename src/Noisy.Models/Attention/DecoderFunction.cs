@@ -63,8 +63,8 @@ internal sealed unsafe partial class DecoderFunction : FusedFunction<DecoderFunc
 
         // The words' part of all steps in one product.
         var ofWords = call.First is null
-            ? F.linear(x.Tensor(Words)!, x.Tensor(Last + WeightIh)!.narrow(1, 0, width), x.Tensor(Last + InputBias))
-            : F.linear(x.Tensor(Words)!, x.Tensor(First + WeightIh)!, x.Tensor(First + InputBias));
+            ? FusedLinear.Product(x.Tensor(Words)!, x.Tensor(Last + WeightIh)!.narrow(1, 0, width), x.Tensor(Last + InputBias))
+            : FusedLinear.Product(x.Tensor(Words)!, x.Tensor(First + WeightIh)!, x.Tensor(First + InputBias));
         var query = packs.Take(call.Linear.Pack(x.At(Query), hidden, size.Attention.Units, hidden, call.Threads));
         var selector = call.Selector is null ? null : packs.Take(call.Linear.Pack(x.At(SelectorWeight), hidden, 1, hidden, call.Threads));
         var fromSeen = packs.Take(call.Linear.Pack(x.At(Last + WeightIh) + width, width + size.Channels, gates, size.Channels, call.Threads));

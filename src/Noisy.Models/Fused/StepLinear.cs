@@ -77,7 +77,7 @@ internal sealed unsafe class StepLinear : IDisposable
         if (steps.Count == 0) return [null, null];
         using var scope = NewDisposeScope();
         var upstream = Rows(steps.Select(s => s.Upstream));
-        var weight = shared!.RequiresGrad[0] ? upstream.t().mm(Rows(steps.Select(s => s.Input))).MoveToOuterDisposeScope() : null;
+        var weight = shared!.RequiresGrad[0] ? FusedLinear.WeightGradient(upstream, Rows(steps.Select(s => s.Input))).MoveToOuterDisposeScope() : null;
         var bias = shared.RequiresGrad[1] ? upstream.sum([0]).MoveToOuterDisposeScope() : null;
         Forget();
         return [weight, bias];
@@ -104,7 +104,7 @@ internal sealed unsafe class StepLinear : IDisposable
     {
         protected override List<Tensor> Forward(StepCall call, FusedOperands operands)
         {
-            if (call.Kernel is not { } kernel) return Compose(call, [operands.Tensor(0), operands.Tensor(1), operands.Tensor(2)]);
+            if (call.Kernel is not { } kernel) return [FusedLinear.Product(operands.Tensor(0)!, operands.Tensor(1)!, operands.Tensor(2))];
             var (rows, outputs, inputs) = Sizes(operands);
             var packed = call.Map.forward.Of(kernel, from => kernel.Pack(from, inputs, outputs, inputs, call.Threads));
             var result = FusedEngine.Empty(rows, outputs);
@@ -118,7 +118,7 @@ internal sealed unsafe class StepLinear : IDisposable
             if (!operands.RequiresGrad[0]) return;
             if (call.Kernel is not { } kernel)
             {
-                operands.Give(0, upstream[0]!.matmul(operands.Tensor(1)!));
+                operands.Give(0, FusedLinear.InputGradient(upstream[0]!.reshape(-1, upstream[0]!.shape[^1]), operands.Tensor(1)!).reshape(operands.Shape(0)!));
                 return;
             }
 

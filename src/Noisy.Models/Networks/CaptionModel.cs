@@ -229,9 +229,9 @@ public sealed class CaptionModel : nn.Module
     private Tensor Readout(Tensor hidden, Tensor before, Tensor attended, NoiseContext context)
     {
         var dropped = KeyedDropout.Apply(hidden, Shape.Dropout, noise.Own(context).Child("lstm"));
-        var sum = F.linear(dropped, get_parameter("readout_state")!, get_parameter("readout_bias"));
+        var sum = FusedLinear.Apply(dropped, get_parameter("readout_state")!, get_parameter("readout_bias"), Backend);
         if (Shape.WordToOutput) sum = sum.Plus(before);
-        if (Shape.ContextToOutput) sum = sum.Plus(F.linear(attended, get_parameter("readout_context")!));
+        if (Shape.ContextToOutput) sum = sum.Plus(FusedLinear.Apply(attended, get_parameter("readout_context")!, null, Backend));
         return KeyedDropout.Apply(readout.forward(sum, context), Shape.Dropout, noise.Own(context).Child("readout"));
     }
 

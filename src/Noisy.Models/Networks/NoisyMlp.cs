@@ -128,7 +128,7 @@ public sealed class NoisyMlp : nn.Module<Tensor, Tensor>
         Operand.Like(get_parameter("weight_0")!, x, nameof(x));
     }
 
-    private Tensor Linear(int layer, Tensor x) => F.linear(x, get_parameter($"weight_{layer}")!, get_parameter($"bias_{layer}"));
+    private Tensor Linear(int layer, Tensor x) => FusedLinear.Apply(x, get_parameter($"weight_{layer}")!, get_parameter($"bias_{layer}"), Backend);
 
     private Tensor Activate(int layer, Tensor pre, NoiseContext context) => activations[layer].forward(pre, context);
 }

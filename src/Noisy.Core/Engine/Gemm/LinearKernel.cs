@@ -1,8 +1,8 @@
 namespace Noisy.Core;
 
-/// <summary>A linear map of few rows at a time whose weights are packed once for many calls, y = start + W x, and its gradient in x.</summary>
+/// <summary>A linear map whose weights are packed once for many calls, y = start + W x, and its gradients in x and in the weights.</summary>
 /// <remarks>An element's sum takes pieces of the depth one after the other, each a chain of fused multiply-adds, and the start last: the same
-/// bits for every number of rows, number of threads and vector width.</remarks>
+/// bits for every number of rows, number of threads and vector width. For the gradient in the weights the depth is the number of rows.</remarks>
 internal abstract unsafe class LinearKernel
 {
     /// <summary>The kernel of a vector width.</summary>
@@ -47,6 +47,18 @@ internal abstract unsafe class LinearKernel
     /// <param name="gradX">Receives [rows, inputs].</param>
     /// <param name="threads">Threads, ≥ 1.</param>
     internal abstract void Back(float* packed, float* gradY, int rows, int outputs, int inputs, float* gradX, int threads);
+
+    /// <summary>Σ over the rows of gradY xᵀ, and of gradY.</summary>
+    /// <param name="gradY">[rows, outputs].</param>
+    /// <param name="x">[rows, inputs].</param>
+    /// <param name="rows">Rows, ≥ 1.</param>
+    /// <param name="outputs">Length of y.</param>
+    /// <param name="inputs">Length of x.</param>
+    /// <param name="gradWeight">Where the gradient in the weights goes, [outputs, inputs].</param>
+    /// <param name="gradBias">Likewise that in a bias, [outputs].</param>
+    /// <param name="threads">Threads, ≥ 1.</param>
+    internal abstract void GradWeight(
+        float* gradY, float* x, int rows, int outputs, int inputs, GradientTarget gradWeight, GradientTarget gradBias, int threads);
 }
 
 /// <summary>The kernel compiled for one vector width.</summary>
@@ -55,8 +67,8 @@ internal sealed unsafe class LinearKernel<V> : LinearKernel
 {
     private const int Most = 3;
 
-    // Rows of a task, of which a panel has one or more.
-    private const int TaskRows = 32;
+    // Rows of a task, of which a panel has one or more; and outputs of a task of the gradient in the weights.
+    private const int TaskRows = 32, TaskOutputs = 5 * MatrixTile.MaxRowsOfThree;
 
     private static int Width => Most * V.Count;
 
@@ -95,7 +107,74 @@ internal sealed unsafe class LinearKernel<V> : LinearKernel
     internal override void Back(float* packed, float* gradY, int rows, int outputs, int inputs, float* gradX, int threads) =>
         Multiply(gradY, rows, outputs, packed, inputs, null, 0, gradX, threads);
 
+    internal override void GradWeight(
+        float* gradY, float* x, int rows, int outputs, int inputs, GradientTarget gradWeight, GradientTarget gradBias, int threads)
+    {
+        nint panelSize = (nint)Width * rows;
+        var packed = BufferPool.Rent(gradWeight.At == null ? 0 : Count(inputs) * (long)panelSize);
+        var tasks = new TaskQueue((outputs + TaskOutputs - 1) / TaskOutputs);
+        ThreadTeam.Shared.Run(threads, member =>
+        {
+            if (gradWeight.At != null)
+            {
+                var (first, end) = member.Share(rows);
+                Panels.PackRows<V>(Most, x, inputs, first, end, inputs, packed.Start, panelSize);
+                member.Barrier();
+            }
+
+            var edge = stackalloc float[TaskOutputs * Most * Padding.Lanes];
+            while (tasks.Take(out var task))
+            {
+                var output = task * TaskOutputs;
+                var count = Math.Min(TaskOutputs, outputs - output);
+                if (gradBias.At != null) Sum(gradY + output, outputs, rows, count, gradBias.From(output));
+                for (var panel = 0; panel < Count(inputs) && gradWeight.At != null; panel++)
+                {
+                    var column = panel * Width;
+                    var there = Math.Min(Width, inputs - column);
+                    var wide = Panels.Wide<V>(Most, there);
+                    var target = gradWeight.At + ((nint)output * inputs) + column;
+                    var whole = there == wide * V.Count;
+                    MatrixProduct.MultiplyMany<V, InterleavedRows>(
+                        count, wide, gradY + output, outputs, packed.Start + (panel * panelSize), wide * V.Count, rows,
+                        whole ? target : edge, whole ? inputs : Width, V.Count, whole && gradWeight.Add ? target : null, inputs);
+                    if (!whole) CopyEdge(edge, count, there, target, inputs, gradWeight.Add);
+                }
+            }
+        });
+        BufferPool.Return(packed);
+    }
+
     private static int Count(int columns) => (columns + Width - 1) / Width;
+
+    /// <summary>Adds up some columns over the rows.</summary>
+    private static void Sum(float* from, nint stride, int rows, int columns, GradientTarget to)
+    {
+        var i = 0;
+        var sums = stackalloc float[Padding.Lanes];
+        for (; i <= columns - V.Count; i += V.Count)
+        {
+            V sum = 0f;
+            for (nint r = 0; r < rows; r++) sum += V.Load(in *(from + (r * stride) + i), 0);
+            sum.Store(ref *sums, 0);
+            for (var lane = 0; lane < V.Count; lane++) to.Put(i + lane, sums[lane]);
+        }
+
+        for (; i < columns; i++)
+        {
+            var sum = 0f;
+            for (nint r = 0; r < rows; r++) sum += from[(r * stride) + i];
+            to.Put(i, sum);
+        }
+    }
+
+    private static void CopyEdge(float* edge, int rows, int columns, float* target, nint stride, bool add)
+    {
+        for (var r = 0; r < rows; r++, edge += Width, target += stride)
+        {
+            for (var i = 0; i < columns; i++) target[i] = add ? target[i] + edge[i] : edge[i];
+        }
+    }
 
     /// <summary>C = start + A·B, with B in panels.</summary>
     private static void Multiply(float* a, int rows, int depth, float* panels, int columns, float* start, nint rowStart, float* c, int threads)
@@ -107,8 +186,8 @@ internal sealed unsafe class LinearKernel<V> : LinearKernel
             var edge = stackalloc float[TaskRows * Most * Padding.Lanes];
             while (tasks.Take(out var task))
             {
-                nint column = task / blocks * Width, row = task % blocks * TaskRows;
-                var count = (int)Math.Min(TaskRows, rows - row);
+                nint column = task / blocks * Width, row = MatrixProduct.FirstRow(rows, task % blocks, blocks);
+                var count = MatrixProduct.FirstRow(rows, (task % blocks) + 1, blocks) - (int)row;
                 var there = (int)Math.Min(Width, columns - column);
                 var wide = Panels.Wide<V>(Most, there);
                 var to = c + (row * columns) + column;

@@ -1,0 +1,131 @@
+using System.Runtime.Intrinsics.X86;
+using Noisy.Core;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Noisy.Models;
+
+/// <summary>Linear layers over many rows by the engine's products, on processors where these are faster than libtorch's; else libtorch's.</summary>
+internal static unsafe class FusedLinear
+{
+    // Fewer rows do not pay for packing the weights, and a smaller product not for a call.
+    private const long LeastRows = 32, LeastProducts = 2_000_000;
+
+    [ThreadStatic]
+    private static bool? isFaster;
+
+    /// <summary>Whether the engine's products are faster than libtorch's here, which come from MKL: that one takes vectors of 512 bits on Intel's
+    /// processors alone, and of 256 bits on others that have them. Tests may set it, for their own thread; null takes what the processor is.</summary>
+    /// <remarks>It depends on the processor and on no setting, so that vector widths have the same bits.</remarks>
+    internal static bool? IsFaster
+    {
+        get => isFaster ?? OfThisProcessor;
+        set => isFaster = value;
+    }
+
+    private static bool OfThisProcessor { get; } = VectorWidths.Best == VectorWidth.Bits512 && !IsIntels();
+
+    /// <summary>x Wᵀ + b, as a node of torch's graph.</summary>
+    /// <param name="input">[.., I].</param>
+    /// <param name="weight">[O, I].</param>
+    /// <param name="bias">[O]; null for none.</param>
+    /// <param name="backend">Composed takes libtorch's.</param>
+    /// <returns>[.., O]; owned by the caller.</returns>
+    internal static Tensor Apply(Tensor input, Tensor weight, Tensor? bias, Backend backend) =>
+        backend == Backend.Auto && Takes(input, weight, bias)
+            ? LinearFunction.Apply(input, weight, bias, new LinearCall())[0]
+            : nn.functional.linear(input, weight, bias);
+
+    /// <summary>x Wᵀ + b alone.</summary>
+    /// <param name="input">[.., I].</param>
+    /// <param name="weight">[O, I].</param>
+    /// <param name="bias">[O]; null for none.</param>
+    /// <returns>[.., O], in the current scope.</returns>
+    internal static Tensor Product(Tensor input, Tensor weight, Tensor? bias)
+    {
+        if (!Takes(input, weight, bias)) return nn.functional.linear(input, weight, bias);
+        var (rows, inputs, outputs) = Sizes(input, weight);
+        var result = FusedEngine.Empty([.. input.shape[..^1], outputs]);
+        var packed = Kernel.Pack(FusedEngine.Pointer(weight.contiguous()), inputs, outputs, inputs, FusedEngine.Threads);
+        Kernel.Forward(
+            packed.Start, FusedEngine.Pointer(input.contiguous()), rows, outputs, inputs, FusedEngine.Pointer(bias?.contiguous()), 0,
+            FusedEngine.Pointer(result), FusedEngine.Threads);
+        BufferPool.Return(packed);
+        return result;
+    }
+
+    /// <summary>Gradient in x: g W for each row.</summary>
+    /// <param name="upstream">[R, O].</param>
+    /// <param name="weight">[O, I].</param>
+    /// <returns>[R, I], in the current scope.</returns>
+    internal static Tensor InputGradient(Tensor upstream, Tensor weight)
+    {
+        if (!Takes(upstream.shape[0], weight.shape[1], weight.shape[0], upstream, weight)) return upstream.mm(weight);
+        var result = FusedEngine.Empty(upstream.shape[0], weight.shape[1]);
+        Back(upstream.contiguous(), weight, FusedEngine.Pointer(result));
+        return result;
+    }
+
+    /// <summary>Gradient in W: Σ over the rows of g xᵀ.</summary>
+    /// <param name="upstream">[R, O].</param>
+    /// <param name="input">[R, I].</param>
+    /// <returns>[O, I], in the current scope.</returns>
+    internal static Tensor WeightGradient(Tensor upstream, Tensor input)
+    {
+        var (rows, inputs, outputs) = (input.shape[0], input.shape[1], upstream.shape[1]);
+        if (!Takes(rows, inputs, outputs, upstream, input)) return upstream.t().mm(input);
+        var result = FusedEngine.Empty(outputs, inputs);
+        Kernel.GradWeight(
+            FusedEngine.Pointer(upstream.contiguous()), FusedEngine.Pointer(input.contiguous()), (int)rows, (int)outputs, (int)inputs,
+            new GradientTarget { At = FusedEngine.Pointer(result) }, default, FusedEngine.Threads);
+        return result;
+    }
+
+    private static LinearKernel Kernel => LinearKernel.Create(FusedEngine.Width);
+
+    private static void Back(Tensor upstream, Tensor weight, float* gradient)
+    {
+        var (rows, outputs, inputs) = ((int)(upstream.numel() / upstream.shape[^1]), (int)weight.shape[0], (int)weight.shape[1]);
+        var packed = Kernel.PackBack(FusedEngine.Pointer(weight.contiguous()), inputs, outputs, inputs, FusedEngine.Threads);
+        Kernel.Back(packed.Start, FusedEngine.Pointer(upstream), rows, outputs, inputs, gradient, FusedEngine.Threads);
+        BufferPool.Return(packed);
+    }
+
+    private static bool Takes(Tensor input, Tensor weight, Tensor? bias) =>
+        input.dim() > 1 && input.shape[^1] > 0 && Takes(input.numel() / input.shape[^1], weight.shape[1], weight.shape[0], input, weight)
+        && (bias is null || FusedEngine.Takes(bias));
+
+    /// <summary>Whether a product is for the engine, and faster so.</summary>
+    private static bool Takes(long rows, long inputs, long outputs, Tensor first, Tensor second) =>
+        IsFaster == true && rows >= LeastRows && (double)rows * inputs * outputs >= LeastProducts
+        && FusedEngine.Takes(first) && FusedEngine.Takes(second) && FusedEngine.Fits(rows, Math.Max(inputs, outputs));
+
+    private static (int Rows, int Inputs, int Outputs) Sizes(Tensor input, Tensor weight) =>
+        ((int)(input.numel() / input.shape[^1]), (int)weight.shape[1], (int)weight.shape[0]);
+
+    private static bool IsIntels()
+    {
+        if (!X86Base.IsSupported) return false;
+        var (_, b, c, d) = X86Base.CpuId(0, 0);
+        return (b, d, c) == (0x756E6547, 0x49656E69, 0x6C65746E); // GenuineIntel
+    }
+
+    private sealed record LinearCall : FusedCall;
+
+    /// <summary>The function with its gradient. Arguments: input, weight, bias, call.</summary>
+    private sealed class LinearFunction : FusedFunction<LinearFunction, LinearCall>
+    {
+        protected override List<Tensor> Forward(LinearCall call, FusedOperands operands) =>
+            [Product(operands.Tensor(0)!, operands.Tensor(1)!, operands.Tensor(2))];
+
+        protected override void Backward(LinearCall call, FusedOperands operands, Tensor?[] upstream)
+        {
+            var (rows, inputs, outputs) = Sizes(operands.Tensor(0)!, operands.Tensor(1)!);
+            if (operands.RequiresGrad[0]) Back(upstream[0]!, operands.Tensor(1)!, operands.Gradient(0));
+            Kernel.GradWeight(
+                FusedEngine.Pointer(upstream[0]), operands.At(0), rows, outputs, inputs, operands.Target(1), operands.Target(2), FusedEngine.Threads);
+        }
+
+        protected override List<Tensor> Compose(LinearCall call, Tensor?[] operands) => [nn.functional.linear(operands[0]!, operands[1]!, operands[2])];
+    }
+}
