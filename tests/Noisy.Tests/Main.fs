@@ -61,6 +61,7 @@ let private lists = [
     AttentionTests.tests
     AttentionStepTests.tests
     DecoderTests.tests
+    LinearTests.tests
     MlpTests.tests
     OnnxTests.tests
     OnnxOwnTests.tests

@@ -11,19 +11,14 @@ internal static unsafe class FusedLinear
     // Fewer rows do not pay for packing the weights, and a smaller product not for a call.
     private const long LeastRows = 32, LeastProducts = 2_000_000;
 
-    [ThreadStatic]
-    private static bool? isFaster;
+    /// <summary>For tests, on their own thread: every product that the engine can make is its own, on every processor.</summary>
+    [field: ThreadStatic]
+    internal static bool Always { get; set; }
 
-    /// <summary>Whether the engine's products are faster than libtorch's here, which come from MKL: that one takes vectors of 512 bits on Intel's
-    /// processors alone, and of 256 bits on others that have them. Tests may set it, for their own thread; null takes what the processor is.</summary>
-    /// <remarks>It depends on the processor and on no setting, so that vector widths have the same bits.</remarks>
-    internal static bool? IsFaster
-    {
-        get => isFaster ?? OfThisProcessor;
-        set => isFaster = value;
-    }
-
-    private static bool OfThisProcessor { get; } = VectorWidths.Best == VectorWidth.Bits512 && !IsIntels();
+    /// <summary>Whether the engine's products are faster here than libtorch's, which are MKL's: on Intel's processors those take vectors of 512 bits,
+    /// on others that have them 256.</summary>
+    /// <remarks>This depends on the processor and on no setting, so that vector widths have the same bits.</remarks>
+    private static bool IsFaster { get; } = VectorWidths.Best == VectorWidth.Bits512 && !IsIntels();
 
     /// <summary>x Wᵀ + b, as a node of torch's graph.</summary>
     /// <param name="input">[.., I].</param>
@@ -97,7 +92,7 @@ internal static unsafe class FusedLinear
 
     /// <summary>Whether a product is for the engine, and faster so.</summary>
     private static bool Takes(long rows, long inputs, long outputs, Tensor first, Tensor second) =>
-        IsFaster == true && rows >= LeastRows && (double)rows * inputs * outputs >= LeastProducts
+        (Always ? rows > 0 && inputs > 0 && outputs > 0 : IsFaster && rows >= LeastRows && (double)rows * inputs * outputs >= LeastProducts)
         && FusedEngine.Takes(first) && FusedEngine.Takes(second) && FusedEngine.Fits(rows, Math.Max(inputs, outputs));
 
     private static (int Rows, int Inputs, int Outputs) Sizes(Tensor input, Tensor weight) =>

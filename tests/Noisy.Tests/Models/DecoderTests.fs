@@ -199,8 +199,18 @@ let private packedMaps =
           kernel.Forward(packed.Start, xs, m.Rows, m.Outputs, m.Inputs, from, (if m.Start = Some true then m.Outputs else 0), ys, m.MapThreads)
           let back = kernel.PackBack(ws, m.Inputs + m.Beyond, m.Outputs, m.Inputs, m.MapThreads)
           kernel.Back(back.Start, starts, m.Rows, m.Outputs, m.Inputs, grads, m.MapThreads)
+          let gradW, gradB = Array.create (m.Outputs * m.Inputs + 1) 0.5f, Array.create (m.Outputs + 1) 7.0f
+          use gradWs = fixed gradW
+          use gradBs = fixed gradB
+          kernel.GradWeight(starts, xs, m.Rows, m.Outputs, m.Inputs, GradientTarget(At = gradWs, Add = true), GradientTarget(At = gradBs), m.MapThreads)
           BufferPool.Return packed
           BufferPool.Return back
+          for o in 0 .. m.Outputs - 1 do
+              for i in 0 .. m.Inputs - 1 do
+                  let chain = Seq.fold (fun sum row -> MathF.FusedMultiplyAdd(start[row * m.Outputs + o], x[row * m.Inputs + i], sum)) 0.0f [ 0 .. m.Rows - 1 ]
+                  Expect.equal gradW[o * m.Inputs + i] (0.5f + chain) $"weight {o}, {i}"
+              Expect.equal gradB[o] (Seq.fold (fun sum row -> sum + start[row * m.Outputs + o]) 0.0f [ 0 .. m.Rows - 1 ]) $"bias {o}"
+          Expect.equal (gradW[m.Outputs * m.Inputs], gradB[m.Outputs]) (0.5f, 7.0f) "nothing beyond the gradients"
           for row in 0 .. m.Rows - 1 do
               for o in 0 .. m.Outputs - 1 do
                   Expect.equal y[row * m.Outputs + o] (element m x w start row o) $"row {row}, output {o}"

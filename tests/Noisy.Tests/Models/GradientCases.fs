@@ -88,4 +88,5 @@ let cases (variant: ActivationPair) (path: Backend) : Case list =
           torch.cat [| loss.Sum.reshape -1L; loss.Attention.reshape -1L |])
       case "machine" machine (leaf 10L [ 3L; 2L; 3L ]) (fun x -> machine.forward (x, sampling))
       case "cross-entropy" output (leaf 13L [ 3L; 5L ]) (fun x -> LinearCrossEntropy.Sum(x, output.Weight, output.Bias, targets, path))
+      case "linear layer" output (leaf 18L [ 2L; 3L; 5L ]) (fun x -> ownProducts (fun () -> FusedLinear.Apply(x, output.Weight, output.Bias, path)))
       case "lookup" table (leaf 14L [ 3L; 5L ]) (fun x -> EmbeddingLookup.Rows(table.Weight, tokens, path) * x) ]

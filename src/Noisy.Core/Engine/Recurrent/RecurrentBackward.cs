@@ -187,10 +187,13 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
             if (whole < size.Inputs) CopyEdge(edge, width, rows, size.Inputs - whole, target + whole, size.Inputs, add: false);
         }
 
-        void Add(int r, int rows, int gate, int column, int wide, float* to, nint stride) => MatrixProduct.MultiplyMany<V, RowMajor>(
-            rows, wide, work.Gates + (r * row) + (TCell.InputBlocks[gate] * padded), row,
-            work.WeightIh + (column / width * work.WeightPanelIh) + ((nint)gate * size.Hidden * wide * V.Count), wide * V.Count, size.Hidden,
-            to, stride, V.Count, gate == 0 ? null : to, stride);
+        void Add(int r, int rows, int gate, int column, int wide, float* to, nint stride)
+        {
+            var weights = work.WeightIh + (column / width * work.WeightPanelIh) + ((nint)gate * size.Hidden * wide * V.Count);
+            MatrixProduct.MultiplyMany<V, RowMajor>(
+                rows, wide, work.Gates + (r * row) + (TCell.InputBlocks[gate] * padded), row, weights, wide * V.Count, size.Hidden,
+                to, stride, V.Count, gate == 0 ? null : to, stride, weights + work.WeightPanelIh, (nint)size.Hidden * wide * V.Count);
+        }
     }
 
     /// <summary>Gates of all rows, interleaved by tiles of units, and their sums over the rows.</summary>

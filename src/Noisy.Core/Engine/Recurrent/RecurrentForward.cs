@@ -116,7 +116,8 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>
                 var place = (TCell.InputBlocks[triple / triples] * padded) + unit;
                 MatrixProduct.MultiplyMany<V, RowMajor>(
                     rows, wide, input + ((nint)r * size.Inputs), size.Inputs, weights + (triple * panelSize), wide * V.Count, size.Inputs,
-                    tape.Gates + (r * row) + place, row, V.Count, bias + place, 0);
+                    tape.Gates + (r * row) + place, row, V.Count, bias + place, 0,
+                    weights + ((triple + 1) % (TCell.Gates * triples) * panelSize), (nint)panelSize);
             }
 
             // Blocks that the inputs do not reach start from their bias alone.
