@@ -76,21 +76,38 @@ internal sealed unsafe class Int8Matrix : PackedMatrix
 
     private void MultiplyMany(in PackedOperands at, in Rows rows, int firstBlock, int endBlock, int firstPanel, int endPanel)
     {
-        const int most = Int8Product.Most;
-        var sums = stackalloc int[most * Int8Product.Units];
-        for (var panel = firstPanel; panel < endPanel; panel++)
+        const int most = Int8Product.Most, tile = Int8Product.TileRows;
+        var sums = stackalloc int[2 * tile * Int8Product.Units];
+        nint row = 2 * pairs;
+        var blocks = endBlock - firstBlock;
+        var all = (endPanel - firstPanel) * blocks;
+        for (var i = 0; i < all;)
         {
-            for (var block = firstBlock; block < endBlock; block++)
+            // Two panels at a time where there is a tile for them; rows that do not fill one pass the panels one by one.
+            var two = Int8Product.HasTile(width) && i + 1 < all;
+            var tiled = two ? rows.Count / tile * tile : 0;
+            for (var r = 0; r < tiled; r += tile)
             {
-                var from = Panel(panel, block);
-                for (var r = 0; r < rows.Count; r += most)
+                Int8Product.Tile(rows.Integers + (r * row), row, pairs, At(i), At(i + 1), sums);
+                for (var n = 0; n < 2 * tile; n++) End(at, rows, r + (n % tile), i + (n / tile), sums + (n * Int8Product.Units));
+            }
+
+            for (var last = i + (two ? 2 : 1); i < last; i++)
+            {
+                var from = At(i);
+                for (var r = tiled; r < rows.Count; r += most)
                 {
                     var count = Math.Min(most, rows.Count - r);
-                    Int8Product.Multiply(rows.Integers + ((nint)r * 2 * pairs), 2 * pairs, pairs, &from, count, sums, width);
-                    for (var i = 0; i < count; i++) Finish(at, rows.First + r + i, rows.Scales[r + i], panel, block, sums + (i * Int8Product.Units));
+                    Int8Product.Multiply(rows.Integers + (r * row), row, pairs, &from, count, sums, width);
+                    for (var n = 0; n < count; n++) End(at, rows, r + n, i, sums + (n * Int8Product.Units));
                 }
             }
         }
+
+        sbyte* At(int item) => Panel(firstPanel + (item / blocks), firstBlock + (item % blocks));
+
+        void End(in PackedOperands at, in Rows rows, int r, int item, int* sum) =>
+            Finish(at, rows.First + r, rows.Scales[r], firstPanel + (item / blocks), firstBlock + (item % blocks), sum);
     }
 
     private void MultiplyOne(in PackedOperands at, in Rows rows, int firstBlock, int endBlock, int firstPanel, int endPanel)

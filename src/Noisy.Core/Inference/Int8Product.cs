@@ -14,6 +14,9 @@ internal static unsafe class Int8Product
     /// <summary>Most rows of a tile, and panels that one row passes side by side.</summary>
     internal const int Most = 4;
 
+    /// <summary>Rows of <see cref="Tile"/>.</summary>
+    internal const int TileRows = 8;
+
     /// <summary>Sums of one row with some panels, or of some rows with one.</summary>
     /// <param name="x">First row of inputs, pairs of k.</param>
     /// <param name="rowX">Integers from row to row.</param>
@@ -27,7 +30,8 @@ internal static unsafe class Int8Product
         var wide = width >= VectorWidth.Bits256 && Avx2.IsSupported;
         if (wide && count == Most && rowX == 0)
         {
-            Panels(x, pairs, panels, sums);
+            if (HasTile(width)) WidePanels(x, pairs, panels, sums);
+            else Panels(x, pairs, panels, sums);
             return;
         }
 
@@ -44,6 +48,71 @@ internal static unsafe class Int8Product
             else if (width >= VectorWidth.Bits128 && Vector128.IsHardwareAccelerated) Narrow(x + (i * rowX), pairs, panel, sums + (i * Units));
             else Scalar(x + (i * rowX), pairs, panel, sums + (i * Units));
         }
+    }
+
+    /// <summary>Whether <see cref="Tile"/> can be used.</summary>
+    internal static bool HasTile(VectorWidth width) => width == VectorWidth.Bits512 && Avx512BW.IsSupported;
+
+    /// <summary>Sums of <see cref="TileRows"/> rows with two panels.</summary>
+    /// <param name="x">First row of inputs, pairs of k.</param>
+    /// <param name="rowX">Integers from row to row.</param>
+    /// <param name="pairs">Pairs of k.</param>
+    /// <param name="first">First panel.</param>
+    /// <param name="second">Second panel.</param>
+    /// <param name="sums">Receives the sums of the rows with the first panel, <see cref="Units"/> a row, then those with the second.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static void Tile(short* x, nint rowX, nint pairs, sbyte* first, sbyte* second, int* sums)
+    {
+        Vector512<int> a0 = default, a1 = default, a2 = default, a3 = default, a4 = default, a5 = default, a6 = default, a7 = default;
+        Vector512<int> b0 = default, b1 = default, b2 = default, b3 = default, b4 = default, b5 = default, b6 = default, b7 = default;
+        int* x0 = (int*)x, x1 = (int*)(x + rowX), x2 = (int*)(x + (2 * rowX)), x3 = (int*)(x + (3 * rowX));
+        int* x4 = (int*)(x + (4 * rowX)), x5 = (int*)(x + (5 * rowX)), x6 = (int*)(x + (6 * rowX)), x7 = (int*)(x + (7 * rowX));
+        for (nint pair = 0; pair < pairs; pair++, first += 2 * Units, second += 2 * Units)
+        {
+            var one = Avx512BW.ConvertToVector512Int16(Vector256.Load(first));
+            var other = Avx512BW.ConvertToVector512Int16(Vector256.Load(second));
+            var factors = Vector512.Create(x0[pair]).AsInt16();
+            a0 += Avx512BW.MultiplyAddAdjacent(one, factors);
+            b0 += Avx512BW.MultiplyAddAdjacent(other, factors);
+            factors = Vector512.Create(x1[pair]).AsInt16();
+            a1 += Avx512BW.MultiplyAddAdjacent(one, factors);
+            b1 += Avx512BW.MultiplyAddAdjacent(other, factors);
+            factors = Vector512.Create(x2[pair]).AsInt16();
+            a2 += Avx512BW.MultiplyAddAdjacent(one, factors);
+            b2 += Avx512BW.MultiplyAddAdjacent(other, factors);
+            factors = Vector512.Create(x3[pair]).AsInt16();
+            a3 += Avx512BW.MultiplyAddAdjacent(one, factors);
+            b3 += Avx512BW.MultiplyAddAdjacent(other, factors);
+            factors = Vector512.Create(x4[pair]).AsInt16();
+            a4 += Avx512BW.MultiplyAddAdjacent(one, factors);
+            b4 += Avx512BW.MultiplyAddAdjacent(other, factors);
+            factors = Vector512.Create(x5[pair]).AsInt16();
+            a5 += Avx512BW.MultiplyAddAdjacent(one, factors);
+            b5 += Avx512BW.MultiplyAddAdjacent(other, factors);
+            factors = Vector512.Create(x6[pair]).AsInt16();
+            a6 += Avx512BW.MultiplyAddAdjacent(one, factors);
+            b6 += Avx512BW.MultiplyAddAdjacent(other, factors);
+            factors = Vector512.Create(x7[pair]).AsInt16();
+            a7 += Avx512BW.MultiplyAddAdjacent(one, factors);
+            b7 += Avx512BW.MultiplyAddAdjacent(other, factors);
+        }
+
+        a0.Store(sums);
+        a1.Store(sums + Units);
+        a2.Store(sums + (2 * Units));
+        a3.Store(sums + (3 * Units));
+        a4.Store(sums + (4 * Units));
+        a5.Store(sums + (5 * Units));
+        a6.Store(sums + (6 * Units));
+        a7.Store(sums + (7 * Units));
+        b0.Store(sums + (8 * Units));
+        b1.Store(sums + (9 * Units));
+        b2.Store(sums + (10 * Units));
+        b3.Store(sums + (11 * Units));
+        b4.Store(sums + (12 * Units));
+        b5.Store(sums + (13 * Units));
+        b6.Store(sums + (14 * Units));
+        b7.Store(sums + (15 * Units));
     }
 
     /// <summary>What the others do.</summary>
@@ -126,6 +195,27 @@ internal static unsafe class Int8Product
         s5.Store(sums + 40);
         s6.Store(sums + 48);
         s7.Store(sums + 56);
+    }
+
+    /// <summary>One row, four panels, a panel's sums in one vector.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void WidePanels(short* x, nint pairs, sbyte** panels, int* sums)
+    {
+        Vector512<int> s0 = default, s1 = default, s2 = default, s3 = default;
+        sbyte* b0 = panels[0], b1 = panels[1], b2 = panels[2], b3 = panels[3];
+        for (nint pair = 0, at = 0; pair < pairs; pair++, at += 2 * Units)
+        {
+            var factors = Vector512.Create(((int*)x)[pair]).AsInt16();
+            s0 += Avx512BW.MultiplyAddAdjacent(Avx512BW.ConvertToVector512Int16(Vector256.Load(b0 + at)), factors);
+            s1 += Avx512BW.MultiplyAddAdjacent(Avx512BW.ConvertToVector512Int16(Vector256.Load(b1 + at)), factors);
+            s2 += Avx512BW.MultiplyAddAdjacent(Avx512BW.ConvertToVector512Int16(Vector256.Load(b2 + at)), factors);
+            s3 += Avx512BW.MultiplyAddAdjacent(Avx512BW.ConvertToVector512Int16(Vector256.Load(b3 + at)), factors);
+        }
+
+        s0.Store(sums);
+        s1.Store(sums + Units);
+        s2.Store(sums + (2 * Units));
+        s3.Store(sums + (3 * Units));
     }
 
     /// <summary>Four rows, one panel.</summary>
