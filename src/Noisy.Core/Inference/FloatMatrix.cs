@@ -74,28 +74,34 @@ internal sealed unsafe class FloatMatrix<V> : PackedMatrix
     {
         const int most = RowProduct.Panels;
         float** from = stackalloc float*[most], start = stackalloc float*[most], to = stackalloc float*[most];
-        var waiting = 0;
+        var (waiting, wide) = (0, Most);
         for (var panel = firstPanel; panel < endPanel; panel++)
         {
+            if (Wide(panel) != wide)
+            {
+                Flush(at);
+                wide = Wide(panel);
+            }
+
             nint unit = panel * PanelUnits;
             for (var block = firstBlock; block < endBlock; block++)
             {
                 from[waiting] = Panel(panel, block);
                 start[waiting] = at.Start + (block * at.BlockStart) + unit;
                 to[waiting] = at.Y + (block * at.BlockY) + unit;
-                if (Wide(panel) < Most)
-                {
-                    One(at, Wide(panel), from[waiting], start[waiting], to[waiting]);
-                    continue;
-                }
-
                 if (++waiting < most) continue;
-                Four(at.X, from, start, to);
+                Four(at.X, wide, from, start, to);
                 waiting = 0;
             }
         }
 
-        for (var i = 0; i < waiting; i++) One(at, Most, from[i], start[i], to[i]);
+        Flush(at);
+
+        void Flush(in PackedOperands at)
+        {
+            for (var i = 0; i < waiting; i++) One(at, wide, from[i], start[i], to[i]);
+            waiting = 0;
+        }
     }
 
     private void One(in PackedOperands at, int wide, float* panel, float* start, float* to) =>
@@ -115,16 +121,17 @@ internal sealed unsafe class FloatMatrix<V> : PackedMatrix
         }
     }
 
-    /// <summary>A row with four panels of the greatest width.</summary>
-    private void Four(float* x, float** panels, float** start, float** to)
+    /// <summary>A row with four panels of so many vectors.</summary>
+    private void Four(float* x, int wide, float** panels, float** start, float** to)
     {
         for (var piece = 0; piece < starts.Length - 1; piece++)
         {
             var (first, length) = (starts[piece], starts[piece + 1] - starts[piece]);
             var from = piece == 0 ? start : to;
-            if (Most == 3) RowProduct.Multiply<V, Count3>(x + first, length, panels, from, to);
-            else RowProduct.Multiply<V, Count2>(x + first, length, panels, from, to);
-            for (var i = 0; i < RowProduct.Panels; i++) panels[i] += length * PanelUnits;
+            if (wide == 3) RowProduct.Multiply<V, Count3>(x + first, length, panels, from, to);
+            else if (wide == 2) RowProduct.Multiply<V, Count2>(x + first, length, panels, from, to);
+            else RowProduct.Multiply<V, Count1>(x + first, length, panels, from, to);
+            for (var i = 0; i < RowProduct.Panels; i++) panels[i] += length * wide * V.Count;
         }
     }
 }

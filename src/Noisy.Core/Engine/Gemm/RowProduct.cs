@@ -2,8 +2,8 @@ using System.Runtime.CompilerServices;
 
 namespace Noisy.Core;
 
-/// <summary>The innermost loop where one row meets many panels: four panels of two or three vectors at a time.</summary>
-/// <remarks>Two or three sums a panel, each waiting for the one before, would leave the processor idle; eight or twelve keep it at work. Each element is
+/// <summary>The innermost loop where one row meets many panels: four panels at a time.</summary>
+/// <remarks>One to three sums a panel, each waiting for the one before, would leave the processor idle; those of four keep it at work. Each element is
 /// the same chain as in <see cref="MatrixTile"/>.</remarks>
 internal static unsafe class RowProduct
 {
@@ -13,7 +13,7 @@ internal static unsafe class RowProduct
     /// <summary>y = start + x·B for four panels.</summary>
     /// <param name="x">The row.</param>
     /// <param name="depth">Length of k.</param>
-    /// <param name="panels">The panels: TWide vectors for each k, two or three.</param>
+    /// <param name="panels">The panels: TWide vectors for each k, one to three.</param>
     /// <param name="start">What is added to, for each panel.</param>
     /// <param name="y">Receives the vectors of each panel; may be start.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -27,16 +27,16 @@ internal static unsafe class RowProduct
         {
             V factor = x[k];
             c00.AddProduct(factor, V.Load(in *(b0 + at), 0));
-            c01.AddProduct(factor, V.Load(in *(b0 + at), (nuint)V.Count));
+            if (TWide.Value > 1) c01.AddProduct(factor, V.Load(in *(b0 + at), (nuint)V.Count));
             if (TWide.Value > 2) c02.AddProduct(factor, V.Load(in *(b0 + at), 2 * (nuint)V.Count));
             c10.AddProduct(factor, V.Load(in *(b1 + at), 0));
-            c11.AddProduct(factor, V.Load(in *(b1 + at), (nuint)V.Count));
+            if (TWide.Value > 1) c11.AddProduct(factor, V.Load(in *(b1 + at), (nuint)V.Count));
             if (TWide.Value > 2) c12.AddProduct(factor, V.Load(in *(b1 + at), 2 * (nuint)V.Count));
             c20.AddProduct(factor, V.Load(in *(b2 + at), 0));
-            c21.AddProduct(factor, V.Load(in *(b2 + at), (nuint)V.Count));
+            if (TWide.Value > 1) c21.AddProduct(factor, V.Load(in *(b2 + at), (nuint)V.Count));
             if (TWide.Value > 2) c22.AddProduct(factor, V.Load(in *(b2 + at), 2 * (nuint)V.Count));
             c30.AddProduct(factor, V.Load(in *(b3 + at), 0));
-            c31.AddProduct(factor, V.Load(in *(b3 + at), (nuint)V.Count));
+            if (TWide.Value > 1) c31.AddProduct(factor, V.Load(in *(b3 + at), (nuint)V.Count));
             if (TWide.Value > 2) c32.AddProduct(factor, V.Load(in *(b3 + at), 2 * (nuint)V.Count));
         }
 
@@ -52,7 +52,7 @@ internal static unsafe class RowProduct
         where TWide : struct, ICount
     {
         (V.Load(in *start, 0) + first).Store(ref *y, 0);
-        (V.Load(in *start, (nuint)V.Count) + second).Store(ref *y, (nuint)V.Count);
+        if (TWide.Value > 1) (V.Load(in *start, (nuint)V.Count) + second).Store(ref *y, (nuint)V.Count);
         if (TWide.Value > 2) (V.Load(in *start, 2 * (nuint)V.Count) + third).Store(ref *y, 2 * (nuint)V.Count);
     }
 }
