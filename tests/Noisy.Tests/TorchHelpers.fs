@@ -71,12 +71,13 @@ let worst scale (expected: (string * float[]) list) (actual: (string * float[]) 
 
 /// Runs something with every product over many rows made by the engine.
 let ownProducts (body: unit -> 'T) =
+    let before = FusedLinear.Always
     FusedLinear.Always <- true
 
     try
         body ()
     finally
-        FusedLinear.Always <- false
+        FusedLinear.Always <- before
 
 /// Fails unless a pass on the fused backend gives what it gives on the composed one: outputs to 1e-5, gradients to 1e-4, both by `worst`
 /// with the scale. The pass takes a seed and a path.

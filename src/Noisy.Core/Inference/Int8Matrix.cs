@@ -49,7 +49,7 @@ internal sealed unsafe class Int8Matrix : PackedMatrix
     {
         if (endPanel <= firstPanel) return;
         var row = 2 * pairs;
-        const int most = 40; // rows: their integers stay in a second-level cache beside a panel
+        const int most = 40; // rows: their integers stay in a second-level cache beside the panels
         var rented = ArrayPool<short>.Shared.Rent(Math.Min(at.Rows, most) * row);
         var scalesX = stackalloc float[most];
         fixed (short* integers = rented)

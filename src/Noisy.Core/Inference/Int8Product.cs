@@ -11,7 +11,7 @@ internal static unsafe class Int8Product
     /// <summary>Units of a panel.</summary>
     internal const int Units = 16;
 
-    /// <summary>Most rows of a tile, and panels that one row passes side by side.</summary>
+    /// <summary>Most rows of one panel, and panels of one row, that are multiplied side by side.</summary>
     internal const int Most = 4;
 
     /// <summary>Rows of <see cref="Tile"/>.</summary>

@@ -2,7 +2,6 @@ using Noisy.Core;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
-using F = TorchSharp.torch.nn.functional;
 
 namespace Noisy.Models;
 
@@ -49,7 +48,7 @@ public sealed class AdditiveAttention : nn.Module
         }
     }
 
-    /// <summary>Which implementation the attention steps run on; default the fused engine where it can.</summary>
+    /// <summary>Which implementation keys and attention steps run on; default the fused engine where it can.</summary>
     public Backend Backend
     {
         get => activation.Backend;

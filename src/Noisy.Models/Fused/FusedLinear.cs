@@ -17,7 +17,7 @@ internal static unsafe class FusedLinear
 
     /// <summary>Whether the engine's products are faster here than libtorch's, which are MKL's: on Intel's processors those take vectors of 512 bits,
     /// on others that have them 256.</summary>
-    /// <remarks>This depends on the processor and on no setting, so that vector widths have the same bits.</remarks>
+    /// <remarks>This depends on what .NET finds in the processor and on no setting of this library, so that its vector widths have the same bits.</remarks>
     private static bool IsFaster { get; } = VectorWidths.Best == VectorWidth.Bits512 && !IsIntels();
 
     /// <summary>x Wᵀ + b, as a node of torch's graph.</summary>
@@ -86,14 +86,23 @@ internal static unsafe class FusedLinear
         BufferPool.Return(packed);
     }
 
-    private static bool Takes(Tensor input, Tensor weight, Tensor? bias) =>
-        input.dim() > 1 && input.shape[^1] > 0 && Takes(input.numel() / input.shape[^1], weight.shape[1], weight.shape[0], input, weight)
-        && (bias is null || FusedEngine.Takes(bias));
+    /// <summary>Whether a product of these sizes is worth the engine's while.</summary>
+    /// <param name="isFaster">Whether the engine's products are the faster ones.</param>
+    /// <param name="rows">Rows.</param>
+    /// <param name="inputs">Inputs.</param>
+    /// <param name="outputs">Outputs.</param>
+    internal static bool Pays(bool isFaster, long rows, long inputs, long outputs) =>
+        isFaster && rows >= LeastRows && (double)rows * inputs * outputs >= LeastProducts;
 
-    /// <summary>Whether a product is for the engine, and faster so.</summary>
+    private static bool Takes(Tensor input, Tensor weight, Tensor? bias) =>
+        input.dim() > 1 && input.shape[^1] == weight.shape[1] && weight.shape[1] > 0 && (bias is null || (bias.numel() == weight.shape[0] && FusedEngine.Takes(bias)))
+        && Takes(input.numel() / input.shape[^1], weight.shape[1], weight.shape[0], input, weight);
+
+    /// <summary>Whether a product is made by the engine. Where it is not, what does not fit together is libtorch's to tell.</summary>
     private static bool Takes(long rows, long inputs, long outputs, Tensor first, Tensor second) =>
-        (Always ? rows > 0 && inputs > 0 && outputs > 0 : IsFaster && rows >= LeastRows && (double)rows * inputs * outputs >= LeastProducts)
-        && FusedEngine.Takes(first) && FusedEngine.Takes(second) && FusedEngine.Fits(rows, Math.Max(inputs, outputs));
+        (Always ? rows > 0 && inputs > 0 && outputs > 0 : Pays(IsFaster, rows, inputs, outputs))
+        && FusedEngine.Takes(first) && FusedEngine.Takes(second) && !first.is_sparse && !second.is_sparse
+        && FusedEngine.Fits(rows, Math.Max(inputs, outputs)) && FusedEngine.Fits(inputs, outputs);
 
     private static (int Rows, int Inputs, int Outputs) Sizes(Tensor input, Tensor weight) =>
         ((int)(input.numel() / input.shape[^1]), (int)weight.shape[1], (int)weight.shape[0]);

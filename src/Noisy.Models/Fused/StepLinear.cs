@@ -7,8 +7,9 @@ namespace Noisy.Models;
 
 /// <summary>A linear map that time steps use one after the other; the gradients in its weights are made for all of them in one
 /// product.</summary>
-/// <remarks>Without <see cref="Tensor.requires_grad"/> of the weights, or with gradients off, it is torch's own. So is the product of the first
-/// step, which may remain the only one, and of many steps in one call; a later step alone takes weights that are packed once for all of them.</remarks>
+/// <remarks>Without <see cref="Tensor.requires_grad"/> of the weights, or with gradients off, it is torch's own. The first step, which may remain the only
+/// one, and many steps in one call are one product of <see cref="FusedLinear"/>'s; a later step alone takes weights that are packed once for all of
+/// them.</remarks>
 internal sealed unsafe class StepLinear : IDisposable
 {
     private readonly SharedOverSteps? shared;
@@ -96,7 +97,7 @@ internal sealed unsafe class StepLinear : IDisposable
         return rows.Length == 1 ? rows[0] : cat(rows, 0);
     }
 
-    /// <summary>What a step is besides tensors; without a kernel its products are torch's.</summary>
+    /// <summary>What a step is besides tensors; without a kernel its products are those of <see cref="FusedLinear"/>.</summary>
     private sealed record StepCall(StepLinear Map, int Number, LinearKernel? Kernel, int Threads) : FusedCall;
 
     /// <summary>A time step. Arguments: input, weight, bias, call.</summary>

@@ -2,7 +2,6 @@ using Noisy.Core;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
-using F = TorchSharp.torch.nn.functional;
 
 namespace Noisy.Models;
 
@@ -16,6 +15,7 @@ public sealed class NoisyMlp : nn.Module<Tensor, Tensor>
 {
     private readonly ModuleNoise noise;
     private readonly NoisyActivation[] activations;
+    private Backend backend = FusedEngine.Default;
 
     /// <summary>Creates the module; its weights are U(−a, a) with a = √(6 / (in + out)), drawn from the clock's key, so that they
     /// are the same whatever the activation; biases are 0.</summary>
@@ -64,17 +64,18 @@ public sealed class NoisyMlp : nn.Module<Tensor, Tensor>
     /// <summary>The activations of the hidden layers, the lowest first.</summary>
     public IReadOnlyList<NoisyActivation> Activations => activations;
 
-    /// <summary>Which implementation the activations are to run on; default the fused engine where it can.</summary>
+    /// <summary>Which implementation the layers are to run on; default the fused engine where it can, and for products where it is the faster one.</summary>
     public Backend Backend
     {
-        get => activations.Length == 0 ? FusedEngine.Default : activations[0].Backend;
+        get => backend;
         set
         {
+            backend = value;
             foreach (var activation in activations) activation.Backend = value;
         }
     }
 
-    /// <summary>Which implementation the activations ran on in the last pass; products are libtorch's in both.</summary>
+    /// <summary>Which implementation the activations ran on in the last pass; those of a network without hidden layers on none.</summary>
     public string LastBackend => activations.Length == 0 ? FusedEngine.ComposedName : activations[0].LastBackend;
 
     /// <summary>Applies the layers in the module's mode.</summary>

@@ -6,6 +6,7 @@ open Noisy.Core
 open Noisy.Models
 open Noisy.Tests.TorchHelpers
 open TorchSharp
+open TorchSharp.Modules
 
 /// Result and gradients of a layer's operands, which are given as leaves and what the layer takes of them.
 let private pass (layer: Tensor -> Tensor -> Tensor -> Tensor) (x: Tensor, takesX) (w: Tensor, takesW) (b: Tensor) =
@@ -42,11 +43,92 @@ let tests =
                 for threads in [ 1; 3 ] do
                     for e, a in List.zip expected (withEngine width threads run) do sameTensor e a $"{width}, {threads} threads")
 
-        torchTest "are torch's own where they are small, or composed" (fun () ->
-            let x, w, b = (filled 1L [ 20L; 5L ], same), (filled 2L [ 3L; 5L ], same), filled 3L [ 3L ]
-            for e, a in List.zip (pass torchs x w b) (pass ours x w b) do sameTensor e a "small"
-            let composed x w b = FusedLinear.Apply(x, w, b, Backend.Composed)
-            for e, a in List.zip (pass torchs x w b) (ownProducts (fun () -> pass composed x w b)) do sameTensor e a "composed")
+        torchTest "add gradients up with the same bits for every vector width, whether columns fill its vectors or not; so does cross-entropy" (fun () ->
+            let targets = torch.arange(250L).remainder ((30L).ToScalar())
+            let layers: (string * (Tensor -> Tensor -> Tensor -> Tensor)) list =
+                [ "linear", ours; "cross-entropy", (fun x w b -> LinearCrossEntropy.Sum(x, w, b, targets, Backend.Auto)) ]
+            for name, layer in layers do
+                for inputs in [ 24L; 50L ] do
+                    let run () =
+                        ownProducts (fun () ->
+                            let w, b = new Parameter(filled 2L [ 30L; inputs ]), new Parameter(filled 3L [ 30L ])
+                            for n in 1L .. 2L do
+                                let y = layer (filled (10L + n) [ 250L; inputs ]) w b
+                                (y * filled (20L + n) (shape y)).sum().backward () // the second is added to the first
+                            [ w.grad; b.grad ])
+                    let expected = withEngine VectorWidth.Bits512 1 run
+                    for width in [ VectorWidth.Bits256; VectorWidth.Bits128; VectorWidth.Scalar ] do
+                        for e, a in List.zip expected (withEngine width 2 run) do sameTensor e a $"{name}, {inputs} inputs, {width}")
+
+        test "are the engine's where they are large enough and its products are the faster ones" {
+            for faster, rows, inputs, outputs, expected in
+                [ true, 100L, 784L, 500L, true; false, 100L, 784L, 500L, false; true, 31L, 784L, 500L, false; true, 100L, 500L, 10L, false; true, 40_000L, 10L, 10L, true ] do
+                Expect.equal (FusedLinear.Pays(faster, rows, inputs, outputs)) expected $"{faster}, {rows} rows, {inputs} to {outputs}"
+        }
+
+        torchTest "are torch's where composed, of other types, of sparse or too few dimensions, and the engine's else" (fun () ->
+            let x, w, b = filled 1L [ 20L; 5L ], filled 2L [ 3L; 5L ], filled 3L [ 3L ]
+            let double (t: Tensor) = t.to_type torch.float64
+            let ran layer =
+                let mutable names = []
+                FunctionFaults.Inject <- fun name pass -> names <- $"{name} {pass}" :: names
+                try
+                    let y: Tensor = ownProducts layer
+                    y.sum().backward ()
+                finally
+                    FunctionFaults.Inject <- null
+                names |> List.filter (fun n -> n.StartsWith "LinearFunction") |> List.sort
+            let leaf (t: Tensor) = t.detach().requires_grad_ ()
+            Expect.equal (ran (fun () -> FusedLinear.Apply(x, leaf w, b, Backend.Auto))) [ "LinearFunction backward"; "LinearFunction forward" ] "the engine's"
+            let torchs =
+                [ "composed", (fun () -> FusedLinear.Apply(x, leaf w, b, Backend.Composed))
+                  "double", (fun () -> FusedLinear.Apply(double x, leaf (double w), double b, Backend.Auto))
+                  "one dimension", (fun () -> FusedLinear.Apply(x[0], leaf w, b, Backend.Auto))
+                  "no rows", (fun () -> FusedLinear.Apply(x.narrow (0L, 0L, 0L), leaf w, b, Backend.Auto))
+                  "sparse", (fun () -> FusedLinear.Apply(x.to_sparse (), leaf w, null, Backend.Auto)) ]
+            for name, layer in torchs do Expect.equal (ran layer) [] name
+            Expect.throws (fun () -> ownProducts (fun () -> FusedLinear.Apply(x, filled 2L [ 3L; 4L ], b, Backend.Auto)) |> ignore) "widths that do not fit")
+
+        torchTest "have the gradients that are wanted and no others: of an input without, of a bias alone, of nothing" (fun () ->
+            for wanted in [ [ 1; 2 ]; [ 2 ]; [ 0 ]; [ 1 ]; [] ] do
+                let run layer =
+                    let operands = [ filled 1L [ 20L; 5L ]; filled 2L [ 3L; 5L ]; filled 3L [ 3L ] ]
+                    for i in wanted do operands[i].requires_grad_ () |> ignore
+                    let y: Tensor = layer operands[0] operands[1] operands[2]
+                    if not wanted.IsEmpty then (y * filled 9L [ 20L; 3L ]).sum().backward ()
+                    y, [ for t in operands -> t.grad ]
+                let expected, actual = run torchs, ownProducts (fun () -> run ours)
+                closeTensor tensor32 (fst expected) (fst actual) $"{wanted}"
+                for e, a in List.zip (snd expected) (snd actual) do
+                    Expect.equal (isNull a) (isNull e) $"{wanted}: which gradients"
+                    if not (isNull e) then closeTensor tensor32 e a $"{wanted}: gradient")
+
+        torchTest "in steps, keys and readouts agree with the composed backend" (fun () ->
+            for composed, own in List.zip (GradientCases.cases Variants.Nah Backend.Composed) (GradientCases.cases Variants.Nah Backend.Auto) do
+                let gradients (case: GradientCases.Case) =
+                    case.Clear()
+                    case.Loss().backward ()
+                    case.Gradients()
+                for (name, e), (_, a) in List.zip (gradients composed) (ownProducts (fun () -> gradients own)) do
+                    Expect.equal (isNull a) (isNull e) $"{own.Name}, {name}: whether there is one"
+                    if not (isNull e) then
+                        for i, (e, a) in Array.indexed (Array.zip (values e) (values a)) do Tol.below (abs (e - a)) (1e-4 * (1.0 + abs e)) $"{own.Name}, {name}, {i}")
+
+        torchTest "add up a bias's gradient of many rows without losing digits" (fun () ->
+            let x, w, b = torch.zeros [| 1_000_000L; 1L |], filled 2L [ 1L; 1L ], (filled 3L [ 1L ]).requires_grad_ ()
+            (ownProducts (fun () -> ours x w b) * (0.1f).ToScalar()).sum().backward ()
+            Tol.below (abs (scalarOf b.grad - 100_000.0)) 10.0 "a million of 0.1: a single chain is off by a thousand")
+
+        torchTest "of a network without hidden layers are its backend's" (fun () ->
+            use model = new NoisyMlp([| 12L; 9L |], Variants.Nah.Tanh, NoiseClock 5L)
+            for path in [ Backend.Composed; Backend.Auto ] do
+                model.Backend <- path
+                Expect.equal model.Backend path "kept"
+                let mutable met = false
+                FunctionFaults.Inject <- fun name _ -> met <- met || name = "LinearFunction"
+                try ownProducts (fun () -> model.forward (filled 1L [ 30L; 12L ])) |> ignore
+                finally FunctionFaults.Inject <- null
+                Expect.equal met (path = Backend.Auto) $"{path}")
 
         torchTest "their products alone equal torch's, of some columns of a matrix too" (fun () ->
             let x, w, g, b = filled 1L [ 40L; 5L ], filled 2L [ 9L; 8L ], filled 3L [ 40L; 9L ], filled 4L [ 9L ]

@@ -1,8 +1,11 @@
+using System.Runtime.CompilerServices;
+
 namespace Noisy.Core;
 
 /// <summary>A linear map whose weights are packed once for many calls, y = start + W x, and its gradients in x and in the weights.</summary>
-/// <remarks>An element's sum takes pieces of the depth one after the other, each a chain of fused multiply-adds, and the start last: the same
-/// bits for every number of rows, number of threads and vector width. For the gradient in the weights the depth is the number of rows.</remarks>
+/// <remarks>An element's sum takes pieces of the depth one after the other, each a chain of fused multiply-adds. The start comes last; in a gradient that is
+/// added to, what was there comes first, and the depth is the number of rows. The bits are the same for every number of threads and vector width, and a row's
+/// for every number of rows.</remarks>
 internal abstract unsafe class LinearKernel
 {
     /// <summary>The kernel of a vector width.</summary>
@@ -110,6 +113,7 @@ internal sealed unsafe class LinearKernel<V> : LinearKernel
     internal override void GradWeight(
         float* gradY, float* x, int rows, int outputs, int inputs, GradientTarget gradWeight, GradientTarget gradBias, int threads)
     {
+        if (gradWeight.At == null && gradBias.At == null) return;
         nint panelSize = (nint)Width * rows;
         var packed = BufferPool.Rent(gradWeight.At == null ? 0 : Count(inputs) * (long)panelSize);
         var tasks = new TaskQueue((outputs + TaskOutputs - 1) / TaskOutputs);
@@ -135,10 +139,13 @@ internal sealed unsafe class LinearKernel<V> : LinearKernel
                     var wide = Panels.Wide<V>(Most, there);
                     var target = gradWeight.At + ((nint)output * inputs) + column;
                     var whole = there == wide * V.Count;
+                    if (!whole && gradWeight.Add) Copy(target, inputs, count, there, edge, Width);
+                    var to = whole ? target : edge;
+                    nint rowTo = whole ? inputs : Width;
                     MatrixProduct.MultiplyMany<V, InterleavedRows>(
                         count, wide, gradY + output, outputs, packed.Start + (panel * panelSize), wide * V.Count, rows,
-                        whole ? target : edge, whole ? inputs : Width, V.Count, whole && gradWeight.Add ? target : null, inputs);
-                    if (!whole) CopyEdge(edge, count, there, target, inputs, gradWeight.Add);
+                        to, rowTo, V.Count, gradWeight.Add ? to : null, rowTo);
+                    if (!whole) Copy(edge, Width, count, there, target, inputs);
                 }
             }
         });
@@ -147,33 +154,44 @@ internal sealed unsafe class LinearKernel<V> : LinearKernel
 
     private static int Count(int columns) => (columns + Width - 1) / Width;
 
-    /// <summary>Adds up some columns over the rows.</summary>
+    /// <summary>Adds up some columns over the rows, in the pieces of a product: a chain over many rows would lose digits.</summary>
     private static void Sum(float* from, nint stride, int rows, int columns, GradientTarget to)
     {
         var i = 0;
         var sums = stackalloc float[Padding.Lanes];
         for (; i <= columns - V.Count; i += V.Count)
         {
-            V sum = 0f;
-            for (nint r = 0; r < rows; r++) sum += V.Load(in *(from + (r * stride) + i), 0);
-            sum.Store(ref *sums, 0);
+            OfColumns<V>(from + i, stride, rows).Store(ref *sums, 0);
             for (var lane = 0; lane < V.Count; lane++) to.Put(i + lane, sums[lane]);
         }
 
         for (; i < columns; i++)
         {
-            var sum = 0f;
-            for (nint r = 0; r < rows; r++) sum += from[(r * stride) + i];
-            to.Put(i, sum);
+            OfColumns<Lanes1>(from + i, stride, rows).Store(ref *sums, 0);
+            to.Put(i, *sums);
         }
     }
 
-    private static void CopyEdge(float* edge, int rows, int columns, float* target, nint stride, bool add)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static TLanes OfColumns<TLanes>(float* from, nint stride, nint rows)
+        where TLanes : struct, ILanes<TLanes>
     {
-        for (var r = 0; r < rows; r++, edge += Width, target += stride)
+        TLanes all = 0f;
+        var pieces = MatrixProduct.Pieces(rows);
+        for (nint piece = 0; piece < pieces; piece++)
         {
-            for (var i = 0; i < columns; i++) target[i] = add ? target[i] + edge[i] : edge[i];
+            TLanes sum = 0f;
+            for (var r = MatrixProduct.PieceStart(rows, piece, pieces); r < MatrixProduct.PieceStart(rows, piece + 1, pieces); r++)
+                sum += TLanes.Load(in *(from + (r * stride)), 0);
+            all = piece == 0 ? sum : all + sum;
         }
+
+        return all;
+    }
+
+    private static void Copy(float* from, nint rowFrom, int rows, int columns, float* to, nint rowTo)
+    {
+        for (var r = 0; r < rows; r++, from += rowFrom, to += rowTo) new ReadOnlySpan<float>(from, columns).CopyTo(new Span<float>(to, columns));
     }
 
     /// <summary>C = start + A·B, with B in panels.</summary>

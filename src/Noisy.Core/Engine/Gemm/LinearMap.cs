@@ -133,11 +133,13 @@ internal readonly unsafe struct LinearMap<V>
                 var there = Math.Min(Width, Depth - column);
                 var target = grad.At + ((((nint)block * units) + unit) * rowLength) + column;
                 var whole = there == Width;
+                if (!whole && grad.Add) Copy(target, rowLength, count, there, edge, Width);
                 var to = whole ? target : edge;
+                nint rowTo = whole ? rowLength : Width;
                 MatrixProduct.MultiplyMany<V, InterleavedRows>(
                     count, Panels.Wide<V>(Most, there), gradY + (block * padded) + unit, rowY, x + column, rowX, rows,
-                    to, whole ? rowLength : Width, V.Count, whole && grad.Add ? to : null, rowLength);
-                if (!whole) CopyEdge(edge, count, there, target, grad.Add);
+                    to, rowTo, V.Count, grad.Add ? to : null, rowTo);
+                if (!whole) Copy(edge, Width, count, there, target, rowLength);
             }
         }
     }
@@ -170,11 +172,8 @@ internal readonly unsafe struct LinearMap<V>
 
     private nint BackPanel => (nint)blocks * units * Width;
 
-    private void CopyEdge(float* edge, int rows, int columns, float* target, bool add)
+    private static void Copy(float* from, nint rowFrom, int rows, int columns, float* to, nint rowTo)
     {
-        for (var r = 0; r < rows; r++, edge += Width, target += rowLength)
-        {
-            for (var i = 0; i < columns; i++) target[i] = add ? target[i] + edge[i] : edge[i];
-        }
+        for (var r = 0; r < rows; r++, from += rowFrom, to += rowTo) new ReadOnlySpan<float>(from, columns).CopyTo(new Span<float>(to, columns));
     }
 }

@@ -38,11 +38,12 @@ internal static unsafe class MatrixProduct
     /// <inheritdoc cref="Multiply"/>
     internal static void MultiplyMany<V, TLayout>(
         int rows, int wide, float* a, nint stride, float* b, nint rowB, nint depth, float* c, nint rowC, nint vectorC, float* start, nint rowStart,
-        float* next = null, nint nextLength = 0)
+        float* next = null, nint nextLength = -1)
         where V : struct, ILanes<V>
         where TLayout : struct, IOperandLayout
     {
         var pieces = Pieces(depth);
+        if (nextLength < 0) nextLength = rowB * depth;
         var ahead = (nextLength + pieces - 1) / pieces;
         for (nint piece = 0; piece < pieces; piece++)
         {
@@ -69,16 +70,16 @@ internal static unsafe class MatrixProduct
     /// <param name="start">What the products are added to, laid out as C; null for nothing.</param>
     /// <param name="rowStart">Floats from row to row of start; 0 gives every row the same.</param>
     /// <param name="next">What is read next, to be fetched meanwhile; null for nothing.</param>
-    /// <param name="nextLength">Floats of it; 0 for as many as this panel has.</param>
+    /// <param name="nextLength">Floats of it; negative for as many as this panel has.</param>
     internal static void Multiply<V, TLayout>(
         int rows, int wide, float* a, nint stride, float* b, nint rowB, nint depth, float* c, nint rowC, nint vectorC, float* start, nint rowStart,
-        float* next = null, nint nextLength = 0)
+        float* next = null, nint nextLength = -1)
         where V : struct, ILanes<V>
         where TLayout : struct, IOperandLayout
     {
         var most = TileRows<V>(wide);
         var tiles = (rows + most - 1) / most;
-        if (nextLength == 0) nextLength = rowB * depth;
+        if (nextLength < 0) nextLength = rowB * depth;
         var step = (nextLength + (tiles * depth) - 1) / (tiles * depth);
         for (var tile = 0; tile < tiles; tile++)
         {

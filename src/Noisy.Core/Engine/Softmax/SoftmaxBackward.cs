@@ -19,9 +19,10 @@ internal sealed unsafe partial class SoftmaxKernel<V>
         var weights = grad.Weight.At != null || grad.Bias.At != null;
         var panels = (x.Units + 1 + Width - 1) / Width;
         var packed = weights ? (long)panels * Width * tape.Count : 0;
-        var own = tape.Stride + (tape.LongestChunk * Width) + (Classes(tape) * tape.Stride);
-        var work = BufferPool.Rent(packed + ((long)threads * own));
+        var own = tape.Stride + (tape.LongestChunk * Width) + ((long)Classes(tape) * tape.Stride);
         var chunks = new TaskQueue(weights ? tape.Chunks.Length : 0);
+        var workers = Math.Min(threads, chunks.Count);
+        var work = BufferPool.Rent(packed + (workers * own));
         ThreadTeam.Shared.Run(threads, member =>
         {
             EngineProfile.Start(member);
@@ -34,12 +35,11 @@ internal sealed unsafe partial class SoftmaxKernel<V>
 
             member.Barrier();
             EngineProfile.Mark(member, EngineStage.SoftmaxGradInput);
-            var scratch = work.Start + packed + ((nint)member.Index * own);
-            for (var more = chunks.Take(out var chunk); more;)
+            while (member.Index < workers && chunks.Take(out var chunk))
             {
-                more = chunks.Take(out var next);
-                GradWeight(tape, x, gradientScale, grad, chunk, more ? next : chunk, work.Start, panels, scratch);
-                chunk = next;
+                // The chunk that this member is likely to take next.
+                var next = Math.Min(chunk + workers, tape.Chunks.Length - 1);
+                GradWeight(tape, x, gradientScale, grad, chunk, next, work.Start, panels, work.Start + packed + (member.Index * own));
             }
 
             EngineProfile.Mark(member, EngineStage.SoftmaxGradWeights);
@@ -189,7 +189,10 @@ internal sealed unsafe partial class SoftmaxKernel<V>
                     continue;
                 }
 
-                MatrixProduct.MultiplyMany<V, RowMajor>(count, wide, logits, stride, inputs, wide * V.Count, tape.Count, edge, Width, V.Count, null, 0, next, ahead);
+                var adds = grad.Weight.Add || grad.Bias.Add;
+                for (var r = 0; r < count && adds; r++) Gather(x, grad, v + r, column, edge + ((nint)r * Width));
+                MatrixProduct.MultiplyMany<V, RowMajor>(
+                    count, wide, logits, stride, inputs, wide * V.Count, tape.Count, edge, Width, V.Count, adds ? edge : null, Width, next, ahead);
                 for (var r = 0; r < count; r++) Scatter(x, grad, v + r, column, edge + ((nint)r * Width));
             }
         }
@@ -212,14 +215,31 @@ internal sealed unsafe partial class SoftmaxKernel<V>
         }
     }
 
+    /// <summary>What a class's gradients in some columns are added to: what was there first, as where columns fill a panel.</summary>
+    private static void Gather(SoftmaxInputs x, SoftmaxGradients grad, int v, int column, float* edge)
+    {
+        new Span<float>(edge, Width).Fill(-0f); // which changes nothing that is added to it
+        for (var i = 0; i < Math.Min(Width, x.Units + 1 - column); i++)
+        {
+            var at = Place(x, grad, v, column + i, out var adds);
+            if (adds && at != null) edge[i] = *at;
+        }
+    }
+
     private static void Scatter(SoftmaxInputs x, SoftmaxGradients grad, int v, int column, float* edge)
     {
         for (var i = 0; i < Math.Min(Width, x.Units + 1 - column); i++)
         {
-            var target = column + i == x.Units ? grad.Bias : grad.Weight;
-            if (target.At == null) continue;
-            var at = column + i == x.Units ? target.At + v : target.At + ((nint)v * x.Units) + column + i;
-            *at = target.Add ? *at + edge[i] : edge[i];
+            var at = Place(x, grad, v, column + i, out _);
+            if (at != null) *at = edge[i];
         }
+    }
+
+    /// <summary>Where a class's gradient in a column lies, the bias behind the units; null if it is not wanted.</summary>
+    private static float* Place(SoftmaxInputs x, SoftmaxGradients grad, int v, int column, out bool adds)
+    {
+        var target = column == x.Units ? grad.Bias : grad.Weight;
+        adds = target.Add;
+        return target.At == null ? null : target.At + (column == x.Units ? v : ((nint)v * x.Units) + column);
     }
 }

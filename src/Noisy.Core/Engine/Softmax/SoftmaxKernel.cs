@@ -28,7 +28,7 @@ internal abstract class SoftmaxKernel
     /// <returns>Losses, and what the backward pass needs; the caller disposes it.</returns>
     internal abstract SoftmaxTape Forward(SoftmaxInputs x, int[] targets, SoftmaxRequiresGrad requiresGrad, int threads);
 
-    /// <summary>Gradients of the sum of the losses times the gradient scale, those that the tape was made for. Uses the tape up.</summary>
+    /// <summary>Gradients of the sum of the losses times the gradient scale, those that the tape was made for. The tape is only read.</summary>
     internal abstract void Backward(SoftmaxTape tape, SoftmaxInputs x, float gradientScale, SoftmaxGradients grad, int threads);
 }
 

@@ -124,7 +124,7 @@ internal sealed unsafe class SoftmaxTape : Tape
     /// <summary>First chunk of each group, and the number of chunks.</summary>
     internal int[] GroupStarts { get; }
 
-    /// <summary>Most classes of a chunk.</summary>
+    /// <summary>What no chunk has more classes than.</summary>
     internal int LongestChunk { get; }
 
     /// <summary>[chunk, row]: what the chunk's exponentials are relative to.</summary>
