@@ -15,10 +15,13 @@ internal static unsafe class FusedLinear
     [field: ThreadStatic]
     internal static bool Always { get; set; }
 
-    /// <summary>Whether the engine's products are faster here than libtorch's, which are MKL's: on Intel's processors those take vectors of 512 bits,
-    /// on others that have them 256.</summary>
+    /// <summary>For tests: called when the engine makes a product.</summary>
+    internal static Action? Made { get; set; }
+
+    /// <summary>Whether the engine's products are faster here than libtorch's, which are MKL's. MKL takes vectors of 512 bits on Intel's processors
+    /// alone; AMD's have units of that width from Zen 5 on.</summary>
     /// <remarks>This depends on what .NET finds in the processor and on no setting of this library, so that its vector widths have the same bits.</remarks>
-    private static bool IsFaster { get; } = VectorWidths.Best == VectorWidth.Bits512 && !IsIntels();
+    private static bool IsFaster { get; } = VectorWidths.Best == VectorWidth.Bits512 && IsZen5OrLater();
 
     /// <summary>x Wᵀ + b, as a node of torch's graph.</summary>
     /// <param name="input">[.., I].</param>
@@ -39,6 +42,7 @@ internal static unsafe class FusedLinear
     internal static Tensor Product(Tensor input, Tensor weight, Tensor? bias)
     {
         if (!Takes(input, weight, bias)) return nn.functional.linear(input, weight, bias);
+        Made?.Invoke();
         var (rows, inputs, outputs) = Sizes(input, weight);
         var result = FusedEngine.Empty([.. input.shape[..^1], outputs]);
         var packed = Kernel.Pack(FusedEngine.Pointer(weight.contiguous()), inputs, outputs, inputs, FusedEngine.Threads);
@@ -69,6 +73,7 @@ internal static unsafe class FusedLinear
     {
         var (rows, inputs, outputs) = (input.shape[0], input.shape[1], upstream.shape[1]);
         if (!Takes(rows, inputs, outputs, upstream, input)) return upstream.t().mm(input);
+        Made?.Invoke();
         var result = FusedEngine.Empty(outputs, inputs);
         Kernel.GradWeight(
             FusedEngine.Pointer(upstream.contiguous()), FusedEngine.Pointer(input.contiguous()), (int)rows, (int)outputs, (int)inputs,
@@ -95,7 +100,8 @@ internal static unsafe class FusedLinear
         isFaster && rows >= LeastRows && (double)rows * inputs * outputs >= LeastProducts;
 
     private static bool Takes(Tensor input, Tensor weight, Tensor? bias) =>
-        input.dim() > 1 && input.shape[^1] == weight.shape[1] && weight.shape[1] > 0 && (bias is null || (bias.numel() == weight.shape[0] && FusedEngine.Takes(bias)))
+        input.dim() > 1 && weight.dim() == 2 && input.shape[^1] == weight.shape[1] && weight.shape[1] > 0
+        && (bias is null || (bias.numel() == weight.shape[0] && FusedEngine.Takes(bias)))
         && Takes(input.numel() / input.shape[^1], weight.shape[1], weight.shape[0], input, weight);
 
     /// <summary>Whether a product is made by the engine. Where it is not, what does not fit together is libtorch's to tell.</summary>
@@ -107,11 +113,13 @@ internal static unsafe class FusedLinear
     private static (int Rows, int Inputs, int Outputs) Sizes(Tensor input, Tensor weight) =>
         ((int)(input.numel() / input.shape[^1]), (int)weight.shape[1], (int)weight.shape[0]);
 
-    private static bool IsIntels()
+    private static bool IsZen5OrLater()
     {
         if (!X86Base.IsSupported) return false;
         var (_, b, c, d) = X86Base.CpuId(0, 0);
-        return (b, d, c) == (0x756E6547, 0x49656E69, 0x6C65746E); // GenuineIntel
+        if ((b, d, c) != (0x68747541, 0x69746E65, 0x444D4163)) return false; // AuthenticAMD
+        var version = X86Base.CpuId(1, 0).Eax;
+        return ((version >> 8) & 0xF) + ((version >> 20) & 0xFF) >= 0x1A; // family
     }
 
     private sealed record LinearCall : FusedCall;

@@ -64,7 +64,8 @@ public sealed class NoisyMlp : nn.Module<Tensor, Tensor>
     /// <summary>The activations of the hidden layers, the lowest first.</summary>
     public IReadOnlyList<NoisyActivation> Activations => activations;
 
-    /// <summary>Which implementation the layers are to run on; default the fused engine where it can, and for products where it is the faster one.</summary>
+    /// <summary>Which implementation the layers are to run on; default the fused engine where it can, and for products where it is
+    /// the faster one.</summary>
     public Backend Backend
     {
         get => backend;
@@ -75,7 +76,7 @@ public sealed class NoisyMlp : nn.Module<Tensor, Tensor>
         }
     }
 
-    /// <summary>Which implementation the activations ran on in the last pass; those of a network without hidden layers on none.</summary>
+    /// <summary>Which implementation the activations ran on in the last pass; a network without hidden layers, which has none, says composed.</summary>
     public string LastBackend => activations.Length == 0 ? FusedEngine.ComposedName : activations[0].LastBackend;
 
     /// <summary>Applies the layers in the module's mode.</summary>

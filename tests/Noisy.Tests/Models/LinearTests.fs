@@ -49,16 +49,21 @@ let tests =
                 [ "linear", ours; "cross-entropy", (fun x w b -> LinearCrossEntropy.Sum(x, w, b, targets, Backend.Auto)) ]
             for name, layer in layers do
                 for inputs in [ 24L; 50L ] do
-                    let run () =
-                        ownProducts (fun () ->
-                            let w, b = new Parameter(filled 2L [ 30L; inputs ]), new Parameter(filled 3L [ 30L ])
-                            for n in 1L .. 2L do
-                                let y = layer (filled (10L + n) [ 250L; inputs ]) w b
-                                (y * filled (20L + n) (shape y)).sum().backward () // the second is added to the first
-                            [ w.grad; b.grad ])
-                    let expected = withEngine VectorWidth.Bits512 1 run
-                    for width in [ VectorWidth.Bits256; VectorWidth.Bits128; VectorWidth.Scalar ] do
-                        for e, a in List.zip expected (withEngine width 2 run) do sameTensor e a $"{name}, {inputs} inputs, {width}")
+                    // Which gradients are there already when the second pass comes: both, or one of them.
+                    for kept in [ "both"; "weight"; "bias" ] do
+                        let run passes () =
+                            ownProducts (fun () ->
+                                let w, b = new Parameter(filled 2L [ 30L; inputs ]), new Parameter(filled 3L [ 30L ])
+                                for n: int64 in passes do
+                                    let y = layer (filled (10L + n) [ 250L; inputs ]) w b
+                                    (y * filled (20L + n) (shape y)).sum().backward ()
+                                    if n = 1L && kept = "bias" then w.grad <- null
+                                    if n = 1L && kept = "weight" then b.grad <- null
+                                [ w; b ] |> List.map (fun p -> if isNull p.grad then torch.zeros (p.shape) else p.grad.clone ()))
+                        let expected = withEngine VectorWidth.Bits512 1 (run [ 1L; 2L ])
+                        for one, other, sum in List.zip3 (run [ 1L ] ()) (run [ 2L ] ()) expected do closeTensor tensor32 (one + other) sum $"{name}, {inputs} inputs, {kept}"
+                        for width, threads in [ VectorWidth.Bits512, 3; VectorWidth.Bits256, 2; VectorWidth.Bits128, 1; VectorWidth.Scalar, 2 ] do
+                            for e, a in List.zip expected (withEngine width threads (run [ 1L; 2L ])) do sameTensor e a $"{name}, {inputs} inputs, {kept}, {width}")
 
         test "are the engine's where they are large enough and its products are the faster ones" {
             for faster, rows, inputs, outputs, expected in
@@ -105,19 +110,23 @@ let tests =
 
         torchTest "in steps, keys and readouts agree with the composed backend" (fun () ->
             for composed, own in List.zip (GradientCases.cases Variants.Nah Backend.Composed) (GradientCases.cases Variants.Nah Backend.Auto) do
+                let mutable own' = 0
+                FusedLinear.Made <- fun () -> own' <- own' + 1
                 let gradients (case: GradientCases.Case) =
                     case.Clear()
                     case.Loss().backward ()
                     case.Gradients()
-                for (name, e), (_, a) in List.zip (gradients composed) (ownProducts (fun () -> gradients own)) do
+                for (name, e), (_, a) in List.zip (gradients composed) (try ownProducts (fun () -> gradients own) finally FusedLinear.Made <- null) do
                     Expect.equal (isNull a) (isNull e) $"{own.Name}, {name}: whether there is one"
                     if not (isNull e) then
-                        for i, (e, a) in Array.indexed (Array.zip (values e) (values a)) do Tol.below (abs (e - a)) (1e-4 * (1.0 + abs e)) $"{own.Name}, {name}, {i}")
+                        for i, (e, a) in Array.indexed (Array.zip (values e) (values a)) do Tol.below (abs (e - a)) (1e-4 * (1.0 + abs e)) $"{own.Name}, {name}, {i}"
+                let due = [ "steps of an LSTM"; "steps of a GRU"; "steps of an LSTM, many of them"; "attention"; "decoder of sentences"; "decoder of captions"; "linear layer" ]
+                if List.contains own.Name due then Tol.above (float own') 0.0 $"{own.Name}: products of the engine's")
 
         torchTest "add up a bias's gradient of many rows without losing digits" (fun () ->
             let x, w, b = torch.zeros [| 1_000_000L; 1L |], filled 2L [ 1L; 1L ], (filled 3L [ 1L ]).requires_grad_ ()
             (ownProducts (fun () -> ours x w b) * (0.1f).ToScalar()).sum().backward ()
-            Tol.below (abs (scalarOf b.grad - 100_000.0)) 10.0 "a million of 0.1: a single chain is off by a thousand")
+            Tol.below (abs (scalarOf b.grad - 100_000.0)) 50.0 "a million of 0.1: a single chain is off by a thousand")
 
         torchTest "of a network without hidden layers are its backend's" (fun () ->
             use model = new NoisyMlp([| 12L; 9L |], Variants.Nah.Tanh, NoiseClock 5L)

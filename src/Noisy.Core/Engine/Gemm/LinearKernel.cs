@@ -3,9 +3,9 @@ using System.Runtime.CompilerServices;
 namespace Noisy.Core;
 
 /// <summary>A linear map whose weights are packed once for many calls, y = start + W x, and its gradients in x and in the weights.</summary>
-/// <remarks>An element's sum takes pieces of the depth one after the other, each a chain of fused multiply-adds. The start comes last; in a gradient that is
-/// added to, what was there comes first, and the depth is the number of rows. The bits are the same for every number of threads and vector width, and a row's
-/// for every number of rows.</remarks>
+/// <remarks>An element's sum takes pieces of the depth one after the other, each a chain of fused multiply-adds, and the start last. For the gradient in
+/// the weights the depth is the number of rows, and what is added to comes first. The bits are the same for every number of threads and vector
+/// width, and those of a row for every number of rows.</remarks>
 internal abstract unsafe class LinearKernel
 {
     /// <summary>The kernel of a vector width.</summary>

@@ -176,12 +176,12 @@ internal sealed unsafe partial class SoftmaxKernel<V>
                 if ((uint)target < (uint)count) logits[(target * stride) + row] -= gradientScale;
             }
 
-            for (var panel = 0; panel < panels; panel++, next += ahead)
+            for (var panel = grad.Weight.At == null ? panels - 1 : 0; panel < panels; panel++, next += ahead) // the last one has the bias
             {
                 var column = panel * Width;
                 var wide = Wide(x.Units + 1 - column);
                 var inputs = packed + ((nint)panel * Width * tape.Count);
-                if (column + Width <= x.Units && grad.Weight.At != null)
+                if (column + Width <= x.Units)
                 {
                     var to = grad.Weight.At + ((nint)v * x.Units) + column;
                     MatrixProduct.MultiplyMany<V, RowMajor>(
