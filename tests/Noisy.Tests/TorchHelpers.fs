@@ -108,7 +108,10 @@ let closeTensor tolerance (expected: Tensor) (actual: Tensor) message =
 /// Bit for bit.
 let sameTensor (expected: Tensor) (actual: Tensor) message =
     Expect.equal (shape actual) (shape expected) $"{message}: shape"
-    Expect.isTrue (expected.equal(actual).all().item<bool> ()) $"{message}: not the same bits"
+    Expect.equal actual.dtype expected.dtype $"{message}: type"
+    // Not by value, for which the zeros of both signs are equal and NaN is nothing's equal.
+    let bits (t: Tensor) = t.detach().cpu().contiguous().bytes.ToArray()
+    Expect.isTrue ((bits expected).AsSpan().SequenceEqual(bits actual)) $"{message}: not the same bits"
 
 let scalarOf (t: Tensor) = (values t)[0]
 
