@@ -18,8 +18,8 @@ internal static unsafe class FusedLinear
     /// <summary>For tests: called when the engine makes a product.</summary>
     internal static Action? Made { get; set; }
 
-    /// <summary>Whether the engine's products are faster here than libtorch's, which are MKL's. MKL takes vectors of 512 bits on Intel's processors
-    /// alone; AMD's have units of that width from Zen 5 on.</summary>
+    /// <summary>Whether the engine's products are faster here than libtorch's, which are MKL's. On a Zen 5, whose units are 512 bits wide, a profile
+    /// shows MKL's kernel of 256; that is the one processor where the two were compared at this width.</summary>
     /// <remarks>This depends on what .NET finds in the processor and on no setting of this library, so that its vector widths have the same bits.</remarks>
     private static bool IsFaster { get; } = VectorWidths.Best == VectorWidth.Bits512 && IsZen5OrLater();
 
