@@ -33,7 +33,7 @@ internal sealed unsafe class FloatMatrix<V> : PackedMatrix
     }
 
     /// <summary>Vectors of a panel: three keep the processor busier, two share few units among threads more evenly.</summary>
-    private static int MostWide(int units) => Padding.RoundUp(units) >= 24 * V.Count ? 3 : 2;
+    private static int MostWide(int units) => Padding.RoundUp(units) >= 12 * V.Count ? 3 : 2;
 
     private int Most => PanelUnits / V.Count;
 

@@ -98,7 +98,7 @@ public sealed unsafe class LanguageModelSession : IDisposable
         ObjectDisposedException.ThrowIf(disposed, this);
         if (tokens.Length != Batch) throw new ArgumentException($"there are {tokens.Length} tokens for {Batch} columns", nameof(tokens));
         foreach (var token in tokens) model.Check(token);
-        for (var b = 0; b < Batch; b++) model.Embed(tokens[b], pass.Input.Start + ((nint)b * model.Layers.InputSize));
+        for (var b = 0; b < Batch; b++) model.Embed(tokens[b], pass.Input + ((nint)b * model.Layers.InputSize));
         parts.Restart();
         ThreadTeam.Shared.Run(Threads, work);
         pass.Advance(1);

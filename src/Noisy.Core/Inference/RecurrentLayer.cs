@@ -74,44 +74,53 @@ internal sealed unsafe class RecurrentLayer
     /// <summary>Gates: blocks of pre-activations.</summary>
     internal int Gates => inputs.Blocks;
 
-    /// <summary>Runs the layer: a member's share of the units of all sequences. All outputs are there when any member returns.</summary>
+    /// <summary>Runs the layer: a member's share of it. All outputs are there when any member returns.</summary>
     /// <param name="run">Where everything lies.</param>
     /// <param name="member">Who works.</param>
     internal void Run(in LayerRun run, TeamMember member)
     {
-        var (first, end) = member.Share(inputs.Panels);
+        var part = new Part(this, run.Batch, member);
+        Project(run, part, member);
+        for (var t = 0; t < run.Steps; t++)
+        {
+            var place = new Place(this, run, t, part);
+            if (isGru) Gru(place, part);
+            else Lstm(place, part);
+            if (!part.HasOwnRows) member.Barrier();
+        }
+
+        if (part.HasOwnRows) member.Barrier();
+    }
+
+    /// <summary>Pre-activations, without what comes from the step before.</summary>
+    private void Project(in LayerRun run, in Part part, TeamMember member)
+    {
         var rows = run.Steps * run.Batch;
+        var (first, end) = part.HasOwnRows ? member.Share(rows) : (0, rows);
         fixed (float* bias = inputBias)
         {
-            // Of a member's own units alone, so that nobody waits for it.
             inputs.Multiply(
                 new PackedOperands
                 {
-                    X = run.X, RowX = run.RowX, Rows = rows, Start = bias, BlockStart = padded, RowStart = 0,
-                    Y = run.Gates, BlockY = (nint)rows * padded, RowY = padded,
+                    X = run.X + (first * run.RowX), RowX = run.RowX, Rows = end - first, Start = bias, BlockStart = padded, RowStart = 0,
+                    Y = run.Gates + ((nint)first * padded), BlockY = (nint)rows * padded, RowY = padded,
                 },
-                0, Gates, first, end);
+                0, Gates, part.FirstPanel, part.EndPanel);
         }
 
-        for (var t = 0; t < run.Steps; t++)
-        {
-            var place = new Place(this, run, t, inputs.UnitsOf(first, end));
-            if (isGru) Gru(place, first, end);
-            else Lstm(place, first, end);
-            member.Barrier();
-        }
+        if (part.HasOwnRows) member.Barrier(); // rows of all steps are shared; a member with units of its own needs these alone
     }
 
     /// <summary>Gates input, forget, candidate, output; sites the same, then the cell output.</summary>
-    private void Lstm(in Place at, int first, int end)
+    private void Lstm(in Place at, in Part part)
     {
-        recurrent.Multiply(at.Recurrent, 0, 4, first, end);
+        recurrent.Multiply(at.Recurrent, 0, 4, part.FirstPanel, part.EndPanel);
         for (var site = 0; site < 4; site++) Activate(at, site, at.Gate(site));
         var (rows, count) = at.Pieces;
         for (var r = 0; r < rows; r++)
         {
             loops.Cell(
-                at.Gate(0) + at.Unit(r), at.Gate(1) + at.Unit(r), at.Gate(2) + at.Unit(r), at.Run.Cell + at.Unit(r), at.Hidden + at.Unit(r), count);
+                at.Gate(0) + at.Unit(r), at.Gate(1) + at.Unit(r), at.Gate(2) + at.Unit(r), at.Cell + at.Unit(r), at.Hidden + at.Unit(r), count);
         }
 
         Activate(at, 4, at.Hidden);
@@ -119,19 +128,19 @@ internal sealed unsafe class RecurrentLayer
     }
 
     /// <summary>Gates and sites reset, update, candidate; the reset gate multiplies the candidate's recurrent part.</summary>
-    private void Gru(in Place at, int first, int end)
+    private void Gru(in Place at, in Part part)
     {
-        recurrent.Multiply(at.Recurrent, 0, 2, first, end);
+        recurrent.Multiply(at.Recurrent, 0, 2, part.FirstPanel, part.EndPanel);
         fixed (float* bias = recurrentBias)
         {
-            var inner = at.Recurrent with { Start = bias, BlockStart = padded, RowStart = 0, Y = at.Run.Inner, BlockY = 0 };
-            recurrent.Multiply(inner, 2, 3, first, end);
+            var inner = at.Recurrent with { Start = bias, BlockStart = padded, RowStart = 0, Y = at.Inner, BlockY = 0 };
+            recurrent.Multiply(inner, 2, 3, part.FirstPanel, part.EndPanel);
         }
 
         Activate(at, 0, at.Gate(0));
         Activate(at, 1, at.Gate(1));
         var (rows, count) = at.Pieces;
-        for (var r = 0; r < rows; r++) loops.Candidate(at.Gate(0) + at.Unit(r), at.Run.Inner + at.Unit(r), at.Gate(2) + at.Unit(r), count);
+        for (var r = 0; r < rows; r++) loops.Candidate(at.Gate(0) + at.Unit(r), at.Inner + at.Unit(r), at.Gate(2) + at.Unit(r), count);
         Activate(at, 2, at.Gate(2));
         for (var r = 0; r < rows; r++) loops.Mix(at.Gate(1) + at.Unit(r), at.Gate(2) + at.Unit(r), at.Before + at.Unit(r), at.Hidden + at.Unit(r), count);
     }
@@ -147,7 +156,7 @@ internal sealed unsafe class RecurrentLayer
         var (rows, count) = at.Pieces;
         if (noisy && context.Mode == NoiseMode.ExactMean)
         {
-            for (var r = 0; r < at.Run.Batch; r++)
+            for (var r = 0; r < at.Rows; r++)
             {
                 for (var u = at.First; u < Math.Min(units, at.End); u++)
                 {
@@ -162,7 +171,7 @@ internal sealed unsafe class RecurrentLayer
         if (noisy && context.Mode == NoiseMode.Sample) Draw(at, context.Key.Child((uint)site).At(context.Update, at.Time));
         for (var r = 0; r < rows; r++)
         {
-            var noise = noisy ? new Span<float>(at.Run.Noise + at.Unit(r), count) : default;
+            var noise = noisy ? new Span<float>(at.Noise + at.Unit(r), count) : default;
             if (noisy && context.Mode != NoiseMode.Sample) noise.Fill(NoiseModes.Constant(spec, context.Mode));
             var piece = new Span<float>(x + at.Unit(r), count);
             SpanKernels.Run(spec, c, piece, noise, at.IsWhole || p.Length == 0 ? p : p.AsSpan(at.First, count), piece, width);
@@ -174,44 +183,80 @@ internal sealed unsafe class RecurrentLayer
     {
         var count = Math.Min(units, at.End) - at.First;
         if (count <= 0) return;
-        for (var r = 0; r < at.Run.Batch; r++)
+        for (var r = 0; r < at.Rows; r++)
+            NoiseSampler.Normal(stream, ((long)at.Column(r) * units) + at.First, new Span<float>(at.Noise + at.Unit(r), count));
+    }
+
+    /// <summary>A member's part of every time step: rows of its own and all units, or all rows and units of its own.</summary>
+    private readonly struct Part
+    {
+        internal readonly int FirstRow, EndRow, FirstPanel, EndPanel;
+
+        /// <summary>Whether the rows are the member's own: it needs nothing from others until the last step is done.</summary>
+        internal readonly bool HasOwnRows;
+
+        internal Part(RecurrentLayer layer, int batch, TeamMember member)
         {
-            NoiseSampler.Normal(
-                stream, ((long)at.Run.Columns[r] * units) + at.First, new Span<float>(at.Run.Noise + ((nint)r * padded) + at.First, count));
+            HasOwnRows = RecurrentKernel.SharesRows(member, batch, (long)layer.Gates * layer.units * layer.units);
+            (FirstRow, EndRow) = HasOwnRows ? member.Share(batch) : (0, batch);
+            (FirstPanel, EndPanel) = HasOwnRows ? (0, layer.inputs.Panels) : member.Share(layer.inputs.Panels);
         }
     }
 
-    /// <summary>A time step of a member's units.</summary>
-    private readonly ref struct Place(RecurrentLayer layer, in LayerRun run, int t, (int First, int End) units)
+    /// <summary>A time step of a member's part: its rows, and its units of them.</summary>
+    private readonly ref struct Place
     {
-        private readonly nint row = (nint)run.Batch * layer.padded;
-        private readonly nint padded = layer.padded;
+        private readonly nint row, padded, first;
 
-        internal LayerRun Run { get; } = run;
+        internal Place(RecurrentLayer layer, in LayerRun run, int t, in Part part)
+        {
+            (Run, Time, padded, row) = (run, run.Context.TimeStep + run.Time + t, layer.padded, (nint)run.Batch * layer.padded);
+            (FirstRow, Rows, first) = (part.FirstRow, part.EndRow - part.FirstRow, part.FirstRow * padded);
+            (First, End) = layer.inputs.UnitsOf(part.FirstPanel, part.EndPanel);
+            Before = run.History + (t * row) + first;
+            gates = run.Gates + (t * row) + first;
+        }
 
-        internal int First { get; } = units.First;
+        private readonly float* gates;
 
-        internal int End { get; } = units.End;
+        internal LayerRun Run { get; }
 
-        internal int Time => Run.Context.TimeStep + Run.Time + t;
+        internal int First { get; }
+
+        internal int End { get; }
+
+        internal int Rows { get; }
+
+        internal int Time { get; }
+
+        private int FirstRow { get; }
 
         /// <summary>Whether these are all units, so that the rows are one piece.</summary>
         internal bool IsWhole => First == 0 && End == padded;
 
         /// <summary>How many pieces the units of all rows are, and how long each is.</summary>
-        internal (int Count, int Length) Pieces => IsWhole ? (1, (int)row) : End > First ? (Run.Batch, End - First) : (0, 0);
+        internal (int Count, int Length) Pieces => IsWhole ? (1, Rows * (int)padded) : End > First ? (Rows, End - First) : (0, 0);
 
-        internal float* Before => Run.History + (t * row);
+        internal float* Before { get; }
 
-        internal float* Hidden => Run.History + ((t + 1) * row);
+        internal float* Hidden => Before + row;
+
+        internal float* Cell => Run.Cell + first;
+
+        internal float* Inner => Run.Inner + first;
+
+        internal float* Noise => Run.Noise + first;
 
         internal PackedOperands Recurrent => new()
         {
-            X = Before, RowX = padded, Rows = Run.Batch, Start = Gate(0), BlockStart = Run.Steps * row, RowStart = padded,
-            Y = Gate(0), BlockY = Run.Steps * row, RowY = padded,
+            X = Before, RowX = padded, Rows = Rows, Start = gates, BlockStart = Run.Steps * row, RowStart = padded,
+            Y = gates, BlockY = Run.Steps * row, RowY = padded,
         };
 
-        internal float* Gate(int gate) => Run.Gates + ((((nint)gate * Run.Steps) + t) * row);
+        internal float* Gate(int gate) => gates + (gate * Run.Steps * row);
+
+        /// <summary>Column of the batch that a row belongs to.</summary>
+        internal int Column(int r) => Run.Columns[FirstRow + r];
 
         /// <summary>Where a piece begins.</summary>
         internal nint Unit(int piece) => (piece * padded) + First;

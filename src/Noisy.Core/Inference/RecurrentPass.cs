@@ -9,9 +9,10 @@ internal sealed unsafe class RecurrentPass : IDisposable
 
     private readonly RecurrentLayer[] layers;
     private readonly NoiseContext[] contexts;
-    private readonly NativeBuffer[] histories, cells;
-    private readonly NativeBuffer gates, inner, noise;
+    private readonly float* gates, inner, noise, states;
+    private readonly nint history, cells; // floats of a layer's hidden states, and of its cell states, which follow them
     private readonly int units, padded;
+    private NativeBuffer? buffer;
     private int[] columns;
     private int time;
 
@@ -27,12 +28,18 @@ internal sealed unsafe class RecurrentPass : IDisposable
         (columns, Steps) = ([.. Enumerable.Range(0, batch)], Math.Min(steps, StepsFor(batch)));
         contexts = [.. layers.Select((_, i) => context.Child((uint)i))];
         var (rows, row) = ((long)Steps * batch, (long)batch * padded);
-        Input = new NativeBuffer(rows * layers[0].Inputs);
-        histories = [.. layers.Select(_ => new NativeBuffer((rows * padded) + row))];
-        cells = [.. layers.Select(layer => new NativeBuffer(layer.IsGru ? 0 : row))];
-        gates = new NativeBuffer(rows * padded * layers[0].Gates);
-        inner = new NativeBuffer(layers[0].IsGru ? row : 0);
-        noise = new NativeBuffer(row);
+        var isGru = layers[0].IsGru;
+        (history, cells) = ((nint)((rows * padded) + row), isGru ? 0 : (nint)row);
+        long input = (rows * layers[0].Inputs) + Padding.Lanes, own = layers.Length * (history + cells), allGates = rows * padded * layers[0].Gates;
+        buffer = BufferPool.Rent(input + own + allGates + (isGru ? row : 0) + row);
+        var parts = new BufferParts(buffer.Start);
+        states = parts.Take(own);
+        noise = parts.Take(row);
+        inner = parts.Take(isGru ? row : 0);
+        gates = parts.Take(allGates);
+        Input = parts.Take(input);
+        for (var b = 0; b < batch; b++) Clear(b);
+        new Span<float>(noise, checked((int)row)).Clear(); // where padding has none drawn
     }
 
     /// <summary>Time steps that a pass of so many sequences is made for where there are many.</summary>
@@ -45,10 +52,10 @@ internal sealed unsafe class RecurrentPass : IDisposable
     internal int Steps { get; }
 
     /// <summary>Receives the inputs of a run, [T · B, I].</summary>
-    internal NativeBuffer Input { get; }
+    internal float* Input { get; }
 
     /// <summary>Outputs of the last layer, [T · B] rows of <see cref="RowTop"/> floats.</summary>
-    internal float* Top => histories[^1].Start + ((nint)Batch * padded);
+    internal float* Top => History(layers.Length - 1) + ((nint)Batch * padded);
 
     internal int RowTop => padded;
 
@@ -61,9 +68,9 @@ internal sealed unsafe class RecurrentPass : IDisposable
         {
             var run = new LayerRun
             {
-                X = i == 0 ? Input.Start : histories[i - 1].Start + ((nint)Batch * padded), RowX = i == 0 ? layers[0].Inputs : padded,
-                Steps = steps, Batch = Batch, History = histories[i].Start, Cell = cells[i].Start, Gates = gates.Start, Inner = inner.Start,
-                Noise = noise.Start, Context = contexts[i], Time = time, Columns = columns,
+                X = i == 0 ? Input : History(i - 1) + ((nint)Batch * padded), RowX = i == 0 ? layers[0].Inputs : padded,
+                Steps = steps, Batch = Batch, History = History(i), Cell = Cell(i), Gates = gates, Inner = inner,
+                Noise = noise, Context = contexts[i], Time = time, Columns = columns,
             };
             layers[i].Run(run, member);
         }
@@ -74,11 +81,8 @@ internal sealed unsafe class RecurrentPass : IDisposable
     /// <summary>Makes the states after a run those before the next; called once, when the team has ended.</summary>
     internal void Advance(int steps)
     {
-        foreach (var history in histories)
-        {
-            var row = Batch * padded;
-            new Span<float>(history.Start + ((nint)steps * row), row).CopyTo(new Span<float>(history.Start, row));
-        }
+        var row = Batch * padded;
+        for (var i = 0; i < layers.Length; i++) new Span<float>(History(i) + ((nint)steps * row), row).CopyTo(new Span<float>(History(i), row));
 
         time += steps;
     }
@@ -87,9 +91,13 @@ internal sealed unsafe class RecurrentPass : IDisposable
     /// <param name="kept">Which, ascending.</param>
     internal void Keep(int[] kept)
     {
-        foreach (var buffer in histories.Concat(layers[0].IsGru ? [] : cells))
+        for (var layer = 0; layer < layers.Length; layer++)
         {
-            for (var i = 0; i < kept.Length; i++) Row(buffer, kept[i]).CopyTo(Row(buffer, i));
+            for (var i = 0; i < kept.Length; i++)
+            {
+                Row(History(layer), kept[i]).CopyTo(Row(History(layer), i));
+                if (cells > 0) Row(Cell(layer), kept[i]).CopyTo(Row(Cell(layer), i));
+            }
         }
 
         columns = Array.ConvertAll(kept, i => columns[i]);
@@ -103,8 +111,8 @@ internal sealed unsafe class RecurrentPass : IDisposable
         {
             for (var b = 0; b < Batch; b++)
             {
-                state.Hidden(i).Slice(b * units, units).CopyTo(Row(histories[i], b));
-                if (!layers[i].IsGru) state.Cell(i).Slice(b * units, units).CopyTo(Row(cells[i], b));
+                state.Hidden(i).Slice(b * units, units).CopyTo(Row(History(i), b));
+                if (cells > 0) state.Cell(i).Slice(b * units, units).CopyTo(Row(Cell(i), b));
             }
         }
     }
@@ -114,27 +122,38 @@ internal sealed unsafe class RecurrentPass : IDisposable
     /// <param name="count">Sequences.</param>
     internal RecurrentState Save(int first, int count)
     {
-        float[][] Copy(NativeBuffer[] buffers, bool there) => Array.ConvertAll(buffers, buffer =>
+        var (hidden, cell) = (new float[layers.Length][], new float[layers.Length][]);
+        for (var i = 0; i < layers.Length; i++) (hidden[i], cell[i]) = (Copy(History(i), true), Copy(Cell(i), cells > 0));
+        return new RecurrentState(hidden, cell, count);
+
+        float[] Copy(float* from, bool there)
         {
             var copy = new float[there ? count * units : 0];
-            for (var b = 0; b < count && there; b++) Row(buffer, first + b)[..units].CopyTo(copy.AsSpan(b * units));
+            for (var b = 0; b < count && there; b++) Row(from, first + b)[..units].CopyTo(copy.AsSpan(b * units));
             return copy;
-        });
-        return new RecurrentState(Copy(histories, true), Copy(cells, !layers[0].IsGru), count);
+        }
     }
 
     /// <summary>Sets a sequence's states to zeros.</summary>
     internal void Clear(int sequence)
     {
-        foreach (var history in histories) Row(history, sequence).Clear();
-        if (layers[0].IsGru) return;
-        foreach (var cell in cells) Row(cell, sequence).Clear();
+        for (var i = 0; i < layers.Length; i++)
+        {
+            Row(History(i), sequence).Clear();
+            if (cells > 0) Row(Cell(i), sequence).Clear();
+        }
     }
 
     public void Dispose()
     {
-        foreach (var buffer in histories.Concat(cells).Concat([Input, gates, inner, noise])) buffer.Dispose();
+        if (buffer is null) return;
+        BufferPool.Return(buffer);
+        buffer = null;
     }
 
-    private Span<float> Row(NativeBuffer buffer, int sequence) => new(buffer.Start + ((nint)sequence * padded), padded);
+    private float* History(int layer) => states + (layer * (history + cells));
+
+    private float* Cell(int layer) => History(layer) + history;
+
+    private Span<float> Row(float* first, int sequence) => new(first + ((nint)sequence * padded), padded);
 }

@@ -101,7 +101,7 @@ public sealed unsafe class RecurrentStack
         for (var first = 0; first < steps; first += pass.Steps)
         {
             var count = Math.Min(pass.Steps, steps - first);
-            input.Slice(first * batch * InputSize, count * batch * InputSize).CopyTo(new Span<float>(pass.Input.Start, (int)pass.Input.Length));
+            input.Slice(first * batch * InputSize, count * batch * InputSize).CopyTo(new Span<float>(pass.Input, count * batch * InputSize));
             ThreadTeam.Shared.Run(threads, member => pass.Run(member, count));
             for (var row = 0; row < count * batch; row++)
                 new Span<float>(pass.Top + ((nint)row * pass.RowTop), HiddenSize).CopyTo(output[(((first * batch) + row) * HiddenSize)..]);

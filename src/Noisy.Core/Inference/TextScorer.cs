@@ -29,21 +29,23 @@ internal static unsafe class TextScorer
         var (panels, ofPieces) = (LogSumExp.Piece / model.Decoder.PanelUnits, LogSumExp.Pieces(model.Vocabulary));
         var rowLogits = Math.Min(LogSumExp.Piece, model.Decoder.Padded);
         var most = Math.Min(pass.Steps * texts.Length, Math.Min(MostRows, MatrixProduct.BlockRows(model.Decoder.Depth)));
-        using var logits = new NativeBuffer((long)threads * most * rowLogits);
+        var logits = BufferPool.Rent((long)threads * most * rowLogits);
         var sums = new ExponentialSum[pass.Steps * texts.Length * ofPieces];
-        var targetLogits = new float[pass.Steps * texts.Length];
+        var (targetLogits, losses) = (new float[pass.Steps * texts.Length], new double[pass.Steps * texts.Length]);
         var (nats, scores) = (new double[texts.Length], new TextScore[texts.Length]);
         var active = Enumerable.Range(0, texts.Length).ToArray();
         for (var done = 0; active.Length > 0;)
         {
             var steps = Math.Min(pass.Steps, active.Min(i => texts[i].Length) - 1 - done);
             var rows = steps * active.Length;
-            for (var row = 0; row < rows; row++)
-                model.Embed(texts[active[row % active.Length]][done + (row / active.Length)], pass.Input.Start + ((nint)row * model.Layers.InputSize));
             var (columns, from, blocks) = (active, done, (rows + most - 1) / most);
             var tasks = new TaskQueue(blocks * ofPieces);
             ThreadTeam.Shared.Run(threads, member =>
             {
+                var (firstRow, endRow) = member.Share(rows);
+                for (var row = firstRow; row < endRow; row++)
+                    model.Embed(texts[columns[row % columns.Length]][from + (row / columns.Length)], pass.Input + ((nint)row * model.Layers.InputSize));
+                member.Barrier();
                 pass.Run(member, steps);
                 var own = logits.Start + ((nint)member.Index * most * rowLogits);
                 while (tasks.Take(out var task))
@@ -64,9 +66,11 @@ internal static unsafe class TextScorer
                         if ((uint)target < (uint)classes) targetLogits[row] = at[target];
                     }
                 }
+
+                member.Barrier();
+                for (var row = firstRow; row < endRow; row++) losses[row] = LogSumExp.Of(sums.AsSpan(row * ofPieces, ofPieces)) - targetLogits[row];
             });
-            for (var row = 0; row < rows; row++)
-                nats[active[row % active.Length]] += LogSumExp.Of(sums.AsSpan(row * ofPieces, ofPieces)) - targetLogits[row];
+            for (var row = 0; row < rows; row++) nats[active[row % active.Length]] += losses[row];
             pass.Advance(steps);
             done += steps;
             var kept = new List<int>();
@@ -82,6 +86,7 @@ internal static unsafe class TextScorer
             active = [.. kept.Select(i => active[i])];
         }
 
+        BufferPool.Return(logits);
         return scores;
     }
 }

@@ -62,16 +62,19 @@ internal static unsafe class LaneSums
     [MethodImpl(AggressiveOptimization)]
     internal static float Max<V>(float* x, int length) where V : struct, ILanes<V>
     {
+        // Four chains: one would wait for each comparison.
         var lanes = stackalloc float[Count];
-        V most = x[0];
+        V most = x[0], second = most, third = most, fourth = most;
         nint i = 0;
-        for (; i <= length - V.Count; i += V.Count)
+        for (; i <= length - (4 * V.Count); i += 4 * V.Count)
         {
-            var next = V.Load(in *(x + i), 0);
-            most = V.Select(next > most, next, most);
+            most = V.Greater(V.Load(in *(x + i), 0), most);
+            second = V.Greater(V.Load(in *(x + i), (nuint)V.Count), second);
+            third = V.Greater(V.Load(in *(x + i), 2 * (nuint)V.Count), third);
+            fourth = V.Greater(V.Load(in *(x + i), 3 * (nuint)V.Count), fourth);
         }
 
-        most.Store(ref *lanes, 0);
+        V.Greater(V.Greater(most, second), V.Greater(third, fourth)).Store(ref *lanes, 0);
         var greatest = lanes[0];
         for (var lane = 1; lane < V.Count; lane++) greatest = lanes[lane] > greatest ? lanes[lane] : greatest;
         for (; i < length; i++) greatest = x[i] > greatest ? x[i] : greatest;

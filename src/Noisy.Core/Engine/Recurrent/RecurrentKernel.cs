@@ -21,6 +21,16 @@ internal abstract class RecurrentKernel
         return visitor.Kernel!;
     }
 
+    // A member with rows of its own reads all recurrent weights at every step. Where they are more than these, caches do not keep them from step to
+    // step, and a member reads a share of them for all rows instead.
+    private const long MostForRows = 1 << 20;
+
+    /// <summary>Whether members share the rows of a step, so that none waits for another; otherwise they share the units.</summary>
+    /// <param name="member">Who asks.</param>
+    /// <param name="batch">Rows.</param>
+    /// <param name="weights">Recurrent weights, all gates together.</param>
+    internal static bool SharesRows(TeamMember member, int batch, long weights) => batch >= 4 * member.Count && weights <= MostForRows;
+
     /// <summary>Runs the layer.</summary>
     /// <param name="size">Sizes and direction.</param>
     /// <param name="x">Parameters, inputs, initial states.</param>
@@ -97,10 +107,6 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>(TCell cell) : Rec
         internal readonly TeamMember Member;
         private readonly bool waits;
 
-        // A member with rows of its own reads all recurrent weights at every step. Where they are more than these, caches do not keep them from step to
-        // step, and a member reads a share of them for all rows instead.
-        private const long MostForRows = 1 << 20;
-
         /// <summary>Room for the gate arithmetic.</summary>
         internal readonly float* Scratch;
 
@@ -110,7 +116,7 @@ internal sealed unsafe partial class RecurrentKernel<V, TCell>(TCell cell) : Rec
             Scratch = scratch;
             (FirstRow, EndRow, FirstPair, EndPair) = (0, batch, 0, Pairs(hidden));
             (FirstDrawn, EndDrawn) = member.Share(batch);
-            if (batch >= 4 * member.Count && (long)TCell.Gates * hidden * hidden <= MostForRows)
+            if (SharesRows(member, batch, (long)TCell.Gates * hidden * hidden))
             {
                 (FirstRow, EndRow) = (FirstDrawn, EndDrawn);
                 return;

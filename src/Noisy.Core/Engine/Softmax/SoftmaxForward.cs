@@ -135,9 +135,9 @@ internal sealed unsafe partial class SoftmaxKernel<V>
         for (nint r = 0; r < count; r++, at += Width)
         {
             V bias = Bias(x, v + r);
-            top0 = Greater(top0, V.Load(in *at, 0) + bias);
-            if (TWide.Value > 1) top1 = Greater(top1, V.Load(in *at, (nuint)V.Count) + bias);
-            if (TWide.Value > 2) top2 = Greater(top2, V.Load(in *at, 2 * (nuint)V.Count) + bias);
+            top0 = V.Greater(V.Load(in *at, 0) + bias, top0);
+            if (TWide.Value > 1) top1 = V.Greater(V.Load(in *at, (nuint)V.Count) + bias, top1);
+            if (TWide.Value > 2) top2 = V.Greater(V.Load(in *at, 2 * (nuint)V.Count) + bias, top2);
         }
 
         V sum0 = 0f, sum1 = 0f, sum2 = 0f;
@@ -160,9 +160,6 @@ internal sealed unsafe partial class SoftmaxKernel<V>
 
         return false;
     }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static V Greater(V top, V logit) => V.Select(logit > top, logit, top);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static V Exp(float* at, nuint lane, V bias, V top)
