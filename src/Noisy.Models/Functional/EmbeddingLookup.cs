@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.InteropServices;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -68,7 +69,10 @@ internal sealed unsafe class EmbeddingFunction : FusedFunction<EmbeddingFunction
         {
             var to = new Span<float>(table + (call.Tokens[i] * width), width);
             var add = from.Slice(i * width, width);
-            for (var e = 0; e < to.Length; e++) to[e] += add[e];
+            var vectors = MemoryMarshal.Cast<float, Vector<float>>(to);
+            var others = MemoryMarshal.Cast<float, Vector<float>>(add);
+            for (var v = 0; v < vectors.Length; v++) vectors[v] += others[v];
+            for (var e = vectors.Length * Vector<float>.Count; e < to.Length; e++) to[e] += add[e];
         }
     }
 

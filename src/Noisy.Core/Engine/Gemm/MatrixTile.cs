@@ -48,10 +48,12 @@ internal static unsafe class MatrixTile
     /// <param name="rowStart">Floats from row to row of start.</param>
     /// <param name="ahead">What will be read later and is fetched meanwhile; any address.</param>
     /// <param name="step">Floats of it for each k.</param>
+    /// <param name="pieces">Pieces of k, each a chain of its own: <see cref="MatrixProduct.PieceStart"/>. What the first ones give is in C when the
+    /// next ones are added.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void Multiply<V, TRows, TWide, TLayout>(
         float* a, nint stride, float* b, nint rowB, nint depth, float* c, nint rowC, nint vectorC, float* start, nint rowStart,
-        float* ahead, nint step)
+        float* ahead, nint step, nint pieces = 1)
         where V : struct, ILanes<V>
         where TRows : struct, ICount
         where TWide : struct, ICount
@@ -67,16 +69,6 @@ internal static unsafe class MatrixTile
             Prefetch.Line(to + ((TWide.Value - 1) * vectorC) + V.Count - 1);
         }
 
-        V c00 = 0f, c01 = 0f, c02 = 0f;
-        V c10 = 0f, c11 = 0f, c12 = 0f;
-        V c20 = 0f, c21 = 0f, c22 = 0f;
-        V c30 = 0f, c31 = 0f, c32 = 0f;
-        V c40 = 0f, c41 = 0f, c42 = 0f;
-        V c50 = 0f, c51 = 0f, c52 = 0f;
-        V c60 = 0f, c61 = 0f, c62 = 0f;
-        V c70 = 0f, c71 = 0f, c72 = 0f;
-        V c80 = 0f, c81 = 0f;
-        V c90 = 0f, c91 = 0f;
         var a0 = a;
         var a1 = TLayout.Interleaved ? a : a0 + stride;
         var a2 = TLayout.Interleaved ? a : a1 + stride;
@@ -87,101 +79,119 @@ internal static unsafe class MatrixTile
         var a7 = TLayout.Interleaved ? a : a6 + stride;
         var a8 = TLayout.Interleaved ? a : a7 + stride;
         var a9 = TLayout.Interleaved ? a : a8 + stride;
-        for (nint k = 0; k < depth; k++)
+        nint k = 0, piece = 0;
+        while (true)
         {
-            var b0 = V.Load(in *b, 0);
-            var b1 = TWide.Value > 1 ? V.Load(in *b, (nuint)V.Count) : 0f;
-            var b2 = TWide.Value > 2 ? V.Load(in *b, 2 * (nuint)V.Count) : 0f;
-            b += rowB;
-            Prefetch.Far(ahead); // one line a step: all of a panel's at once, before the loop, gained nothing
-            ahead += step;
-            V x = TLayout.Interleaved ? a0[0] : a0[k];
-            c00.AddProduct(x, b0);
-            if (TWide.Value > 1) c01.AddProduct(x, b1);
-            if (TWide.Value > 2) c02.AddProduct(x, b2);
-            if (TRows.Value > 1)
+            V c00 = 0f, c01 = 0f, c02 = 0f;
+            V c10 = 0f, c11 = 0f, c12 = 0f;
+            V c20 = 0f, c21 = 0f, c22 = 0f;
+            V c30 = 0f, c31 = 0f, c32 = 0f;
+            V c40 = 0f, c41 = 0f, c42 = 0f;
+            V c50 = 0f, c51 = 0f, c52 = 0f;
+            V c60 = 0f, c61 = 0f, c62 = 0f;
+            V c70 = 0f, c71 = 0f, c72 = 0f;
+            V c80 = 0f, c81 = 0f;
+            V c90 = 0f, c91 = 0f;
+            var end = MatrixProduct.PieceStart(depth, ++piece, pieces);
+            for (; k < end; k++)
             {
-                x = TLayout.Interleaved ? a0[1] : a1[k];
-                c10.AddProduct(x, b0);
-                if (TWide.Value > 1) c11.AddProduct(x, b1);
-                if (TWide.Value > 2) c12.AddProduct(x, b2);
+                var b0 = V.Load(in *b, 0);
+                var b1 = TWide.Value > 1 ? V.Load(in *b, (nuint)V.Count) : 0f;
+                var b2 = TWide.Value > 2 ? V.Load(in *b, 2 * (nuint)V.Count) : 0f;
+                b += rowB;
+                Prefetch.Far(ahead); // one line a step: all of a panel's at once, before the loop, gained nothing
+                ahead += step;
+                V x = TLayout.Interleaved ? a0[0] : a0[k];
+                c00.AddProduct(x, b0);
+                if (TWide.Value > 1) c01.AddProduct(x, b1);
+                if (TWide.Value > 2) c02.AddProduct(x, b2);
+                if (TRows.Value > 1)
+                {
+                    x = TLayout.Interleaved ? a0[1] : a1[k];
+                    c10.AddProduct(x, b0);
+                    if (TWide.Value > 1) c11.AddProduct(x, b1);
+                    if (TWide.Value > 2) c12.AddProduct(x, b2);
+                }
+
+                if (TRows.Value > 2)
+                {
+                    x = TLayout.Interleaved ? a0[2] : a2[k];
+                    c20.AddProduct(x, b0);
+                    if (TWide.Value > 1) c21.AddProduct(x, b1);
+                    if (TWide.Value > 2) c22.AddProduct(x, b2);
+                }
+
+                if (TRows.Value > 3)
+                {
+                    x = TLayout.Interleaved ? a0[3] : a3[k];
+                    c30.AddProduct(x, b0);
+                    if (TWide.Value > 1) c31.AddProduct(x, b1);
+                    if (TWide.Value > 2) c32.AddProduct(x, b2);
+                }
+
+                if (TRows.Value > 4)
+                {
+                    x = TLayout.Interleaved ? a0[4] : a4[k];
+                    c40.AddProduct(x, b0);
+                    if (TWide.Value > 1) c41.AddProduct(x, b1);
+                    if (TWide.Value > 2) c42.AddProduct(x, b2);
+                }
+
+                if (TRows.Value > 5)
+                {
+                    x = TLayout.Interleaved ? a0[5] : a5[k];
+                    c50.AddProduct(x, b0);
+                    if (TWide.Value > 1) c51.AddProduct(x, b1);
+                    if (TWide.Value > 2) c52.AddProduct(x, b2);
+                }
+
+                if (TRows.Value > 6)
+                {
+                    x = TLayout.Interleaved ? a0[6] : a6[k];
+                    c60.AddProduct(x, b0);
+                    if (TWide.Value > 1) c61.AddProduct(x, b1);
+                    if (TWide.Value > 2) c62.AddProduct(x, b2);
+                }
+
+                if (TRows.Value > 7)
+                {
+                    x = TLayout.Interleaved ? a0[7] : a7[k];
+                    c70.AddProduct(x, b0);
+                    if (TWide.Value > 1) c71.AddProduct(x, b1);
+                    if (TWide.Value > 2) c72.AddProduct(x, b2);
+                }
+
+                if (TRows.Value > 8)
+                {
+                    x = TLayout.Interleaved ? a0[8] : a8[k];
+                    c80.AddProduct(x, b0);
+                    if (TWide.Value > 1) c81.AddProduct(x, b1);
+                }
+
+                if (TRows.Value > 9)
+                {
+                    x = TLayout.Interleaved ? a0[9] : a9[k];
+                    c90.AddProduct(x, b0);
+                    if (TWide.Value > 1) c91.AddProduct(x, b1);
+                }
+
+                if (TLayout.Interleaved) a0 += stride;
             }
 
-            if (TRows.Value > 2)
-            {
-                x = TLayout.Interleaved ? a0[2] : a2[k];
-                c20.AddProduct(x, b0);
-                if (TWide.Value > 1) c21.AddProduct(x, b1);
-                if (TWide.Value > 2) c22.AddProduct(x, b2);
-            }
-
-            if (TRows.Value > 3)
-            {
-                x = TLayout.Interleaved ? a0[3] : a3[k];
-                c30.AddProduct(x, b0);
-                if (TWide.Value > 1) c31.AddProduct(x, b1);
-                if (TWide.Value > 2) c32.AddProduct(x, b2);
-            }
-
-            if (TRows.Value > 4)
-            {
-                x = TLayout.Interleaved ? a0[4] : a4[k];
-                c40.AddProduct(x, b0);
-                if (TWide.Value > 1) c41.AddProduct(x, b1);
-                if (TWide.Value > 2) c42.AddProduct(x, b2);
-            }
-
-            if (TRows.Value > 5)
-            {
-                x = TLayout.Interleaved ? a0[5] : a5[k];
-                c50.AddProduct(x, b0);
-                if (TWide.Value > 1) c51.AddProduct(x, b1);
-                if (TWide.Value > 2) c52.AddProduct(x, b2);
-            }
-
-            if (TRows.Value > 6)
-            {
-                x = TLayout.Interleaved ? a0[6] : a6[k];
-                c60.AddProduct(x, b0);
-                if (TWide.Value > 1) c61.AddProduct(x, b1);
-                if (TWide.Value > 2) c62.AddProduct(x, b2);
-            }
-
-            if (TRows.Value > 7)
-            {
-                x = TLayout.Interleaved ? a0[7] : a7[k];
-                c70.AddProduct(x, b0);
-                if (TWide.Value > 1) c71.AddProduct(x, b1);
-                if (TWide.Value > 2) c72.AddProduct(x, b2);
-            }
-
-            if (TRows.Value > 8)
-            {
-                x = TLayout.Interleaved ? a0[8] : a8[k];
-                c80.AddProduct(x, b0);
-                if (TWide.Value > 1) c81.AddProduct(x, b1);
-            }
-
-            if (TRows.Value > 9)
-            {
-                x = TLayout.Interleaved ? a0[9] : a9[k];
-                c90.AddProduct(x, b0);
-                if (TWide.Value > 1) c91.AddProduct(x, b1);
-            }
-
-            if (TLayout.Interleaved) a0 += stride;
+            Finish<V, TWide>(c00, c01, c02, c, vectorC, start);
+            if (TRows.Value > 1) Finish<V, TWide>(c10, c11, c12, c + (1 * rowC), vectorC, start == null ? null : start + (1 * rowStart));
+            if (TRows.Value > 2) Finish<V, TWide>(c20, c21, c22, c + (2 * rowC), vectorC, start == null ? null : start + (2 * rowStart));
+            if (TRows.Value > 3) Finish<V, TWide>(c30, c31, c32, c + (3 * rowC), vectorC, start == null ? null : start + (3 * rowStart));
+            if (TRows.Value > 4) Finish<V, TWide>(c40, c41, c42, c + (4 * rowC), vectorC, start == null ? null : start + (4 * rowStart));
+            if (TRows.Value > 5) Finish<V, TWide>(c50, c51, c52, c + (5 * rowC), vectorC, start == null ? null : start + (5 * rowStart));
+            if (TRows.Value > 6) Finish<V, TWide>(c60, c61, c62, c + (6 * rowC), vectorC, start == null ? null : start + (6 * rowStart));
+            if (TRows.Value > 7) Finish<V, TWide>(c70, c71, c72, c + (7 * rowC), vectorC, start == null ? null : start + (7 * rowStart));
+            if (TRows.Value > 8) Finish<V, TWide>(c80, c81, 0f, c + (8 * rowC), vectorC, start == null ? null : start + (8 * rowStart));
+            if (TRows.Value > 9) Finish<V, TWide>(c90, c91, 0f, c + (9 * rowC), vectorC, start == null ? null : start + (9 * rowStart));
+            if (piece == pieces) return;
+            start = c;
+            rowStart = rowC;
         }
-
-        Finish<V, TWide>(c00, c01, c02, c, vectorC, start);
-        if (TRows.Value > 1) Finish<V, TWide>(c10, c11, c12, c + (1 * rowC), vectorC, start == null ? null : start + (1 * rowStart));
-        if (TRows.Value > 2) Finish<V, TWide>(c20, c21, c22, c + (2 * rowC), vectorC, start == null ? null : start + (2 * rowStart));
-        if (TRows.Value > 3) Finish<V, TWide>(c30, c31, c32, c + (3 * rowC), vectorC, start == null ? null : start + (3 * rowStart));
-        if (TRows.Value > 4) Finish<V, TWide>(c40, c41, c42, c + (4 * rowC), vectorC, start == null ? null : start + (4 * rowStart));
-        if (TRows.Value > 5) Finish<V, TWide>(c50, c51, c52, c + (5 * rowC), vectorC, start == null ? null : start + (5 * rowStart));
-        if (TRows.Value > 6) Finish<V, TWide>(c60, c61, c62, c + (6 * rowC), vectorC, start == null ? null : start + (6 * rowStart));
-        if (TRows.Value > 7) Finish<V, TWide>(c70, c71, c72, c + (7 * rowC), vectorC, start == null ? null : start + (7 * rowStart));
-        if (TRows.Value > 8) Finish<V, TWide>(c80, c81, 0f, c + (8 * rowC), vectorC, start == null ? null : start + (8 * rowStart));
-        if (TRows.Value > 9) Finish<V, TWide>(c90, c91, 0f, c + (9 * rowC), vectorC, start == null ? null : start + (9 * rowStart));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

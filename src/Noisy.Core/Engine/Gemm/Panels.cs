@@ -96,6 +96,15 @@ internal static unsafe class Panels
     /// <summary>Transposes four rows, four columns at a time.</summary>
     private static void PackFour(float* a, float* b, float* c, float* d, nint first, nint end, float* target, nint width)
     {
+        // The next block of these rows: they lie pages apart, so no hardware fetches it.
+        for (var next = end; next < end + (end - first); next += Padding.Lanes)
+        {
+            Prefetch.Line(a + next);
+            Prefetch.Line(b + next);
+            Prefetch.Line(c + next);
+            Prefetch.Line(d + next);
+        }
+
         var k = first;
         for (; k <= end - 4; k += 4)
         {
@@ -128,11 +137,13 @@ internal static unsafe class Panels
     internal static void Interleave<V>(float* source, nint stride, int rows, int columns, float* target, nint tileSize, float* sums)
         where V : struct, ILanes<V>
     {
-        const int tile = MatrixTile.MaxRowsOfThree, room = Padding.Lanes;
+        // Rows lie pages apart, so no hardware fetches the next ones.
+        const int tile = MatrixTile.MaxRowsOfThree, room = Padding.Lanes, ahead = 6;
         var tiles = (columns + tile - 1) / tile;
         new Span<float>(sums, tiles * room).Clear();
         for (nint k = 0; k < rows; k++, source += stride)
         {
+            for (nint line = 0; line < columns; line += Padding.Lanes) Prefetch.Line(source + (ahead * stride) + line);
             for (nint t = 0; t < tiles; t++)
             {
                 nint count = Math.Min(tile, columns - (t * tile));
