@@ -207,6 +207,7 @@ internal sealed unsafe class RecurrentLayer
     private readonly ref struct Place
     {
         private readonly nint row, padded, first;
+        private readonly float* gates;
 
         internal Place(RecurrentLayer layer, in LayerRun run, int t, in Part part)
         {
@@ -216,8 +217,6 @@ internal sealed unsafe class RecurrentLayer
             Before = run.History + (t * row) + first;
             gates = run.Gates + (t * row) + first;
         }
-
-        private readonly float* gates;
 
         internal LayerRun Run { get; }
 

@@ -30,7 +30,7 @@ internal sealed unsafe class RecurrentPass : IDisposable
         var (rows, row) = ((long)Steps * batch, (long)batch * padded);
         var isGru = layers[0].IsGru;
         (history, cells) = ((nint)((rows * padded) + row), isGru ? 0 : (nint)row);
-        long input = (rows * layers[0].Inputs) + Padding.Lanes, own = layers.Length * (history + cells), allGates = rows * padded * layers[0].Gates;
+        long input = rows * layers[0].Inputs, own = layers.Length * (history + cells), allGates = rows * padded * layers[0].Gates;
         buffer = BufferPool.Rent(input + own + allGates + (isGru ? row : 0) + row);
         var parts = new BufferParts(buffer.Start);
         states = parts.Take(own);
@@ -75,7 +75,7 @@ internal sealed unsafe class RecurrentPass : IDisposable
             layers[i].Run(run, member);
         }
 
-        GC.KeepAlive(this); // the buffers' finalisers free what the layers read
+        GC.KeepAlive(this); // the buffer's finaliser frees what the layers read
     }
 
     /// <summary>Makes the states after a run those before the next; called once, when the team has ended.</summary>
@@ -124,6 +124,7 @@ internal sealed unsafe class RecurrentPass : IDisposable
     {
         var (hidden, cell) = (new float[layers.Length][], new float[layers.Length][]);
         for (var i = 0; i < layers.Length; i++) (hidden[i], cell[i]) = (Copy(History(i), true), Copy(Cell(i), cells > 0));
+        GC.KeepAlive(this); // the buffer's finaliser frees what was read
         return new RecurrentState(hidden, cell, count);
 
         float[] Copy(float* from, bool there)
@@ -146,9 +147,7 @@ internal sealed unsafe class RecurrentPass : IDisposable
 
     public void Dispose()
     {
-        if (buffer is null) return;
-        BufferPool.Return(buffer);
-        buffer = null;
+        if (Interlocked.Exchange(ref buffer, null) is { } owned) BufferPool.Return(owned);
     }
 
     private float* History(int layer) => states + (layer * (history + cells));

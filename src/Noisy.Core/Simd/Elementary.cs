@@ -27,9 +27,9 @@ internal static class Elementary
     private const float Shift = 12582912f; // 1.5 · 2²³: adding it rounds to an integer
     private const float Smallest = -87f;
 
-    // Keeps r finite where the exponential vanishes. Another number than Smallest: of a comparison that is read twice the compiler makes a vector at 512
-    // bits, which takes a third of the exponential's time.
-    private const float Infinitesimal = -88f;
+    // Below this r is replaced by 0, since it may not be finite. It is not Smallest itself: if one comparison is used twice, the compiler turns its mask
+    // into a vector at 512 bits, which costs a third of the exponential's time.
+    private const float Unreduced = -88f;
 
     /// <summary>The smallest m that the logarithm halves, halved: half of the next number after √2.</summary>
     private const uint SmallestHalved = 0x3F3504F4;
@@ -60,7 +60,7 @@ internal static class Elementary
         var shifted = V.MultiplyAdd(w, Log2E, Shift);
         var n = shifted - Shift;
         var r = V.MultiplyAdd(n, -Ln2Low, V.MultiplyAdd(n, -Ln2High, w));
-        return (V.Without(w < Infinitesimal, r), V.Without(w < Smallest, V.PowerOfTwo(shifted)));
+        return (V.Without(w < Unreduced, r), V.Without(w < Smallest, V.PowerOfTwo(shifted)));
     }
 
     /// <summary>Second step: exp(r) − 1.</summary>

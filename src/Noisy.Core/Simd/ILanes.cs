@@ -5,8 +5,8 @@ namespace Noisy.Core;
 /// the same IEEE operations in the same order and gives the same bits.
 /// </summary>
 /// <remarks>
-/// Comparisons give masks: all bits of a lane set or none. There is no estimate, no contraction and no minimum or maximum
-/// (whose NaN differs between machines): what is fused says so.
+/// Comparisons give masks: all bits of a lane set or none. There is no estimate and no contraction: what is fused says so.
+/// <see cref="Greater"/> is the only maximum, and says what it makes of NaN and of zeros, which differs between machines' own.
 /// </remarks>
 internal interface ILanes<TSelf>
     where TSelf : struct, ILanes<TSelf>

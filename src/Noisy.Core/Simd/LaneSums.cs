@@ -56,7 +56,7 @@ internal static unsafe class LaneSums
         return Fold(partial);
     }
 
-    /// <summary>The greatest element, which is the same in whatever order.</summary>
+    /// <summary>The greatest element; NaN only if the first one is. Of zeros, which differ in sign alone, it may be either.</summary>
     /// <param name="x">First element.</param>
     /// <param name="length">Elements, ≥ 1; any number.</param>
     [MethodImpl(AggressiveOptimization)]

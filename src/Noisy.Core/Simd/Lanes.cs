@@ -316,7 +316,7 @@ internal partial struct Lanes16(Vector512<float> value) : ILanes<Lanes16>
     public static Lanes16 Select(Lanes16 mask, Lanes16 a, Lanes16 b) => new(Vector512.ConditionalSelect(mask.value, a.value, b.value));
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes16 Without(Lanes16 mask, Lanes16 a) => new(Vector512.ConditionalSelect(mask.value, Vector512<float>.Zero, a.value));
+    public static Lanes16 Without(Lanes16 mask, Lanes16 a) => new(Vector512.ConditionalSelect(mask.value, Vector512<float>.Zero, a.value)); // the mask stays one
 
     [MethodImpl(AggressiveInlining)]
     public static Lanes16 Greater(Lanes16 a, Lanes16 b) => Avx512F.IsSupported ? new(Avx512F.Max(a.value, b.value)) : Select(a > b, a, b); // x86: the same bits

@@ -1,5 +1,7 @@
 module Noisy.Tests.KernelTests
 
+#nowarn "9"
+
 open System
 open Expecto
 open Noisy.Core
@@ -79,6 +81,56 @@ let private againstReference (spec: NoisyActivationSpec) c run =
             Tol.close { Tol.simd32 with Absolute = Tol.simd32.Absolute * sizes[j] } sums[j] (float gradP[j]) $"slope in p of {spec}"
     elif not spec.UsesP then
         Expect.all gradP ((=) 0.0f) "untouched"
+
+/// Exponentials of sixteen numbers at a time, and the same less one.
+let private exponentials<'V when 'V: struct and 'V :> ILanes<'V> and 'V: (new: unit -> 'V) and 'V :> ValueType> (w: float32[]) =
+    let value, minusOne = Array.zeroCreate<float32> w.Length, Array.zeroCreate<float32> w.Length
+
+    for i in 0 .. 'V.Count .. w.Length - 1 do
+        let e = Elementary.Exp<'V>('V.Load(&w[i], 0un))
+        e.Value.Store(&value[i], 0un)
+        e.MinusOne.Store(&minusOne[i], 0un)
+
+    value, minusOne
+
+let private vanishing () =
+    let w =
+        [| 0f; -0.5f; -86.9f; -87f; MathF.BitDecrement -87f; -87.5f; MathF.BitIncrement -88f; -88f; MathF.BitDecrement -88f; -100f; -1e9f
+           Single.MinValue; Single.NegativeInfinity; Single.NaN; -1e-30f; -20f |]
+
+    let value, minusOne = exponentials<Lanes1> w
+
+    for i in 0 .. w.Length - 1 do
+        if w[i] < -87f then
+            Expect.equal (BitConverter.SingleToInt32Bits value[i]) 0 $"exp of {w[i]:R}"
+            Expect.equal minusOne[i] -1f $"exp of {w[i]:R}, less one"
+        elif Single.IsNaN w[i] then
+            Expect.isTrue (Single.IsNaN value[i] && Single.IsNaN minusOne[i]) "of no number"
+        else
+            Expect.floatClose { absolute = 0.0; relative = 3e-7 } (float value[i]) (exp (float w[i])) $"exp of {w[i]:R}"
+
+    for name, (wideValue, wideMinusOne) in [ "128", exponentials<Lanes4> w; "256", exponentials<Lanes8> w; "512", exponentials<Lanes16> w ] do
+        same value wideValue $"{name} bits"
+        same minusOne wideMinusOne $"{name} bits, less one"
+
+let private greatest () =
+    let draws = Random 3
+
+    for length in 1..150 do
+        for special in [ None; Some Single.NaN; Some Single.PositiveInfinity; Some Single.NegativeInfinity ] do
+            for place in List.distinct [ 0; length / 2; length - 1 ] do
+                let x = Array.init length (fun _ -> float32 (draws.NextDouble()) - 2f)
+                special |> Option.iter (fun value -> x[place] <- value)
+                let expected = Array.fold (fun greatest next -> if next > greatest then next else greatest) x[0] x
+                use at = fixed x
+                let what = $"{length} numbers, {special} at {place}"
+
+                for name, found in
+                    [ "1", LaneSums.Max<Lanes1>(at, length)
+                      "4", LaneSums.Max<Lanes4>(at, length)
+                      "8", LaneSums.Max<Lanes8>(at, length)
+                      "16", LaneSums.Max<Lanes16>(at, length) ] do
+                    same [| expected |] [| found |] $"{what}, {name} at a time"
 
 let tests =
     testList "span kernels" [
@@ -216,6 +268,9 @@ let tests =
             SpanKernels.Forward(Variants.Hard.Sigmoid, 0.0, span [| -4.0f; 0.0f; 4.0f |], none, none, Span y)
             Expect.equal y [| 0.0f; 0.5f; 1.0f |] "hard-sigmoid"
         }
+
+        test "exponentials vanish below exp(-87) and not before, with the same bits at every width" { vanishing () }
+        test "the greatest number is that of one comparison after another, at every width" { greatest () }
 
         testList "wrong calls" [
             let four, three = Array.zeroCreate<float32> 4, Array.zeroCreate<float32> 3

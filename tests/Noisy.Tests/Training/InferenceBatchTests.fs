@@ -75,6 +75,19 @@ let private columns =
                               Expect.equal (session.Logits(2).ToArray()) logits $"logits, {width}, {threads} threads"
                               equalStates (session.State.Column 2) state $"session, {width}, {threads} threads")
 
+      for kind in [ RecurrentKind.Lstm; RecurrentKind.Gru ] do
+          torchTest $"so it is with the exact mean of the noise: {kind}" (fun () ->
+              let model = load (bytes Variants.Nah kind 37L) VectorWidth.Auto WeightPrecision.Single
+              let noise = NoiseContext(NoiseMode.ExactMean, Scale = Nullable 0.7)
+              let texts = texts |> Array.map (Array.truncate 9)
+              let alone = [ for text in texts -> model.Score(ReadOnlySpan text, noise = noise) ]
+              Expect.notEqual alone[0].Nats (model.Score(ReadOnlySpan texts[0])).Nats "another mean"
+              for threads in [ 1; 2; 5 ] do
+                  let found = model.Score(texts, noise = noise, threads = threads)
+                  for i in 0 .. texts.Length - 1 do
+                      Expect.equal found[i].Nats alone[i].Nats $"{threads} threads, text {i}"
+                      equalStates found[i].State alone[i].State $"{threads} threads, text {i}")
+
       test "classes that a bias of minus infinity excludes count nothing, also where they are a whole piece" { excludedClasses () }
 
       // Panels of three vectors at every width, several pieces of the vocabulary and several blocks of rows.

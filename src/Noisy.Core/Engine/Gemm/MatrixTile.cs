@@ -23,8 +23,8 @@ internal readonly struct InterleavedRows : IOperandLayout
 
 /// <summary>The innermost loop of every product: a tile of the result kept in registers.</summary>
 /// <remarks>
-/// Each element is one chain of fused multiply-adds in the order of k, added at the end to what it starts from. So the bits
-/// depend neither on the tile's shape nor on the vector width. The counts are types, so that the compiler drops the rows
+/// Each element is a chain of fused multiply-adds in the order of k for each piece of k, which is added to what it starts from before the next piece
+/// begins. So the bits depend neither on the tile's shape nor on the vector width. The counts are types, so that the compiler drops the rows
 /// and vectors that a tile does not have.
 /// </remarks>
 internal static unsafe class MatrixTile

@@ -10,6 +10,10 @@ namespace Noisy.Core;
 /// </remarks>
 internal abstract class RecurrentKernel
 {
+    // A member with rows of its own reads all recurrent weights at every step. Where they are more than these, caches do not keep them from step to
+    // step, and a member reads a share of them for all rows instead.
+    private const long MostForRows = 1 << 20;
+
     /// <summary>The kernel of a cell with its activations.</summary>
     /// <param name="cell">The cell; its activations are valid.</param>
     /// <param name="scale">Noise scale c of every site; null takes each spec's own.</param>
@@ -20,10 +24,6 @@ internal abstract class RecurrentKernel
         cell.Accept(scale, ref visitor);
         return visitor.Kernel!;
     }
-
-    // A member with rows of its own reads all recurrent weights at every step. Where they are more than these, caches do not keep them from step to
-    // step, and a member reads a share of them for all rows instead.
-    private const long MostForRows = 1 << 20;
 
     /// <summary>Whether members share the rows of a step, so that none waits for another; otherwise they share the units.</summary>
     /// <param name="member">Who asks.</param>
