@@ -60,7 +60,7 @@ internal static class Elementary
         var shifted = V.MultiplyAdd(w, Log2E, Shift);
         var n = shifted - Shift;
         var r = V.MultiplyAdd(n, -Ln2Low, V.MultiplyAdd(n, -Ln2High, w));
-        return (V.Without(w < Unreduced, r), V.Without(w < Smallest, V.PowerOfTwo(shifted)));
+        return (V.WithoutBelow(w, Unreduced, r), V.WithoutBelow(w, Smallest, V.PowerOfTwo(shifted)));
     }
 
     /// <summary>Second step: exp(r) − 1.</summary>

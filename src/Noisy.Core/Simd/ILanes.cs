@@ -56,6 +56,9 @@ internal interface ILanes<TSelf>
     /// <summary>Where the mask is set 0, else a.</summary>
     static abstract TSelf Without(TSelf mask, TSelf a);
 
+    /// <summary>Where w is less than the bound 0, else a. Comparison and selection are one operation: a mask that is kept becomes a vector at 512 bits.</summary>
+    static abstract TSelf WithoutBelow(TSelf w, float bound, TSelf a);
+
     /// <summary>a where it is greater than b, else b: so b where one of them is NaN, and where both are zero.</summary>
     static abstract TSelf Greater(TSelf a, TSelf b);
 

@@ -70,6 +70,9 @@ internal partial struct Lanes1(float value) : ILanes<Lanes1>
     public static Lanes1 Without(Lanes1 mask, Lanes1 a) => mask.Integer != 0 ? 0f : a;
 
     [MethodImpl(AggressiveInlining)]
+    public static Lanes1 WithoutBelow(Lanes1 w, float bound, Lanes1 a) => w.value < bound ? 0f : a;
+
+    [MethodImpl(AggressiveInlining)]
     public static Lanes1 Greater(Lanes1 a, Lanes1 b) => a.value > b.value ? a : b;
 
     [MethodImpl(AggressiveInlining)]
@@ -160,6 +163,9 @@ internal partial struct Lanes4(Vector128<float> value) : ILanes<Lanes4>
     public static Lanes4 Without(Lanes4 mask, Lanes4 a) => new(Vector128.AndNot(a.value, mask.value));
 
     [MethodImpl(AggressiveInlining)]
+    public static Lanes4 WithoutBelow(Lanes4 w, float bound, Lanes4 a) => Without(w < bound, a);
+
+    [MethodImpl(AggressiveInlining)]
     public static Lanes4 Greater(Lanes4 a, Lanes4 b) => Sse.IsSupported ? new(Sse.Max(a.value, b.value)) : Select(a > b, a, b); // x86: the same bits
 
     [MethodImpl(AggressiveInlining)]
@@ -240,6 +246,9 @@ internal partial struct Lanes8(Vector256<float> value) : ILanes<Lanes8>
     public static Lanes8 Without(Lanes8 mask, Lanes8 a) => new(Vector256.AndNot(a.value, mask.value));
 
     [MethodImpl(AggressiveInlining)]
+    public static Lanes8 WithoutBelow(Lanes8 w, float bound, Lanes8 a) => Without(w < bound, a);
+
+    [MethodImpl(AggressiveInlining)]
     public static Lanes8 Greater(Lanes8 a, Lanes8 b) => Avx.IsSupported ? new(Avx.Max(a.value, b.value)) : Select(a > b, a, b); // x86: the same bits
 
     [MethodImpl(AggressiveInlining)]
@@ -316,7 +325,11 @@ internal partial struct Lanes16(Vector512<float> value) : ILanes<Lanes16>
     public static Lanes16 Select(Lanes16 mask, Lanes16 a, Lanes16 b) => new(Vector512.ConditionalSelect(mask.value, a.value, b.value));
 
     [MethodImpl(AggressiveInlining)]
-    public static Lanes16 Without(Lanes16 mask, Lanes16 a) => new(Vector512.ConditionalSelect(mask.value, Vector512<float>.Zero, a.value)); // the mask stays one
+    public static Lanes16 Without(Lanes16 mask, Lanes16 a) => new(Vector512.AndNot(a.value, mask.value));
+
+    [MethodImpl(AggressiveInlining)]
+    public static Lanes16 WithoutBelow(Lanes16 w, float bound, Lanes16 a) =>
+        new(Vector512.ConditionalSelect(Vector512.LessThan(w.value, Vector512.Create(bound)), Vector512<float>.Zero, a.value));
 
     [MethodImpl(AggressiveInlining)]
     public static Lanes16 Greater(Lanes16 a, Lanes16 b) => Avx512F.IsSupported ? new(Avx512F.Max(a.value, b.value)) : Select(a > b, a, b); // x86: the same bits
