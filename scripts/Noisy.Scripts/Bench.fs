@@ -29,7 +29,7 @@ let private effort (options: BenchOptions) =
       CeilingSeconds = 2.0 }
 
 let private describe (c: Ceiling) =
-    $"%.0f{c.Gflops} GFLOP/s in the first-level cache, %.1f{c.Gigabytes} GB/s of copying"
+    $"%.0f{c.Gflops} GFLOP/s in the first-level cache, %.1f{c.Gigabytes} GB/s of copying, %.0f{c.Barrier} ns for threads to meet"
 
 /// The measurements of the options, after making sure that what they compare computes the same. tell: receives a line on each that another
 /// build lacks.

@@ -49,6 +49,21 @@ internal static unsafe class EngineBenchmark
         }));
     }
 
+    /// <summary>Time in which the threads of a team meet: how far apart their cores are.</summary>
+    /// <param name="threads">Threads, ≥ 1.</param>
+    /// <param name="seconds">How long to try, &gt; 0; the best of many short runs counts.</param>
+    /// <returns>10⁻⁹ seconds.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">A number is not positive.</exception>
+    public static double BarrierNanoseconds(int threads, double seconds)
+    {
+        Check(threads, seconds);
+        const int barriers = 5_000;
+        return 1e9 / Best(seconds, barriers, () => ThreadTeam.Shared.Run(threads, member =>
+        {
+            for (var i = 0; i < barriers; i++) member.Barrier();
+        }));
+    }
+
     /// <summary>Begins to time the engine's parts, from zero.</summary>
     public static void StartProfile()
     {

@@ -155,9 +155,11 @@ let private countTests =
             for threads in [ 1; 2 ] do
                 Tol.above (EngineBenchmark.TileGflops(threads, 0.01)) 0.0 "operations"
                 Tol.above (EngineBenchmark.CopyGigabytes(threads, 0.01)) 0.0 "bytes"
+                Tol.above (EngineBenchmark.BarrierNanoseconds(threads, 0.01)) 0.0 "barrier"
 
             Expect.throwsT<ArgumentOutOfRangeException> (fun () -> EngineBenchmark.TileGflops(0, 1.0) |> ignore) "threads"
             Expect.throwsT<ArgumentOutOfRangeException> (fun () -> EngineBenchmark.CopyGigabytes(1, 0.0) |> ignore) "seconds"
+            Expect.throwsT<ArgumentOutOfRangeException> (fun () -> EngineBenchmark.BarrierNanoseconds(1, 0.0) |> ignore) "seconds"
         }
     ]
 
@@ -202,7 +204,7 @@ let private compareTests =
 
     let written (records: BenchSuites.Record list) =
         let file = Path.GetTempFileName()
-        File.WriteAllText(file, BenchReport.json { Threads = 2; Gflops = 1.0; Gigabytes = 1.0 } records)
+        File.WriteAllText(file, BenchReport.json { Threads = 2; Gflops = 1.0; Gigabytes = 1.0; Barrier = 1.0 } records)
         file
 
     testList "comparison" [
