@@ -28,7 +28,7 @@ internal static class Elementary
     private const float Smallest = -87f;
 
     // Below this r is replaced by 0, since it may not be finite. It is not Smallest itself: if one comparison is used twice, the compiler turns its mask
-    // into a vector at 512 bits, which costs a third of the exponential's time.
+    // into a vector at 512 bits, which costs a quarter of the exponential's time.
     private const float Unreduced = -88f;
 
     /// <summary>The smallest m that the logarithm halves, halved: half of the next number after √2.</summary>

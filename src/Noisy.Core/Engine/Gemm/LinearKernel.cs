@@ -139,13 +139,13 @@ internal sealed unsafe class LinearKernel<V> : LinearKernel
                     var wide = Panels.Wide<V>(Most, there);
                     var target = gradWeight.At + ((nint)output * inputs) + column;
                     var whole = there == wide * V.Count;
-                    if (!whole && gradWeight.Add) Copy(target, inputs, count, there, edge, Width);
+                    if (!whole && gradWeight.Add) Panels.CopyRows(target, inputs, count, there, edge, Width);
                     var to = whole ? target : edge;
                     nint rowTo = whole ? inputs : Width;
                     MatrixProduct.MultiplyMany<V, InterleavedRows>(
                         count, wide, gradY + output, outputs, packed.Start + (panel * panelSize), wide * V.Count, rows,
                         to, rowTo, V.Count, gradWeight.Add ? to : null, rowTo);
-                    if (!whole) Copy(edge, Width, count, there, target, inputs);
+                    if (!whole) Panels.CopyRows(edge, Width, count, there, target, inputs);
                 }
             }
         });
@@ -187,11 +187,6 @@ internal sealed unsafe class LinearKernel<V> : LinearKernel
         }
 
         return all;
-    }
-
-    private static void Copy(float* from, nint rowFrom, int rows, int columns, float* to, nint rowTo)
-    {
-        for (var r = 0; r < rows; r++, from += rowFrom, to += rowTo) new ReadOnlySpan<float>(from, columns).CopyTo(new Span<float>(to, columns));
     }
 
     /// <summary>C = start + A·B, with B in panels.</summary>

@@ -133,13 +133,13 @@ internal readonly unsafe struct LinearMap<V>
                 var there = Math.Min(Width, Depth - column);
                 var target = grad.At + ((((nint)block * units) + unit) * rowLength) + column;
                 var whole = there == Width;
-                if (!whole && grad.Add) Copy(target, rowLength, count, there, edge, Width);
+                if (!whole && grad.Add) Panels.CopyRows(target, rowLength, count, there, edge, Width);
                 var to = whole ? target : edge;
                 nint rowTo = whole ? rowLength : Width;
                 MatrixProduct.MultiplyMany<V, InterleavedRows>(
                     count, Panels.Wide<V>(Most, there), gradY + (block * padded) + unit, rowY, x + column, rowX, rows,
                     to, rowTo, V.Count, grad.Add ? to : null, rowTo);
-                if (!whole) Copy(edge, Width, count, there, target, rowLength);
+                if (!whole) Panels.CopyRows(edge, Width, count, there, target, rowLength);
             }
         }
     }
@@ -171,9 +171,4 @@ internal readonly unsafe struct LinearMap<V>
     private int Wide(int panel) => Math.Min(Most, Vectors - (Most * panel));
 
     private nint BackPanel => (nint)blocks * units * Width;
-
-    private static void Copy(float* from, nint rowFrom, int rows, int columns, float* to, nint rowTo)
-    {
-        for (var r = 0; r < rows; r++, from += rowFrom, to += rowTo) new ReadOnlySpan<float>(from, columns).CopyTo(new Span<float>(to, columns));
-    }
 }

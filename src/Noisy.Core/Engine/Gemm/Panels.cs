@@ -124,6 +124,18 @@ internal static unsafe class Panels
         }
     }
 
+    /// <summary>Copies some columns of some rows.</summary>
+    /// <param name="from">First element.</param>
+    /// <param name="rowFrom">Floats from row to row of it.</param>
+    /// <param name="rows">Rows.</param>
+    /// <param name="columns">Columns.</param>
+    /// <param name="to">Receives the first element.</param>
+    /// <param name="rowTo">Floats from row to row of that.</param>
+    internal static void CopyRows(float* from, nint rowFrom, int rows, int columns, float* to, nint rowTo)
+    {
+        for (var r = 0; r < rows; r++, from += rowFrom, to += rowTo) new ReadOnlySpan<float>(from, columns).CopyTo(new Span<float>(to, columns));
+    }
+
     /// <summary>Interleaves columns of a matrix whose rows are k, <see cref="MatrixTile.MaxRowsOfThree"/> to a tile, as the left
     /// operand of a product, and adds each column up.</summary>
     /// <param name="source">First of the columns in row 0; whole vectors are read from it, up to 15 floats beyond the columns.</param>
